@@ -1,0 +1,36 @@
+/* addr.h - IP addresses and networks as values. Equal addresses are equal bytes (memcmp). */
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define ADDR_TEXT 64 /* room for any address with prefix */
+
+struct addr {
+	uint8_t family; /* 0 none, 4 or 6 */
+	uint8_t len;	/* prefix length in bits: 32 or 128 for a host */
+	uint8_t b[16];	/* network order */
+};
+
+enum addr_form {
+	ADDR_HOST, /* 10.0.0.1, fd00::1 */
+	ADDR_NET,  /* 10.0.0.0/8: bits after the prefix must be zero; no prefix means a host */
+	ADDR_CIDR, /* 10.0.0.1/24: an interface's address; no prefix means a host */
+};
+
+/* addr_parse - text to address; pure. "" gives family 0. Returns 0 or -EINVAL. */
+int addr_parse(const char *text, enum addr_form form, struct addr *out);
+/* addr_format - canonical text; always prints a prefix for NET and CIDR. out holds ADDR_TEXT bytes. */
+void addr_format(const struct addr *a, enum addr_form form, char *out);
+/* addr_sockaddr - fill a socket address; port in host order. Returns its length. family must be 4 or 6. */
+socklen_t addr_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *out);
+/* addr_from_sockaddr - host address (full prefix) and port; IPv4-mapped IPv6 becomes IPv4. 0 or -EAFNOSUPPORT. */
+int addr_from_sockaddr(const struct sockaddr *sa, struct addr *out, uint16_t *port_out);
+bool addr_contains(const struct addr *net, const struct addr *host);
+bool addr_same_host(const struct addr *a, const struct addr *b); /* prefix ignored */
+bool addr_is_loopback(const struct addr *a);
+
+#endif

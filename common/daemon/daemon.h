@@ -1,0 +1,50 @@
+/* daemon.h - the skeleton that every daemon stands on. A daemon's main.c is an ops table and daemon_main.
+ *
+ * Order: options -> log -> store (read-only) -> snapshot -> check -> init -> bus -> apply -> ready -> loop.
+ * A commit arrives as a REVISION message (or is found by polling PRAGMA data_version once a second): the next
+ * snapshot is made, apply(old, new) is called, APPLIED answers. Stop: drain, then fini, exit 0.
+ * Exit codes: 0 done, 64 usage, 70 internal, 75 try again, 78 bad configuration. systemd and lbctl run restart
+ * on 70, 75 and signals. Without a store yet the daemon waits for one, and says so in its status. */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "base/err.h"
+#include "msg/bus.h"
+#include "store/snapshot.h"
+#include "sys/loop.h"
+#include "sys/paths.h"
+
+struct daemon; /* the skeleton's own state */
+
+struct daemon_ops {
+	const char *name;     /* "lbd-check" */
+	const char *synopsis; /* one line for --help */
+	const struct bus_handler *messages;
+	void (*snapshot)(void *arg, const struct bus_request *rq, unsigned topics); /* may be NULL */
+	/* After the first snapshot is loaded, before the loop runs. 0, or a code with err: exit 70. */
+	int (*init)(struct daemon *d, struct err *err);
+	/* old is NULL at the first call. Not 0: not in force, err says why; the daemon goes on with what it can
+	 * and is called again at the next revision. */
+	int (*apply)(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err);
+	void (*reload)(struct daemon *d);	     /* SIGHUP; may be NULL */
+	bool (*alive)(struct daemon *d);	     /* asked before each watchdog ping; may be NULL */
+	void (*status)(struct daemon *d, char *line, size_t room); /* "142 VIPs, 3 degraded"; may be NULL */
+	/* Stop was asked: start finishing, call daemon_stopped when done. NULL: stop at once. */
+	void (*drain)(struct daemon *d);
+	void (*fini)(struct daemon *d);
+	bool writes; /* opens the store for writing (lbd-web, lbd-ha) */
+};
+
+int daemon_main(int argc, char **argv, const struct daemon_ops *ops);
+
+struct loop *daemon_loop(struct daemon *d);
+struct bus *daemon_bus(struct daemon *d);
+const struct paths *daemon_paths(struct daemon *d);
+struct snapshot *daemon_snapshot(struct daemon *d); /* in force; borrowed */
+struct store *daemon_store(struct daemon *d);	     /* borrowed; writable only with ops.writes */
+void daemon_stopped(struct daemon *d);
+void daemon_fault(struct daemon *d, const char *text); /* shown in status until cleared with NULL */
+/* daemon_commit_seen - a commit this process made itself: apply it now rather than at the next poll. */
+void daemon_poke(struct daemon *d);
+
+#endif

@@ -1,0 +1,68 @@
+/* doc.h - a list of edits in text form: what YAML, JSON, command line and form are read into, and the one
+ * thing that the store applies. Finding names, nearest known words and defaults are in one place, so errors
+ * are the same text on every surface. */
+#ifndef SCHEMA_DOC_H
+#define SCHEMA_DOC_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "schema/schema.h"
+
+enum doc_op {
+	DOC_REPLACE, /* create, or replace: fields that are absent go back to their defaults (apply, PUT) */
+	DOC_CREATE,  /* must not exist */
+	DOC_MERGE,   /* must exist; absent fields stay (set, PATCH) */
+	DOC_DELETE,  /* must exist; cascade deletes children too, otherwise they are an error */
+	DOC_RENAME,  /* must exist; text[0] is the new name (without parent) */
+};
+
+#define DOC_UNSET ((const char *)doc_unset_mark) /* "back to the default" in a MERGE */
+extern const char doc_unset_mark[];
+
+struct doc_item {
+	struct doc_item *next;
+	const struct object *o;
+	enum doc_op op;
+	bool cascade;
+	unsigned line;	  /* where it stands in a file; 0 is unknown */
+	const char *path; /* "web", "web/rip1", "main" */
+	const char *text[]; /* one per field of o; NULL is absent */
+};
+struct doc {
+	struct arena *a;
+	struct doc_item *first, **last;
+	unsigned n;
+};
+
+void doc_init(struct doc *d);
+void doc_fini(struct doc *d);
+
+/* doc_kind - the object that a word names, or ERR_INVALID naming the nearest known one. */
+int doc_kind(const char *word, const struct object **out, struct err *err);
+/* doc_add - append an edit. path is checked for its form ("VIP/RIP" for a CHILD; may be NULL for a SINGLE). */
+int doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *path, unsigned line,
+    struct doc_item **out, struct err *err);
+/* doc_set - one field of an edit; text is copied, or DOC_UNSET. Unknown field, a second value for the same
+ * field, the PARENT field and the KEY of an edit that is no RENAME: ERR_INVALID. */
+int doc_set(struct doc *d, struct doc_item *it, const char *field, const char *text, struct err *err);
+/* doc_args - "field=value" words; with "unset" only "field" words. */
+int doc_args(struct doc *d, struct doc_item *it, bool unset, int argc, char *const *argv, struct err *err);
+
+/* yaml.c: "kind: {name: {field: value, ..., rips: {name: {...}}}}"; bounded: 64 MiB, depth 8, no aliases, no
+ * duplicate keys. Items get op. */
+int yaml_parse(struct doc *d, enum doc_op op, const char *text, size_t len, struct err *err);
+/* json.c: the same shape. json_parse_object reads one object's body ({"field": value}), null is DOC_UNSET. */
+int json_parse(struct doc *d, enum doc_op op, const char *text, size_t len, struct err *err);
+int json_parse_object(struct doc *d, struct doc_item *it, const char *text, size_t len, struct err *err);
+
+/* doc_save, doc_load - a doc as JSON lines and back: how a transaction is kept between two commands. */
+void doc_save(const struct doc *d, struct buf *out);
+int doc_load(struct doc *d, const char *text, size_t len, struct err *err);
+
+/* doc.c: help made from the rows. */
+void help_object(const struct object *o, bool advanced, struct buf *out);
+int help_field(const struct object *o, const char *field, struct buf *out, struct err *err);
+void help_man(struct buf *out); /* mdoc: option reference of lbd.yaml(5) */
+
+#endif

@@ -1,0 +1,197 @@
+/* schema.h - the rows of the .def files as C structs, and as descriptors for the walkers.
+ * This is the first of the two expansions; schema.c holds the second. Nobody writes a third. */
+#ifndef SCHEMA_SCHEMA_H
+#define SCHEMA_SCHEMA_H
+
+#include "base/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum vtype {
+	VT_NAME,   /* [A-Za-z0-9][A-Za-z0-9._-]*: never needs quoting */
+	VT_TEXT,   /* UTF-8 without control characters; min and max in bytes */
+	VT_TCHAR,  /* token of RFC 9110 section 5.6.2 */
+	VT_LABELS, /* "a=b,c=d", sorted by key */
+	VT_HOST,   /* address or DNS name */
+	VT_ADDR,   /* host address */
+	VT_NET,	   /* network */
+	VT_CIDR,   /* interface address with prefix length */
+	VT_RANGES, /* "80,443,8000-8010", rising; min and max are those of a number */
+	VT_ENUM,
+	VT_U16, /* from here on a cell is a number */
+	VT_U32,
+	VT_DUR_MS, /* milliseconds */
+	VT_BYTES,
+	VT_PCT,
+	VT_BOOL,
+	VT_TIME,   /* seconds since 1970, UTC; 0 is none */
+	VT_REF,	   /* id of another row; 0 is none */
+	VT_SECRET, /* number of a row in the secrets file; 0 is none */
+};
+
+enum {
+	F_KEY = 1,
+	F_REQUIRED = 2,
+	F_PARENT = 4,	/* the REF that a CHILD is named within */
+	F_ADVANCED = 8,
+	F_HASH = 16,   /* SECRET: kept as a yescrypt hash (passwords) */
+	F_DIGEST = 32, /* SECRET: kept as SHA-256 (keys made by us, of full entropy) */
+};
+enum { O_CHILD = 1, O_SINGLE = 2, O_NAMELESS = 4 };
+enum effect { EFFECT_LIVE, EFFECT_PART, EFFECT_DAEMON };
+enum scope { SCOPE_SHARED, SCOPE_LOCAL, SCOPE_OPER, SCOPE_OBSERVED };
+#define SCOPES 3 /* that are stored */
+
+#define RANGES_MAX 32
+struct ranges {
+	uint16_t n;
+	struct {
+		uint16_t lo, hi;
+	} r[];
+};
+struct host {
+	const char *text; /* as written */
+	struct addr addr; /* family 0: text is a DNS name */
+};
+
+struct word {
+	int number;
+	const char *text, *help;
+};
+struct words {
+	const char *name;
+	const struct word *w;
+	unsigned n;
+};
+
+#define ENUM_BEGIN(list) enum list {
+#define WORD(list, number, word, help) list##_##word = number,
+#define ENUM_END(list) \
+	}              \
+	;
+#include "schema/enums.def"
+#undef ENUM_BEGIN
+#undef WORD
+#undef ENUM_END
+
+#define OBJECT(number, cname, name, plural, scope, flags, parent, aliases, help) \
+	KIND_##cname = number,
+enum kind {
+#include "schema/objects.def"
+	KIND_END
+};
+#undef OBJECT
+#define KINDS (KIND_END - 1)
+#define FIELDS_MAX 40
+
+/* The structs. The empty member named after the tag makes a repeated tag an error. */
+#define C_NAME const char *
+#define C_TEXT const char *
+#define C_TCHAR const char *
+#define C_LABELS const char *
+#define C_HOST struct host
+#define C_ADDR struct addr
+#define C_NET struct addr
+#define C_CIDR struct addr
+#define C_RANGES const struct ranges *
+#define C_ENUM(list) uint8_t
+#define C_U16 uint16_t
+#define C_U32 uint32_t
+#define C_DUR_MS uint32_t
+#define C_BYTES uint64_t
+#define C_PCT uint8_t
+#define C_BOOL bool
+#define C_TIME int64_t
+#define C_REF(object) uint32_t
+#define C_SECRET uint32_t
+#define FIELD(tag, name, type, min, max, def, effect, flags, since, label, help) \
+	C_##type name;                                                           \
+	char tag_##tag[0];
+#define RETIRED(tag) char tag_##tag[0];
+struct setting {
+	uint32_t id;
+#include "schema/setting.def"
+};
+struct node {
+	uint32_t id;
+#include "schema/node.def"
+};
+struct iface {
+	uint32_t id;
+#include "schema/iface.def"
+};
+struct check {
+	uint32_t id;
+#include "schema/check.def"
+};
+struct fip {
+	uint32_t id;
+#include "schema/fip.def"
+};
+struct service {
+	uint32_t id;
+#include "schema/service.def"
+};
+struct server {
+	uint32_t id;
+#include "schema/server.def"
+};
+struct user {
+	uint32_t id;
+#include "schema/user.def"
+};
+struct token {
+	uint32_t id;
+#include "schema/token.def"
+};
+struct admin {
+	uint32_t id;
+#include "schema/admin.def"
+};
+#undef FIELD
+#undef RETIRED
+
+struct field {
+	uint16_t tag, offset;
+	uint8_t type, flags, effect, since;
+	uint8_t ref;		   /* kind that a REF names */
+	const struct words *words; /* words of an ENUM */
+	const char *name, *def, *label, *help;
+	int64_t min, max;
+};
+struct object {
+	uint8_t kind, scope, flags;
+	uint8_t parent;	    /* kind that a CHILD is named within; 0 */
+	uint8_t parent_ref; /* index in f of the REF to it */
+	uint8_t n;
+	uint16_t size;
+	const struct field *f; /* f[0] is the KEY; sorted by tag */
+	const char *cname, *name, *plural, *aliases, *help;
+};
+extern const struct object objects[KINDS]; /* kind k is objects[k - 1] */
+
+const struct object *object_of(unsigned kind);	     /* NULL when unknown */
+const struct object *object_find(const char *word);  /* by name, plural or alias; NULL */
+const struct object *object_child(const struct object *o); /* the kind named within o; NULL */
+const struct field *field_find(const struct object *o, const char *name);
+const struct field *field_by_tag(const struct object *o, unsigned tag);
+/* The known field of o (or the object, with o NULL) that looks most like text; NULL when none is near. */
+const char *schema_nearest(const struct object *o, const char *text);
+/* The same among any words, for verbs and enum words. */
+const char *words_nearest(const char *const *words, unsigned n, const char *text);
+const char *word_text(const struct words *w, int number); /* "?" when unknown */
+extern const struct words protocol_list, mode_list, scheduler_list, persistence_list, forwarded_list,
+    probe_list, method_list, role_list, admin_state_list, log_level_list;
+bool field_is_int(const struct field *f);
+
+bool ranges_contain(const struct ranges *r, unsigned n);
+/* 4 or 7: the layer of a service follows from its mode. */
+static inline unsigned
+service_layer(const struct service *s)
+{
+	return s->mode == mode_http || s->mode == mode_tcp ? 7 : 4;
+}
+
+#endif

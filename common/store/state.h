@@ -1,0 +1,27 @@
+/* state.h - how a server and a service stand, in the words and colours that every surface shows. Pure. */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "schema/schema.h"
+
+enum verdict { VERDICT_UNKNOWN, VERDICT_UP, VERDICT_DOWN };
+enum status { ST_OK, ST_WARN, ST_DOWN, ST_OFF, ST_UNK }; /* green, yellow, red, blue, grey */
+
+/* What is shown: an order of an operator wins over a verdict. */
+enum server_state { SRV_UP, SRV_DOWN, SRV_DRAIN, SRV_HALT, SRV_UNKNOWN };
+enum server_state server_state(const struct admin *a, enum verdict v);
+/* S183-S187: all up: green; some of the enabled down: yellow; all of them: red; all halted or drained: blue;
+ * no verdict, or no server: grey. A disabled service is blue. */
+struct service_view {
+	unsigned up, down, drain, halt, unknown;
+};
+enum status service_status(bool enabled, const struct service_view *v);
+enum status server_status(enum server_state s);
+
+const char *status_class(enum status s);	   /* ok warn down off unk: the panel's classes */
+const char *status_colour(enum status s);	   /* green yellow red blue grey */
+const char *status_word(enum status s, const struct service_view *v); /* "Healthy", "Offline (drain)" ... */
+const char *server_word(enum server_state s);	   /* "Healthy" "Down" "Offline (drain)" "Offline (halt)" "Unknown" */
+const char *server_token(enum server_state s);	   /* up down drain halt unknown: lbctl, JSON, metrics */
+
+#endif

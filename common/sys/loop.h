@@ -1,0 +1,52 @@
+/* loop.h - one event loop per process or thread, on libevent. Everything here belongs to the loop's thread,
+ * but loop_wake. Callbacks never free the object that called them: loop_defer ends it after the turn. */
+#ifndef SYS_LOOP_H
+#define SYS_LOOP_H
+
+#include "base/mono.h"
+
+#include <stdbool.h>
+
+struct event;
+struct event_base;
+struct loop;
+
+struct loop *loop_new(void);
+void loop_free(struct loop *l);
+int loop_run(struct loop *l); /* until loop_stop; 0 or -errno */
+void loop_stop(struct loop *l);
+struct event_base *loop_base(struct loop *l); /* for adapters that need libevent itself (lbd-proxy/io.c) */
+uint64_t loop_turns(const struct loop *l);    /* for watchdogs */
+
+typedef void (*loop_fn)(void *arg);
+void loop_defer(struct loop *l, loop_fn fn, void *arg); /* after this turn's callbacks, once */
+void loop_wake(struct loop *l, loop_fn fn, void *arg);	 /* from any thread: fn runs in the loop's thread */
+
+struct loop_timer {
+	struct loop *loop;
+	struct event *ev;
+	loop_fn fn;
+	void *arg;
+};
+void loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn fn, void *arg);
+void loop_timer_set(struct loop_timer *t, dur_t after); /* once; again moves it */
+void loop_timer_cancel(struct loop_timer *t);
+void loop_timer_fini(struct loop_timer *t); /* fine on a zeroed one */
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+struct loop_fd {
+	struct loop *loop;
+	struct event *ev;
+	int fd; /* borrowed: the owner closes it after loop_fd_fini */
+	void (*fn)(void *arg, unsigned ready);
+	void *arg;
+	unsigned want;
+};
+void loop_fd_init(struct loop_fd *f, struct loop *l, int fd, void (*fn)(void *arg, unsigned ready), void *arg);
+void loop_fd_want(struct loop_fd *f, unsigned want); /* level triggered; 0 is silent */
+void loop_fd_fini(struct loop_fd *f);
+
+/* SIGTERM, SIGINT, SIGHUP, SIGCHLD ... as callbacks of the loop. */
+void loop_signal(struct loop *l, int signo, loop_fn fn, void *arg);
+
+#endif
