@@ -74,12 +74,90 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $$(call unit_lib,$$*) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(call unit_lib,$*) $(LIB) $(foreach p,$(PROGRAMS),$(if $(filter $(p)_%,$*),$(LIB_$(p)))) $(LIB_lib) -lcmocka
 $(BUILD)/tests/unit/%.o: CPPFLAGS += -I.
 
+# tests/fuzz/NAME_fuzz.c, built by clang with libFuzzer and sanitizers together with the sources it reads.
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_SRC := $(SRC_lib) $(filter-out %/main.c,$(foreach p,$(PROGRAMS),$(filter-out lbctl/%,$(SRC_$(p)))))
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ_SAN := -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all
+$(BUILD)/fuzz/obj/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)clang-14 $(CPPFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/libfuzz.a
+	$(SAY) LD $@
+	$(Q)clang-14 $(filter-out -MMD -MP,$(CPPFLAGS)) -I. $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzz.a $(foreach p,$(PROGRAMS),$(LIB_$(p))) $(LIB_lib)
+.SECONDARY: $(FUZZ_OBJ)
+
 check-unit: $(UNIT)
 	$(Q)packaging/run-unit $(UNIT)
+
+# ---- what a person types ----------------------------------------------------------------------------------
+demo:
+	$(Q)packaging/install-packages build run demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)LBD_BIN=$(abspath $(BIN)) python3 packaging/demo.py $(if $(ONCE),--once)
+
+# check = everything. Its parts run alone; check-unit needs neither root nor network.
+check:
+	$(Q)packaging/install-packages build run demo test
+	$(Q)packaging/run-check
+check-system: all
+	$(Q)LBD_BIN=$(abspath $(BIN)) python3 -m pytest -q -p no:cacheprovider tests/system $(T)
+check-web: all
+	$(Q)cd tests/web && npm ci --silent --no-audit --no-fund && LBD_BIN=$(abspath $(BIN)) node run.js
+check-golden: all
+	$(Q)BUILD=$(BUILD) tests/golden/run
+check-fuzz: $(FUZZ)
+	$(Q)set -e; for f in $(FUZZ); do c=tests/fuzz/corpus/$$(basename $$f _fuzz); mkdir -p $$c; $$f -runs=0 $$c >$(BUILD)/fuzz.log 2>&1 || { cat $(BUILD)/fuzz.log; exit 1; }; printf '  ok    %s\n' $$(basename $$f); done
+fuzz: $(FUZZ)
+	$(Q)set -e; for f in $(FUZZ); do n=$$(basename $$f _fuzz); mkdir -p $(BUILD)/corpus/$$n; $$f -max_total_time=$(or $(SECONDS),60) -print_final_stats=0 $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | tail -1; done
+bench: all
+	$(Q)packaging/install-packages bench
+	$(Q)LBD_BIN=$(abspath $(BIN)) tests/bench/run
+install: all docs
+	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/bin $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d \
+	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
+	  $(addprefix $(DESTDIR)/usr/share/man/man,1 5 7 8)
+	install -m 755 $(filter-out %/lbctl,$(PROGRAMS:%=$(BIN)/%)) $(DESTDIR)/usr/sbin
+	install -m 755 $(BIN)/lbctl $(DESTDIR)/usr/bin
+	install -m 644 packaging/systemd/*.service packaging/systemd/*.target $(DESTDIR)/lib/systemd/system
+	install -m 644 packaging/systemd/lbd.sysusers $(DESTDIR)/usr/lib/sysusers.d/lbd.conf
+	install -m 644 packaging/systemd/lbd.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/lbd.conf
+	install -m 644 packaging/completion/lbctl.bash $(DESTDIR)/usr/share/bash-completion/completions/lbctl
+	install -m 644 configs/*.yaml $(DESTDIR)/usr/share/doc/lbd/examples
+	for s in 1 5 7 8; do for m in packaging/man/*.$$s $(BUILD)/man/*.$$s; do \
+	  [ ! -f $$m ] || install -m 644 $$m $(DESTDIR)/usr/share/man/man$$s; done; done
+
+# Manual pages that are made from the rows; the others stand in packaging/man.
+docs: $(BIN)/lbctl
+	$(Q)mkdir -p $(BUILD)/man
+	$(Q)$(BIN)/lbctl doc man-lbctl >$(BUILD)/man/lbctl.1
+	$(Q)$(BIN)/lbctl doc man-yaml >$(BUILD)/man/lbd.yaml.5
+
+# ---- care of the house ------------------------------------------------------------------------------------
+SOURCES  := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+fmt:
+	$(Q)clang-format-14 -i $(SOURCES)
+fmt-check:
+	$(Q)clang-format-14 --dry-run -Werror $(SOURCES) && echo 'fmt-check: ok'
+deps-check:
+	$(Q)packaging/deps-check
+size-check:
+	$(Q)packaging/size-check
+units-check: all
+	$(Q)packaging/units-check $(BUILD)
+header-check:
+	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -I$$(dirname $$h) -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
+lint: fmt-check deps-check header-check
+	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS))' packaging/lint
 
 clean:
 	$(Q)rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean check-unit
+.PHONY: all clean demo check check-unit check-system check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
+        deps-check size-check units-check header-check lint
 .DELETE_ON_ERROR:
