@@ -1,0 +1,125 @@
+/* view.h - how services and servers stand now: what the daemons said, merged with the configuration and with
+ * the orders of operators. lbctl fills one and prints it; lbd-web keeps one and feeds it from its links. The
+ * "status" object of the API and of `lbctl get -o json` is written here, once.
+ *
+ * Everything is held by row id, so a new snapshot keeps what is known of the rows that stay. What a daemon
+ * said counts until it has been away for VIEW_STALE; then verdicts are unknown. Not thread-safe. */
+#ifndef MSG_VIEW_H
+#define MSG_VIEW_H
+
+#include "base/mono.h"
+#include "msg/counters.h"
+#include "msg/msg.h"
+#include "store/snapshot.h"
+#include "store/state.h"
+#include "sys/paths.h"
+
+#define VIEW_STALE DUR_S(10)
+
+/* From one answer to the next, per second; 0 before the second one. */
+struct view_rates {
+	float conns, requests, bytes_in, bytes_out;
+};
+struct view_service {
+	uint32_t id;
+	bool counted; /* counts were heard */
+	mono_t counted_at;
+	int64_t since; /* when the counters started at zero; 0 unknown */
+	struct view_rates rate;
+	struct service_counters counts;
+};
+struct view_server {
+	uint32_t id;
+	bool heard, counted; /* a verdict, counts */
+	uint8_t verdict;     /* enum verdict, as lbd-check said; see view_verdict */
+	uint16_t reason;
+	uint32_t turns;
+	int64_t since, at; /* seconds since 1970: last change of the verdict, end of the last probe */
+	uint64_t latency_us, probes, failed;
+	char *text; /* reason in words; NULL */
+	mono_t counted_at;
+	struct view_rates rate;
+	struct server_counters counts;
+};
+struct view_floating {
+	struct view_floating *next;
+	char address[ADDR_TEXT], interface[16];
+	bool held, manual;
+	uint32_t services;
+	char *fault; /* NULL: none */
+};
+struct view_daemon {
+	const char *name; /* of client_daemons[] */
+	bool running;
+	char release[32], fault[200], head[200], why[200]; /* why: it is away */
+	uint32_t pid, revision, local, oper;
+	int64_t started;
+	uint64_t rss, cpu;
+};
+struct view_role {
+	bool heard, active, master, peer;
+	int64_t since;
+};
+
+struct view;
+struct view *view_new(void);
+void view_free(struct view *v); /* NULL is fine */
+
+/* view_use - from now on these rows; takes its own reference. */
+void view_use(struct view *v, struct snapshot *s);
+struct snapshot *view_snapshot(const struct view *v); /* borrowed */
+/* view_clock - the time that "stale" and the rates are reckoned from; call it before view_row and reading. */
+void view_clock(struct view *v, mono_t now);
+/* view_row - one message: HEALTH, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, DAEMON; others are ignored.
+ * Ids that the snapshot does not have are ignored. true when something that is shown changed its state
+ * (a verdict, a role, a floating address; not counters). */
+bool view_row(struct view *v, const struct msg_row *row, const union msg_any *m);
+/* view_here - a link came up (here) or went down. Nothing was heard from lbd-check yet: verdicts are unknown. */
+void view_here(struct view *v, const char *daemon, bool here);
+
+/* By row id; NULL for an id that the snapshot does not have. Borrowed until view_use. */
+const struct view_service *view_service(const struct view *v, uint32_t id);
+const struct view_server *view_server(const struct view *v, uint32_t id);
+const struct view_role *view_role(const struct view *v);
+const struct view_floating *view_floating(const struct view *v); /* list in order of address; NULL: none */
+/* Daemons of client_daemons[], in that order; *n_out of them. running is false before DAEMON was heard. */
+const struct view_daemon *view_daemons(const struct view *v, unsigned *n_out);
+
+/* The verdict that counts: unknown when lbd-check is away for too long. */
+enum verdict view_verdict(const struct view *v, uint32_t server_id);
+enum server_state view_server_state(const struct view *v, const struct server *srv);
+/* How a service stands; tally_out may be NULL. Servers in all: their sum. */
+enum status view_service_status(const struct view *v, const struct service *s, struct service_view *tally_out);
+/* Services per colour: ok, warn, down, off, unk; servers per state. */
+struct view_totals {
+	unsigned services[ST_UNK + 1], servers[SRV_UNKNOWN + 1];
+	uint64_t conns;
+	struct view_rates rate;
+};
+void view_totals(const struct view *v, struct view_totals *out);
+/* Drained or halted, and not one connection is left (S193). */
+bool view_safe_to_power_off(const struct view *v, const struct server *srv);
+
+/* view_collect - blocking, for lbctl: ask the daemons. what: VIEW_ bits. A daemon that is away is no error
+ * (view_daemons and unknown verdicts tell). wait: for each daemon. Returns 0 or the first fault of one that answers. */
+enum { VIEW_HEALTH = 1, VIEW_COUNTS = 2, VIEW_HA = 4, VIEW_DAEMONS = 8 };
+int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wait, struct err *err);
+
+/* view_json_row - the body of the API for one row: every field of the configuration, and for vips and rips
+ * "status": {...}. No line end. view_json_status - only that object; false (nothing written) for other kinds.
+ *
+ * vip: {"state":"warn","colour":"yellow","word":"Degraded","servers":{"total":3,"up":2,"down":1,"drain":0,
+ *       "halt":0,"unknown":0},"counters":{"connections":0,...}}
+ * rip: {"state":"down","colour":"red","word":"Down","weight":100,"safe_to_power_off":false,
+ *       "check":{"verdict":"down","reason":"refused"...,"text":"...","since":"2026-...Z","at":"...Z",
+ *       "latency_us":212,"probes":7,"failed":3,"turns":1,"by":"lbd-check"},
+ *       "order":{"state":"drain","weight":null,"since":"...","until":"...","who":"eve","from":"cli","why":""},
+ *       "counters":{...}}; "order" is null when nothing was ordered. Times are null when unknown.
+ * Names in "counters" are those of /metrics without the prefix; it is null when nobody counted. */
+void view_json_row(const struct view *v, const struct object *o, const void *row, struct buf *out);
+bool view_json_status(const struct view *v, const struct object *o, const void *row, struct buf *out);
+/* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
+void view_json_text(struct buf *out, const char *text);
+void view_json_time(struct buf *out, int64_t seconds);
+
+#endif
