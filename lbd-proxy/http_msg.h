@@ -1,0 +1,81 @@
+/* http_msg.h - what a proxy changes in a head: hop-by-hop fields out, ours in (RFC 9110 section 7.6).
+ * A plan is a short list of edits; everything between two edits is copied as it came, so cost follows the number of changes.
+ * No I/O, no memory of its own. */
+#ifndef HTTP_MSG_H
+#define HTTP_MSG_H
+
+#include <sys/uio.h>
+
+#include "base/addr.h"
+#include "h1_parse.h"
+
+#define HTTP_EDITS_MAX (H1_HEADERS_MAX + 16)
+#define HTTP_CLIENT_TEXT 48 /* longest textual address and a bit */
+#define HTTP_IOV_MAX (2 * HTTP_EDITS_MAX + 1)
+
+/* At source offset off: leave out cut bytes, put text there (borrowed; NULL when len is 0). Rising, never overlapping. */
+struct http_edit {
+	uint32_t off, cut;
+	uint32_t len;
+	const char *text;
+};
+
+struct http_plan {
+	uint32_t start, end; /* source bytes that are forwarded, before edits */
+	uint32_t out_len;    /* bytes of the head that comes out */
+	uint16_t n;
+	uint16_t used; /* of room */
+	struct http_edit edit[HTTP_EDITS_MAX];
+	char room[128]; /* for inserted text that is made here */
+};
+
+/* What happens to requests of a service. Text is borrowed until the plan was written. */
+struct http_request_policy {
+	const char *client; /* the client's address as http_client_text makes it */
+	uint8_t client_len;
+	uint8_t forwarded;  /* enum forwarded (schema/enums.def) */
+	uint8_t cookie_len; /* 0: no cookie of ours to take out */
+	bool close;	    /* ask the server to close after this request */
+	const char *cookie; /* name of our persistence cookie: the server never sees it */
+};
+
+/* What happens to answers. */
+struct http_answer_policy {
+	const char *insert; /* complete field lines with CRLF (cookie_line_format), or NULL */
+	uint16_t insert_len;
+	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
+	bool keep_alive;      /* the client's connection stays open after this answer */
+};
+
+/* http_plan_request - the head that goes to the server.
+ * buf is where h was parsed. Out: Connection, Keep-Alive, Proxy-Connection, TE, HTTP2-Settings, fields listed in Connection
+ * (but never Host, framing, Cookie, Authorization, Cache-Control, Via, X-Forwarded-For: naming those is an attack); Upgrade
+ * unless h->upgrade; our cookie; X-Forwarded-For by policy. In: X-Forwarded-For; Connection where it is needed; an absolute
+ * target becomes origin form. The version stays the client's: a server never gets HTTP/1.1 on behalf of an HTTP/1.0 client,
+ * so it never answers in a coding that the client cannot read.
+ * Expect is passed on. No Via is added: common servers stop compressing when they see one.
+ * h->length must be the head's whole length (H1_DONE). Never fails. */
+void http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
+    const struct http_request_policy *policy);
+
+/* http_plan_answer - the head that goes to the client; after h1_frame_answer. Hop-by-hop out; Content-Length and
+ * Transfer-Encoding out of 1xx and 204; HTTP/1.0 becomes HTTP/1.1; insert goes last, but not into 1xx. */
+void http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
+    const struct http_answer_policy *policy);
+
+/* http_plan_write - flat copy; out holds p->out_len bytes and does not overlap buf. Returns p->out_len. */
+size_t http_plan_write(const struct http_plan *p, const char *buf, char *out);
+/* http_plan_iov - the same for writev; returns how many entries were filled, 0 when max is too small (HTTP_IOV_MAX always
+ * suffices). Entries point into buf and into texts that the plan borrows. */
+unsigned http_plan_iov(const struct http_plan *p, const char *buf, struct iovec *iov, unsigned max);
+
+/* http_client_text - canonical text of an address, fast; out holds HTTP_CLIENT_TEXT bytes, not terminated. Returns its length. */
+size_t http_client_text(const struct addr *a, char *out);
+
+/* http_error_answer - a whole answer with a short body, Content-Length and Connection: close; constant bytes.
+ * Statuses: 400 408 413 414 417 431 500 501 502 503 504 505; any other gives 500's. head: the request was HEAD, so no body. */
+const char *http_error_answer(unsigned status, bool head, size_t *len_out);
+/* "HTTP/1.1 100 Continue", for a service that answers Expect itself. */
+const char *http_continue(size_t *len_out);
+
+#endif
