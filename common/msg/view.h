@@ -34,7 +34,8 @@ struct view_server {
 	uint8_t verdict;     /* enum verdict, as lbd-check said; see view_verdict */
 	uint16_t reason;
 	uint32_t turns;
-	int64_t since, at; /* seconds since 1970: last change of the verdict, end of the last probe */
+	int64_t since,
+	    at; /* seconds since 1970: last change of the verdict, end of the last probe */
 	uint64_t latency_us, probes, failed;
 	char *text; /* reason in words; NULL */
 	mono_t counted_at;
@@ -81,7 +82,8 @@ void view_here(struct view *v, const char *daemon, bool here);
 const struct view_service *view_service(const struct view *v, uint32_t id);
 const struct view_server *view_server(const struct view *v, uint32_t id);
 const struct view_role *view_role(const struct view *v);
-const struct view_floating *view_floating(const struct view *v); /* list in order of address; NULL: none */
+const struct view_floating *view_floating(
+    const struct view *v); /* list in order of address; NULL: none */
 /* Daemons of client_daemons[], in that order; *n_out of them. running is false before DAEMON was heard. */
 const struct view_daemon *view_daemons(const struct view *v, unsigned *n_out);
 
@@ -89,7 +91,8 @@ const struct view_daemon *view_daemons(const struct view *v, unsigned *n_out);
 enum verdict view_verdict(const struct view *v, uint32_t server_id);
 enum server_state view_server_state(const struct view *v, const struct server *srv);
 /* How a service stands; tally_out may be NULL. Servers in all: their sum. */
-enum status view_service_status(const struct view *v, const struct service *s, struct service_view *tally_out);
+enum status view_service_status(
+    const struct view *v, const struct service *s, struct service_view *tally_out);
 /* Services per colour: ok, warn, down, off, unk; servers per state. */
 struct view_totals {
 	unsigned services[ST_UNK + 1], servers[SRV_UNKNOWN + 1];
@@ -117,7 +120,8 @@ int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wai
  *       "counters":{...}}; "order" is null when nothing was ordered. Times are null when unknown.
  * Names in "counters" are those of /metrics without the prefix; it is null when nobody counted. */
 void view_json_row(const struct view *v, const struct object *o, const void *row, struct buf *out);
-bool view_json_status(const struct view *v, const struct object *o, const void *row, struct buf *out);
+bool view_json_status(
+    const struct view *v, const struct object *o, const void *row, struct buf *out);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
 void view_json_time(struct buf *out, int64_t seconds);

@@ -1,0 +1,98 @@
+/* Fills a view by asking each daemon in turn, blocking: one connection a daemon, closed afterwards.
+ * A daemon that is away is noted in the view and is no error. */
+#include "msg/view_priv.h"
+
+#include "msg/client.h"
+
+#include <string.h>
+
+struct collect {
+	struct view *v;
+	dur_t wait;
+};
+
+static int
+on_row(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct collect *c = arg;
+
+	(void)view_row(c->v, row, m);
+	return 0;
+}
+
+static int
+subscribe(struct collect *c, struct client *k, unsigned topics, struct err *err)
+{
+	struct msg_subscribe m = { .topics = topics };
+
+	return client_call(k, MSG_SUBSCRIBE, &m, on_row, c, c->wait, err);
+}
+
+static int
+ask(struct collect *c, struct client *k, const char *daemon, unsigned what, struct err *err)
+{
+	struct msg_empty none = { 0 };
+	struct msg_select all = { 0 };
+	int rc = 0;
+
+	if (what & VIEW_DAEMONS)
+		rc = client_call(k, MSG_STATUS, &none, on_row, c, c->wait, err);
+	if (rc == 0 && (what & VIEW_HEALTH) && strcmp(daemon, "lbd-check") == 0)
+		rc = subscribe(c, k, TOPIC_HEALTH, err);
+	if (rc == 0 && (what & VIEW_HA) && strcmp(daemon, "lbd-ha") == 0)
+		rc = subscribe(c, k, TOPIC_HA, err);
+	if (rc == 0 && (what & VIEW_COUNTS) &&
+	    (strcmp(daemon, "lbd-proxy") == 0 || strcmp(daemon, "lbd-ipvs") == 0)) {
+		view_clock(c->v, mono_now());
+		rc = client_call(k, MSG_COUNTERS, &all, on_row, c, c->wait, err);
+	}
+	return rc;
+}
+
+static unsigned
+wanted_of(const char *daemon, unsigned what)
+{
+	unsigned w = what & VIEW_DAEMONS;
+
+	if (strcmp(daemon, "lbd-check") == 0)
+		w |= what & VIEW_HEALTH;
+	if (strcmp(daemon, "lbd-ha") == 0)
+		w |= what & VIEW_HA;
+	if (strcmp(daemon, "lbd-proxy") == 0 || strcmp(daemon, "lbd-ipvs") == 0)
+		w |= what & VIEW_COUNTS;
+	return w;
+}
+
+int
+view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wait, struct err *err)
+{
+	struct collect c = { .v = v, .wait = wait };
+	struct err why;
+	int rc = 0, one;
+	unsigned i;
+
+	view_clock(v, mono_now());
+	for (i = 0; i < v->daemons_n; i++) {
+		struct view_daemon *d = &v->daemons[i];
+		struct client *k;
+
+		if (wanted_of(d->name, what) == 0)
+			continue;
+		one = client_open(p, d->name, &k, &why);
+		view_here(v, d->name, one == 0);
+		if (one == ERR_AWAY) {
+			span_text(SPAN(why.text), d->why, sizeof(d->why));
+			continue;
+		}
+		if (one == 0) {
+			one = ask(&c, k, d->name, what, &why);
+			client_close(k);
+		}
+		if (one == 0 || rc != 0)
+			continue;
+		rc = one;
+		if (err != NULL)
+			*err = why;
+	}
+	return rc;
+}
