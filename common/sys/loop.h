@@ -13,7 +13,7 @@ struct loop;
 
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
-int loop_run(struct loop *l); /* until loop_stop; 0 or -errno */
+int loop_run(struct loop *l); /* until loop_stop, also one before it; 0 or -errno */
 void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l); /* for adapters that need libevent itself (lbd-proxy/io.c) */
 uint64_t loop_turns(const struct loop *l);    /* for watchdogs */
@@ -27,6 +27,7 @@ struct loop_timer {
 	struct event *ev;
 	loop_fn fn;
 	void *arg;
+	mono_t due; /* never fires before it, however coarse the loop's own clock is */
 };
 void loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn fn, void *arg);
 void loop_timer_set(struct loop_timer *t, dur_t after); /* once; again moves it */

@@ -1,0 +1,218 @@
+/* Sockets of the two kinds the suite uses, made the same way everywhere: TCP listeners and connections of the data
+ * plane, and Unix sockets that keep message borders for the bus. Nothing here reads or writes. */
+#include "sys/sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define UNIX_BACKLOG 64
+
+static int
+set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == -1 ? -errno : 0;
+}
+
+static int
+listener_options(int fd, const struct addr *a, int defer_s)
+{
+	int code = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (code == 0)
+		code = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (code == 0)
+		code = set(
+		    fd, IPPROTO_IP, IP_FREEBIND, 1); /* for IPv6 sockets too: ip(7), same flag */
+	if (code == 0 && a->family == 6)
+		code = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (code == 0)
+		code = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (code == 0 && defer_s > 0)
+		code = set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_s);
+	return code;
+}
+
+static int
+listen_at(const struct addr *a, uint16_t port, int backlog, int defer_s)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_sockaddr(a, port, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code;
+
+	if (fd == -1)
+		return -errno;
+	code = listener_options(fd, a, defer_s);
+	if (code == 0 && (bind(fd, (struct sockaddr *)&ss, len) == -1 || listen(fd, backlog) == -1))
+		code = -errno;
+	if (code != 0) {
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
+int
+sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, struct err *err)
+{
+	char text[ADDR_TEXT];
+	int fd = listen_at(a, port, backlog, defer_s);
+
+	addr_format(a, ADDR_HOST, text);
+	if (fd < 0)
+		return err_set(
+		    err, fd, "cannot listen on %s port %u: %s", text, port, strerror(-fd));
+	return fd;
+}
+
+int
+sock_connect_tcp(const struct addr *a, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_sockaddr(a, port, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code;
+
+	if (fd == -1)
+		return -errno;
+	code = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (code == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINPROGRESS)
+		code = -errno;
+	if (code != 0) {
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
+int
+sock_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return -errno;
+	return -error;
+}
+
+/* A socket of the bus and its address. */
+static int
+open_unix(const char *path, int flags, struct sockaddr_un *sa)
+{
+	int fd;
+
+	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(sa->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa->sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+	return fd == -1 ? -errno : fd;
+}
+
+int
+sock_connect_unix(const char *path)
+{
+	struct sockaddr_un sa;
+	int fd = open_unix(path, 0, &sa), code;
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
+		code = -errno;
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
+/* A socket file that nobody listens on is left over from a process that died. */
+static int
+remove_stale(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = sock_connect_unix(path);
+	if (fd >= 0) {
+		(void)close(fd);
+		return -EADDRINUSE;
+	}
+	return fd == -ECONNREFUSED && unlink(path) == -1 && errno != ENOENT ? -errno : 0;
+}
+
+static int
+listen_unix(const char *path, unsigned mode)
+{
+	struct sockaddr_un sa;
+	int fd = open_unix(path, SOCK_NONBLOCK, &sa), code;
+
+	if (fd < 0)
+		return fd;
+	code = remove_stale(path);
+	/* Nobody can connect before listen, so the mode is right from the start. */
+	if (code == 0 && (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ||
+			     chmod(path, mode) == -1 || listen(fd, UNIX_BACKLOG) == -1))
+		code = -errno;
+	if (code != 0) {
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
+int
+sock_listen_unix(const char *path, unsigned mode, struct err *err)
+{
+	int fd = listen_unix(path, mode);
+
+	if (fd == -ENAMETOOLONG)
+		return err_set(err, fd, "socket %s: the path is longer than %zu bytes", path,
+		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+	if (fd == -EADDRINUSE)
+		return err_set(err, fd, "socket %s: another process already serves it", path);
+	if (fd < 0)
+		return err_set(err, fd, "socket %s: %s", path, strerror(-fd));
+	return fd;
+}
+
+int
+sock_accept_unix(int fd, struct sock_peer *out)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), code;
+
+	if (peer == -1)
+		return -errno;
+	if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1) {
+		code = -errno;
+		(void)close(peer);
+		return code;
+	}
+	*out = (struct sock_peer){ .uid = who.uid, .gid = who.gid, .pid = who.pid };
+	return peer;
+}
+
+unsigned
+sock_fd_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return 1024;
+	if (rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl); /* what is in force is read again */
+		(void)getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	return rl.rlim_cur > 0x40000000 ? 0x40000000 : (unsigned)rl.rlim_cur;
+}
