@@ -1,0 +1,112 @@
+/* How servers and services stand: orders of operators and verdicts of checks folded into one word and one
+ * colour. Rows of words only, no I/O, no time: whether a verdict is stale is known to the caller, who says
+ * VERDICT_UNKNOWN then. Every surface (panel, lbctl, API, metrics) takes its words from here. */
+#include "store/state.h"
+#include "base/must.h"
+
+struct status_row {
+	const char *class, *colour, *word;
+};
+static const struct status_row status_rows[] = {
+	[ST_OK] = { "ok", "green", "Healthy" },
+	[ST_WARN] = { "warn", "yellow", "Degraded" },
+	[ST_DOWN] = { "down", "red", "Down" },
+	[ST_OFF] = { "off", "blue", "Offline" },
+	[ST_UNK] = { "unk", "grey", "Unknown" },
+};
+
+struct server_row {
+	const char *token, *word;
+	enum status status;
+};
+static const struct server_row server_rows[] = {
+	[SRV_UP] = { "up", "Healthy", ST_OK },
+	[SRV_DOWN] = { "down", "Down", ST_DOWN },
+	[SRV_DRAIN] = { "drain", "Offline (drain)", ST_OFF },
+	[SRV_HALT] = { "halt", "Offline (halt)", ST_OFF },
+	[SRV_UNKNOWN] = { "unknown", "Unknown", ST_UNK },
+};
+
+static const struct status_row *
+status_row(enum status s)
+{
+	must((unsigned)s < ARRAY_LEN(status_rows));
+	return &status_rows[s];
+}
+
+static const struct server_row *
+server_row(enum server_state s)
+{
+	must((unsigned)s < ARRAY_LEN(server_rows));
+	return &server_rows[s];
+}
+
+enum server_state
+server_state(const struct admin *a, enum verdict v)
+{
+	if (a != NULL && a->state == admin_state_halt)
+		return SRV_HALT;
+	if (a != NULL && a->state == admin_state_drain)
+		return SRV_DRAIN;
+	return v == VERDICT_UP ? SRV_UP : v == VERDICT_DOWN ? SRV_DOWN : SRV_UNKNOWN;
+}
+
+/* Only servers that no operator took out decide between green, yellow and red. */
+enum status
+service_status(bool enabled, const struct service_view *v)
+{
+	unsigned in = v->up + v->down + v->unknown;
+
+	if (!enabled)
+		return ST_OFF;
+	if (in == 0)
+		return v->drain + v->halt > 0 ? ST_OFF : ST_UNK;
+	if (v->down == in)
+		return ST_DOWN;
+	if (v->down > 0)
+		return ST_WARN;
+	return v->unknown > 0 ? ST_UNK : ST_OK;
+}
+
+enum status
+server_status(enum server_state s)
+{
+	return server_row(s)->status;
+}
+
+const char *
+status_class(enum status s)
+{
+	return status_row(s)->class;
+}
+
+const char *
+status_colour(enum status s)
+{
+	return status_row(s)->colour;
+}
+
+const char *
+status_word(enum status s, const struct service_view *v)
+{
+	if (s == ST_OFF && v != NULL && v->up + v->down + v->unknown == 0 &&
+	    v->drain + v->halt > 0) {
+		if (v->halt == 0)
+			return server_rows[SRV_DRAIN].word;
+		if (v->drain == 0)
+			return server_rows[SRV_HALT].word;
+	}
+	return status_row(s)->word;
+}
+
+const char *
+server_word(enum server_state s)
+{
+	return server_row(s)->word;
+}
+
+const char *
+server_token(enum server_state s)
+{
+	return server_row(s)->token;
+}
