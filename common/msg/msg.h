@@ -91,11 +91,14 @@ extern const unsigned msg_rows_n;
 
 const struct msg_row *msg_row(unsigned number); /* NULL: unknown */
 unsigned msg_program(const char *name);		/* PROG_ bit of "lbd-check" or "lbctl"; 0 */
-/* msg_encode - append one packet. Must fit MSG_MAX (callers bound what they send). */
+/* msg_encode - append one packet. Must fit MSG_MAX (callers bound what they send). Bytes of a TEXT that are not
+ * UTF-8 are sent as '?': texts may quote what a server answered. */
 void msg_encode(unsigned number, uint32_t seq, const void *payload, struct buf *out);
 /* msg_decode - out needs sizeof(union msg_any); texts point into the packet. 0 or ERR_PROTO: err says what. */
 int msg_decode(const void *packet, size_t len, const struct msg_row **row_out, uint32_t *seq_out,
     union msg_any *out, struct err *err);
+/* msg_peek - type and sequence of a packet whose frame is right, whatever its type; false: it is not. */
+bool msg_peek(const void *packet, size_t len, unsigned *number_out, uint32_t *seq_out);
 void msg_format(const struct msg_row *row, const void *payload, struct buf *out); /* for traces: name=value ... */
 void span_text(struct span s, char *out, size_t room); /* copied, cut, ends with NUL */
 
