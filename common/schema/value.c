@@ -233,9 +233,8 @@ value_allowed(const struct field *f, struct buf *out)
 	format_quantity(f->max, t->units, out);
 }
 
-/* A refused value as it is repeated: without control characters, not too long, valid UTF-8. */
-static void
-put_shown(const char *text, struct buf *out)
+void
+value_show(const char *text, struct buf *out)
 {
 	size_t n = strlen(text), at = 0;
 	uint32_t ch;
@@ -266,7 +265,7 @@ refuse(const struct field *f, const char *text, const char *why, struct err *err
 	if (f->type == VT_SECRET)
 		buf_puts(&shown, "***");
 	else
-		put_shown(text, &shown);
+		value_show(text, &shown);
 	value_allowed(f, &allowed);
 	if (f->type == VT_ENUM) {
 		const char *words[UINT8_MAX];

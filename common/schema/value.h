@@ -28,9 +28,12 @@ struct names {
 int value_parse(const struct field *f, const char *text, const struct names *names, struct arena *a,
     struct cell *out, struct err *err);
 /* value_format - cell to the text that value_parse takes back. */
-void value_format(const struct field *f, const struct cell *c, const struct names *names, struct buf *out);
+void value_format(
+    const struct field *f, const struct cell *c, const struct names *names, struct buf *out);
 void value_allowed(const struct field *f, struct buf *out); /* "0 to 65535" */
 void value_default(const struct field *f, struct arena *a, struct cell *out);
+/* value_show - foreign text as an error repeats it: valid UTF-8, control characters as \\xNN, 80 bytes at most. */
+void value_show(const char *text, struct buf *out);
 
 /* value_load - cell to the member of a struct; pointers live in the arena. -EINVAL: a word, address or range
  * that this build does not know. */
