@@ -37,7 +37,7 @@ balance_exclude(uint64_t *excluded, uint32_t i)
  * wrr:     smooth weighted round robin: in any run of sum(weights) picks each server comes weight times, evenly spread.
  * wlc:     smallest active / weight; among equals smooth weighted round robin, so idle servers share by weight too.
  * Returns: index, BALANCE_NONE or BALANCE_FULL. The caller counts active.
- * Time:    one or two passes over the array; 1,000 servers take about a microsecond.
+ * Time:    two passes over the array; 1,000 servers take about a microsecond.
  */
 int64_t balance_pick(
     struct balance_item *item, uint32_t n, unsigned scheduler, const uint64_t *excluded);

@@ -38,8 +38,6 @@ enum h1_id {
 	H1_AUTHORIZATION,
 	H1_CACHE_CONTROL,
 	H1_HTTP2_SETTINGS,
-	H1_DATE,
-	H1_SERVER,
 	H1_IDS
 };
 #define H1_BIT(id) (1u << (id))
@@ -86,26 +84,23 @@ struct h1_error {
 
 /* A head. Everything but header[] is zeroed by h1_head_init; header[0..n) is valid. */
 struct h1_head {
-	uint32_t
-	    length; /* when done: bytes of the head, from the buffer's first byte to behind the empty line */
-	uint32_t seen;		      /* H1_BIT(id) of every name that occurs */
+	uint32_t length; /* bytes of the head, from the buffer's first to behind the empty line */
+	uint32_t seen;	 /* H1_BIT(id) of every name that occurs */
 	uint64_t body_length;	      /* Content-Length, with has_length */
 	const struct h1_error *error; /* set when refused */
-	uint16_t
-	    start; /* where the start line begins: 2 after one empty line before a request, else 0 */
+	uint16_t start;	 /* the start line: 2 after one empty line before a request, else 0 */
 	uint16_t first;	 /* where the first field line begins */
 	uint16_t n;	 /* field lines */
 	uint16_t status; /* answers: 100 to 599 */
 	uint16_t target_off, target_len;
-	uint16_t
-	    path_off; /* target without scheme and authority; == target_off + target_len when that is empty */
+	uint16_t path_off;	     /* target behind scheme and authority; may be its end */
 	uint16_t host_off, host_len; /* value of Host; host_len 0: none (HTTP/1.0) */
 	uint8_t method;		     /* enum h1_method; method_len bytes at start */
 	uint8_t method_len;
-	uint8_t form;	     /* enum h1_form */
-	uint8_t framing;     /* enum h1_framing; for an answer valid after h1_frame_answer */
-	uint8_t minor;	     /* HTTP/1.minor: 0 or 1 (a higher minor number is taken as 1) */
-	bool keep_alive;     /* this message lets the connection persist */
+	uint8_t form;	 /* enum h1_form */
+	uint8_t framing; /* enum h1_framing; for an answer valid after h1_frame_answer */
+	uint8_t minor;	 /* HTTP/1.minor: 0 or 1 */
+	bool keep_alive; /* this message lets the connection persist */
 	bool has_length;
 	bool chunked;
 	bool expect_continue; /* HTTP/1.1 with Expect: 100-continue */
@@ -113,8 +108,7 @@ struct h1_head {
 	bool nominates;	      /* Connection lists names other than close, keep-alive, upgrade */
 	/* where to go on; private */
 	bool answer;
-	uint8_t nominated;
-	uint8_t phase;
+	uint8_t nominated, said, phase;
 	uint32_t max, line, scan;
 	struct h1_header header[H1_HEADERS_MAX];
 };
@@ -160,8 +154,7 @@ bool h1_is_token(const char *s, size_t len);
 /* A chunked body, byte by byte where it must be, whole runs where it can. The coding is checked, not removed: what was
  * consumed may be forwarded as it stands. Zeroed memory is a body that begins. */
 struct h1_chunk {
-	uint64_t
-	    left; /* bytes of chunk data still to come; while > 0 they may be spliced, see h1_chunk_skip */
+	uint64_t left;	/* bytes of chunk data still to come, while h1_chunk_data */
 	uint64_t total; /* data bytes so far, for limits */
 	const struct h1_error *error;
 	uint32_t ext_total;
@@ -171,9 +164,12 @@ struct h1_chunk {
 };
 
 /* h1_chunk_scan - check the next bytes of a body.
- * used_out: bytes consumed, all of them part of this body (len for H1_MORE; up to the end of the trailer section for H1_DONE;
- * up to, not including, the bad byte for H1_BAD). Sizes are at most INT64_MAX. */
+ * used_out: bytes consumed, all of them part of this body: len for H1_MORE, up to the end of the trailer section for
+ *           H1_DONE, up to and not with the bad byte for H1_BAD. Not to be called again after these two.
+ * A size is at most INT64_MAX. */
 enum h1_result h1_chunk_scan(struct h1_chunk *c, const char *buf, size_t len, size_t *used_out);
+/* Inside chunk data: the next c->left bytes need no look and may be spliced. */
+bool h1_chunk_data(const struct h1_chunk *c);
 /* n <= c->left bytes of data went another way (splice). */
 void h1_chunk_skip(struct h1_chunk *c, uint64_t n);
 

@@ -24,7 +24,8 @@ struct http_plan {
 	uint32_t start, end; /* source bytes that are forwarded, before edits */
 	uint32_t out_len;    /* bytes of the head that comes out */
 	uint16_t n;
-	uint16_t used; /* of room */
+	uint16_t used;	/* of room */
+	uint16_t extra; /* edits beyond one for each line */
 	struct http_edit edit[HTTP_EDITS_MAX];
 	char room[128]; /* for inserted text that is made here */
 };

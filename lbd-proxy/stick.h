@@ -1,5 +1,6 @@
 /* stick.h - remembers which server a client address or an application's cookie belongs to (source and passive cookie
  * persistence). One table for all services and workers, bounded: a full one forgets what would expire soonest.
+ * Memory: 40 bytes an entry and 4 for the index, doubled as needed: 45 MB for the full capacity, kept until stick_free.
  * Threads: every function may be called by any thread; each shard has a mutex, held for one bucket's work. */
 #ifndef STICK_H
 #define STICK_H
@@ -7,13 +8,13 @@
 #include "base/addr.h"
 #include "base/mono.h"
 
-#define STICK_CAPACITY \
-	1000000 /* entries in all; 40 bytes each and 4 to 8 for the index: at most 48 MB, grown as needed */
+#define STICK_CAPACITY 1000000 /* entries in all */
 #define STICK_SHARDS 64
 
-enum stick_kind { STICK_ADDR, STICK_COOKIE };
+enum stick_kind { STICK_ADDR4, STICK_ADDR6, STICK_COOKIE };
 
-/* Made by stick_key_*; equal keys are equal bytes. A cookie's value is kept as a keyed hash of 120 bits only. */
+/* Made by stick_key_*; equal keys are equal bytes. An IPv4 address is the first four. A cookie's value is kept as a keyed
+ * hash only. */
 struct stick_key {
 	uint8_t b[16];
 	uint8_t kind; /* enum stick_kind */

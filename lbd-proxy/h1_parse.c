@@ -1,0 +1,402 @@
+/* Heads of requests and answers, as a scanner over the caller's bytes.
+ *
+ * A head is a start line, field lines and an empty line, each ended by CR LF and nothing else. The scanner walks line by
+ * line: a field name is a run of token characters ended by a colon, a value a run of text that is searched sixteen bytes
+ * at a time for the first control byte. The head remembers the line it was in and how far that line has been
+ * searched, so a call with more bytes goes on there: a line is searched once and read at most twice for each burst that holds
+ * a control byte. What a field means is decided in h1_field.c.
+ *
+ * One empty line before a request is passed over (RFC 9112 section 2.2). It does not repair anything: whatever is
+ * not exactly the grammar is refused, because a server behind us may read it in another way. */
+#include "h1_parse.h"
+
+#include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/must.h"
+#include "h1_priv.h"
+
+enum { START, FIELDS, FINISHED };
+
+H1_ERROR(bad_blank, 400, "control byte before the request line");
+H1_ERROR(bad_method, 400, "invalid method");
+H1_ERROR(long_method, 501, "method too long");
+H1_ERROR(connect_method, 501, "CONNECT is not served");
+H1_ERROR(bad_target, 400, "invalid character in the request target");
+H1_ERROR(bad_form, 400, "request target is neither a path nor an http URL");
+H1_ERROR(long_target, 414, "request target too long");
+H1_ERROR(no_version, 400, "request line without HTTP version");
+H1_ERROR(bad_version, 505, "HTTP version is not 1.0 or 1.1");
+H1_ERROR(bad_line_end, 400, "start line not ended by CR LF");
+H1_ERROR(bad_status, 400, "invalid status line");
+H1_ERROR(fold, 400, "field line begins with white space");
+H1_ERROR(empty_name, 400, "empty field name");
+H1_ERROR(bad_name, 400, "invalid character in a field name");
+H1_ERROR(long_name, 431, "field name too long");
+H1_ERROR(space_colon, 400, "white space before the colon");
+H1_ERROR(bare_lf, 400, "line not ended by CR LF");
+H1_ERROR(bad_value, 400, "control byte in a field value");
+H1_ERROR(many_fields, 431, "too many field lines");
+H1_ERROR(long_head, 431, "head too large");
+
+#define T H1_C_TOKEN
+#define U H1_C_TARGET
+#define H H1_C_HOST
+const uint8_t h1_class[256] = {
+	['!'] = T | U | H,
+	['"'] = U,
+	['#'] = T,
+	['$'] = T | U | H,
+	['%'] = T | U | H,
+	['&'] = T | U | H,
+	['\''] = T | U | H,
+	['('] = U | H,
+	[')'] = U | H,
+	['*'] = T | U | H,
+	['+'] = T | U | H,
+	[','] = U,
+	['-'] = T | U | H,
+	['.'] = T | U | H,
+	['/'] = U,
+	['0' ... '9'] = T | U | H,
+	[':'] = U,
+	[';'] = U | H,
+	['<'] = U,
+	['='] = U | H,
+	['>'] = U,
+	['?'] = U,
+	['@'] = U,
+	['A' ... 'Z'] = T | U | H,
+	['['] = U,
+	['\\'] = U,
+	[']'] = U,
+	['^'] = T | U,
+	['_'] = T | U | H,
+	['`'] = T | U,
+	['a' ... 'z'] = T | U | H,
+	['{'] = U,
+	['|'] = T | U,
+	['}'] = U,
+	['~'] = T | U | H,
+};
+#undef T
+#undef U
+#undef H
+
+bool
+h1_is_token(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!h1_is(s[i], H1_C_TOKEN))
+			return false;
+	return len > 0;
+}
+
+/* The first byte that is no text (h1_is_text), or end. */
+static inline const char *
+find_control(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i low = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f),
+		      tab = _mm_set1_epi8('\t');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i ctl =
+		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, low), v), _mm_cmpeq_epi8(v, del));
+		int mask = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), ctl));
+		if (mask != 0)
+			return p + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	while (p < end && h1_is_text(*p))
+		p++;
+	return p;
+}
+
+static inline const char *
+skip_class(const char *p, const char *end, unsigned classes)
+{
+	while (p < end && h1_is(*p, classes))
+		p++;
+	return p;
+}
+
+static inline enum h1_result
+refuse(struct h1_head *h, const struct h1_error *e)
+{
+	h->error = e;
+	return H1_BAD;
+}
+
+static enum h1_method
+method_of(const char *s, size_t n)
+{
+	static const struct {
+		char text[8];
+		uint8_t len, method;
+	} known[] = {
+		{ "GET", 3, H1_M_GET },
+		{ "HEAD", 4, H1_M_HEAD },
+		{ "POST", 4, H1_M_POST },
+		{ "PUT", 3, H1_M_PUT },
+		{ "DELETE", 6, H1_M_DELETE },
+		{ "OPTIONS", 7, H1_M_OPTIONS },
+		{ "PATCH", 5, H1_M_PATCH },
+		{ "TRACE", 5, H1_M_TRACE },
+		{ "CONNECT", 7, H1_M_CONNECT },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i].len == n && memcmp(known[i].text, s, n) == 0)
+			return known[i].method;
+	return H1_M_OTHER;
+}
+
+/* Which of the forms of RFC 9112 section 3.2 the target has, and where its path begins. */
+static bool
+target_form(struct h1_head *h, const char *s)
+{
+	size_t n = h->target_len, scheme = 0;
+
+	h->path_off = h->target_off;
+	if (s[0] == '/') {
+		h->form = H1_ORIGIN;
+		return true;
+	}
+	if (s[0] == '*' && n == 1) {
+		h->form = H1_ASTERISK;
+		return h->method == H1_M_OPTIONS;
+	}
+	if (n > 7 && strncasecmp(s, "http://", 7) == 0)
+		scheme = 7;
+	else if (n > 8 && strncasecmp(s, "https://", 8) == 0)
+		scheme = 8;
+	if (scheme == 0)
+		return false;
+	h->form = H1_ABSOLUTE;
+	while (scheme < n && s[scheme] != '/' && s[scheme] != '?')
+		scheme++;
+	h->path_off = (uint16_t)(h->target_off + scheme);
+	return true;
+}
+
+/* "HTTP/1.1" and CR LF at p; line_out is behind them. */
+static enum h1_result
+parse_version(struct h1_head *h, const char *p, const char *end, const char **line_out)
+{
+	static const char text[] = "HTTP/";
+	size_t have = (size_t)(end - p);
+
+	if (memcmp(p, text, have < 5 ? have : 5) != 0)
+		return refuse(h, &no_version);
+	if (have < 8)
+		return H1_MORE;
+	if (p[5] != '1' || p[6] != '.' || (p[7] != '0' && p[7] != '1')) {
+		bool digits =
+		    p[5] >= '0' && p[5] <= '9' && p[6] == '.' && p[7] >= '0' && p[7] <= '9';
+		return refuse(h, digits ? &bad_version : &no_version);
+	}
+	h->minor = (uint8_t)(p[7] - '0');
+	if ((have > 8 && p[8] != '\r') || (have > 9 && p[9] != '\n'))
+		return refuse(h, &bad_line_end);
+	if (have < 10)
+		return H1_MORE;
+	*line_out = p + 10;
+	return H1_DONE;
+}
+
+static enum h1_result
+parse_request_line(struct h1_head *h, const char *buf, const char *end, const char **line_out)
+{
+	const char *p = buf + h->line, *q = skip_class(p, end, H1_C_TOKEN);
+
+	if (q - p > H1_METHOD_MAX)
+		return refuse(h, &long_method);
+	if (q == end)
+		return H1_MORE;
+	if (*q != ' ' || q == p)
+		return refuse(h, &bad_method);
+	h->method_len = (uint8_t)(q - p);
+	h->method = (uint8_t)method_of(p, h->method_len);
+	p = q + 1;
+	q = skip_class(p, end, H1_C_TARGET);
+	if (q - p > H1_TARGET_MAX)
+		return refuse(h, &long_target);
+	if (q == end)
+		return H1_MORE;
+	if (*q != ' ' || q == p)
+		return refuse(h, *q == '\r' ? &no_version : &bad_target);
+	h->target_off = (uint16_t)(p - buf);
+	h->target_len = (uint16_t)(q - p);
+	enum h1_result r = parse_version(h, q + 1, end, line_out);
+	if (r != H1_DONE)
+		return r;
+	if (h->method == H1_M_CONNECT)
+		return refuse(h, &connect_method);
+	return target_form(h, p) ? H1_DONE : refuse(h, &bad_form);
+}
+
+/* RFC 9112 section 4. The space behind the code may be missing when there is no reason phrase: many servers do so, and it
+ * can be read in one way only. */
+static enum h1_result
+parse_status_line(struct h1_head *h, const char *buf, const char *end, const char **line_out)
+{
+	static const char text[] = "HTTP/1.";
+	const char *p = buf + h->line;
+	size_t have = (size_t)(end - p);
+
+	if (memcmp(p, text, have < 7 ? have : 7) != 0)
+		return refuse(h, &bad_status);
+	if (have < 13)
+		return H1_MORE;
+	if ((p[7] != '0' && p[7] != '1') || p[8] != ' ' || p[9] < '1' || p[9] > '5' ||
+	    p[10] < '0' || p[10] > '9' || p[11] < '0' || p[11] > '9' ||
+	    (p[12] != ' ' && p[12] != '\r'))
+		return refuse(h, &bad_status);
+	h->minor = (uint8_t)(p[7] - '0');
+	h->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+	const char *q = find_control(p + 12, end);
+	if (q == end || (*q == '\r' && q + 1 == end))
+		return H1_MORE;
+	if (q[0] != '\r' || q[1] != '\n')
+		return refuse(h, &bad_status);
+	*line_out = q + 2;
+	return H1_DONE;
+}
+
+/* Why the bytes from p to q begin no field; *q is no token character, and no colon follows a name. */
+static const struct h1_error *
+name_error(const char *p, const char *q)
+{
+	if (q == p)
+		return *q == ' ' || *q == '\t' ? &fold
+		       : *q == ':'	       ? &empty_name
+		       : *q == '\n'	       ? &bare_lf
+					       : &bad_name;
+	return *q == ' ' || *q == '\t' ? &space_colon : &bad_name;
+}
+
+/* One field line at p. */
+static enum h1_result
+parse_field(
+    struct h1_head *h, const char *buf, const char *p, const char *end, const char **line_out)
+{
+	const char *q = skip_class(p, end, H1_C_TOKEN);
+
+	if (q - p > H1_NAME_MAX)
+		return refuse(h, &long_name);
+	if (q == end)
+		return H1_MORE;
+	if (*q != ':' || q == p)
+		return refuse(h, name_error(p, q));
+	const char *v = q + 1;
+	while (v < end && (*v == ' ' || *v == '\t'))
+		v++;
+	const char *e = find_control(v, end);
+	if (e == end)
+		return H1_MORE;
+	if (*e != '\r')
+		return refuse(h, *e == '\n' ? &bare_lf : &bad_value);
+	if (e + 1 == end)
+		return H1_MORE;
+	if (e[1] != '\n')
+		return refuse(h, &bad_value);
+	*line_out = e + 2;
+	while (e > v && (e[-1] == ' ' || e[-1] == '\t'))
+		e--;
+	if (h->n == H1_HEADERS_MAX)
+		return refuse(h, &many_fields);
+	struct h1_header *f = &h->header[h->n];
+	f->name_off = (uint16_t)(p - buf);
+	f->name_len = (uint16_t)(q - p);
+	f->value_off = (uint16_t)(v - buf);
+	f->value_len = (uint16_t)(e - v);
+	f->id = (uint8_t)h1_lookup(p, f->name_len);
+	if (f->id != H1_OTHER && !h1_field_apply(h, buf, f))
+		return H1_BAD;
+	h->n++;
+	h->seen |= H1_BIT(f->id);
+	return H1_DONE;
+}
+
+static enum h1_result
+parse_fields(struct h1_head *h, const char *buf, const char *end)
+{
+	for (;;) {
+		const char *p = buf + h->line, *next;
+
+		if (p == end)
+			return H1_MORE;
+		if (*p == '\r') {
+			if (p + 1 == end)
+				return H1_MORE;
+			if (p[1] != '\n')
+				return refuse(h, &bad_name);
+			h->length = (uint32_t)(p + 2 - buf);
+			h->phase = FINISHED;
+			return h1_head_finish(h, buf) ? H1_DONE : H1_BAD;
+		}
+		enum h1_result r = parse_field(h, buf, p, end, &next);
+		if (r != H1_DONE)
+			return r;
+		h->line = (uint32_t)(next - buf);
+	}
+}
+
+static enum h1_result
+parse_start(struct h1_head *h, const char *buf, const char *end)
+{
+	const char *next;
+
+	if (!h->answer && h->line == 0 && buf < end && (*buf == '\r' || *buf == '\n')) {
+		if (*buf == '\n' || (end - buf > 1 && buf[1] != '\n'))
+			return refuse(h, &bad_blank);
+		if (end - buf == 1)
+			return H1_MORE;
+		h->line = h->start = 2;
+	}
+	if (buf + h->line == end)
+		return H1_MORE;
+	enum h1_result r = h->answer ? parse_status_line(h, buf, end, &next)
+				     : parse_request_line(h, buf, end, &next);
+	if (r != H1_DONE)
+		return r;
+	h->line = (uint32_t)(next - buf);
+	h->first = (uint16_t)h->line;
+	h->phase = FIELDS;
+	return H1_DONE;
+}
+
+void
+h1_head_init(struct h1_head *h, bool answer, uint32_t max)
+{
+	memset(h, 0, offsetof(struct h1_head, header));
+	h->answer = answer;
+	h->max = max < H1_HEAD_MAX ? max : H1_HEAD_MAX;
+}
+
+enum h1_result
+h1_head_parse(struct h1_head *h, const char *buf, size_t len)
+{
+	const char *end = buf + (len < h->max ? len : h->max);
+	enum h1_result r = H1_DONE;
+
+	must(h->phase != FINISHED && buf + h->line <= end);
+	/* Nothing can be decided before the line's next control byte. */
+	if (h->scan > h->line && find_control(buf + h->scan, end) == end)
+		r = H1_MORE;
+	if (r == H1_DONE && h->phase == START)
+		r = parse_start(h, buf, end);
+	if (r == H1_DONE)
+		r = parse_fields(h, buf, end);
+	if (r == H1_MORE) {
+		h->scan = (uint32_t)(end - buf);
+		if (len >= h->max)
+			return refuse(
+			    h, h->phase == START && !h->answer ? &long_target : &long_head);
+	}
+	return r;
+}

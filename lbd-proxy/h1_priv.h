@@ -1,0 +1,59 @@
+/* h1_priv.h - shared by the files of the HTTP/1.1 parser. */
+#ifndef H1_PRIV_H
+#define H1_PRIV_H
+
+#include <string.h>
+
+#include "h1_parse.h"
+
+/* What a byte may be part of. */
+enum {
+	H1_C_TOKEN = 1,	 /* method, field name (RFC 9110 section 5.6.2) */
+	H1_C_TARGET = 2, /* request target: visible, but no '#' (RFC 9112 section 3.2) */
+	H1_C_HOST = 4,	 /* registered name without ',' (RFC 3986 section 3.2.2) */
+};
+extern const uint8_t h1_class[256];
+
+static inline bool
+h1_is(char c, unsigned classes)
+{
+	return (h1_class[(uint8_t)c] & classes) != 0;
+}
+
+/* A byte of a field value: VCHAR, obs-text, SP or HTAB (RFC 9110 section 5.5). */
+static inline bool
+h1_is_text(char c)
+{
+	uint8_t b = (uint8_t)c;
+	return (b >= 0x20 && b != 0x7f) || b == '\t';
+}
+
+/* Equal but for the case of letters; lower holds no capitals, and s only bytes of a token. */
+static inline bool
+h1_same(const char *s, const char *lower, size_t n)
+{
+	const uint64_t fold = 0x2020202020202020u;
+	uint64_t a, b;
+
+	for (; n >= 8; n -= 8, s += 8, lower += 8) {
+		memcpy(&a, s, 8);
+		memcpy(&b, lower, 8);
+		if ((a | fold) != b)
+			return false;
+	}
+	for (; n > 0; n--, s++, lower++)
+		if ((*s | 0x20) != *lower)
+			return false;
+	return true;
+}
+
+enum h1_id h1_lookup(const char *name, size_t len);
+
+/* The meaning of one field for the message's framing and persistence; false with h->error. */
+bool h1_field_apply(struct h1_head *h, const char *buf, const struct h1_header *f);
+/* What can be judged only when all fields are known; false with h->error. */
+bool h1_head_finish(struct h1_head *h, const char *buf);
+
+#define H1_ERROR(name, code, words) static const struct h1_error name = { code, words }
+
+#endif

@@ -1,0 +1,335 @@
+/* The head that is forwarded, as edits of the head that came.
+ *
+ * One walk over the field lines decides for each by its id: keep, cut, or change. Neighbouring cuts become one edit, kept
+ * lines cost nothing, and what we add stands in one piece before the empty line. A writer then copies the runs between
+ * the edits, into flat memory or into an iovec.
+ *
+ * Fields that a client lists in Connection are cut (RFC 9110 section 7.6.1), but only names we have no use for ourselves:
+ * otherwise a client could make us drop Host, framing, credentials or the trace of its address. */
+#include "http_msg.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/must.h"
+#include "cookie.h"
+#include "schema/schema.h"
+
+/* Of HTTP_EDITS_MAX each field line may take one; what is left is for the start line, for what is added at the end, and
+ * for further copies of our cookie within one line. */
+#define EXTRA_MAX 8
+
+#define TEXT(s) (s), (uint32_t)(sizeof(s) - 1)
+
+static void
+edit(struct http_plan *p, uint32_t off, uint32_t cut, const char *text, uint32_t len)
+{
+	struct http_edit *e = p->n > 0 ? &p->edit[p->n - 1] : NULL;
+
+	p->out_len = p->out_len + len - cut;
+	if (e != NULL && len == 0 && e->off + e->cut == off) {
+		e->cut += cut;
+		return;
+	}
+	must(p->n < HTTP_EDITS_MAX && (e == NULL || e->off + e->cut <= off));
+	p->edit[p->n++] = (struct http_edit){ .off = off, .cut = cut, .len = len, .text = text };
+}
+
+static void
+cut_line(struct http_plan *p, const struct h1_head *h, unsigned i)
+{
+	uint32_t from = h1_line(h, i);
+
+	edit(p, from, h1_line(h, i + 1) - from, NULL, 0);
+}
+
+/* Put text into the plan's own room; the result is valid as long as the plan. */
+static const char *
+room(struct http_plan *p, const char *text, size_t len)
+{
+	must(p->used + len <= sizeof(p->room));
+	char *at = p->room + p->used;
+	memcpy(at, text, len);
+	p->used = (uint16_t)(p->used + len);
+	return at;
+}
+
+static void
+plan_init(struct http_plan *p, const struct h1_head *h)
+{
+	must(h->length > 0);
+	p->start = h->start;
+	p->end = h->length;
+	p->out_len = h->length - h->start;
+	p->n = p->used = p->extra = 0;
+}
+
+/* Is the name an element of a Connection field? */
+static bool
+nominated(const struct h1_head *h, const char *buf, const struct h1_header *f)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct h1_header *c = &h->header[i];
+		if (c->id != H1_CONNECTION)
+			continue;
+		const char *s = buf + c->value_off, *end = s + c->value_len;
+		while (s < end) {
+			const char *w = s;
+			while (s < end && *s != ',' && *s != ' ' && *s != '\t')
+				s++;
+			if (s - w == f->name_len &&
+			    strncasecmp(w, buf + f->name_off, f->name_len) == 0)
+				return true;
+			while (s < end && (*s == ',' || *s == ' ' || *s == '\t'))
+				s++;
+		}
+	}
+	return false;
+}
+
+/* Our cookie out of one Cookie field; the line goes when nothing is left of it, or when it holds so many copies that
+ * taking out each would not fit the plan. */
+static void
+cut_cookie(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    const struct http_request_policy *policy)
+{
+	const struct h1_header *f = &h->header[i];
+	const char *value = buf + f->value_off;
+	size_t at = 0, from, to, cut = 0;
+	unsigned n = 0;
+
+	while (
+	    cookie_cut(value, f->value_len, policy->cookie, policy->cookie_len, at, &from, &to)) {
+		cut += to - from;
+		at = to;
+		n++;
+	}
+	if (n == 0)
+		return;
+	p->extra = (uint16_t)(p->extra + n - 1);
+	if (cut == f->value_len || p->extra > EXTRA_MAX) {
+		cut_line(p, h, i);
+		p->extra = (uint16_t)(p->extra - (n - 1));
+		return;
+	}
+	for (at = 0; n > 0; n--, at = to) {
+		must(cookie_cut(
+		    value, f->value_len, policy->cookie, policy->cookie_len, at, &from, &to));
+		edit(p, f->value_off + (uint32_t)from, (uint32_t)(to - from), NULL, 0);
+	}
+}
+
+/* The client's address behind what the last X-Forwarded-For says. */
+static void
+append_client(struct http_plan *p, const struct h1_head *h, unsigned i,
+    const struct http_request_policy *policy)
+{
+	const struct h1_header *f = &h->header[i];
+
+	for (unsigned k = i + 1; k < h->n; k++)
+		if (h->header[k].id == H1_X_FORWARDED_FOR)
+			return;
+	const char *text = f->value_len > 0 ? room(p, ", ", 2) : p->room + p->used;
+	room(p, policy->client, policy->client_len);
+	edit(p, f->value_off + f->value_len, 0, text, (uint32_t)(p->room + p->used - text));
+}
+
+/* Absolute form becomes origin form (RFC 9112 section 3.2.2; our servers are origins). */
+static void
+plan_target(struct http_plan *p, const char *buf, const struct h1_head *h)
+{
+	uint32_t end = (uint32_t)h->target_off + h->target_len,
+		 cut = (uint32_t)(h->path_off - h->target_off);
+	bool bare = h->path_off == end;
+
+	if (bare && h->method == H1_M_OPTIONS)
+		edit(p, h->target_off, cut, TEXT("*"));
+	else if (bare || buf[h->path_off] == '?')
+		edit(p, h->target_off, cut, TEXT("/"));
+	else
+		edit(p, h->target_off, cut, NULL, 0);
+}
+
+static void
+request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    const struct http_request_policy *policy)
+{
+	switch (h->header[i].id) {
+	case H1_OTHER:
+		if (h->nominates && nominated(h, buf, &h->header[i]))
+			cut_line(p, h, i);
+		return;
+	case H1_CONNECTION:
+	case H1_KEEP_ALIVE:
+	case H1_PROXY_CONNECTION:
+	case H1_TE:
+	case H1_HTTP2_SETTINGS: cut_line(p, h, i); return;
+	case H1_UPGRADE:
+		if (!h->upgrade)
+			cut_line(p, h, i);
+		return;
+	case H1_COOKIE:
+		if (policy->cookie_len > 0)
+			cut_cookie(p, buf, h, i, policy);
+		return;
+	case H1_X_FORWARDED_FOR:
+		if (policy->forwarded == forwarded_replace)
+			cut_line(p, h, i);
+		else if (policy->forwarded == forwarded_append)
+			append_client(p, h, i, policy);
+		return;
+	default: return;
+	}
+}
+
+void
+http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
+    const struct http_request_policy *policy)
+{
+	static const char xff[] = "X-Forwarded-For: ";
+
+	plan_init(p, h);
+	if (h->form == H1_ABSOLUTE)
+		plan_target(p, buf, h);
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->header[i].id != H1_OTHER || h->nominates)
+			request_line(p, buf, h, i, policy);
+	const char *text = p->room + p->used;
+	bool there =
+	    policy->forwarded == forwarded_append && (h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0;
+	if (policy->forwarded != forwarded_off && !there) {
+		room(p, xff, sizeof(xff) - 1);
+		room(p, policy->client, policy->client_len);
+		room(p, "\r\n", 2);
+	}
+	if (h->upgrade)
+		room(p, TEXT("Connection: Upgrade\r\n"));
+	else if (policy->close && h->minor == 1)
+		room(p, TEXT("Connection: close\r\n"));
+	uint32_t len = (uint32_t)(p->room + p->used - text);
+	if (len > 0)
+		edit(p, h->length - 2, 0, text, len);
+}
+
+static void
+answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    unsigned client_minor)
+{
+	bool bodiless = h->status < 200 || h->status == 204;
+
+	switch (h->header[i].id) {
+	case H1_OTHER:
+		if (h->nominates && nominated(h, buf, &h->header[i]))
+			cut_line(p, h, i);
+		return;
+	case H1_CONNECTION:
+	case H1_KEEP_ALIVE:
+	case H1_PROXY_CONNECTION: cut_line(p, h, i); return;
+	case H1_UPGRADE:
+		if (h->status != 101)
+			cut_line(p, h, i);
+		return;
+	case H1_CONTENT_LENGTH:
+		if (bodiless)
+			cut_line(p, h, i);
+		return;
+	case H1_TRANSFER_ENCODING:
+		if (bodiless || client_minor == 0)
+			cut_line(p, h, i);
+		return;
+	default: return;
+	}
+}
+
+void
+http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
+    const struct http_answer_policy *policy)
+{
+	uint32_t end = h->length - 2;
+
+	plan_init(p, h);
+	if (h->minor == 0)
+		edit(p, 7, 1, TEXT("1"));
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->header[i].id != H1_OTHER || h->nominates)
+			answer_line(p, buf, h, i, policy->client_minor);
+	if (h->status == 101)
+		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
+	if (h->status < 200)
+		return;
+	if (!policy->keep_alive)
+		edit(p, end, 0, TEXT("Connection: close\r\n"));
+	else if (policy->client_minor == 0)
+		edit(p, end, 0, TEXT("Connection: keep-alive\r\n"));
+	if (policy->insert_len > 0)
+		edit(p, end, 0, policy->insert, policy->insert_len);
+}
+
+size_t
+http_plan_write(const struct http_plan *p, const char *buf, char *out)
+{
+	uint32_t at = p->start;
+	char *o = out;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct http_edit *e = &p->edit[i];
+		o = mempcpy(o, buf + at, e->off - at);
+		if (e->len > 0)
+			o = mempcpy(o, e->text, e->len);
+		at = e->off + e->cut;
+	}
+	o = mempcpy(o, buf + at, p->end - at);
+	return (size_t)(o - out);
+}
+
+/* A run for writev; empty ones are left out. */
+static unsigned
+add_run(struct iovec *iov, unsigned n, unsigned max, const char *s, size_t len)
+{
+	if (len == 0)
+		return n;
+	if (n < max)
+		iov[n] = (struct iovec){ .iov_base = (void *)(uintptr_t)s, .iov_len = len };
+	return n + 1;
+}
+
+unsigned
+http_plan_iov(const struct http_plan *p, const char *buf, struct iovec *iov, unsigned max)
+{
+	uint32_t at = p->start;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct http_edit *e = &p->edit[i];
+		n = add_run(iov, n, max, buf + at, e->off - at);
+		n = add_run(iov, n, max, e->text, e->len);
+		at = e->off + e->cut;
+	}
+	n = add_run(iov, n, max, buf + at, p->end - at);
+	return n <= max ? n : 0;
+}
+
+size_t
+http_client_text(const struct addr *a, char *out)
+{
+	char *o = out;
+
+	if (a->family != 4) {
+		char text[ADDR_TEXT];
+		addr_format(a, ADDR_HOST, text);
+		size_t len = strnlen(text, HTTP_CLIENT_TEXT);
+		memcpy(out, text, len);
+		return len;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned b = a->b[i];
+		if (i > 0)
+			*o++ = '.';
+		if (b >= 100)
+			*o++ = (char)('0' + b / 100);
+		if (b >= 10)
+			*o++ = (char)('0' + b / 10 % 10);
+		*o++ = (char)('0' + b % 10);
+	}
+	return (size_t)(o - out);
+}
