@@ -17,7 +17,10 @@ struct bus_request {
 	const struct msg_row *row;
 	uint32_t seq;
 	unsigned uid;
+	uint64_t life; /* a copy that is kept knows by it that the peer left: replies then go nowhere */
 };
+/* bus_request_alive - whether anybody still waits for the answer. */
+bool bus_request_alive(const struct bus_request *rq);
 typedef void (*bus_fn)(void *arg, const struct bus_request *rq, const union msg_any *m);
 struct bus_handler {
 	unsigned number;
@@ -32,17 +35,32 @@ struct bus_ops {
 	void *arg;
 };
 int bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out, struct err *err);
-void bus_close(struct bus *b);
+void bus_close(struct bus *b); /* not from within a handler */
+struct bus_stats {
+	unsigned peers;
+	uint64_t malformed, refused, cut; /* packets that closed a peer; peers not let in; peers too slow */
+};
+void bus_stats(const struct bus *b, struct bus_stats *out);
 
-/* bus_reply - one row of an answer. false: the peer's credit is used up: stop, and go on when told (bus_pump).
- * Small answers may ignore it: up to BUS_QUEUE rows are kept, then the peer is cut off. */
+/* bus_reply - one row of an answer; taken in any case. false: the peer's credit is used up with it: stop, and go on
+ * when told (bus_pump). Small answers may ignore it: up to BUS_QUEUE rows are kept, then the peer is cut off. Rows that
+ * ops.snapshot writes need no credit. */
 bool bus_reply(const struct bus_request *rq, unsigned number, const void *payload);
 void bus_result(const struct bus_request *rq, int code, const char *text); /* ends the answer */
 #define BUS_QUEUE 256
+#define BUS_CREDIT 128			/* rows that every answer may begin with */
+#define BUS_PEERS 64			/* connections at once */
+#define BUS_PEERS_ROOT 8		/* and some more that only root gets */
+#define BUS_PEERS_USER 16		/* of one user without rights */
+#define BUS_ANSWERS 64			/* unfinished answers of one peer */
+#define BUS_BACKLOG (4u << 20)		/* bytes of changes that wait for one peer; then it is cut off */
+#define BUS_STALL DUR_S(10)		/* so long may nothing move */
 /* bus_pump - long answers: step is called whenever the peer has credit; it replies with some rows, and returns
- * true when the answer is complete (RESULT is then sent). fini is called in any case, also when the peer leaves. */
+ * true when the answer is complete (RESULT is then sent). A step without a reply waits for bus_pump_again. fini is
+ * called in any case, also when the peer leaves; it may be NULL. */
 void bus_pump(const struct bus_request *rq, bool (*step)(void *state, const struct bus_request *rq),
     void (*fini)(void *state), void *state);
+void bus_pump_again(struct bus *b); /* something new is there: ask all steps again */
 /* bus_publish - a change of a topic, to every subscriber. */
 void bus_publish(struct bus *b, unsigned topic, unsigned number, const void *payload);
 

@@ -120,7 +120,7 @@ int
 sock_connect_unix(const char *path)
 {
 	struct sockaddr_un sa;
-	int fd = open_unix(path, 0, &sa), code;
+	int fd = open_unix(path, SOCK_NONBLOCK, &sa), code;
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
 		code = -errno;
@@ -142,10 +142,10 @@ remove_stale(const char *path)
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
 	fd = sock_connect_unix(path);
-	if (fd >= 0) {
+	if (fd >= 0)
 		(void)close(fd);
+	if (fd >= 0 || fd == -EAGAIN)
 		return -EADDRINUSE;
-	}
 	return fd == -ECONNREFUSED && unlink(path) == -1 && errno != ENOENT ? -errno : 0;
 }
 

@@ -14,7 +14,7 @@ int sock_error(int fd); /* SO_ERROR as 0 or -errno */
 
 /* Unix seqpacket sockets; path must fit sun_path (err says so). */
 int sock_listen_unix(const char *path, unsigned mode, struct err *err);
-int sock_connect_unix(const char *path); /* blocking connect; fd or -errno */
+int sock_connect_unix(const char *path); /* fd or -errno; -EAGAIN: nobody accepts there at the moment */
 struct sock_peer {
 	unsigned uid, gid;
 	int pid;
