@@ -211,20 +211,6 @@ patch_names(struct patch *p, const struct object *o)
 	replace(&t->names, p->pe, n);
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int
-by_row(const void *a, const void *b)
-{
-	return by_number(*(const void *const *)a, *(const void *const *)b);
-}
-
 /* Rows that were made, sorted by parent, then id. */
 struct fresh {
 	const struct object *o;
