@@ -200,6 +200,8 @@ set_field(
 	rc = check_path_field(it, f, text, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
+	if (text == DOC_UNSET && it->op != DOC_MERGE)
+		return 0; /* absent is the default */
 	*at = text == DOC_UNSET ? DOC_UNSET : arena_text(d->a, text, strlen(text));
 	return 0;
 }

@@ -85,52 +85,41 @@ jw_finish(struct json_writer *w)
 		buf_puts(w->out, "\n");
 }
 
-/* A character that is not written as it is: a control character of either set, a quote, a backslash, and the line
- * ends that a script would take for its own. */
-static bool
-put_escape(struct buf *out, uint32_t ch, char before)
+/* How a character is written that cannot stand as it is: a control character of either set, a quote, a backslash,
+ * and the line ends that a script would take for its own. Returns the length of esc, 0 when it is plain. */
+static size_t
+escape(uint32_t ch, char before, char esc[8])
 {
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
 	const char *at = ch != 0 && ch < 0x80 ? strchr(from, (int)ch) : NULL;
 
-	if (at != NULL)
-		buf_printf(out, "\\%c", to[at - from]);
-	else if (ch == '/' && before == '<')
-		buf_puts(out, "\\/");
-	else if (ch < 0x20 || (ch >= 0x7f && ch < 0xa0) || ch == 0x2028 || ch == 0x2029)
-		buf_printf(out, "\\u%04x", (unsigned)ch);
-	else
-		return false;
-	return true;
+	esc[0] = '\\';
+	esc[1] = at != NULL ? to[at - from] : '/';
+	if (at != NULL || (ch == '/' && before == '<'))
+		return 2;
+	if (ch < 0x20 || (ch >= 0x7f && ch < 0xa0) || ch == 0x2028 || ch == 0x2029)
+		return (size_t)snprintf(esc, 8, "\\u%04x", (unsigned)ch & 0xffff);
+	return 0;
 }
 
 void
 json_quote(struct buf *out, const char *text, size_t len)
 {
-	size_t from = 0, at = 0;
+	static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+	size_t from = 0, n, esc_len;
+	char esc[8];
 	uint32_t ch;
 
 	buf_put(out, "\"", 1);
-	while (at < len) {
-		unsigned n = utf8_next(text + at, len - at, &ch);
-		size_t mark = out->len;
-
-		if (n == 1 && ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\' && ch != '/') {
-			at++;
+	for (size_t at = 0; at < len; at += n) {
+		n = utf8_next(text + at, len - at, &ch);
+		esc_len = n > 0 ? escape(ch, at > 0 ? text[at - 1] : '\0', esc) : 0;
+		if (n > 0 && esc_len == 0)
 			continue;
-		}
-		/* what stood before it, unless it turns out to be plain */
 		buf_put(out, text + from, at - from);
-		if (n == 0) {
-			buf_puts(out, "\xef\xbf\xbd");
-			n = 1;
-		} else if (!put_escape(out, ch, at > 0 ? text[at - 1] : '\0')) {
-			out->len = mark;
-			at += n;
-			continue;
-		}
-		at += n;
-		from = at;
+		buf_put(out, n > 0 ? esc : replacement, n > 0 ? esc_len : 3);
+		n = n > 0 ? n : 1;
+		from = at + n;
 	}
 	buf_put(out, text + from, len - from);
 	buf_put(out, "\"", 1);
