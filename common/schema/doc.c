@@ -33,7 +33,10 @@ doc_item_err(const struct doc_item *it, unsigned line, struct err *err)
 {
 	int code = err != NULL ? err->code : ERR_INVALID;
 
-	(void)err_object(err, "%s %s", it->o->name, it->path);
+	if ((it->o->flags & O_SINGLE) != 0)
+		(void)err_object(err, "%s", it->o->name);
+	else
+		(void)err_object(err, "%s %s", it->o->name, it->path);
 	if (line > 0)
 		(void)err_prefix(err, "line %u: ", line);
 	return code;

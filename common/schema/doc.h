@@ -53,7 +53,7 @@ int doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *p
 int doc_set(
     struct doc *d, struct doc_item *it, const char *field, const char *text, struct err *err);
 /* doc_item_err - name the object of an error about an item, and the line when it is not 0 (it->line, as a rule):
- * "line 7: vip web: ...". Returns the code of err; ERR_INVALID when err is NULL. */
+ * "line 7: vip web: ..."; of a SINGLE it is "setting". Returns the code of err; ERR_INVALID when err is NULL. */
 int doc_item_err(const struct doc_item *it, unsigned line, struct err *err);
 /* doc_no_field - ERR_INVALID "FIELD: unknown field; did you mean ...?", without the object. */
 int doc_no_field(const struct object *o, const char *field, struct err *err);

@@ -83,17 +83,26 @@ help_field(const struct object *o, const char *field, struct buf *out, struct er
 	return 0;
 }
 
-/* A line of mdoc text: a backslash is \e, and a dot or an apostrophe in front is no request. */
+/* mdoc text: a backslash is \e, a dot or an apostrophe in front is no request, each sentence has a line of its
+ * own, and no line is longer than MAN_LINE where it can be broken. */
+#define MAN_LINE 76
 static void
 man_text(const char *s, struct buf *out)
 {
-	if (*s == '.' || *s == '\'')
-		buf_puts(out, "\\&");
+	unsigned column = 0;
+
 	for (; *s != '\0'; s++) {
-		if (*s == '\\')
-			buf_puts(out, "\\e");
-		else
-			buf_put(out, s, 1);
+		bool sentence = *s == ' ' && column > 0 && (s[-1] == '.' || s[-1] == '?');
+
+		if (*s == ' ' && (sentence || column + strcspn(s + 1, " ") >= MAN_LINE)) {
+			buf_puts(out, "\n");
+			column = 0;
+			continue;
+		}
+		if (column == 0 && (*s == '.' || *s == '\''))
+			buf_puts(out, "\\&");
+		buf_puts(out, *s == '\\' ? "\\e" : (char[]){ *s, '\0' });
+		column++;
 	}
 	buf_puts(out, "\n");
 }

@@ -45,11 +45,26 @@ is_too_deep(const char *text, size_t len)
 	return false;
 }
 
+/* What stands near a fault may be a password; a name that is there twice is what the reader wants to know. */
+static int
+not_json(json_error_t *why, struct err *err)
+{
+	struct buf shown = { 0 };
+	char *near = strstr(why->text, " near '");
+
+	if (near != NULL && strncmp(why->text, "duplicate", strlen("duplicate")) != 0)
+		*near = '\0';
+	value_show(why->text, &shown);
+	(void)err_set(err, ERR_INVALID, "line %d: this is not JSON: %s",
+	    why->line > 0 ? why->line : 1, buf_text(&shown));
+	buf_fini(&shown);
+	return ERR_INVALID;
+}
+
 static int
 load(const char *text, size_t len, json_t **out, struct err *err)
 {
 	json_error_t why;
-	char *near;
 	int rc = tree_size(len, err);
 
 	if (rc != 0)
@@ -59,11 +74,7 @@ load(const char *text, size_t len, json_t **out, struct err *err)
 		    err, ERR_INVALID, "nested too deep; at most %d levels are allowed", JSON_DEPTH);
 	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (*out == NULL) {
-		near = strstr(why.text, " near '");
-		if (near != NULL)
-			*near = '\0';
-		return err_set(err, ERR_INVALID, "line %d: this is not JSON: %s",
-		    why.line > 0 ? why.line : 1, why.text);
+		return not_json(&why, err);
 	}
 	if (json_is_object(*out))
 		return 0;

@@ -52,6 +52,8 @@ parse_quantity(const struct field *f, const char *text, const struct unit *u, st
 			break;
 	if (u->suffix == NULL && v == 0 && text[n] == '\0')
 		u = no_units; /* nothing is nothing in every unit */
+	if (u->suffix == NULL && text[n] == '\0')
+		return "; it needs a unit: ms, s, m, h or d";
 	if (u->suffix == NULL || __builtin_mul_overflow(v, u->factor, &v))
 		return "";
 	*out = (struct cell){ .i = v };

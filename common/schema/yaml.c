@@ -137,10 +137,12 @@ on_scalar(struct reader *r, const yaml_event_t *ev)
 	if (fr->level == LEVEL_NAMES)
 		return tree_shape(
 		    &r->t, fr->o, NULL, buf_text(&r->name), "a value stands where fields belong");
-	return tree_shape(&r->t, fr->o, fr->it, NULL,
-	    fr->level == LEVEL_TOP && (fr->o->flags & O_SINGLE) != 0
-		? "a value stands where fields belong"
-		: "a value stands where names belong");
+	if (fr->level == LEVEL_FIELDS)
+		return tree_shape(
+		    &r->t, NULL, fr->it, fr->o->plural, "a value stands where names belong");
+	return tree_shape(&r->t, fr->o, NULL, NULL,
+	    (fr->o->flags & O_SINGLE) != 0 ? "a value stands where fields belong"
+					   : "a value stands where names belong");
 }
 
 static int
