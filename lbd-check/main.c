@@ -1,0 +1,189 @@
+/* main.c - lbd-check: is each real server fit for traffic?
+ *
+ * The ops table, and what goes in and out: verdicts as topic HEALTH, probes that people ask for, failures that others
+ * saw. A verdict that changed is also a line of the log. Which targets there are and when they are probed is sched.c,
+ * what a result means verdict.c, how a probe goes probe.c and its kinds.
+ *
+ * After a start nothing is known until it is proven: subscribers keep what they know, and are told of each verdict as
+ * it stands. A server that was deleted is told of no more. */
+#include "run.h"
+#include "sched.h"
+
+#include "base/must.h"
+#include "daemon/daemon.h"
+#include "msg/msg.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* So many targets may say in the log that they are up for the first time. */
+#define FIRST_LOGGED 1000
+
+static struct {
+	struct daemon *d;
+	struct sched *sched;
+} app;
+
+static void
+fill(const struct target *t, char text[VERDICT_TEXT], struct msg_health *m)
+{
+	verdict_format(&t->st, text, VERDICT_TEXT);
+	*m = (struct msg_health){
+		.server = t->id,
+		.verdict = t->st.verdict,
+		.reason = t->st.last.reason,
+		.latency = t->st.last.latency_us,
+		.since = t->st.since,
+		.at = t->st.at,
+		.text = SPAN(text),
+		.probes = t->st.probes,
+		.failed = t->st.failed,
+		.turns = t->st.turns,
+	};
+}
+
+static void
+log_turn(const struct target *t, const char *text)
+{
+	struct snapshot *s = daemon_snapshot(app.d);
+	const struct server *srv = snapshot_find(s, KIND_server, t->id);
+	const struct service *svc = srv ? snapshot_find(s, KIND_service, srv->vip) : NULL;
+	char path[160], fields[200];
+
+	if (!svc || (t->st.probes <= 1 && t->st.verdict == VERDICT_UP &&
+			sched_counts(app.sched)->targets > FIRST_LOGGED))
+		return;
+	(void)snprintf(fields, sizeof(fields), "LBD_VIP=%s\nLBD_RIP=%s\n", svc->name, srv->name);
+	log_at(LOG_P_INFO, fields, "rip %s: %s, %s", snapshot_path(s, KIND_server, t->id, path),
+	    verdict_word(t->st.verdict), text);
+}
+
+static void
+on_told(void *arg, const struct target *t, bool turned)
+{
+	char text[VERDICT_TEXT];
+	struct msg_health m;
+
+	(void)arg;
+	fill(t, text, &m);
+	if (turned)
+		log_turn(t, text);
+	bus_publish(daemon_bus(app.d), TOPIC_HEALTH, MSG_HEALTH, &m);
+}
+
+static void
+on_starved(void *arg, bool now)
+{
+	(void)arg;
+	if (now)
+		log_warn(
+		    "probes: no descriptor or port left on this node; verdicts stand meanwhile");
+	daemon_fault(app.d, now ? "no descriptor or port left for probes" : NULL);
+}
+
+static void
+snapshot(void *arg, const struct bus_request *rq, unsigned topics)
+{
+	struct snapshot *s = daemon_snapshot(app.d);
+	char text[VERDICT_TEXT];
+	struct msg_health m;
+
+	(void)arg;
+	if (!(topics & TOPIC_HEALTH) || !s || !app.sched)
+		return;
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_server); i++) {
+		const struct server *srv = snapshot_at(s, KIND_server, i);
+		const struct target *t = sched_find(app.sched, srv->id);
+
+		/* Not probed since the start: the subscriber may know better. */
+		if (!t || !t->st.probes)
+			continue;
+		fill(t, text, &m);
+		(void)bus_reply(rq, MSG_HEALTH, &m);
+	}
+}
+
+static void
+on_check_run(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	if (app.sched)
+		run_start(app.sched, m->server.server, rq);
+	else
+		bus_result(rq, ERR_AWAY, "no configuration yet");
+}
+
+static void
+on_observed(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	if (app.sched)
+		sched_observe(
+		    app.sched, m->observed.server, m->observed.count ? m->observed.count : 1);
+	bus_result(rq, 0, NULL);
+}
+
+static int
+init(struct daemon *d, struct err *err)
+{
+	static const struct sched_ops ops = { .told = on_told, .starved = on_starved };
+
+	(void)err;
+	app.d = d;
+	app.sched = sched_new(daemon_loop(d), &ops, NULL);
+	return 0;
+}
+
+static int
+apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err)
+{
+	(void)d;
+	(void)err;
+	sched_apply(app.sched, old, now);
+	return 0;
+}
+
+static void
+status(struct daemon *d, char *line, size_t room)
+{
+	const struct sched_counts *c = sched_counts(app.sched);
+
+	(void)d;
+	(void)snprintf(line, room,
+	    "%u servers: %u up, %u down, %u unknown; %llu probes, %llu failed, %llu repeated",
+	    c->targets, c->verdicts[VERDICT_UP], c->verdicts[VERDICT_DOWN],
+	    c->verdicts[VERDICT_UNKNOWN], (unsigned long long)c->probes,
+	    (unsigned long long)c->failed, (unsigned long long)c->repeated);
+}
+
+static void
+fini(struct daemon *d)
+{
+	(void)d;
+	sched_free(app.sched);
+	app.sched = NULL;
+}
+
+static const struct bus_handler handlers[] = {
+	{ MSG_CHECK_RUN, on_check_run },
+	{ MSG_OBSERVED, on_observed },
+	{ 0, NULL },
+};
+
+static const struct daemon_ops ops = {
+	.name = "lbd-check",
+	.synopsis = "decides whether each real server is fit for traffic",
+	.messages = handlers,
+	.snapshot = snapshot,
+	.init = init,
+	.apply = apply,
+	.status = status,
+	.fini = fini,
+};
+
+int
+main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &ops);
+}

@@ -1,0 +1,219 @@
+/* probe.c - what all probes share: the connection, the end, the steps that people may watch.
+ *
+ * A probe connects, then its kind leads the dialogue on the one descriptor. It ends once, with a reason of
+ * reasons.def; what follows is deferred to the end of the loop's turn, so neither the kind nor the owner frees
+ * a descriptor inside that descriptor's callback. An owner that gives a probe up in between leaves it to the
+ * deferred call to end it.
+ *
+ * A failure of this node (no descriptor, no port, no memory) is told apart from one of the server: it says
+ * nothing about the server. Does not decide what a result means (verdict.c) nor when to probe (sched.c). */
+#include "probe.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "msg/msg.h"
+#include "sys/sock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROBE_MAGIC 0x9b0be001
+
+struct probing {
+	unsigned magic;
+	int fd;
+	struct probe_ask ask;
+	const struct probe_kind *kind;
+	struct loop_fd io;
+	mono_t started;
+	struct result result;
+	bool connected, ended;
+	bool told;  /* done was called */
+	bool freed; /* the owner gave it up between the end and that */
+	_Alignas(16) char state[];
+};
+
+static const struct probe_kind *const kinds[] = {
+	[probe_tcp] = &probe_kind_tcp,
+	[probe_http] = &probe_kind_http,
+};
+
+static int
+reason_of(int error, bool connected)
+{
+	switch (error) {
+	case ECONNREFUSED: return REASON_refused;
+	case ECONNRESET:
+	case EPIPE: return connected ? REASON_reset : REASON_refused;
+	case ETIMEDOUT: return connected ? REASON_timeout : REASON_connect_timeout;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL:
+	case EAGAIN: return REASON_resources;
+	default: return REASON_unreachable;
+	}
+}
+
+static void
+release(struct probing *p)
+{
+	p->kind->fini(p->state);
+	loop_fd_fini(&p->io);
+	if (p->fd != -1)
+		(void)close(p->fd);
+	p->magic = 0;
+	free(p);
+}
+
+/* After the turn in which it ended. */
+static void
+finish(void *arg)
+{
+	struct probing *p = arg;
+
+	must_obj(p, PROBE_MAGIC);
+	if (p->freed) {
+		release(p);
+		return;
+	}
+	p->told = true;
+	p->ask.done(p->ask.arg, &p->result); /* frees p */
+}
+
+void
+probe_end(struct probing *p, int reason, unsigned detail)
+{
+	if (p->ended)
+		return;
+	p->ended = true;
+	p->result = (struct result){ .reason = (uint16_t)reason,
+		.detail = (uint16_t)detail,
+		.latency_us = (uint32_t)(mono_now() - p->started) };
+	loop_fd_want(&p->io, 0);
+	loop_defer(p->ask.loop, finish, p);
+}
+
+void
+probe_end_errno(struct probing *p, int error)
+{
+	probe_say(p, NULL, 0, false, "%s", strerror(error));
+	probe_end(p, reason_of(error, p->connected), 0);
+}
+
+void
+probe_late(struct probing *p)
+{
+	probe_say(p, NULL, 0, false, "the time is over");
+	probe_end(p, p->connected ? REASON_timeout : REASON_connect_timeout, 0);
+}
+
+static void
+on_ready(void *arg, unsigned ready)
+{
+	struct probing *p = arg;
+	int code;
+
+	must_obj(p, PROBE_MAGIC);
+	if (p->ended)
+		return;
+	if (!p->connected) {
+		code = sock_error(p->fd);
+		if (code != 0) {
+			probe_end_errno(p, -code);
+			return;
+		}
+		p->connected = true;
+		probe_say(p, NULL, 0, false, "connected");
+	}
+	p->kind->step(p, p->state, ready);
+}
+
+struct probing *
+probe_start(const struct probe_ask *ask, struct result *out)
+{
+	const struct probe_kind *kind = kinds[ask->check->kind];
+	char where[ADDR_TEXT];
+	struct probing *p = mem_alloc(sizeof(*p) + kind->size);
+
+	*p = (struct probing){
+		.magic = PROBE_MAGIC, .ask = *ask, .kind = kind, .started = mono_now()
+	};
+	kind->init(p, p->state);
+	addr_format(&ask->addr, ADDR_HOST, where);
+	probe_say(p, NULL, 0, false, "connecting to %s port %u", where, ask->port);
+	p->fd = sock_connect_tcp(&ask->addr, ask->port);
+	if (p->fd < 0) {
+		int error = -p->fd;
+
+		probe_say(p, NULL, 0, false, "%s", strerror(error));
+		*out = (struct result){ .reason = (uint16_t)reason_of(error, false),
+			.latency_us = (uint32_t)(mono_now() - p->started) };
+		p->fd = -1;
+		release(p);
+		return NULL;
+	}
+	loop_fd_init(&p->io, ask->loop, p->fd, on_ready, p);
+	loop_fd_want(&p->io, LOOP_WRITE);
+	return p;
+}
+
+void
+probe_free(struct probing *p)
+{
+	if (p == NULL)
+		return;
+	must_obj(p, PROBE_MAGIC);
+	if (p->ended && !p->told)
+		p->freed = true; /* finish is still to come */
+	else
+		release(p);
+}
+
+const struct probe_ask *
+probe_asked(const struct probing *p)
+{
+	return &p->ask;
+}
+
+int
+probe_fd(const struct probing *p)
+{
+	return p->fd;
+}
+
+void
+probe_want(struct probing *p, unsigned want)
+{
+	if (!p->ended)
+		loop_fd_want(&p->io, want);
+}
+
+bool
+probe_watched(const struct probing *p)
+{
+	return p->ask.step != NULL;
+}
+
+void
+probe_say(struct probing *p, const void *data, size_t len, bool sent, const char *fmt, ...)
+{
+	struct probe_step step = { .data = data, .len = len, .sent = sent };
+	char text[200];
+	va_list ap;
+
+	if (!p->ask.step)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	step.at = mono_now() - p->started;
+	step.text = text;
+	if (step.len > PROBE_DATA_MAX)
+		step.len = PROBE_DATA_MAX;
+	p->ask.step(p->ask.arg, &step);
+}
