@@ -1,0 +1,30 @@
+"""Fixtures of the system tests: whatever a test opened is closed, also when it fails."""
+import pytest
+
+import lbdtest
+
+
+@pytest.fixture()
+def closing():
+    """closing(x): x.close() or x.stop() at the end of the test, last first."""
+    things = []
+    yield lambda x: things.append(x) or x
+    for x in reversed(things):
+        (x.stop if hasattr(x, "stop") else x.close)()
+
+
+@pytest.fixture()
+def origins(closing):
+    """origins("a", "b"): HTTP origins that answer with their names."""
+    def make(*names, **kw):
+        return [closing(lbdtest.Origin(n, **kw)) for n in names]
+    return make
+
+
+@pytest.fixture(scope="module")
+def lb(tmp_path_factory):
+    """One lbd-proxy for the tests of a module; that it lived through them all and ended well is part of each."""
+    lb = lbdtest.Lbd(tmp_path_factory.mktemp("lbd"), "lbd-proxy")
+    lb.start()
+    yield lb
+    lb.stop()
