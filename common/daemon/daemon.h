@@ -19,12 +19,12 @@ struct daemon; /* the skeleton's own state */
 struct daemon_ops {
 	const char *name;     /* "lbd-check" */
 	const char *synopsis; /* one line for --help */
-	const struct bus_handler *messages;
+	const struct bus_handler *messages; /* not called before init; arg is the struct daemon */
 	void (*snapshot)(void *arg, const struct bus_request *rq, unsigned topics); /* may be NULL */
-	/* After the first snapshot is loaded, before the loop runs. 0, or a code with err: exit 70. */
+	/* After the first snapshot is loaded, before apply. 0, or a code with err: exit 70. */
 	int (*init)(struct daemon *d, struct err *err);
 	/* old is NULL at the first call. Not 0: not in force, err says why; the daemon goes on with what it can
-	 * and is called again at the next revision. */
+	 * and is called again at the next revision, with this now as old. */
 	int (*apply)(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err);
 	void (*reload)(struct daemon *d);	     /* SIGHUP; may be NULL */
 	bool (*alive)(struct daemon *d);	     /* asked before each watchdog ping; may be NULL */
@@ -40,8 +40,8 @@ int daemon_main(int argc, char **argv, const struct daemon_ops *ops);
 struct loop *daemon_loop(struct daemon *d);
 struct bus *daemon_bus(struct daemon *d);
 const struct paths *daemon_paths(struct daemon *d);
-struct snapshot *daemon_snapshot(struct daemon *d); /* in force; borrowed */
-struct store *daemon_store(struct daemon *d);	     /* borrowed; writable only with ops.writes */
+struct snapshot *daemon_snapshot(struct daemon *d); /* in force; borrowed; NULL before the first */
+struct store *daemon_store(struct daemon *d); /* borrowed; NULL without one; writable only with ops.writes */
 void daemon_stopped(struct daemon *d);
 void daemon_fault(struct daemon *d, const char *text); /* shown in status until cleared with NULL */
 /* daemon_commit_seen - a commit this process made itself: apply it now rather than at the next poll. */

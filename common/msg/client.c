@@ -150,9 +150,9 @@ result_code(struct client *c, const struct msg_result *m, struct err *err)
 {
 	char text[500];
 
-	if (m->code == 0)
-		return 0;
 	span_text(m->text, text, sizeof(text));
+	if (m->code == 0)
+		return err_set(err, 0, "%s", text);
 	return err_set(
 	    err, m->code, "%s: %s", c->daemon, text[0] != '\0' ? text : "refused without a reason");
 }

@@ -14,7 +14,8 @@ void client_close(struct client *c);
 /* Called for every row of the answer; not 0 stops and is returned. */
 typedef int (*client_row_fn)(void *arg, const struct msg_row *row, const union msg_any *m);
 /* client_call - send, then rows until RESULT (granting credit by itself). Code of RESULT with its text in err;
- * ERR_AWAY when the daemon goes away; -ETIMEDOUT when it is silent for so long. on_row may be NULL. */
+ * ERR_AWAY when the daemon goes away; -ETIMEDOUT when it is silent for so long. on_row may be NULL.
+ * With code 0 the text in err is what the daemon says of its success, mostly "". */
 int client_call(struct client *c, unsigned number, const void *payload, client_row_fn on_row,
     void *arg, dur_t wait, struct err *err);
 /* client_follow - after a call: further messages that come unasked, until fn returns not 0 (returned) or wait passes in
