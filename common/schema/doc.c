@@ -102,8 +102,8 @@ check_child_path(const struct object *o, const char *path, struct arena *a, stru
 	return rc != 0 ? rc : check_name(o, slash + 1, a, err);
 }
 
-static int
-check_op(enum doc_op op, const struct object *o, struct err *err)
+int
+doc_check_op(enum doc_op op, const struct object *o, struct err *err)
 {
 	if (o->scope == SCOPE_OBSERVED || (o->flags & O_NAMELESS) != 0)
 		return err_set(err, ERR_INVALID, "%s: is not part of the configuration: %s",
@@ -121,7 +121,7 @@ doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *path,
     struct doc_item **out, struct err *err)
 {
 	struct doc_item *it;
-	int rc = check_op(op, o, err);
+	int rc = doc_check_op(op, o, err);
 
 	if (rc == 0 && (o->flags & O_SINGLE) != 0) {
 		if (path != NULL && strcmp(path, o->f[0].def) != 0)

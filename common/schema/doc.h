@@ -43,6 +43,9 @@ void doc_fini(struct doc *d);
 
 /* doc_kind - the object that a word names, or ERR_INVALID naming the nearest known one. */
 int doc_kind(const char *word, const struct object **out, struct err *err);
+/* doc_check_op - whether an object of that kind may be edited so at all: not what is OBSERVED or NAMELESS; a SINGLE
+ * is only changed. 0 or ERR_INVALID. doc_add asks it too. */
+int doc_check_op(enum doc_op op, const struct object *o, struct err *err);
 /* doc_add - append an edit. path is checked for its form ("VIP/RIP" for a CHILD; may be NULL for a SINGLE). */
 int doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *path, unsigned line,
     struct doc_item **out, struct err *err);

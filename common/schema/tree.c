@@ -53,7 +53,7 @@ tree_kind(struct tree *t, const char *word, const struct object **out)
 {
 	uint32_t bit;
 
-	if (doc_kind(word, out, t->err) != 0)
+	if (doc_kind(word, out, t->err) != 0 || doc_check_op(t->op, *out, t->err) != 0)
 		return ERR_INVALID;
 	bit = 1U << (*out)->kind;
 	if ((t->kinds & bit) != 0)
