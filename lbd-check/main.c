@@ -90,7 +90,7 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 	struct msg_health m;
 
 	(void)arg;
-	if (!(topics & TOPIC_HEALTH) || !s || !app.sched)
+	if (!(topics & TOPIC_HEALTH))
 		return;
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_server); i++) {
 		const struct server *srv = snapshot_at(s, KIND_server, i);
@@ -108,10 +108,7 @@ static void
 on_check_run(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
-	if (app.sched)
-		run_start(app.sched, m->server.server, rq);
-	else
-		bus_result(rq, ERR_AWAY, "no configuration yet");
+	run_start(app.sched, m->server.server, rq);
 }
 
 static void

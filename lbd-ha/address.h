@@ -1,0 +1,52 @@
+/* address.h - which floating addresses should be where, and what to change for it. Pure. */
+#ifndef HA_ADDRESS_H
+#define HA_ADDRESS_H
+
+#include "store/snapshot.h"
+#include "sys/netlink.h"
+
+/* One address that should be here. Two are in order by address. */
+struct floating {
+	struct addr addr; /* full prefix, but for a manual one with another */
+	char ifname[IFNAME_MAX];
+	uint32_t services; /* enabled ones that use it */
+	bool manual;	   /* asked for by hand */
+	bool held;	   /* it is there */
+	char fault[120];   /* why it cannot be; "" */
+};
+/* An address at a place. */
+struct place {
+	char ifname[IFNAME_MAX];
+	struct addr addr;
+};
+struct places {
+	struct place *a; /* { 0 } is empty; sorted by place_compare */
+	uint32_t n;
+};
+struct address_plan {
+	struct floating *want;
+	uint32_t n;
+	struct places add; /* where they are to be put */
+	struct places del; /* of ours that are not wanted there (any more) */
+};
+
+int floating_compare(const void *a, const void *b); /* by address, prefix ignored */
+int place_compare(const void *a, const void *b);
+bool places_have(const struct places *p, const char *ifname, const struct addr *a);
+void places_fini(struct places *p);
+
+/* address_plan - the difference between the configuration and the node.
+ *
+ * kernel:  all addresses of the node; borrowed.
+ * mine:    those that this daemon has put anywhere and not taken away. Others that carry the mark belong to
+ *          another instance on this machine: they are left alone.
+ * out:     owned by the caller: address_plan_fini.
+ *
+ * Wanted are the address of each enabled service and every fip. An address goes to the interface its fip names,
+ * else for loopback addresses to lo, else to the one in whose subnet it lies (one that is up before one that is
+ * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched. */
+void address_plan(const struct snapshot *s, const struct iface_list *kernel,
+    const struct places *mine, struct address_plan *out);
+void address_plan_fini(struct address_plan *p);
+
+#endif

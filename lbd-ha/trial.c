@@ -1,0 +1,117 @@
+/* trial.c - the clock of a trial commit (lbctl commit --confirm).
+ *
+ * The store knows the trial and its end, by a clock that goes on while the machine sleeps; so this daemon may be
+ * killed and started again without losing it, and a trial from before a reboot counts as over. There is one timer.
+ * When it rings the store is asked again, because the trial may have been confirmed (which is no revision, so nobody
+ * tells) or made longer; only what is still pending and over is undone, as a new revision that is told to all.
+ *
+ * At the start this happens before any address is taken: a machine that lost its network to a bad configuration must
+ * not come up with it. */
+#include "trial.h"
+
+#include "base/mem.h"
+#include "daemon/announce.h"
+#include "store/store.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+#define TELL_WAIT DUR_S(5)
+
+struct trial_clock {
+	struct daemon *d;
+	struct loop_timer timer;
+	uint32_t undone[SCOPES]; /* numbers of the last undoing */
+};
+
+static void
+told(void *arg, const char *refused)
+{
+	(void)arg;
+	if (refused[0])
+		log_warn("trial: undone, but not yet in force everywhere: %s", refused);
+}
+
+/* False: it could not be undone, and must be tried again. */
+static bool
+undo(struct trial_clock *t, const struct trial *was)
+{
+	const struct commit_info info = { .who = "lbd-ha", .origin = "trial" };
+	struct commit_result r = { 0 };
+	struct err err = { 0 };
+	int code = store_revert(daemon_store(t->d), &info, &r, &err);
+
+	if (code == ERR_UNKNOWN) /* confirmed in this moment */
+		return true;
+	if (code != 0) {
+		log_err("trial of %s: cannot be undone: %s", was->who, err.text);
+		return false;
+	}
+	log_info(
+	    "config: revision %u by %s was not confirmed%s: back to revision %u, as revision %u",
+	    was->revision[SCOPE_SHARED], was->who, was->rebooted ? " before the restart" : "",
+	    was->base[SCOPE_SHARED], r.revision[SCOPE_SHARED]);
+	for (unsigned i = 0; i < SCOPES; i++)
+		t->undone[i] = r.revision[i];
+	announce_commit(t->d, &r, TELL_WAIT, told, NULL);
+	commit_result_fini(&r);
+	return true;
+}
+
+void
+trial_look(struct trial_clock *t)
+{
+	struct store *st = daemon_store(t->d);
+	struct trial now = { 0 };
+	struct err err = { 0 };
+
+	loop_timer_cancel(&t->timer);
+	/* Without a store the skeleton has said why already. */
+	if (!st || store_trial(st, &now, &err) != 0) {
+		if (st)
+			log_warn("trial: %s", err.text);
+		loop_timer_set(&t->timer, TRIAL_RETRY);
+		return;
+	}
+	if (!now.pending)
+		return;
+	if (!now.rebooted && now.left_ms > 0)
+		loop_timer_set(&t->timer, DUR_MS(now.left_ms));
+	else if (!undo(t, &now))
+		loop_timer_set(&t->timer, TRIAL_RETRY);
+}
+
+static void
+on_timer(void *arg)
+{
+	trial_look(arg);
+}
+
+struct trial_clock *
+trial_new(struct daemon *d)
+{
+	struct trial_clock *t = mem_alloc(sizeof(*t));
+
+	t->d = d;
+	loop_timer_init(&t->timer, daemon_loop(d), on_timer, t);
+	trial_look(t);
+	return t;
+}
+
+void
+trial_free(struct trial_clock *t)
+{
+	if (!t)
+		return;
+	loop_timer_fini(&t->timer);
+	free(t);
+}
+
+bool
+trial_passed(const struct trial_clock *t, const struct snapshot *s)
+{
+	for (unsigned i = 0; i < SCOPES; i++)
+		if (snapshot_revision(s, (enum scope)i) < t->undone[i])
+			return true;
+	return false;
+}
