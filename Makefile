@@ -6,6 +6,7 @@ V        ?= 0
 Q        := $(if $(filter 1,$(V)),,@)
 SAY       = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n')
 
+PYTHON   := /usr/bin/python3
 CC       ?= gcc
 ifeq ($(origin CC),default)
 CC       := gcc
@@ -98,14 +99,14 @@ check-unit: $(UNIT)
 demo:
 	$(Q)packaging/install-packages build run demo
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)LBD_BIN=$(abspath $(BIN)) python3 packaging/demo.py $(if $(ONCE),--once)
+	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) packaging/demo.py $(if $(ONCE),--once)
 
 # check = everything. Its parts run alone; check-unit needs neither root nor network.
 check:
 	$(Q)packaging/install-packages build run demo test
 	$(Q)packaging/run-check
 check-system: all
-	$(Q)LBD_BIN=$(abspath $(BIN)) python3 -m pytest -q -p no:cacheprovider tests/system $(T)
+	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
 check-web: all
 	$(Q)cd tests/web && npm ci --silent --no-audit --no-fund && LBD_BIN=$(abspath $(BIN)) node run.js
 check-golden: all
