@@ -1,0 +1,386 @@
+/* Which server, when, and over which connection.
+ *
+ * A server is fit unless lbd-check says that it is down; one without a verdict counts as fit. Limits hold for all
+ * workers together: a place is one atomic addition. Who finds every fit server full waits in the queue of its worker;
+ * a place that becomes free wakes one worker in which somebody waits, each in turn, and that worker goes through
+ * its queue from the front. The order of additions and looks makes sure that nobody is forgotten: who waits is
+ * counted first and looks again then, who leaves gives the place back first and looks for waiters then.
+ *
+ * Idle connections are kept by each worker for itself, the last used is the first to be used again. What is
+ * said over a connection, and what happens when it breaks, is the streams' business. */
+#include "backend.h"
+
+#include "base/must.h"
+#include "store/state.h"
+#include "sys/sock.h"
+
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PICKS 4		  /* places lost to other workers before waiting */
+#define FRESH DUR_MS(500) /* idle for so short a time that no server closes it */
+#define EVICT 8		  /* idle connections closed when descriptors are used up */
+
+static bool
+fit(const struct view_server *at)
+{
+	return at->addr.family != 0 &&
+	       atomic_load_explicit(&at->srv->verdict, memory_order_relaxed) != VERDICT_DOWN;
+}
+
+void
+seat_init(
+    struct seat *s, struct wsvc *svc, void (*ready)(struct seat *), void (*failed)(struct seat *))
+{
+	s->svc = svc;
+	s->srv = NULL;
+	s->bound = NULL;
+	s->ready = ready;
+	s->failed = failed;
+	s->tries = 0;
+	list_init(&s->link);
+}
+
+static bool
+was_tried(const struct seat *s, uint32_t id)
+{
+	unsigned i;
+
+	for (i = 0; i < s->tries; i++)
+		if (s->tried[i] == id)
+			return true;
+	return false;
+}
+
+/* A place at server i, unless it is full. */
+static bool
+claim(struct seat *s, uint32_t i)
+{
+	const struct view_server *at = &s->svc->view->at[i];
+	unsigned now = atomic_fetch_add(&at->srv->conns, 1);
+
+	if (at->max_conns > 0 && now >= at->max_conns) {
+		atomic_fetch_sub(&at->srv->conns, 1);
+		return false;
+	}
+	s->srv = s->svc->srv[i];
+	s->index = i;
+	COUNT(s->srv->n->requests_total);
+	return true;
+}
+
+static enum seat_result
+pick(struct seat *s)
+{
+	struct wsvc *svc = s->svc;
+	const struct view *v = svc->view;
+	unsigned round;
+	int64_t i;
+
+	for (round = 0; round < PICKS; round++) {
+		for (uint32_t k = 0; k < v->n; k++) {
+			const struct view_server *at = &v->at[k];
+			bool takes =
+			    at->fresh && fit(at) && (s->tries == 0 || !was_tried(s, at->srv->id));
+
+			svc->item[k].weight = takes ? at->weight : 0;
+			svc->item[k].active =
+			    atomic_load_explicit(&at->srv->conns, memory_order_relaxed);
+		}
+		i = balance_pick(svc->item, v->n, v->scheduler, NULL);
+		if (i == BALANCE_NONE)
+			return SEAT_NONE;
+		if (i >= 0 && claim(s, (uint32_t)i))
+			return SEAT_OK;
+		if (i == BALANCE_FULL)
+			break;
+	}
+	return SEAT_WAIT;
+}
+
+/* The index of the server that the client belongs to, when it may go there; -1. */
+static int64_t
+belongs(const struct seat *s, uint32_t known)
+{
+	const struct view *v = s->svc->view;
+	uint32_t i;
+
+	for (i = 0; i < v->n && v->at[i].srv->id != known; i++)
+		;
+	return i < v->n && v->at[i].known && fit(&v->at[i]) && !was_tried(s, known) ? (int64_t)i
+										    : -1;
+}
+
+/* One look, without waiting. SEAT_WAIT with bound set: for that server. */
+static enum seat_result
+look(struct seat *s, uint32_t known)
+{
+	int64_t i;
+
+	if (!local_servers(s->svc) || s->svc->view->n == 0)
+		return SEAT_NONE;
+	i = known == 0 ? -1 : belongs(s, known);
+	if (i < 0)
+		return pick(s);
+	if (claim(s, (uint32_t)i))
+		return SEAT_OK;
+	if (s->bound == NULL) {
+		s->bound = srv_ref(s->svc->view->at[i].srv);
+		atomic_fetch_add(&s->bound->waiting, 1);
+	}
+	return SEAT_WAIT;
+}
+
+static void
+unbind(struct seat *s)
+{
+	if (s->bound == NULL)
+		return;
+	atomic_fetch_sub(&s->bound->waiting, 1);
+	srv_unref(s->bound);
+	s->bound = NULL;
+}
+
+static void
+wait_no_more(struct seat *s)
+{
+	struct wsvc *svc = s->svc;
+
+	unbind(s);
+	if (list_empty(&s->link))
+		return;
+	list_del(&s->link);
+	atomic_fetch_sub(&svc->svc->waiting, 1);
+	if (list_empty(&svc->waiting))
+		atomic_fetch_and(&svc->svc->waiters, ~(UINT64_C(1) << svc->w->index));
+}
+
+enum seat_result
+seat_take(struct seat *s, uint32_t known)
+{
+	struct wsvc *svc = s->svc;
+	enum seat_result r = look(s, known);
+
+	if (r != SEAT_WAIT) {
+		unbind(s);
+		return r;
+	}
+	if (atomic_load(&svc->svc->waiting) >= svc->view->queue_max) {
+		unbind(s);
+		return SEAT_REFUSED;
+	}
+	list_push(&svc->waiting, &s->link);
+	atomic_fetch_add(&svc->svc->waiting, 1);
+	atomic_fetch_or(&svc->svc->waiters, UINT64_C(1) << svc->w->index);
+	r = look(s, known); /* a place given back just now did not see us */
+	if (r == SEAT_WAIT) {
+		COUNT(svc->n->queued_total);
+		return r;
+	}
+	wait_no_more(s);
+	return r;
+}
+
+static void
+kick(struct worker *w, void *a, void *b)
+{
+	struct svc *svc = a;
+	struct wsvc *s = local_find(w, svc);
+
+	(void)b;
+	if (s != NULL)
+		backend_kick(s);
+	svc_unref(svc);
+}
+
+/* A place is free: tell one worker in which somebody waits. */
+static void
+wake(struct wsvc *s)
+{
+	uint64_t mask = atomic_load(&s->svc->waiters), later;
+	unsigned i;
+
+	if (mask == 0)
+		return;
+	i = atomic_load_explicit(&s->svc->turn, memory_order_relaxed);
+	later = i >= 63 ? 0 : mask & (~UINT64_C(0) << (i + 1));
+	i = (unsigned)__builtin_ctzll(later != 0 ? later : mask);
+	atomic_store_explicit(&s->svc->turn, i, memory_order_relaxed);
+	svc_ref(s->svc);
+	if (worker_post(s->w->px->w[i], kick, s->svc, NULL) != 0)
+		svc_unref(s->svc);
+}
+
+void
+seat_leave(struct seat *s)
+{
+	wait_no_more(s);
+	if (s->srv == NULL)
+		return;
+	atomic_fetch_sub(&s->srv->srv->conns, 1);
+	s->srv = NULL;
+	wake(s->svc);
+}
+
+bool
+seat_tried(struct seat *s)
+{
+	bool more = s->tries < s->svc->view->retries && s->tries < SEAT_TRIES;
+
+	if (s->tries < SEAT_TRIES)
+		s->tried[s->tries++] = s->srv->srv->id;
+	seat_leave(s);
+	return more;
+}
+
+void
+backend_kick(struct wsvc *s)
+{
+	struct list *it, *next;
+	bool full = false; /* for those that take any server */
+
+	s->clients++; /* s stays until the walk is over */
+	list_each_safe(it, next, &s->waiting)
+	{
+		struct seat *seat = container_of(it, struct seat, link);
+		uint32_t known = seat->bound != NULL ? seat->bound->id : 0;
+		enum seat_result r;
+
+		if (known == 0 && full)
+			continue;
+		r = look(seat, known);
+		if (r == SEAT_WAIT) {
+			full = full || known == 0;
+			continue;
+		}
+		wait_no_more(seat);
+		if (r == SEAT_OK)
+			seat->ready(seat);
+		else
+			seat->failed(seat);
+	}
+	s->clients--;
+	local_release_svc(s);
+}
+
+/* Idle connections: whatever happens to one, it is of no use any more. */
+static void
+leave_pool(struct conn *c)
+{
+	COUNT_OFF(c->srv->n->pooled);
+	conn_close(c);
+}
+
+static void
+idle_event(struct conn *c, unsigned ready)
+{
+	if ((ready & (IO_READ | IO_CLOSED)) != 0)
+		leave_pool(c);
+}
+
+static const struct conn_ops idle_ops = {
+	.name = "idle",
+	.event = idle_event,
+	.timeout = leave_pool,
+	.cut = leave_pool,
+};
+
+struct conn *
+backend_idle(const struct seat *s, uint16_t client_port, bool fresh, const struct conn_ops *ops)
+{
+	const struct view_server *at = &s->svc->view->at[s->index];
+	uint16_t port = at->port != 0 ? at->port : client_port;
+	struct list *it;
+
+	list_each(it, &s->srv->idle)
+	{
+		struct conn *c = container_of(it, struct conn, link);
+
+		if (c->port != port || memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
+			continue;
+		if (fresh && s->srv->w->now - (mono_t)c->since_s * 1000000 > FRESH + 1000000)
+			return NULL; /* those behind it are older */
+		list_del(&c->link);
+		list_push(&s->srv->busy, &c->link);
+		COUNT_OFF(s->srv->n->pooled);
+		c->ops = ops;
+		c->reused = true;
+		conn_timer_off(c);
+		return c;
+	}
+	return NULL;
+}
+
+/* Make room: idle connections of this worker that were not used for longest. */
+static void
+evict(struct worker *w)
+{
+	unsigned left = EVICT;
+	struct list *it;
+
+	list_each(it, &w->services)
+	{
+		struct wsvc *s = container_of(it, struct wsvc, link);
+
+		for (uint32_t i = 0; i < s->servers && left > 0; i++) {
+			if (list_empty(&s->srv[i]->idle))
+				continue;
+			leave_pool(container_of(s->srv[i]->idle.prev, struct conn, link));
+			left--;
+		}
+	}
+}
+
+int
+backend_connect(
+    const struct seat *s, uint16_t client_port, const struct conn_ops *ops, struct conn **out)
+{
+	const struct view_server *at = &s->svc->view->at[s->index];
+	uint16_t port = at->port != 0 ? at->port : client_port;
+	struct worker *w = s->svc->w;
+	struct conn *c;
+	int fd;
+
+	if (!proxy_fd_take(w->px, 1)) {
+		evict(w);
+		if (!proxy_fd_take(w->px, 1))
+			return -EMFILE;
+	}
+	fd = sock_connect_tcp(&at->addr, port);
+	if (fd < 0) {
+		proxy_fd_give(w->px, 1);
+		return fd;
+	}
+	c = conn_new(w, fd, ops);
+	if (c == NULL)
+		return -ENOMEM;
+	c->srv = s->srv;
+	c->addr = at->addr;
+	c->port = port;
+	list_push(&s->srv->busy, &c->link);
+	*out = c;
+	return 0;
+}
+
+void
+backend_done(struct conn *c, bool reusable)
+{
+	struct wsrv *s = c->srv;
+	dur_t keep = s->svc->view->pool;
+
+	c->task = NULL;
+	if (!reusable || keep == 0 || !s->listed || s->svc->gone || s->w->stopping || c->hup ||
+	    c->in != NULL || c->out != NULL || !conn_watch(c) ||
+	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
+		conn_close(c);
+		return;
+	}
+	c->ops = &idle_ops;
+	c->since_s = (uint32_t)(s->w->now / 1000000); /* of its idleness */
+	list_del(&c->link);
+	list_push_front(&s->idle, &c->link);
+	COUNT(s->n->pooled);
+	conn_timer(c, keep);
+}

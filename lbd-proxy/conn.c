@@ -1,0 +1,379 @@
+/* One socket: reading, sending, keeping what could not be sent, closing.
+ *
+ * A connection is registered with the loop when it first has to wait, and then stays registered. After a short read
+ * it counts as empty, so no read is made that would only say so, except when the other side has closed: then the end
+ * of the stream is still to be read, and no further edge would tell. Objects are freed when the next callback begins,
+ * because whoever closes a connection may have been called by it. Streams decide what the bytes mean. */
+#include "conn.h"
+
+#include "base/must.h"
+
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEAD_MAGIC 0xdead99ec
+#define LINGER DUR_S(2)
+
+/* idle is 0 bytes of buffers: see performance goals; the event is libevent's */
+_Static_assert(sizeof(struct conn) - sizeof(struct io) <= 192, "a connection object is small");
+
+static void
+on_edge(int fd, short ready, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	must_obj(c, CONN_MAGIC);
+	worker_enter(c->w);
+	if ((ready & (IO_READ | IO_CLOSED)) != 0)
+		c->can_read = true;
+	if ((ready & IO_CLOSED) != 0)
+		c->hup = true;
+	c->ops->event(c, (unsigned)(unsigned short)ready);
+}
+
+struct conn *
+conn_new(struct worker *w, int fd, const struct conn_ops *ops)
+{
+	struct conn *c = w->spare;
+
+	if (c != NULL) {
+		w->spare = c->task;
+		w->spares--;
+	} else {
+		c = malloc(sizeof(*c));
+	}
+	if (c == NULL) {
+		struct io io;
+
+		io_init(&io, fd);
+		io_close(&io);
+		proxy_fd_give(w->px, 1);
+		return NULL;
+	}
+	memset(c, 0, offsetof(struct conn, io));
+	c->magic = CONN_MAGIC;
+	c->w = w;
+	c->ops = ops;
+	c->since_s = (uint32_t)(w->now / 1000000);
+	c->serial = (uint32_t)++w->serial;
+	list_init(&c->link);
+	list_init(&c->turn);
+	io_init(&c->io, fd);
+	return c;
+}
+
+static void
+end(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	must(c->task == NULL);
+	proxy_fd_give(w->px, 1);
+	wheel_del(&w->wheel, &c->timer);
+	list_del(&c->link);
+	list_del(&c->turn);
+	free(c->in);
+	free(c->out);
+	c->in = c->out = NULL;
+	c->magic = DEAD_MAGIC;
+	c->task = w->dead;
+	w->dead = c;
+	if (c->client) {
+		struct wsvc *s = c->svc;
+
+		w->clients--;
+		s->clients--;
+		COUNT_OFF(s->n->conns);
+		atomic_fetch_sub_explicit(&s->svc->conns, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&w->px->conns, 1, memory_order_relaxed);
+		local_release_svc(s);
+	} else if (c->srv != NULL) {
+		local_release_srv(c->srv);
+	}
+}
+
+void
+conn_close(struct conn *c)
+{
+	must_obj(c, CONN_MAGIC);
+	io_close(&c->io);
+	end(c);
+}
+
+void
+conn_reset(struct conn *c)
+{
+	must_obj(c, CONN_MAGIC);
+	io_reset(&c->io);
+	end(c);
+}
+
+void
+conn_reap(struct worker *w)
+{
+	struct conn *c;
+
+	while ((c = w->dead) != NULL) {
+		w->dead = c->task;
+		if (w->spares >= SPARE_KEPT) {
+			free(c);
+			continue;
+		}
+		c->task = w->spare;
+		w->spare = c;
+		w->spares++;
+	}
+}
+
+bool
+conn_watch(struct conn *c)
+{
+	return io_watched(&c->io) || io_watch(&c->io, c->w->loop, on_edge, c) == 0;
+}
+
+void
+conn_count_in(struct conn *c, size_t n)
+{
+	c->bytes_in += n;
+	if (c->client)
+		COUNT_ADD(c->svc->n->bytes_in, n);
+	else
+		COUNT_ADD(c->srv->n->bytes_out, n);
+}
+
+void
+conn_count_out(struct conn *c, size_t n)
+{
+	c->bytes_out += n;
+	if (c->client)
+		COUNT_ADD(c->svc->n->bytes_out, n);
+	else
+		COUNT_ADD(c->srv->n->bytes_in, n);
+}
+
+/* What was kept, to the caller. */
+static size_t
+kept(struct conn *c, void *p, size_t room)
+{
+	struct chunk *k = c->in;
+	size_t n;
+
+	if (k == NULL)
+		return 0;
+	n = k->len - k->off;
+	if (n > room)
+		n = room;
+	memcpy(p, k->b + k->off, n);
+	k->off += (uint32_t)n;
+	if (k->off == k->len) {
+		free(k);
+		c->in = NULL;
+	}
+	return n;
+}
+
+ssize_t
+conn_recv(struct conn *c, void *p, size_t room)
+{
+	size_t had = kept(c, p, room);
+	ssize_t n;
+
+	if (c->eof && had == 0)
+		return -ENODATA;
+	if (had == room || !c->can_read || c->eof)
+		return (ssize_t)had;
+	n = io_recv(&c->io, (uint8_t *)p + had, room - had);
+	if (n > 0) {
+		if ((size_t)n < room - had && !c->hup)
+			c->can_read = false;
+		conn_count_in(c, (size_t)n);
+		return (ssize_t)had + n;
+	}
+	if (n == 0) {
+		c->eof = true;
+		return had > 0 ? (ssize_t)had : -ENODATA;
+	}
+	if (n == -EAGAIN || n == -EINTR) {
+		c->can_read = n == -EINTR;
+		return (ssize_t)had;
+	}
+	return n;
+}
+
+/* Room behind what is kept. NULL: no memory. */
+static struct chunk *
+grown(struct chunk *k, size_t n)
+{
+	size_t have = k == NULL ? 0 : k->len - k->off;
+
+	if (k != NULL && k->off > 0 && k->room - k->len < n) {
+		memmove(k->b, k->b + k->off, have);
+		k->off = 0;
+		k->len = (uint32_t)have;
+	}
+	if (k == NULL || k->room - k->len < n) {
+		struct chunk *more = realloc(k, sizeof(*k) + have + n);
+
+		if (more == NULL)
+			return NULL;
+		if (k == NULL)
+			more->off = more->len = 0;
+		k = more;
+		k->room = (uint32_t)(have + n);
+	}
+	return k;
+}
+
+int
+conn_keep(struct conn *c, const void *p, size_t n)
+{
+	size_t have = conn_kept(c);
+	struct chunk *k;
+
+	if (n == 0)
+		return 0;
+	k = malloc(sizeof(*k) + n + have);
+	if (k == NULL)
+		return -ENOMEM;
+	k->off = 0;
+	k->room = k->len = (uint32_t)(n + have);
+	memcpy(k->b, p, n);
+	if (have > 0)
+		memcpy(k->b + n, c->in->b + c->in->off, have);
+	free(c->in);
+	c->in = k;
+	return 0;
+}
+
+static int
+store(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct chunk *k = grown(c->out, n);
+
+	if (k == NULL)
+		return -ENOMEM;
+	c->out = k;
+	memcpy(k->b + k->len, p, n);
+	k->len += (uint32_t)n;
+	return conn_watch(c) ? 1 : -ENOMEM;
+}
+
+int
+conn_send(struct conn *c, const void *p, size_t n, bool more)
+{
+	ssize_t sent = 0;
+
+	if (c->out == NULL) {
+		sent = io_send(&c->io, p, n, more);
+		if (sent < 0 && sent != -EAGAIN && sent != -EINTR) {
+			c->broken = true;
+			return (int)sent;
+		}
+		if (sent < 0)
+			sent = 0;
+		if (sent > 0)
+			conn_count_out(c, (size_t)sent);
+	}
+	return (size_t)sent == n ? 0 : store(c, (const uint8_t *)p + sent, n - (size_t)sent);
+}
+
+int
+conn_flush(struct conn *c)
+{
+	struct chunk *k = c->out;
+	ssize_t n;
+
+	if (k == NULL)
+		return 0;
+	n = io_send(&c->io, k->b + k->off, k->len - k->off, false);
+	if (n == -EAGAIN || n == -EINTR)
+		return conn_watch(c) ? 1 : -ENOMEM;
+	if (n < 0) {
+		c->broken = true;
+		return (int)n;
+	}
+	conn_count_out(c, (size_t)n);
+	k->off += (uint32_t)n;
+	if (k->off < k->len)
+		return conn_watch(c) ? 1 : -ENOMEM;
+	free(k);
+	c->out = NULL;
+	return 0;
+}
+
+void
+conn_timer(struct conn *c, dur_t after)
+{
+	worker_timer(c->w, &c->timer, after);
+}
+
+void
+conn_again(struct conn *c)
+{
+	worker_again(c->w, &c->turn);
+}
+
+/* Reads and forgets; true: there is nothing more to wait for. */
+static bool
+drain(struct conn *c)
+{
+	if (!c->closing) {
+		(void)io_shutdown(&c->io); /* the reads find out what happened */
+		c->closing = true;
+		c->can_read = true;
+		conn_timer(c, LINGER);
+	}
+	if (conn_recv(c, c->w->in, SCRATCH) < 0)
+		return true;
+	if (c->can_read)
+		conn_again(c);
+	return !conn_watch(c);
+}
+
+/* A connection that is being finished: nothing but out and the end matters. */
+static void
+finish_step(struct conn *c)
+{
+	int code = conn_flush(c);
+
+	if (code == 1 || (code == 0 && c->drained && !drain(c)))
+		return;
+	conn_close(c);
+}
+
+static void
+finish_event(struct conn *c, unsigned ready)
+{
+	(void)ready;
+	finish_step(c);
+}
+
+static void
+finish_timeout(struct conn *c)
+{
+	if (conn_unsent(c))
+		COUNT(c->svc->n->client_aborts);
+	conn_close(c);
+}
+
+static const struct conn_ops finishing = {
+	.name = "closing",
+	.event = finish_event,
+	.timeout = finish_timeout,
+};
+
+void
+conn_finish(struct conn *c, bool linger)
+{
+	c->ops = &finishing;
+	c->drained = linger;
+	free(c->in);
+	c->in = NULL;
+	if (conn_unsent(c))
+		conn_timer(c, c->svc->view->client);
+	finish_step(c);
+}

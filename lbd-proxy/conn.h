@@ -1,0 +1,108 @@
+/* conn.h - one socket of a client or to a server. It owns memory only for bytes that could not be sent yet, or that were
+ * received too early; everything else about a request is in its stream (http_stream.h, tcp_stream.h). */
+#ifndef LBD_PROXY_CONN_H
+#define LBD_PROXY_CONN_H
+
+#include "base/addr.h"
+#include "base/list.h"
+
+#include "io.h"
+#include "local.h"
+#include "wheel.h"
+
+#define CONN_MAGIC 0xc0994ec7
+
+struct worker;
+struct conn;
+/* What happens on a connection. None of these may be entered for a connection that was closed. */
+struct conn_ops {
+	const char *name; /* as lists of connections show it */
+	void (*event)(
+	    struct conn *c, unsigned ready); /* IO_READ, IO_WRITE, IO_CLOSED; 0: its next turn */
+	void (*timeout)(struct conn *c);
+	void (*cut)(struct conn *c); /* server connections: halt, end of drain, failure */
+};
+
+struct chunk {
+	uint32_t off, len, room; /* len: end of the bytes */
+	uint8_t b[];
+};
+
+struct conn {
+	uint32_t magic;
+	bool client : 1;
+	bool can_read : 1; /* an edge came, and not all was read since */
+	bool hup : 1;	   /* the other side sends no more, after what is to be read */
+	bool eof : 1;	   /* and that was read */
+	bool closing : 1;  /* closed as soon as out is sent */
+	bool drained : 1;  /* closing, and what still arrives is thrown away */
+	bool reused : 1;   /* server: came out of the pool */
+	bool up : 1;	   /* server: the connect succeeded */
+	bool broken : 1;   /* a send failed */
+	struct worker *w;
+	union {
+		struct wsvc *svc; /* client */
+		struct wsrv *srv; /* server */
+	};
+	const struct conn_ops *ops;
+	void *task;	  /* the stream it works for; NULL is idle */
+	struct list link; /* of its service, or of idle or busy ones of its server */
+	struct list turn; /* in the worker's list again */
+	struct timer timer;
+	struct chunk *in, *out;
+	uint64_t bytes_in, bytes_out;
+	uint32_t serial, requests;
+	uint32_t since_s;   /* seconds of the monotonic clock */
+	uint16_t port;	    /* client: the port it came to; server: the port of the server */
+	uint16_t peer_port; /* of the other side */
+	struct addr addr;   /* of the other side */
+	struct io io;
+};
+
+/* conn_new - takes fd over (also when it fails: closed). NULL: no memory. */
+struct conn *conn_new(struct worker *w, int fd, const struct conn_ops *ops);
+/* conn_close - its task must have been taken off. The object goes when the stack is unwound. */
+void conn_close(struct conn *c);
+void conn_reset(struct conn *c);
+void conn_reap(struct worker *w);
+static inline bool
+conn_is_open(const struct conn *c)
+{
+	return io_fd(&c->io) != -1;
+}
+
+/* conn_watch - wait for edges from now on; false: not possible, close it. Again is free. */
+bool conn_watch(struct conn *c);
+/* conn_recv - bytes into p: those that were kept first, then one recv. 0: nothing more for now; -ENODATA: end of
+ * stream; else -errno. conn_keep puts bytes back in front of what is still to be read; -ENOMEM. */
+ssize_t conn_recv(struct conn *c, void *p, size_t room);
+int conn_keep(struct conn *c, const void *p, size_t n);
+static inline uint32_t
+conn_kept(const struct conn *c)
+{
+	return c->in == NULL ? 0 : c->in->len - c->in->off;
+}
+/* conn_send - now what can be sent, the rest is kept. 0: all is sent; 1: some is kept; or -errno. */
+int conn_send(struct conn *c, const void *p, size_t n, bool more);
+/* conn_flush - send what was kept: as conn_send. */
+int conn_flush(struct conn *c);
+static inline bool
+conn_unsent(const struct conn *c)
+{
+	return c->out != NULL;
+}
+void conn_count_in(struct conn *c, size_t n); /* bytes that went another way (splice) */
+void conn_count_out(struct conn *c, size_t n);
+void conn_timer(struct conn *c, dur_t after);
+static inline void
+conn_timer_off(struct conn *c)
+{
+	wheel_off(&c->timer);
+}
+/* conn_again - its ops->event(c, 0) is called after the others had their turn. */
+void conn_again(struct conn *c);
+/* conn_finish - a client that is done with: send what is kept, then close. linger: it may still be sending; tell it that
+ * no more comes and throw away what arrives for a short while, so that the answer is not lost to a reset. */
+void conn_finish(struct conn *c, bool linger);
+
+#endif

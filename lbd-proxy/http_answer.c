@@ -1,0 +1,325 @@
+/* The answer's way back.
+ *
+ * An answer's head is checked as strictly as a request's, rewritten, and sent together with what came with it of the
+ * body; the rest goes from socket to socket, chunked bodies under the eyes of the decoder. Interim answers (1xx) are
+ * passed on as they come. What a server sends beyond its answer, or answers before it has read the request, costs it the
+ * connection. An answer that breaks off breaks off for the client too: it is never made to look complete. */
+#include "http_priv.h"
+
+#include "base/must.h"
+#include "cookie.h"
+
+#include "persist.h"
+#include "tcp_stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void
+server_broke(struct http *h)
+{
+	COUNT(h->seat.srv->n->aborts);
+	COUNT(h->c->svc->n->server_aborts);
+}
+
+static bool
+bad_answer(struct http *h)
+{
+	server_broke(h);
+	http_fail(h, 502);
+	return false;
+}
+
+static bool
+client_gone(struct http *h)
+{
+	COUNT(h->c->svc->n->client_aborts);
+	http_abort(h, true);
+	return false;
+}
+
+/* 100, 102, 103 ...: to clients that know of them. */
+static bool
+interim(struct http *h, const char *buf)
+{
+	struct conn *c = h->c;
+	struct http_answer_policy policy = { .client_minor = h->head.minor, .keep_alive = true };
+	struct http_plan *p = &c->w->plan;
+
+	COUNT(c->svc->n->http_1xx);
+	if (h->head.minor > 0) {
+		http_plan_answer(p, buf, &h->answer, &policy);
+		http_plan_write(p, buf, (char *)c->w->out);
+		if (conn_send(c, c->w->out, p->out_len, false) < 0)
+			return client_gone(h);
+	}
+	h1_head_init(&h->answer, true, c->svc->view->head_max);
+	return true;
+}
+
+/* How much of the n bytes behind the head belongs to the answer; *over_out: all of it. -1: bad coding. */
+static ssize_t
+body_here(struct http *h, const char *p, size_t n, bool *over_out)
+{
+	size_t used = 0;
+
+	*over_out = false;
+	switch (h->down) {
+	case H1_LENGTH:
+		used = n < h->answer.body_length ? n : (size_t)h->answer.body_length;
+		flow_init(&h->downflow, h->s, h->c, h->answer.body_length - used);
+		*over_out = h->downflow.left == 0;
+		break;
+	case H1_CHUNKED:
+		switch (h1_chunk_scan(&h->down_chunk, p, n, &used)) {
+		case H1_DONE: *over_out = true; break;
+		case H1_MORE: break;
+		case H1_BAD: return -1;
+		}
+		break;
+	case H1_UNTIL_CLOSE:
+		used = n;
+		flow_init(&h->downflow, h->s, h->c, FLOW_ENDLESS);
+		break;
+	default: *over_out = true; break;
+	}
+	return (ssize_t)used;
+}
+
+/* The rewritten head into the worker's output; its length. */
+static size_t
+rewrite(struct http *h, const char *buf)
+{
+	struct conn *c = h->c;
+	const struct view *v = c->svc->view;
+	const struct srv *srv = h->seat.srv->srv;
+	struct http_plan *p = &c->w->plan;
+	char line[COOKIE_LINE_MAX];
+	struct http_answer_policy policy = { .client_minor = h->head.minor };
+
+	h->keep =
+	    h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !c->svc->gone && !c->w->stopping;
+	policy.keep_alive = h->keep;
+	if (v->persistence == persistence_cookie && h->known != srv->id) {
+		policy.insert = line;
+		policy.insert_len = (uint16_t)cookie_line_format(v->cookie, srv->token, line);
+	}
+	http_plan_answer(p, buf, &h->answer, &policy);
+	return http_plan_write(p, buf, (char *)c->w->out);
+}
+
+/* 101: from here on it is a tunnel. */
+static void
+upgrade(struct http *h, const char *rest, size_t n)
+{
+	struct conn *c = h->c, *s = h->s;
+	struct seat seat = h->seat;
+
+	if (conn_keep(s, rest, n) != 0) {
+		(void)client_gone(h);
+		return;
+	}
+	h->s = NULL;
+	h->seat.srv = NULL;
+	s->task = NULL;
+	http_free(h);
+	tcp_upgrade(c, s, &seat);
+}
+
+/* The final head is complete, in the first of len bytes at buf. */
+static bool
+begin(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+	const char *rest = buf + h->answer.length;
+	size_t n = len - h->answer.length, head;
+	ssize_t here;
+	bool over;
+	int code;
+
+	h->down = h->answer.framing;
+	here = body_here(h, rest, n, &over);
+	if (here < 0)
+		return bad_answer(h);
+	h->down_reuse = h->answer.keep_alive && h->down != H1_UNTIL_CLOSE && (size_t)here == n;
+	head = rewrite(h, buf);
+	http_count_status(h, h->answer.status);
+	persist_keep_head(c, h->seat.srv->srv->id, buf, &h->answer);
+	h->told = true;
+	memcpy(c->w->out + head, rest, (size_t)here);
+	code = conn_send(c, c->w->out, head + (size_t)here, h->down == H1_LENGTH && !over);
+	if (code < 0)
+		return client_gone(h);
+	if (h->down == H1_TUNNEL) {
+		upgrade(h, rest, n);
+		return false;
+	}
+	if (over) {
+		http_complete(h);
+		return false;
+	}
+	h->state = HTTP_ANSWER;
+	return true;
+}
+
+/* Heads: any number of interim ones, then the final one. */
+static bool
+heads(struct http *h)
+{
+	struct conn *s = h->s;
+	char *buf = (char *)h->c->w->in;
+	uint32_t had = conn_kept(s);
+	ssize_t n = conn_recv(s, buf, had + HTTP_READ);
+
+	if (n < 0 || (s->eof && (uint32_t)n == had)) {
+		if (had == 0) {
+			http_server_lost(h);
+			return false;
+		}
+		return bad_answer(h);
+	}
+	if ((uint32_t)n > had)
+		h->sure = false; /* an answer has begun */
+	while (n > 0) {
+		switch (h1_head_parse(&h->answer, buf, (size_t)n)) {
+		case H1_BAD: return bad_answer(h);
+		case H1_MORE:
+			if (conn_keep(s, buf, (size_t)n) != 0)
+				return bad_answer(h);
+			if (s->can_read)
+				conn_again(s);
+			return true;
+		case H1_DONE: break;
+		}
+		if (h1_frame_answer(&h->answer, h->head.method, h->head.upgrade, h->head.minor) !=
+		    0)
+			return bad_answer(h);
+		if (h->answer.status >= 200 || h->answer.status == 101)
+			return begin(h, buf, (size_t)n);
+		n -= h->answer.length;
+		buf += h->answer.length;
+		if (!interim(h, buf - h->answer.length))
+			return false;
+	}
+	return true;
+}
+
+static enum flow_result
+down_chunked(struct http *h)
+{
+	struct conn *c = h->c, *s = h->s;
+	uint8_t *p = c->w->in;
+	int code = conn_flush(c);
+	enum h1_result r;
+	size_t used;
+	ssize_t n;
+
+	if (code != 0)
+		return code < 0 ? FLOW_TO : FLOW_FULL;
+	n = conn_recv(s, p, FLOW_COPY);
+	if (n < 0)
+		return FLOW_FROM;
+	if (n == 0)
+		return conn_watch(s) ? FLOW_EMPTY : FLOW_FROM;
+	r = h1_chunk_scan(&h->down_chunk, (const char *)p, (size_t)n, &used);
+	code = conn_send(c, p, used, false);
+	if (code < 0)
+		return FLOW_TO;
+	if (r == H1_BAD)
+		return FLOW_FROM;
+	if (r == H1_DONE) {
+		h->down_reuse = h->down_reuse && used == (size_t)n;
+		return FLOW_DONE;
+	}
+	if (code == 1)
+		return FLOW_FULL;
+	return s->can_read ? FLOW_TURN : FLOW_EMPTY;
+}
+
+bool
+http_pump_down(struct http *h)
+{
+	if (h->state == HTTP_WAIT) {
+		if (conn_unsent(h->c))
+			return true;
+		if (!heads(h))
+			return false;
+		if (h->state != HTTP_ANSWER)
+			return true;
+	}
+	switch (h->down == H1_CHUNKED ? down_chunked(h) : flow_run(&h->downflow)) {
+	case FLOW_DONE: http_complete(h); return false;
+	case FLOW_TURN: conn_again(h->s); return true;
+	case FLOW_EMPTY:
+	case FLOW_FULL: return true;
+	case FLOW_TO: return client_gone(h);
+	case FLOW_END:
+		if (h->down == H1_UNTIL_CLOSE) {
+			http_complete(h);
+			return false;
+		}
+		break;
+	case FLOW_FROM: break;
+	}
+	server_broke(h);
+	http_abort(h, true);
+	return false;
+}
+
+static void
+on_event(struct conn *s, unsigned ready)
+{
+	struct http *h = s->task;
+
+	(void)ready;
+	must_obj(h, HTTP_MAGIC);
+	if (h->state == HTTP_SEND) {
+		(void)http_send_out(h);
+		return;
+	}
+	if (conn_unsent(s) && conn_flush(s) < 0)
+		h->up_stop = true;
+	if (!h->up_over && !h->up_stop && !http_pump_up(h))
+		return;
+	if ((s->can_read || conn_kept(s) > 0 || h->downflow.in_pipe > 0) && !http_pump_down(h))
+		return;
+	http_time(h);
+}
+
+static void
+on_timeout(struct conn *s)
+{
+	struct http *h = s->task;
+
+	must_obj(h, HTTP_MAGIC);
+	if (h->state == HTTP_SEND && !s->up && !s->reused) {
+		http_server_lost(h); /* no connection in time */
+		return;
+	}
+	server_broke(h);
+	if (h->told)
+		http_abort(h, true);
+	else
+		http_fail(h, 504);
+}
+
+static void
+on_cut(struct conn *s)
+{
+	struct http *h = s->task;
+
+	must_obj(h, HTTP_MAGIC);
+	if (h->told)
+		http_abort(h, true);
+	else if (h->sure)
+		http_server_lost(h); /* another server can answer as well */
+	else
+		http_fail(h, 503);
+}
+
+const struct conn_ops http_server_ops = {
+	.name = "http",
+	.event = on_event,
+	.timeout = on_timeout,
+	.cut = on_cut,
+};

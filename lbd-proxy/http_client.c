@@ -1,0 +1,424 @@
+/* The client's side of HTTP: reading heads, and what comes after an answer.
+ *
+ * A client's connection is idle (no stream, no buffer), reads a head, or has one request in flight. Requests that
+ * were sent ahead stay unread in the socket, or in the connection's own memory when they came together with the one
+ * before, until that one has been answered. A head must be complete within the request timeout from its first byte.
+ * What the parser refuses is answered and the connection closed: nothing after it can be trusted. */
+#include "http_priv.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct http *
+http_new(struct conn *c)
+{
+	struct worker *w = c->w;
+	struct http *h = w->spare_http;
+
+	if (h != NULL) {
+		w->spare_http = h->spare;
+		w->spare_https--;
+	} else {
+		h = malloc(sizeof(*h));
+	}
+	if (h == NULL)
+		return NULL;
+	memset(h, 0, offsetof(struct http, head));
+	h->magic = HTTP_MAGIC;
+	h->c = c;
+	flow_init(&h->up, c, NULL, 0);
+	flow_init(&h->downflow, NULL, c, 0);
+	list_init(&h->seat.link);
+	c->task = h;
+	return h;
+}
+
+void
+http_free(struct http *h)
+{
+	struct worker *w = h->c->w;
+
+	must(h->s == NULL);
+	flow_fini(&h->up);
+	flow_fini(&h->downflow);
+	if (h->out != h->room)
+		free(h->out);
+	h->c->task = NULL;
+	h->magic = 0;
+	if (w->spare_https >= SPARE_KEPT) {
+		free(h);
+		return;
+	}
+	h->spare = w->spare_http;
+	w->spare_http = h;
+	w->spare_https++;
+}
+
+void
+http_free_spares(struct worker *w)
+{
+	struct http *h;
+
+	while ((h = w->spare_http) != NULL) {
+		w->spare_http = h->spare;
+		free(h);
+	}
+}
+
+void
+http_drop_server(struct http *h)
+{
+	struct conn *s = h->s;
+
+	flow_fini(&h->up);
+	flow_fini(&h->downflow);
+	h->s = NULL;
+	if (s != NULL) {
+		s->task = NULL;
+		conn_close(s);
+	}
+	if (h->state != HTTP_HEAD)
+		seat_leave(&h->seat);
+}
+
+void
+http_count_status(struct http *h, unsigned status)
+{
+	struct service_counters *n = h->c->svc->n;
+	struct server_counters *m = h->seat.srv == NULL ? NULL : h->seat.srv->n;
+
+	switch (status / 100) {
+	case 1: COUNT(n->http_1xx); break;
+	case 2:
+		COUNT(n->http_2xx);
+		if (m != NULL)
+			COUNT(m->http_2xx);
+		break;
+	case 3:
+		COUNT(n->http_3xx);
+		if (m != NULL)
+			COUNT(m->http_3xx);
+		break;
+	case 4:
+		COUNT(n->http_4xx);
+		if (m != NULL)
+			COUNT(m->http_4xx);
+		break;
+	default:
+		COUNT(n->http_5xx);
+		if (m != NULL)
+			COUNT(m->http_5xx);
+		break;
+	}
+}
+
+void
+http_fail(struct http *h, unsigned status)
+{
+	struct conn *c = h->c;
+	bool head = h->state != HTTP_HEAD && h->head.method == H1_M_HEAD;
+	bool linger = h->state == HTTP_HEAD || !h->up_over || conn_kept(c) > 0;
+	const char *answer;
+	size_t n;
+
+	if (h->told) {
+		http_abort(h, true);
+		return;
+	}
+	http_drop_server(h); /* before the count: it is our answer, not the server's */
+	http_count_status(h, status);
+	http_free(h);
+	answer = http_error_answer(status, head, &n);
+	if (conn_send(c, answer, n, false) < 0)
+		conn_close(c);
+	else
+		conn_finish(c, linger);
+}
+
+void
+http_abort(struct http *h, bool reset)
+{
+	struct conn *c = h->c;
+
+	http_drop_server(h);
+	http_free(h);
+	if (reset)
+		conn_reset(c);
+	else
+		conn_close(c);
+}
+
+void
+http_complete(struct http *h)
+{
+	struct conn *c = h->c, *s = h->s;
+	bool keep = h->keep && h->up_over && !c->svc->gone && !c->w->stopping;
+	bool linger = !h->up_over || (!keep && conn_kept(c) > 0);
+
+	flow_fini(&h->up);
+	flow_fini(&h->downflow);
+	h->s = NULL;
+	backend_done(s, h->down_reuse && h->up_over);
+	seat_leave(&h->seat);
+	http_free(h);
+	if (!keep) {
+		conn_finish(c, linger);
+		return;
+	}
+	if (c->in != NULL || c->can_read) {
+		conn_timer(c, c->svc->view->keep);
+		conn_again(c); /* the next request, after the others had their turn */
+		return;
+	}
+	if (!conn_watch(c)) {
+		conn_close(c);
+		return;
+	}
+	conn_timer(c, conn_unsent(c) ? c->svc->view->client : c->svc->view->keep);
+}
+
+/* The head cannot be read. */
+static void
+refuse_head(struct http *h)
+{
+	COUNT(h->c->svc->n->bad_requests);
+	http_fail(h, h->head.error->status);
+}
+
+static bool
+fits(struct http *h)
+{
+	const struct view *v = h->c->svc->view;
+
+	return v->body_max == 0 || h->head.framing != H1_LENGTH ||
+	       h->head.body_length <= v->body_max;
+}
+
+/* len bytes of a request are at buf, from its first one on. */
+static void
+parse(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+
+	switch (h1_head_parse(&h->head, buf, len)) {
+	case H1_DONE: break;
+	case H1_MORE:
+		if (c->eof) {
+			COUNT(c->svc->n->client_aborts);
+			http_abort(h, false);
+			return;
+		}
+		if (conn_keep(c, buf, len) != 0 || !conn_watch(c)) {
+			COUNT(c->svc->n->refused_total);
+			http_abort(h, true);
+			return;
+		}
+		if (c->can_read)
+			conn_again(c);
+		return;
+	case H1_BAD: refuse_head(h); return;
+	}
+	c->requests++;
+	COUNT(c->svc->n->requests_total);
+	h->keep = h->head.keep_alive && c->svc->view->keep > 0;
+	if (!fits(h)) {
+		h->state = HTTP_SEAT; /* the head is known: HEAD gets no body */
+		seat_init(&h->seat, c->svc, NULL, NULL);
+		http_fail(h, 413);
+		return;
+	}
+	http_start(h, buf, len);
+}
+
+/* The client closed, or broke, between two requests. */
+static void
+left(struct conn *c, struct http *h, bool error)
+{
+	if (h != NULL || error)
+		COUNT(c->svc->n->client_aborts);
+	if (h != NULL)
+		http_abort(h, false);
+	else
+		conn_close(c);
+}
+
+static void
+next_request(struct conn *c)
+{
+	struct http *h = c->task;
+	const struct view *v = c->svc->view;
+	size_t had = conn_kept(c), room = HTTP_READ;
+	char *buf = (char *)c->w->in;
+	ssize_t n;
+
+	if (had + HTTP_READ / 2 > room)
+		room = had + HTTP_READ; /* head_max is far below SCRATCH */
+	n = conn_recv(c, buf, room < SCRATCH ? room : SCRATCH);
+	if (n < 0) {
+		left(c, h, n < 0 && n != -ENODATA);
+		return;
+	}
+	if (n == 0) {
+		if (!conn_watch(c))
+			conn_close(c);
+		else if (c->timer.deadline == 0)
+			conn_timer(c, v->request); /* of its first request */
+		return;
+	}
+	if (h == NULL) {
+		h = http_new(c);
+		if (h == NULL) {
+			COUNT(c->svc->n->refused_total);
+			conn_reset(c);
+			return;
+		}
+		h1_head_init(&h->head, false, v->head_max);
+		conn_timer(c, v->request);
+	}
+	parse(h, buf, (size_t)n);
+}
+
+void
+http_begin(struct conn *c)
+{
+	next_request(c);
+}
+
+void
+http_refuse(struct conn *c)
+{
+	size_t n;
+	const char *answer = http_error_answer(503, false, &n);
+
+	COUNT(c->svc->n->http_5xx);
+	if (conn_send(c, answer, n, false) < 0)
+		conn_close(c);
+	else
+		conn_finish(c, true);
+}
+
+/* What is waited for now, and for how long. */
+void
+http_time(struct http *h)
+{
+	struct conn *c = h->c, *s = h->s;
+	const struct view *v = c->svc->view;
+	bool body = !h->up_over && !h->up_stop && !conn_unsent(s);
+
+	if (conn_unsent(c) || h->downflow.in_pipe > 0) { /* it does not take the answer */
+		conn_timer(c, v->client);
+		conn_timer_off(s);
+		return;
+	}
+	if (body && h->up.in_pipe == 0 && h->state == HTTP_WAIT) { /* the rest of the request */
+		conn_timer(c, v->client);
+		conn_timer_off(s);
+		return;
+	}
+	conn_timer_off(c);
+	conn_timer(s, v->server);
+}
+
+/* Something happened on the client's side while its request is in flight. */
+static void
+in_flight(struct http *h)
+{
+	struct conn *c = h->c;
+
+	if (h->state == HTTP_SEAT) {
+		if (c->hup) { /* it did not want to wait any longer */
+			COUNT(c->svc->n->client_aborts);
+			http_abort(h, false);
+		}
+		return;
+	}
+	if (h->state < HTTP_WAIT)
+		return;
+	if (!h->up_over && !h->up_stop && !http_pump_up(h))
+		return;
+	if (h->state == HTTP_ANSWER || (h->s->can_read && !conn_unsent(c)))
+		if (!http_pump_down(h))
+			return;
+	http_time(h);
+}
+
+static void
+on_event(struct conn *c, unsigned ready)
+{
+	struct http *h = c->task;
+
+	(void)ready;
+	if (conn_unsent(c)) {
+		if (conn_flush(c) < 0) {
+			COUNT(c->svc->n->client_aborts);
+			if (h != NULL)
+				http_abort(h, true);
+			else
+				conn_reset(c);
+			return;
+		}
+		if (h == NULL && !conn_unsent(c))
+			conn_timer(c, c->svc->view->keep);
+	}
+	if (h == NULL) {
+		if (!conn_unsent(c) && (c->can_read || c->in != NULL))
+			next_request(c);
+		return;
+	}
+	must_obj(h, HTTP_MAGIC);
+	if (h->state != HTTP_HEAD)
+		in_flight(h);
+	else if (c->can_read)
+		next_request(c);
+}
+
+static void
+on_timeout(struct conn *c)
+{
+	struct http *h = c->task;
+
+	if (h == NULL) {
+		if (conn_unsent(c))
+			COUNT(c->svc->n->client_aborts);
+		conn_close(c);
+		return;
+	}
+	must_obj(h, HTTP_MAGIC);
+	switch (h->state) {
+	case HTTP_HEAD:
+		COUNT(c->svc->n->client_aborts);
+		http_fail(h, 408);
+		break;
+	case HTTP_SEAT:
+		COUNT(c->svc->n->refused_total);
+		http_fail(h, 503);
+		break;
+	case HTTP_WAIT:
+		COUNT(c->svc->n->client_aborts);
+		http_fail(h, 408);
+		break;
+	default:
+		COUNT(c->svc->n->client_aborts);
+		http_abort(h, true);
+		break;
+	}
+}
+
+static void
+on_cut(struct conn *c)
+{
+	struct http *h = c->task;
+
+	must_obj(h, HTTP_MAGIC);
+	http_abort(h, true);
+}
+
+const struct conn_ops http_client_ops = {
+	.name = "http",
+	.event = on_event,
+	.timeout = on_timeout,
+	.cut = on_cut,
+};

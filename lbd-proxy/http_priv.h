@@ -1,0 +1,78 @@
+/* http_priv.h - one request with its answer, for the http_*.c files.
+ *
+ * http_client.c reads heads and ends streams, http_request.c finds a server and sends the request,
+ * http_answer.c brings the answer back. Functions that return bool return false when the stream is over: then neither it
+ * nor its connections may be touched any more. */
+#ifndef LBD_PROXY_HTTP_PRIV_H
+#define LBD_PROXY_HTTP_PRIV_H
+
+#include "backend.h"
+#include "flow.h"
+#include "h1_parse.h"
+#include "http_stream.h"
+#include "worker.h"
+
+#define HTTP_MAGIC 0x477b57e4
+#define HTTP_ROOM 2048	      /* bytes of a request that need no memory of their own */
+#define HTTP_READ (16 * 1024) /* for a head; more only when the head is larger */
+
+enum http_state {
+	HTTP_HEAD,   /* the request's head is incomplete */
+	HTTP_SEAT,   /* waits for a place */
+	HTTP_SEND,   /* a server is there, out is not all sent to it */
+	HTTP_WAIT,   /* the answer's head is due; the body of the request may be on its way */
+	HTTP_ANSWER, /* the answer's body */
+};
+
+struct http {
+	uint32_t magic;
+	uint8_t state;
+	bool keep;    /* the client's connection stays for the next request */
+	bool sure;    /* may be sent again: idempotent by its method, and all of it is in out */
+	bool fresh;   /* a pooled connection has failed it already */
+	bool up_over; /* all of the request was read and sent, or kept */
+	bool up_stop; /* the server does not take the rest of it */
+	bool told;    /* an answer (not 1xx) has begun */
+	struct conn *c, *s;
+	struct seat seat;
+	uint32_t known;	 /* server of the client by persistence */
+	uint8_t down;	 /* enum h1_framing of the answer */
+	bool down_reuse; /* the server's connection can be used again */
+	struct flow up, downflow;
+	struct h1_chunk up_chunk, down_chunk;
+	char *
+	    out; /* the request as it goes to the server: head, and what came with it of the body */
+	uint32_t out_len, out_off;
+	struct http *spare;
+	/* not zeroed for a new stream */
+	struct h1_head head, answer;
+	char room[HTTP_ROOM];
+};
+
+/* http_client.c */
+/* The answer is complete: counters, connections, and the next request. */
+void http_complete(struct http *h);
+/* Tell the client, if nothing was told yet; then its connection ends. */
+void http_fail(struct http *h, unsigned status);
+/* The answer cannot be completed, or nobody is there to read it. */
+void http_abort(struct http *h, bool reset);
+/* Let go of the server's connection and place. */
+void http_drop_server(struct http *h);
+/* The stream's object goes; nothing may hang on it any more but the client. */
+void http_free(struct http *h);
+void http_count_status(struct http *h, unsigned status);
+/* Timers by what is waited for now. */
+void http_time(struct http *h);
+
+/* http_request.c */
+void http_start(struct http *h, const char *buf, size_t len);
+bool http_send_out(struct http *h);
+bool http_pump_up(struct http *h);
+/* The server's connection broke before an answer: try again where that is safe, or tell the client. */
+void http_server_lost(struct http *h);
+
+/* http_answer.c */
+bool http_pump_down(struct http *h);
+extern const struct conn_ops http_server_ops;
+
+#endif

@@ -1,0 +1,326 @@
+/* A request's way to a server.
+ *
+ * The head is rewritten once, into memory of the stream, together with what came with it of the body; so it can be
+ * sent again when a server cannot be reached, or when a pooled connection turns out to be closed. Another attempt
+ * is made in three cases only: the connect failed; nothing was sent; the request is idempotent by its method
+ * (RFC 9110 section 9.2.2), whole, and the connection ended before any byte of an answer. The rest of a body streams
+ * from socket to socket. */
+#include "http_priv.h"
+
+#include "base/must.h"
+#include "sys/sock.h"
+
+#include "persist.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void seated(struct http *h, enum seat_result r);
+
+static bool
+idempotent(unsigned method)
+{
+	switch (method) {
+	case H1_M_GET:
+	case H1_M_HEAD:
+	case H1_M_PUT:
+	case H1_M_DELETE:
+	case H1_M_OPTIONS:
+	case H1_M_TRACE: return true;
+	default: return false;
+	}
+}
+
+/* How much of the n bytes behind the head belongs to the body; -1: the body is refused. */
+static ssize_t
+body_here(struct http *h, const char *p, size_t n)
+{
+	const struct h1_head *head = &h->head;
+	size_t used = 0;
+
+	switch (head->framing) {
+	case H1_LENGTH:
+		used = n < head->body_length ? n : (size_t)head->body_length;
+		h->up.left = head->body_length - used;
+		h->up_over = h->up.left == 0;
+		return (ssize_t)used;
+	case H1_CHUNKED:
+		switch (h1_chunk_scan(&h->up_chunk, p, n, &used)) {
+		case H1_DONE: h->up_over = true; break;
+		case H1_MORE: break;
+		case H1_BAD: return -1;
+		}
+		return (ssize_t)used;
+	default: h->up_over = true; return 0;
+	}
+}
+
+/* The request as it goes to the server. 0, or the status to answer. */
+static unsigned
+compose(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+	const char *body = buf + h->head.length;
+	size_t rest = len - h->head.length;
+	ssize_t here = body_here(h, body, rest);
+	const struct view *v = c->svc->view;
+	char client[HTTP_CLIENT_TEXT];
+	struct http_request_policy policy = {
+		.client = client,
+		.forwarded = v->forwarded,
+		.cookie = v->cookie,
+		.cookie_len = v->persistence == persistence_cookie ? v->cookie_len : 0,
+	};
+
+	if (here < 0)
+		return h->up_chunk.error->status;
+	if (v->body_max > 0 && h->up_chunk.total > v->body_max)
+		return 413;
+	if (v->forwarded != forwarded_off)
+		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
+	http_plan_request(&c->w->plan, buf, &h->head, &policy);
+	h->out_len = c->w->plan.out_len + (uint32_t)here;
+	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
+	if (h->out == NULL || conn_keep(c, body + here, rest - (size_t)here) != 0)
+		return 500;
+	http_plan_write(&c->w->plan, buf, h->out);
+	memcpy(h->out + c->w->plan.out_len, body, (size_t)here);
+	return 0;
+}
+
+static void
+bad_body(struct http *h, unsigned status)
+{
+	if (status != 413)
+		COUNT(h->c->svc->n->bad_requests);
+	h->keep = false;
+	http_fail(h, status);
+}
+
+/* A connection of the pool, or a new one. */
+static void
+attach(struct http *h)
+{
+	struct conn *c = h->c, *s = NULL;
+	int code = 0;
+
+	if (!h->fresh)
+		s = backend_idle(&h->seat, c->port, !h->sure, &http_server_ops);
+	if (s == NULL) {
+		code = backend_connect(&h->seat, c->port, &http_server_ops, &s);
+		if (code == 0)
+			COUNT(h->seat.srv->n->conns_total);
+	}
+	if (code == -EMFILE || code == -ENOMEM) {
+		COUNT(c->svc->n->refused_total);
+		http_fail(h, 503);
+		return;
+	}
+	h->s = s;
+	h->out_off = 0;
+	if (code != 0) {
+		http_server_lost(h);
+		return;
+	}
+	s->task = h;
+	s->requests++;
+	h->up.to = s;
+	h->state = HTTP_SEND;
+	conn_timer_off(c);
+	(void)http_send_out(h);
+}
+
+static void
+seated(struct http *h, enum seat_result r)
+{
+	struct conn *c = h->c;
+
+	switch (r) {
+	case SEAT_OK: attach(h); break;
+	case SEAT_WAIT:
+		h->state = HTTP_SEAT;
+		conn_timer(c, c->svc->view->queue);
+		if (!conn_watch(c))
+			http_abort(h, true);
+		break;
+	case SEAT_NONE:
+		COUNT(c->svc->n->no_server);
+		http_fail(h, 503);
+		break;
+	case SEAT_REFUSED:
+		COUNT(c->svc->n->refused_total);
+		http_fail(h, 503);
+		break;
+	}
+}
+
+static void
+ready(struct seat *s)
+{
+	seated(container_of(s, struct http, seat), SEAT_OK);
+}
+
+static void
+failed(struct seat *s)
+{
+	seated(container_of(s, struct http, seat), SEAT_NONE);
+}
+
+void
+http_start(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+	unsigned status;
+
+	seat_init(&h->seat, c->svc, ready, failed);
+	h->state = HTTP_SEAT;
+	status = compose(h, buf, len);
+	if (status != 0) {
+		bad_body(h, status);
+		return;
+	}
+	h->sure = h->up_over && idempotent(h->head.method);
+	h->known = persist_by_head(c, buf, &h->head);
+	seated(h, seat_take(&h->seat, h->known));
+}
+
+bool
+http_send_out(struct http *h)
+{
+	struct conn *s = h->s;
+	ssize_t n;
+
+	while (h->out_off < h->out_len) {
+		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off, !h->up_over);
+		if (n == -EAGAIN) {
+			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
+							 : h->c->svc->view->connect);
+			if (conn_watch(s))
+				return true;
+		}
+		if (n < 0) {
+			http_server_lost(h);
+			return false;
+		}
+		s->up = true;
+		conn_count_out(s, (size_t)n);
+		h->out_off += (uint32_t)n;
+	}
+	h->state = HTTP_WAIT;
+	h1_head_init(&h->answer, true, h->c->svc->view->head_max);
+	if (!h->up_over && !http_pump_up(h))
+		return false;
+	if (!conn_watch(s)) {
+		http_server_lost(h);
+		return false;
+	}
+	http_time(h);
+	return true;
+}
+
+void
+http_server_lost(struct http *h)
+{
+	struct conn *c = h->c, *s = h->s;
+	bool up = s != NULL && (s->up || s->reused), reused = up && s->reused;
+	bool again = !up || h->out_off == 0 || h->sure;
+	enum seat_result r;
+
+	if (!up)
+		COUNT(h->seat.srv->n->connect_errors);
+	else if (!reused)
+		COUNT(h->seat.srv->n->aborts);
+	flow_fini(&h->up);
+	h->s = NULL;
+	if (s != NULL) {
+		s->task = NULL;
+		conn_close(s);
+	}
+	h->state = HTTP_SEAT;
+	if (again &&
+	    reused) { /* it was closed meanwhile, nobody's fault: any server, but a new connection */
+		h->fresh = true;
+		seat_leave(&h->seat);
+		r = seat_take(&h->seat, h->known);
+		seated(h, r);
+		return;
+	}
+	if (again && seat_tried(&h->seat)) {
+		COUNT(c->svc->n->retries);
+		r = seat_take(&h->seat, 0);
+		/* None is left to try: that is the first one's fault, not a lack of servers. */
+		seated(h, r);
+		return;
+	}
+	if (up)
+		COUNT(c->svc->n->server_aborts);
+	else
+		COUNT(c->svc->n->no_server);
+	http_fail(h, up ? 502 : 503);
+}
+
+/* The next piece of a chunked body. */
+static enum flow_result
+up_chunked(struct http *h)
+{
+	struct conn *c = h->c, *s = h->s;
+	const struct view *v = c->svc->view;
+	uint8_t *p = c->w->in;
+	int code = conn_flush(s);
+	enum h1_result r;
+	size_t used;
+	ssize_t n;
+
+	if (code != 0)
+		return code < 0 ? FLOW_TO : FLOW_FULL;
+	n = conn_recv(c, p, FLOW_COPY);
+	if (n < 0)
+		return FLOW_FROM;
+	if (n == 0)
+		return conn_watch(c) ? FLOW_EMPTY : FLOW_FROM;
+	r = h1_chunk_scan(&h->up_chunk, (const char *)p, (size_t)n, &used);
+	if (r == H1_BAD || (v->body_max > 0 && h->up_chunk.total > v->body_max))
+		return FLOW_END;
+	if (conn_keep(c, p + used, (size_t)n - used) != 0)
+		return FLOW_FROM;
+	code = conn_send(s, p, used, false);
+	if (code < 0)
+		return FLOW_TO;
+	if (r == H1_DONE)
+		return FLOW_DONE;
+	if (code == 1)
+		return FLOW_FULL;
+	if (c->can_read)
+		return FLOW_TURN;
+	return conn_watch(c) ? FLOW_EMPTY : FLOW_FROM;
+}
+
+bool
+http_pump_up(struct http *h)
+{
+	struct conn *c = h->c;
+	bool chunked = h->head.framing == H1_CHUNKED;
+
+	switch (chunked ? up_chunked(h) : flow_run(&h->up)) {
+	case FLOW_DONE: h->up_over = true; return true;
+	case FLOW_TURN: conn_again(c); return true;
+	case FLOW_EMPTY:
+	case FLOW_FULL: return true;
+	case FLOW_TO: /* it may have answered before it closed */
+		h->up_stop = true;
+		h->keep = false;
+		h->s->can_read = true;
+		return http_pump_down(h);
+	case FLOW_END:
+		if (chunked) {
+			bad_body(h, h->up_chunk.error != NULL ? h->up_chunk.error->status : 413);
+			return false;
+		}
+		break;
+	case FLOW_FROM: break;
+	}
+	COUNT(c->svc->n->client_aborts);
+	http_abort(h, true);
+	return false;
+}

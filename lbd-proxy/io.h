@@ -1,0 +1,55 @@
+/* io.h - sockets of the data path: the only place of lbd-proxy that sees libevent.
+ * A descriptor is registered once, edge-triggered, for reading and writing; callers remember what is ready and
+ * ask again only after a short count or -EAGAIN. Small enough that another engine could stand behind it. */
+#ifndef LBD_PROXY_IO_H
+#define LBD_PROXY_IO_H
+
+#include "base/addr.h"
+#include "sys/loop.h"
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* As libevent's; io.c checks. CLOSED: the other side sends no more, after what is still to be read. */
+enum { IO_READ = 0x02, IO_WRITE = 0x04, IO_CLOSED = 0x80 };
+typedef void (*io_fn)(int fd, short ready, void *arg);
+
+struct io {
+	struct event ev;
+};
+
+void io_init(struct io *io, int fd);
+static inline int
+io_fd(const struct io *io)
+{
+	return io->ev.ev_fd;
+}
+/* io_watch - fn is told of every edge from now on, once at least if something is ready already.
+ * Returns 0 or -errno. */
+int io_watch(struct io *io, struct loop *l, io_fn fn, void *arg);
+/* io_watch_read - the same for a listening socket. */
+int io_watch_read(struct io *io, struct loop *l, io_fn fn, void *arg);
+bool io_watched(const struct io *io);
+void io_unwatch(struct io *io);
+/* io_close - unwatch and close; io_reset does it so that the other side gets a reset. Fine on a closed one. */
+void io_close(struct io *io);
+void io_reset(struct io *io);
+
+/* > 0 bytes, 0 end of stream (io_recv only), or -errno; -EAGAIN: an edge will tell. */
+ssize_t io_recv(struct io *io, void *p, size_t n);
+ssize_t io_peek(
+    struct io *io); /* 1: data, 0: end of stream, -EAGAIN: open and silent, else -errno */
+ssize_t io_send(struct io *io, const void *p, size_t n, bool more);
+/* to and from a pipe, without copying */
+ssize_t io_splice_in(struct io *io, int pipe_w, size_t n);
+ssize_t io_splice_out(struct io *io, int pipe_r, size_t n, bool more);
+int io_shutdown(struct io *io); /* no more bytes from us; 0 or -errno */
+
+/* io_accept - a non-blocking client with its address, or -errno. */
+int io_accept(struct io *io, struct addr *from, uint16_t *port);
+/* io_defer - wait for the first bytes before a connection is shown to us (HTTP), or not. */
+void io_defer(int fd, bool on);
+
+#endif

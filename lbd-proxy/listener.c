@@ -1,0 +1,238 @@
+/* Accepting clients.
+ *
+ * A listening socket is watched edge-triggered; each edge accepts up to 64 clients and leaves the rest to the next turn.
+ * While descriptors or the limit of all client connections are used up, clients stay in the socket's queue, and
+ * accepting is tried again ten times a second. Over the limit of a service a client is accepted and
+ * told so (HTTP), or reset (TCP). What a client says is read by the streams; for HTTP the first bytes are there already,
+ * because the socket defers accepting until then. */
+#include "listener.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#include "conn.h"
+#include "http_stream.h"
+#include "tcp_stream.h"
+#include "worker.h"
+
+#include <errno.h>
+
+#define BATCH 64
+#define RESUME DUR_MS(100)
+
+struct listener *
+listener_new(struct worker *w, int fd, uint16_t port)
+{
+	struct listener *l = mem_alloc(sizeof(*l));
+
+	l->w = w;
+	l->port = port;
+	list_init(&l->halted);
+	list_init(&l->link);
+	io_init(&l->io, fd);
+	return l;
+}
+
+static bool
+take_client(struct proxy *px)
+{
+	unsigned now = atomic_fetch_add_explicit(&px->conns, 1, memory_order_relaxed);
+
+	if (now < atomic_load_explicit(&px->conns_max, memory_order_relaxed) &&
+	    proxy_fd_take(px, 1))
+		return true;
+	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
+	return false;
+}
+
+static void
+give_client(struct proxy *px)
+{
+	proxy_fd_give(px, 1);
+	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
+}
+
+static void
+client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
+{
+	struct wsvc *s = l->svc;
+	const struct view *v = s->view;
+	bool http = v->mode == mode_http;
+	struct conn *c = conn_new(l->w, fd, http ? &http_client_ops : &tcp_ops);
+	unsigned now;
+
+	if (c == NULL) {
+		atomic_fetch_sub_explicit(&l->w->px->conns, 1, memory_order_relaxed);
+		COUNT(s->n->refused_total);
+		return;
+	}
+	c->client = true;
+	c->svc = s;
+	c->addr = *from;
+	c->peer_port = from_port;
+	c->port = l->port;
+	c->can_read = true;
+	list_push(&s->conns, &c->link);
+	s->clients++;
+	l->w->clients++;
+	COUNT(s->n->conns);
+	COUNT(s->n->conns_total);
+	now = atomic_fetch_add_explicit(&s->svc->conns, 1, memory_order_relaxed);
+	if (v->max_conns > 0 && now >= v->max_conns) {
+		COUNT(s->n->refused_total);
+		if (http)
+			http_refuse(c);
+		else
+			conn_reset(c);
+		return;
+	}
+	if (http)
+		http_begin(c);
+	else
+		tcp_begin(c);
+}
+
+static void
+halt(struct listener *l)
+{
+	list_del(&l->halted);
+	list_push(&l->w->halted, &l->halted);
+}
+
+/* Returns true when the queue was emptied. */
+static bool
+accept_some(struct listener *l)
+{
+	struct proxy *px = l->w->px;
+	struct addr from;
+	uint16_t port;
+	int i, fd;
+
+	for (i = 0; i < BATCH; i++) {
+		if (!take_client(px)) {
+			halt(l);
+			loop_timer_set(&l->w->resume, RESUME);
+			return false;
+		}
+		fd = io_accept(&l->io, &from, &port);
+		if (fd >= 0) {
+			client(l, fd, &from, port);
+			continue;
+		}
+		give_client(px);
+		if (fd == -EAGAIN)
+			return true;
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+			halt(l);
+			loop_timer_set(&l->w->resume, RESUME);
+			return false;
+		}
+	}
+	halt(l);
+	loop_timer_set(&l->w->resume, 0);
+	return false;
+}
+
+static void
+on_edge(int fd, short ready, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)ready;
+	worker_enter(l->w);
+	if (list_empty(&l->halted))
+		(void)accept_some(l);
+}
+
+void
+listener_resume(struct worker *w)
+{
+	struct list now;
+
+	list_init(&now);
+	if (list_empty(&w->halted))
+		return;
+	list_add_before(&w->halted, &now);
+	list_del(&w->halted);
+	while (!list_empty(&now)) {
+		struct listener *l = container_of(now.next, struct listener, halted);
+
+		list_del(&l->halted);
+		(void)accept_some(l);
+	}
+}
+
+static void
+attach(struct listener *l, struct svc *svc)
+{
+	struct wsvc *old = l->svc, *s = local_find(l->w, svc);
+
+	if (s != NULL) {
+		l->svc = s;
+		s->listeners++;
+		io_defer(io_fd(&l->io), s->view->mode == mode_http);
+	}
+	if (s != NULL && old != NULL) {
+		old->listeners--;
+		local_release_svc(old);
+	}
+	svc_unref(svc);
+}
+
+static void
+destroy(struct listener *l)
+{
+	struct wsvc *s = l->svc;
+
+	list_del(&l->halted);
+	list_del(&l->link);
+	io_close(&l->io);
+	proxy_fd_give(l->w->px, 1);
+	free(l);
+	if (s == NULL)
+		return;
+	s->listeners--;
+	local_release_svc(s);
+}
+
+void
+listener_start(struct worker *w, void *listener, void *svc)
+{
+	struct listener *l = listener;
+
+	attach(l, svc);
+	list_push(&w->listeners, &l->link);
+	if (l->svc == NULL || io_watch_read(&l->io, w->loop, on_edge, l) != 0) {
+		destroy(l); /* no memory: its clients are refused */
+		return;
+	}
+}
+
+void
+listener_move(struct worker *w, void *listener, void *svc)
+{
+	(void)w;
+	attach(listener, svc);
+}
+
+void
+listener_stop(struct worker *w, void *listener, void *none)
+{
+	struct listener *l = listener;
+	int rounds = 1024;
+
+	(void)none;
+	(void)w;
+	/* Who has connected already is served: the queue is at most the backlog. */
+	while (rounds-- > 0 && !accept_some(l) && !list_empty(&l->halted))
+		list_del(&l->halted);
+	destroy(l);
+}
+
+void
+listener_close_all(struct worker *w)
+{
+	while (!list_empty(&w->listeners))
+		listener_stop(w, container_of(w->listeners.next, struct listener, link), NULL);
+}

@@ -1,0 +1,271 @@
+/* The compiled configuration of the workers, and the numbers they share.
+ *
+ * Nothing here decides anything but what an operator's order (drain, halt, weight) means now: whether a server takes
+ * new clients, still takes those it has, or has to be cut. The rest is compiling and counting references. Counters
+ * are summed without stopping a worker; flushing them only remembers what to take off. */
+#include "runtime.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <string.h>
+
+void
+runtime_admission(const struct admin *a, const struct service *s, uint32_t weight, int64_t now_s,
+    struct admission *out)
+{
+	int64_t end = a->until;
+
+	*out = (struct admission){ 0 };
+	switch (a->state) {
+	case admin_state_online:
+		out->fresh = weight > 0;
+		out->known = true;
+		return;
+	case admin_state_drain:
+		if (end == 0 && s->drain_timeout > 0)
+			end = a->since + (s->drain_timeout + 999) / 1000;
+		out->known = end == 0 || now_s < end;
+		out->cut = !out->known && s->drain_cut;
+		break;
+	default: out->cut = now_s >= end; break;
+	}
+	out->next = end > now_s ? end : 0;
+}
+
+struct svc *
+svc_new(uint32_t id, unsigned workers)
+{
+	size_t size = sizeof(struct svc) + workers * sizeof(struct svc_local);
+	struct svc *s = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+	must(s != NULL);
+	memset(s, 0, size);
+	s->id = id;
+	s->workers = workers;
+	s->since = mono_wall_ms() / 1000;
+	atomic_init(&s->refs, 1);
+	return s;
+}
+
+struct svc *
+svc_ref(struct svc *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+/* The last one out has seen all that the others did. */
+static bool
+last(atomic_uint *refs)
+{
+	unsigned was = atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel);
+
+	must(was > 0);
+	return was == 1;
+}
+
+void
+svc_unref(struct svc *s)
+{
+	if (s != NULL && last(&s->refs))
+		free(s);
+}
+
+struct srv *
+srv_new(uint32_t id, uint32_t service_id, unsigned workers)
+{
+	struct srv *s = mem_alloc(sizeof(*s) + workers * sizeof(s->of[0]));
+
+	s->id = id;
+	s->token = cookie_token(service_id, id);
+	s->workers = workers;
+	atomic_init(&s->refs, 1);
+	return s;
+}
+
+struct srv *
+srv_ref(struct srv *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void
+srv_unref(struct srv *s)
+{
+	unsigned i;
+
+	if (s == NULL || !last(&s->refs))
+		return;
+	for (i = 0; i < s->workers; i++)
+		free(s->of[i].n);
+	free(s);
+}
+
+static void
+compile(struct view *v, const struct service *s)
+{
+	size_t n = strlen(s->name);
+
+	memcpy(v->name, s->name, n < sizeof(v->name) ? n : sizeof(v->name) - 1);
+	n = strlen(s->cookie);
+	v->cookie_len = (uint8_t)(n <= COOKIE_NAME_MAX ? n : COOKIE_NAME_MAX);
+	memcpy(v->cookie, s->cookie, v->cookie_len);
+	v->mode = s->mode;
+	v->scheduler = s->scheduler;
+	v->persistence = s->persistence;
+	v->forwarded = s->forwarded_for;
+	v->drop_on_failure = s->drop_on_failure;
+	v->retries = s->retries;
+	v->max_conns = s->max_conns;
+	v->queue_max = s->queue_max;
+	v->head_max = (uint32_t)s->head_max;
+	v->body_max = s->body_max;
+	v->connect = DUR_MS(s->connect_timeout);
+	v->request = DUR_MS(s->request_timeout);
+	v->client = DUR_MS(s->client_timeout);
+	v->server = DUR_MS(s->server_timeout);
+	v->keep = DUR_MS(s->keep_timeout);
+	v->pool = DUR_MS(s->pool_timeout);
+	v->tunnel = DUR_MS(s->tunnel_timeout);
+	v->queue = DUR_MS(s->queue_timeout);
+	v->persist = DUR_MS(s->persist_timeout);
+}
+
+struct view *
+view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n)
+{
+	struct view *v = mem_alloc(sizeof(*v) + n * sizeof(v->at[0]));
+	uint32_t i;
+
+	atomic_init(&v->refs, 1);
+	v->svc = svc_ref(svc);
+	compile(v, s);
+	if (v->persistence == persistence_cookie && n > 0)
+		must(cookie_map_init(&v->tokens, n) == 0);
+	v->n = n;
+	for (i = 0; i < n; i++) {
+		v->at[i] = at[i];
+		srv_ref(at[i].srv);
+		if (v->tokens.slot != NULL)
+			cookie_map_put(&v->tokens, at[i].srv->token, i);
+	}
+	return v;
+}
+
+struct view *
+view_ref(struct view *v)
+{
+	atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+	return v;
+}
+
+void
+view_unref(struct view *v)
+{
+	uint32_t i;
+
+	if (v == NULL || !last(&v->refs))
+		return;
+	for (i = 0; i < v->n; i++)
+		srv_unref(v->at[i].srv);
+	cookie_map_fini(&v->tokens);
+	svc_unref(v->svc);
+	free(v);
+}
+
+bool
+view_same(const struct view *a, const struct view *b)
+{
+	/* Everything from the name on but the map of tokens, which follows from the servers. */
+	size_t head = offsetof(struct view, tokens) - offsetof(struct view, name);
+	uint32_t i;
+
+	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		const struct view_server *x = &a->at[i], *y = &b->at[i];
+
+		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
+		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
+		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Counters of one worker into a sum, each read once. */
+static void
+collect(uint64_t *sum, const uint64_t *of, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		sum[i] += __atomic_load_n(&of[i], __ATOMIC_RELAXED);
+}
+
+static void
+take_off(const struct counter *rows, uint64_t *sum, const uint64_t *base, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (rows[i].kind == COUNTER_TOTAL)
+			sum[i] -= base[i];
+}
+
+static void
+svc_raw(const struct svc *s, struct service_counters *out)
+{
+	unsigned i;
+
+	*out = (struct service_counters){ 0 };
+	for (i = 0; i < s->workers; i++)
+		collect((uint64_t *)out, (const uint64_t *)&s->of[i].n, service_counters_n);
+}
+
+static void
+srv_raw(const struct srv *s, struct server_counters *out)
+{
+	const struct server_counters *n;
+	unsigned i;
+
+	*out = (struct server_counters){ 0 };
+	for (i = 0; i < s->workers; i++) {
+		n = atomic_load_explicit(&s->of[i].n, memory_order_acquire);
+		if (n != NULL)
+			collect((uint64_t *)out, (const uint64_t *)n, server_counters_n);
+	}
+	out->conns = atomic_load_explicit(&s->conns, memory_order_relaxed);
+	out->queue = atomic_load_explicit(&s->waiting, memory_order_relaxed);
+}
+
+void
+svc_counts(const struct svc *s, struct service_counters *out)
+{
+	svc_raw(s, out);
+	take_off(service_counters, (uint64_t *)out, (const uint64_t *)&s->base, service_counters_n);
+	out->conns = atomic_load_explicit(&s->conns, memory_order_relaxed);
+	out->queue = atomic_load_explicit(&s->waiting, memory_order_relaxed);
+}
+
+void
+srv_counts(const struct srv *s, struct server_counters *out)
+{
+	srv_raw(s, out);
+	take_off(server_counters, (uint64_t *)out, (const uint64_t *)&s->base, server_counters_n);
+}
+
+void
+svc_flush(struct svc *s, int64_t now_s)
+{
+	svc_raw(s, &s->base);
+	s->since = now_s;
+}
+
+void
+srv_flush(struct srv *s)
+{
+	srv_raw(s, &s->base);
+}

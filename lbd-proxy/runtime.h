@@ -1,0 +1,115 @@
+/* runtime.h - what the workers see of the configuration.
+ *
+ * svc and srv are the running side of a service and a server: the few numbers that all workers share, and the
+ * counters of each. They live as long as anybody refers to them. A view is one service as it is configured now,
+ * compiled and never changed: a commit makes a new view of each service that it touches and hands it to the
+ * workers. References may be taken and given back by any thread. */
+#ifndef LBD_PROXY_RUNTIME_H
+#define LBD_PROXY_RUNTIME_H
+
+#include "base/addr.h"
+#include "base/mono.h"
+#include "msg/counters.h"
+#include "schema/schema.h"
+
+#include "cookie.h"
+
+#include <stdatomic.h>
+
+#define WORKERS_MAX 64
+struct wsrv;
+struct wsvc;
+
+struct svc {
+	atomic_uint refs;
+	uint32_t id;
+	atomic_uint conns;	  /* client connections of all workers */
+	atomic_uint waiting;	  /* requests that wait for a server, of all workers */
+	_Atomic uint64_t waiters; /* a bit for each worker in which some wait */
+	atomic_uint turn;	  /* the worker that was woken last */
+	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
+	struct service_counters
+	    base; /* what to take off since the counters were flushed; control thread */
+	unsigned workers;
+	struct svc_local {
+		struct service_counters n;
+		struct wsvc *wsvc;	     /* the worker's own */
+	} __attribute__((aligned(64))) of[]; /* one for each worker, which alone writes it */
+};
+
+struct srv {
+	atomic_uint refs;
+	uint32_t id;
+	uint64_t token;	     /* what our cookie calls it */
+	atomic_uint verdict; /* enum verdict */
+	atomic_uint conns;   /* requests or connections at it, of all workers */
+	atomic_uint waiting; /* requests that wait for this server alone */
+	struct server_counters base;
+	unsigned workers;
+	struct srv_local {
+		struct server_counters *_Atomic n; /* NULL until the worker had to do with it */
+		struct wsrv *wsrv;		   /* the worker's own */
+	} of[];
+};
+
+struct view_server {
+	struct srv *srv;
+	struct addr addr; /* family 0: its name has not been resolved yet */
+	uint16_t port;	  /* 0: the port the client used */
+	uint16_t weight;
+	uint32_t max_conns;
+	bool fresh; /* takes new clients while it is fit */
+	bool known; /* takes clients that belong to it while it is fit */
+};
+struct view {
+	atomic_uint refs;
+	struct svc *svc;
+	char name[64];
+	uint8_t mode, scheduler, persistence, forwarded;
+	bool drop_on_failure;
+	uint16_t retries;
+	uint32_t max_conns, queue_max, head_max;
+	uint64_t body_max;
+	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
+	char cookie[COOKIE_NAME_MAX + 1];
+	uint8_t cookie_len;
+	struct cookie_map tokens; /* index of a server by its token */
+	uint32_t n;
+	struct view_server at[];
+};
+
+/* What an operator's order means at an instant. Pure. */
+struct admission {
+	bool fresh, known, cut;
+	int64_t next; /* seconds since 1970: when it changes by itself; 0 never */
+};
+void runtime_admission(const struct admin *a, const struct service *s, uint32_t weight,
+    int64_t now_s, struct admission *out);
+
+/* Control plane: memory ends the process. The reference is the caller's. */
+struct svc *svc_new(uint32_t id, unsigned workers);
+struct svc *svc_ref(struct svc *s);
+void svc_unref(struct svc *s); /* NULL is fine */
+struct srv *srv_new(uint32_t id, uint32_t service_id, unsigned workers);
+struct srv *srv_ref(struct srv *s);
+void srv_unref(struct srv *s);
+/* view_new - svc and each at[].srv get a reference; at[] is copied. */
+struct view *view_new(
+    struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n);
+struct view *view_ref(struct view *v);
+void view_unref(struct view *v);
+bool view_same(const struct view *a, const struct view *b);
+
+/* Counters have one writer and are read by the control thread at any time. */
+#define COUNT_ADD(field, by)                                                                     \
+	__atomic_store_n(&(field), __atomic_load_n(&(field), __ATOMIC_RELAXED) + (uint64_t)(by), \
+	    __ATOMIC_RELAXED)
+#define COUNT(field) COUNT_ADD(field, 1)
+#define COUNT_OFF(field) COUNT_ADD(field, -1)
+/* counts_sum - of all workers, less what was flushed. */
+void svc_counts(const struct svc *s, struct service_counters *out);
+void srv_counts(const struct srv *s, struct server_counters *out);
+void svc_flush(struct svc *s, int64_t now_s);
+void srv_flush(struct srv *s);
+
+#endif

@@ -1,0 +1,364 @@
+/* A TCP connection through the proxy.
+ *
+ * The server is chosen and connected to at once: it may be the one that speaks first. Nothing is read from the client
+ * but one first look until the connect has succeeded, so that another server can be tried with nothing lost. Each
+ * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
+ * when both have ended, one side broke, or both were silent for the tunnel timeout. */
+#include "tcp_stream.h"
+
+#include "base/must.h"
+#include "sys/sock.h"
+
+#include "flow.h"
+#include "persist.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TCP_MAGIC 0x7c957e40
+
+struct tcp {
+	uint32_t magic;
+	bool up_over, down_over; /* that direction has ended, and the end was passed on */
+	struct conn *c, *s;	 /* s NULL: waits for a place */
+	struct seat seat;
+	struct flow up, down;
+};
+
+static void connect_next(struct tcp *t, enum seat_result r);
+
+/* Both sides go; the client last, because the service may go with it. */
+static void
+over(struct tcp *t, bool reset)
+{
+	struct conn *c = t->c, *s = t->s;
+
+	flow_fini(&t->up);
+	flow_fini(&t->down);
+	c->task = NULL;
+	if (s != NULL) {
+		s->task = NULL;
+		if (reset)
+			conn_reset(s);
+		else
+			conn_close(s);
+	}
+	seat_leave(&t->seat);
+	t->magic = 0;
+	free(t);
+	if (reset)
+		conn_reset(c);
+	else
+		conn_close(c);
+}
+
+static void
+server_broke(struct tcp *t)
+{
+	COUNT(t->seat.srv->n->aborts);
+	COUNT(t->c->svc->n->server_aborts);
+	over(t, true);
+}
+
+static void
+client_broke(struct tcp *t)
+{
+	COUNT(t->c->svc->n->client_aborts);
+	over(t, true);
+}
+
+/* One turn of a direction. False: the stream is over. */
+static bool
+turn(struct tcp *t, struct flow *f, bool *ended, bool *again)
+{
+	bool up = f == &t->up;
+
+	if (*ended)
+		return true;
+	switch (flow_run(f)) {
+	case FLOW_TURN: *again = true; break;
+	case FLOW_DONE:
+	case FLOW_END:
+		(void)io_shutdown(&f->to->io); /* a broken one shows when it is read */
+		*ended = true;
+		break;
+	case FLOW_FROM:
+		if (up)
+			client_broke(t);
+		else
+			server_broke(t);
+		return false;
+	case FLOW_TO:
+		if (!up) {
+			client_broke(t);
+			return false;
+		}
+		/* What the server said before it stopped listening is still to be delivered. */
+		*ended = true;
+		t->s->can_read = true;
+		break;
+	case FLOW_EMPTY:
+	case FLOW_FULL: break;
+	}
+	return true;
+}
+
+static void
+run(struct tcp *t)
+{
+	bool again = false, moved;
+
+	if (!turn(t, &t->up, &t->up_over, &again))
+		return;
+	moved = t->up.moved;
+	if (!turn(t, &t->down, &t->down_over, &again))
+		return;
+	if (t->up_over && t->down_over) {
+		over(t, false);
+		return;
+	}
+	if (moved || t->down.moved)
+		conn_timer(t->c, t->c->svc->view->tunnel);
+	if (again)
+		conn_again(t->c);
+}
+
+/* The connect has succeeded. */
+static void
+connected(struct tcp *t)
+{
+	struct conn *c = t->c;
+
+	t->s->up = true;
+	conn_timer_off(t->s);
+	conn_timer(c, c->svc->view->tunnel);
+	persist_keep_source(c, t->seat.srv->srv->id);
+	if (!conn_watch(c) || !conn_watch(t->s)) {
+		over(t, true);
+		return;
+	}
+	run(t);
+}
+
+static void
+connect_failed(struct tcp *t)
+{
+	struct conn *s = t->s;
+
+	COUNT(t->seat.srv->n->connect_errors);
+	t->s = NULL;
+	if (s != NULL) {
+		s->task = NULL;
+		conn_close(s);
+	}
+	flow_fini(&t->up);
+	flow_fini(&t->down);
+	if (!seat_tried(&t->seat)) {
+		COUNT(t->c->svc->n->no_server);
+		over(t, true);
+		return;
+	}
+	COUNT(t->c->svc->n->retries);
+	connect_next(t, seat_take(&t->seat, 0));
+}
+
+/* Often the client has spoken already and the connect has succeeded: then no further turn is needed. */
+static bool
+first_look(struct tcp *t)
+{
+	uint8_t *p = t->c->w->in;
+	ssize_t n = conn_recv(t->c, p, FLOW_COPY), sent;
+
+	if (n <= 0)
+		return false;
+	sent = io_send(&t->s->io, p, (size_t)n, false);
+	if (sent > 0)
+		conn_count_out(t->s, (size_t)sent);
+	if (conn_keep(t->c, p + (sent > 0 ? sent : 0), (size_t)(n - (sent > 0 ? sent : 0))) != 0) {
+		t->c->eof = t->c->broken = true; /* bytes are lost: this cannot go on */
+		return false;
+	}
+	if (n == FLOW_COPY)
+		t->c->can_read = true;
+	return sent > 0;
+}
+
+static void
+start_connect(struct tcp *t)
+{
+	struct conn *c = t->c, *s;
+	int code = backend_connect(&t->seat, c->port, &tcp_ops, &s);
+
+	if (code == -EMFILE || code == -ENOMEM) {
+		COUNT(c->svc->n->refused_total);
+		over(t, true);
+		return;
+	}
+	if (code != 0) {
+		connect_failed(t);
+		return;
+	}
+	COUNT(t->seat.srv->n->conns_total);
+	t->s = s;
+	s->task = t;
+	flow_init(&t->up, c, s, FLOW_ENDLESS);
+	flow_init(&t->down, s, c, FLOW_ENDLESS);
+	if (first_look(t)) {
+		connected(t);
+		return;
+	}
+	if (c->broken || !conn_watch(s)) {
+		over(t, true);
+		return;
+	}
+	conn_timer_off(c);
+	conn_timer(s, c->svc->view->connect);
+}
+
+static void
+connect_next(struct tcp *t, enum seat_result r)
+{
+	switch (r) {
+	case SEAT_OK: start_connect(t); break;
+	case SEAT_WAIT:
+		conn_timer(t->c, t->c->svc->view->queue);
+		if (!conn_watch(t->c))
+			over(t, true);
+		break;
+	case SEAT_NONE:
+		COUNT(t->c->svc->n->no_server);
+		over(t, true);
+		break;
+	case SEAT_REFUSED:
+		COUNT(t->c->svc->n->refused_total);
+		over(t, true);
+		break;
+	}
+}
+
+static void
+ready(struct seat *s)
+{
+	start_connect(container_of(s, struct tcp, seat));
+}
+
+static void
+failed(struct seat *s)
+{
+	connect_next(container_of(s, struct tcp, seat), SEAT_NONE);
+}
+
+static struct tcp *
+tcp_new(struct conn *c)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->magic = TCP_MAGIC;
+	t->c = c;
+	seat_init(&t->seat, c->svc, ready, failed);
+	flow_init(&t->up, c, NULL, 0);
+	flow_init(&t->down, NULL, c, 0);
+	c->task = t;
+	return t;
+}
+
+void
+tcp_begin(struct conn *c)
+{
+	struct tcp *t = tcp_new(c);
+
+	if (t == NULL) {
+		COUNT(c->svc->n->refused_total);
+		conn_reset(c);
+		return;
+	}
+	c->requests = 1;
+	COUNT(c->svc->n->requests_total);
+	connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+}
+
+void
+tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat)
+{
+	struct tcp *t = tcp_new(c);
+
+	if (t == NULL) {
+		COUNT(c->svc->n->refused_total);
+		conn_reset(s);
+		seat_leave(seat);
+		conn_reset(c);
+		return;
+	}
+	t->seat.srv = seat->srv;
+	seat->srv = NULL;
+	t->s = s;
+	s->task = t;
+	c->ops = s->ops = &tcp_ops;
+	c->can_read = s->can_read = true;
+	flow_init(&t->up, c, s, FLOW_ENDLESS);
+	flow_init(&t->down, s, c, FLOW_ENDLESS);
+	conn_timer_off(s);
+	conn_timer(c, c->svc->view->tunnel);
+	if (!conn_watch(c) || !conn_watch(s)) {
+		over(t, true);
+		return;
+	}
+	run(t);
+}
+
+static void
+on_event(struct conn *c, unsigned edges)
+{
+	struct tcp *t = c->task;
+	int code;
+
+	must_obj(t, TCP_MAGIC);
+	if (t->s != NULL && t->s->up) {
+		run(t);
+		return;
+	}
+	if (c->client) {
+		if (t->s == NULL && c->hup)
+			client_broke(t); /* it did not want to wait any longer */
+		return;
+	}
+	code = sock_error(io_fd(&c->io));
+	if (code != 0)
+		connect_failed(t);
+	else if ((edges & IO_WRITE) != 0)
+		connected(t);
+}
+
+static void
+on_timeout(struct conn *c)
+{
+	struct tcp *t = c->task;
+
+	must_obj(t, TCP_MAGIC);
+	if (!c->client)
+		connect_failed(t);
+	else if (t->s == NULL) {
+		COUNT(c->svc->n->refused_total);
+		over(t, true);
+	} else
+		over(t, false);
+}
+
+static void
+on_cut(struct conn *c)
+{
+	struct tcp *t = c->task;
+
+	must_obj(t, TCP_MAGIC);
+	over(t, true);
+}
+
+const struct conn_ops tcp_ops = {
+	.name = "tcp",
+	.event = on_event,
+	.timeout = on_timeout,
+	.cut = on_cut,
+};

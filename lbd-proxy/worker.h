@@ -1,0 +1,95 @@
+/* worker.h - one thread: its loop, its timers, its mail, and the memory that its connections take turns to use.
+ * Nothing of a worker is touched by another thread but through worker_post, and the numbers in struct proxy. */
+#ifndef LBD_PROXY_WORKER_H
+#define LBD_PROXY_WORKER_H
+
+#include "base/list.h"
+#include "sys/loop.h"
+
+#include "h1_parse.h"
+#include "http_msg.h"
+#include "runtime.h"
+#include "stick.h"
+#include "wheel.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#define SCRATCH (128 * 1024)		  /* one read, and one write made of it */
+#define SCRATCH_OUT (SCRATCH + 16 * 1024) /* a head may grow */
+#define PIPES_KEPT 64
+#define SPARE_KEPT 512	 /* connection objects and streams kept for the next, each */
+#define FDS_RESERVED 128 /* descriptors that clients cannot take from the control thread */
+
+struct worker;
+/* What all workers share. */
+struct proxy {
+	unsigned n;
+	struct worker *w[WORKERS_MAX];
+	struct stick *stick;
+	atomic_uint conns, conns_max; /* client connections, and the most of them */
+	atomic_uint fds, fds_max;     /* descriptors of the data path */
+};
+
+struct letter; /* a call that waits in the mailbox */
+struct conn;
+struct http;
+struct worker {
+	uint32_t magic;
+	unsigned index;
+	struct proxy *px;
+	struct loop *loop;
+	pthread_t thread;
+	mono_t now; /* when this callback began */
+
+	pthread_mutex_t lock; /* of the mailbox */
+	struct letter *first, **last;
+
+	struct wheel wheel;
+	struct loop_timer tick;
+	mono_t tick_at;	   /* when tick fires; 0 not */
+	struct list again; /* connections that have had their turn and go on in the next */
+	struct loop_timer turn;
+	struct list listeners;
+	struct list
+	    halted; /* those of them that wait for a free descriptor, or for their next turn */
+	struct loop_timer resume;
+
+	struct list services;
+	unsigned clients; /* connections of this worker */
+	uint64_t serial;
+	bool stopping, stopped;
+	struct conn *dead; /* freed when the stack is unwound */
+	struct conn *spare;
+	struct http *spare_http;
+	unsigned spares, spare_https, pipes;
+	int pipe[PIPES_KEPT][2];
+	atomic_ullong turns; /* for the watchdog */
+
+	struct http_plan plan;
+	uint8_t in[SCRATCH], out[SCRATCH_OUT];
+};
+
+/* worker_new - made and started by the control thread; NULL with the reason in *code_out. */
+struct worker *worker_new(struct proxy *px, unsigned index, int *code_out);
+/* worker_free - stops the loop wherever it is, joins, frees. Connections that are left are reset. */
+void worker_free(struct worker *w);
+
+/* worker_post - fn(w, a, b) in the worker's thread, in the order of posting; any thread. -ENOMEM: not posted. */
+typedef void (*worker_fn)(struct worker *w, void *a, void *b);
+int worker_post(struct worker *w, worker_fn fn, void *a, void *b);
+
+/* worker_enter - first thing in every callback of the loop: the time, and an end to what was closed before. */
+void worker_enter(struct worker *w);
+/* worker_timer - set a timer of a connection; worker_again - go on with it after the others had their turn. */
+void worker_timer(struct worker *w, struct timer *t, dur_t after);
+void worker_again(struct worker *w, struct list *turn);
+/* worker_stop - accept no more, end idle connections; the rest ends by itself, or by worker_cut_all. In the thread. */
+void worker_stop(struct worker *w);
+void worker_cut_all(struct worker *w);
+
+/* Room for one more descriptor? Counts it. */
+bool proxy_fd_take(struct proxy *px, unsigned n);
+void proxy_fd_give(struct proxy *px, unsigned n);
+
+#endif
