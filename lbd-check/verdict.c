@@ -126,10 +126,12 @@ verdict_interval(const struct standing *s, const struct check *rule, uint32_t di
 	return whole - most * (dur_t)(dice % 1024) / 1024;
 }
 
-/* A result that took less than ten milliseconds is shown with a digit after the point. */
+/* Below ten milliseconds with a digit after the point; never as no time at all. */
 static void
 format_latency(uint32_t us, char *out, size_t room)
 {
+	if (us < 50)
+		us = 50;
 	if (us < 9950)
 		(void)snprintf(out, room, "%u.%u ms", (us + 50) / 1000, (us + 50) / 100 % 10);
 	else if (us < 10000000)

@@ -137,6 +137,7 @@ test_result_text(void **state)
 		const char *text;
 	} texts[] = {
 		{ { REASON_refused, 0, 100 }, "connection refused after 0.1 ms" },
+		{ { REASON_refused, 0, 3 }, "connection refused after 0.1 ms" },
 		{ { REASON_timeout, 0, 3000000 }, "no answer in time after 3000 ms" },
 		{ { REASON_timeout, 0, 60000000 }, "no answer in time after 60 s" },
 		{ { REASON_body, 200, 9949 }, "expected text is missing after 9.9 ms" },
