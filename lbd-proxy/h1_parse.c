@@ -385,8 +385,8 @@ h1_head_parse(struct h1_head *h, const char *buf, size_t len)
 	enum h1_result r = H1_DONE;
 
 	must(h->phase != FINISHED && buf + h->line <= end);
-	/* Nothing can be decided before the line's next control byte. */
-	if (h->scan > h->line && find_control(buf + h->scan, end) == end)
+	/* Nothing can be decided before the line's next control byte; the last one seen may be a CR that waits. */
+	if (h->scan > h->line && find_control(buf + h->scan - 1, end) == end)
 		r = H1_MORE;
 	if (r == H1_DONE && h->phase == START)
 		r = parse_start(h, buf, end);

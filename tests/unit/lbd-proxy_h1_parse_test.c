@@ -239,6 +239,9 @@ static const struct bad {
 	    501 },
 	{ "TLS", BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), 400 },
 	{ "two empty lines before", BYTES("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400 },
+	{ "CR and something else as the empty line", BYTES("GET / HTTP/1.1\r\nHost: a\r\n\r\x8a"),
+	    400 },
+	{ "CR and something else behind a value", BYTES("GET / HTTP/1.1\r\nHost: a\rb"), 400 },
 	{ "LF before", BYTES("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400 },
 	/* the rest */
 	{ "expect of something else", POST("Expect: 200-ok\r\n"), 417 },
