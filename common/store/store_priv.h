@@ -1,0 +1,142 @@
+/* store_priv.h - the store from inside; for the files of this folder. */
+#ifndef STORE_STORE_PRIV_H
+#define STORE_STORE_PRIV_H
+
+#include "base/arena.h"
+#include "schema/value.h"
+#include "store/delta.h"
+#include "store/secret.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+#include "sys/netlink.h"
+
+#include <sys/types.h>
+
+#define STORE_LAYOUT 1	/* user_version of the file that this build makes */
+#define COLUMNS_MAX 96	/* of a table, with those of newer and older builds */
+#define NO_FIELD 255	/* a column that is no field of this build */
+#define BACKUP_EVERY 20 /* revisions between two automatic copies */
+#define BACKUP_KEEP 5
+#define BUSY_MS 5000 /* longest wait for another writer */
+#define STORE_PATH_MAX 320
+#define NAME_TEXT 160 /* a path with its parent */
+
+struct row {
+	uint32_t id;
+	struct cell c[FIELDS_MAX]; /* text is borrowed: from the statement, the doc or a delta */
+};
+
+enum query { Q_ALL, Q_BY_ID, Q_ID, Q_NAME, Q_INSERT, Q_UPDATE, Q_DELETE, Q_CHILDREN, Q_END };
+
+struct store {
+	sqlite3 *db;
+	bool writer, making, odd;
+	bool old_columns; /* a reader of a file that no writer has upgraded yet */
+	char dir[256], path[STORE_PATH_MAX];
+	dev_t dev;
+	ino_t ino; /* of the file that is open: a restore may put another in its place */
+	uint8_t col[KINDS][COLUMNS_MAX]; /* column 0 is id: field at each column, or NO_FIELD */
+	bool has[KINDS][FIELDS_MAX];	 /* whether the table has the field's column */
+	sqlite3_stmt *q[KINDS][Q_END];
+	char name[NAME_TEXT]; /* last answer of names.name */
+	struct names names;
+	sqlite3_session *session;
+	uint32_t next[KINDS]; /* ids, inside a transaction */
+	struct snapshot *base;
+	int64_t incarnation; /* of the file that base was loaded from */
+	int64_t data_version;
+	struct secrets *secrets; /* opened by the first who needs it */
+	struct iface_list local;
+	bool check_local;
+	int fault; /* first SQLite fault of this transaction; the commit reports it */
+};
+
+/* store_sqlite.c */
+enum path_use { PATH_READ, PATH_WRITE, PATH_MAKE }; /* MAKE: the file is empty yet */
+int store_open_path(const char *path, enum path_use use, struct store **out, struct err *err);
+int store_fault(struct store *st, struct err *err); /* the fault of the connection, as ERR_STORE */
+int store_exec(struct store *st, const char *sql, struct err *err);
+int store_execf(struct store *st, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* NULL: cannot be prepared, see store_fault. Caller finalizes. */
+sqlite3_stmt *store_query(struct store *st, const char *sql);
+int64_t store_number(struct store *st, const char *sql); /* first column of the first row, or 0 */
+/* One step of a statement that gives no rows; finalizes it. */
+int store_run(struct store *st, sqlite3_stmt *q, struct err *err);
+int store_reopen(struct store *st, struct err *err); /* when another file was put in its place */
+bool store_replaced(const struct store *st);
+int store_secrets(struct store *st, struct secrets **out, struct err *err);
+
+/* store_file.c: the file as a file */
+int file_create(
+    const char *dir, bool odd, struct err *err); /* when it is missing; 0 also when it is there */
+int file_lock(const char *dir, struct err *err); /* descriptor, or a negative code */
+void file_unlock(int fd);
+/* fresh, closed and without a -wal, takes the place of path. The lock is held. */
+int file_install(const char *fresh, const char *path, struct err *err);
+void file_rights(const char *path, mode_t mode); /* mode, and group lbd-admin */
+/* Newest automatic copy; false when there is none. */
+bool file_last_copy(const char *dir, char *out, size_t n);
+void file_copy_revision(
+    struct store *st, uint32_t n); /* an automatic copy, and no more than BACKUP_KEEP */
+
+/* ddl.c */
+int ddl_create(struct store *st, struct err *err);
+int ddl_upgrade(struct store *st, struct err *err);
+int ddl_columns(struct store *st, struct err *err); /* what columns there are */
+bool ddl_is_current(struct store *st);
+
+/* store_rows.c */
+void rows_fini(struct store *st);
+void rows_reset(struct store *st);
+bool rows_get(struct store *st, const struct object *o, uint32_t id, struct row *out);
+uint32_t rows_find(struct store *st, const struct object *o, uint32_t parent, const char *name);
+int rows_insert(struct store *st, const struct object *o, struct row *row, struct err *err);
+int rows_update(struct store *st, const struct object *o, const struct row *row, struct err *err);
+int rows_delete(struct store *st, const struct object *o, uint32_t id, struct err *err);
+void rows_path(
+    struct store *st, const struct object *o, const struct row *row, char out[NAME_TEXT]);
+typedef int (*row_fn)(void *arg, const struct object *o, const struct row *row);
+int rows_each(struct store *st, const struct object *o, row_fn fn, void *arg, struct err *err);
+/* Ids of the children of a row; caller frees. */
+uint32_t *rows_children(
+    struct store *st, const struct object *child, uint32_t parent, uint32_t *n_out);
+/* Some row that refers to this one, as "vip web"; false when there is none. */
+bool rows_user(struct store *st, const struct object *o, uint32_t id, char out[NAME_TEXT + 32]);
+void rows_names_init(struct store *st);
+int rows_sequences(struct store *st, struct err *err);
+int rows_save_sequences(struct store *st, struct err *err);
+
+/* store_load.c */
+int store_refresh(struct store *st, struct err *err); /* base is the state of this transaction */
+
+/* store_commit.c: begin, change rows, then commit or abort */
+int txn_begin(struct store *st, const struct commit_info *info, struct err *err);
+int txn_commit(struct store *st, const struct commit_info *info, struct commit_result *result,
+    struct err *err);
+void txn_abort(struct store *st);
+void collect_secrets(struct store *st); /* store_secrets.c */
+extern int64_t secret_young_s; /* younger ones are not collected; a test does not want to wait */
+
+/* store_edit.c: all edits of a doc, inside a transaction */
+int edit_doc(
+    struct store *st, const struct doc *d, const struct commit_info *info, struct err *err);
+/* The texts of SECRET fields put away, and "@N" in their place. */
+int edit_seal(struct store *st, const struct doc *d, struct err *err);
+
+/* history.c */
+int history_inverse(
+    struct store *st, enum scope scope, uint32_t n, struct buf *out, struct err *err);
+/* Rows as they were at revision to, inside a transaction. */
+int history_undo(struct store *st, enum scope scope, uint32_t to, struct err *err);
+
+/* store_trial.c */
+int trial_allows(struct store *st, const struct commit_info *info, struct err *err);
+/* Whether a commit without changes still moves the deadline of a waiting trial. */
+bool trial_extends(struct store *st, const struct commit_info *info);
+int trial_record(struct store *st, const struct commit_info *info, const uint32_t before[SCOPES],
+    const uint32_t after[SCOPES], struct err *err);
+uint32_t trial_base(struct store *st, enum scope scope); /* 0: none waits */
+extern const char *trial_boot_id_file; /* the kernel's; a test names another, to play a reboot */
+
+#endif
