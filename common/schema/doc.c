@@ -210,12 +210,26 @@ set_field(
 }
 
 int
+doc_set_field(
+    struct doc *d, struct doc_item *it, const struct field *f, const char *text, struct err *err)
+{
+	int rc = set_field(d, it, f, text, err);
+
+	if (rc != 0)
+		(void)doc_item_err(it, 0, err);
+	return rc;
+}
+
+int
 doc_set(struct doc *d, struct doc_item *it, const char *field, const char *text, struct err *err)
 {
 	const struct field *f = field_find(it->o, field);
-	int rc = f != NULL ? set_field(d, it, f, text, err) : doc_no_field(it->o, field, err);
 
-	return rc != 0 ? doc_item_err(it, 0, err), rc : 0;
+	if (f != NULL)
+		return doc_set_field(d, it, f, text, err);
+	(void)doc_no_field(it->o, field, err);
+	(void)doc_item_err(it, 0, err);
+	return ERR_INVALID;
 }
 
 int

@@ -55,6 +55,9 @@ int doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *p
  * DELETE, unsetting what has no default. Values are checked by the store. */
 int doc_set(
     struct doc *d, struct doc_item *it, const char *field, const char *text, struct err *err);
+/* doc_set_field - the same for a field of it->o that was found already. */
+int doc_set_field(
+    struct doc *d, struct doc_item *it, const struct field *f, const char *text, struct err *err);
 /* doc_item_err - name the object of an error about an item, and the line when it is not 0 (it->line, as a rule):
  * "line 7: vip web: ..."; of a SINGLE it is "setting". Returns the code of err; ERR_INVALID when err is NULL. */
 int doc_item_err(const struct doc_item *it, unsigned line, struct err *err);

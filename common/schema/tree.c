@@ -20,6 +20,7 @@ void
 tree_fini(struct tree *t)
 {
 	FREE(t->seen);
+	buf_fini(&t->path);
 	t->n = t->cap = 0;
 }
 
@@ -73,37 +74,50 @@ hash(const struct doc_item *it)
 	return h ^ h >> 32;
 }
 
-static struct doc_item **
-place(struct doc_item **seen, size_t cap, const struct doc_item *it)
+static struct tree_seen *
+place(struct tree_seen *seen, size_t cap, const struct doc_item *it, uint64_t h)
 {
-	size_t at = hash(it) & (cap - 1);
+	size_t at = h & (cap - 1);
 
-	while (seen[at] != NULL && (seen[at]->o != it->o || strcmp(seen[at]->path, it->path) != 0))
+	while (seen[at].it != NULL && (seen[at].hash != h || seen[at].it->o != it->o ||
+					  strcmp(seen[at].it->path, it->path) != 0))
 		at = (at + 1) & (cap - 1);
 	return &seen[at];
 }
 
+static void
+grow(struct tree *t)
+{
+	size_t cap = t->cap > 0 ? t->cap * 2 : 64;
+	struct tree_seen *seen = mem_alloc(cap * sizeof(*seen));
+
+	for (size_t i = 0; i < t->cap; i++) {
+		size_t at = t->seen[i].hash & (cap - 1);
+
+		if (t->seen[i].it == NULL)
+			continue;
+		while (seen[at].it != NULL) /* all differ: no comparing */
+			at = (at + 1) & (cap - 1);
+		seen[at] = t->seen[i];
+	}
+	free(t->seen);
+	t->seen = seen;
+	t->cap = cap;
+}
+
 /* False when it was there. */
 static bool
-remember(struct tree *t, struct doc_item *it)
+remember(struct tree *t, const struct doc_item *it)
 {
-	struct doc_item **at;
+	uint64_t h = hash(it);
+	struct tree_seen *at;
 
-	if (t->n * 2 >= t->cap) {
-		size_t cap = t->cap > 0 ? t->cap * 2 : 64;
-		struct doc_item **seen = mem_alloc(cap * sizeof(struct doc_item *));
-
-		for (size_t i = 0; i < t->cap; i++)
-			if (t->seen[i] != NULL)
-				*place(seen, cap, t->seen[i]) = t->seen[i];
-		free(t->seen);
-		t->seen = seen;
-		t->cap = cap;
-	}
-	at = place(t->seen, t->cap, it);
-	if (*at != NULL)
+	if (t->n * 2 >= t->cap)
+		grow(t);
+	at = place(t->seen, t->cap, it, h);
+	if (at->it != NULL)
 		return false;
-	*at = it;
+	*at = (struct tree_seen){ .it = it, .hash = h };
 	t->n++;
 	return true;
 }
@@ -112,15 +126,16 @@ int
 tree_item(struct tree *t, const struct object *o, const struct doc_item *parent, const char *name,
     unsigned line, struct doc_item **out)
 {
-	struct buf path = { 0 };
 	int rc;
 
 	if (parent != NULL) {
-		buf_printf(&path, "%s/%s", parent->path, name);
-		name = buf_text(&path);
+		t->path.len = 0;
+		buf_puts(&t->path, parent->path);
+		buf_put(&t->path, "/", 1);
+		buf_puts(&t->path, name);
+		name = buf_text(&t->path);
 	}
 	rc = doc_add(t->d, t->op, o, name, line, out, t->err);
-	buf_fini(&path);
 	if (rc == 0 && !remember(t, *out))
 		rc = tree_shape(t, o, *out, NULL, "is there twice");
 	return rc;
@@ -149,7 +164,7 @@ tree_key(struct tree *t, const struct doc_item *it, const char *key, const struc
 int
 tree_set(struct tree *t, struct doc_item *it, const struct field *f, const char *text)
 {
-	return doc_set(t->d, it, f->name, text, t->err);
+	return doc_set_field(t->d, it, f, text, t->err);
 }
 
 int

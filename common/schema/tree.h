@@ -7,12 +7,17 @@
 
 #define TREE_BYTES_MAX (64U << 20)
 
+struct tree_seen {
+	const struct doc_item *it;
+	uint64_t hash; /* beside the item, so that a search touches no other memory */
+};
 struct tree {
 	struct doc *d;
 	enum doc_op op;
 	struct err *err;
-	struct doc_item **seen; /* by kind and path; open addressing */
+	struct tree_seen *seen; /* by kind and path; open addressing */
 	size_t n, cap;		/* cap is a power of two, or 0 */
+	struct buf path;	/* scratch */
 	uint32_t kinds;		/* bits of the kinds that stood at the top */
 };
 
