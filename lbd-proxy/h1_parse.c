@@ -1,10 +1,10 @@
 /* Heads of requests and answers, as a scanner over the caller's bytes.
  *
- * A head is a start line, field lines and an empty line, each ended by CR LF and nothing else. The scanner walks line by
- * line: a field name is a run of token characters ended by a colon, a value a run of text that is searched sixteen bytes
- * at a time for the first control byte. The head remembers the line it was in and how far that line has been
- * searched, so a call with more bytes goes on there: a line is searched once and read at most twice for each burst that holds
- * a control byte. What a field means is decided in h1_field.c.
+ * A head is a start line, field lines and an empty line, each ended by CR LF and nothing else. The scanner takes line by
+ * line: the line's first control byte is searched sixteen bytes at a time and must be its CR, and what stands before it is
+ * read without further bounds, because no token and no target goes beyond a control byte. The head remembers the line it
+ * was in and how far that line has been searched, so a call with more bytes goes on there: bytes are searched once,
+ * and read when their line is complete. What a field means is decided in h1_field.c.
  *
  * One empty line before a request is passed over (RFC 9112 section 2.2). It does not repair anything: whatever is
  * not exactly the grammar is refused, because a server behind us may read it in another way. */
@@ -37,7 +37,8 @@ H1_ERROR(bad_name, 400, "invalid character in a field name");
 H1_ERROR(long_name, 431, "field name too long");
 H1_ERROR(space_colon, 400, "white space before the colon");
 H1_ERROR(bare_lf, 400, "line not ended by CR LF");
-H1_ERROR(bad_value, 400, "control byte in a field value");
+H1_ERROR(bad_value, 400, "control byte in a field line");
+H1_ERROR(lone_cr, 400, "CR without LF");
 H1_ERROR(many_fields, 431, "too many field lines");
 H1_ERROR(long_head, 431, "head too large");
 
@@ -94,32 +95,39 @@ h1_is_token(const char *s, size_t len)
 	return len > 0;
 }
 
-/* The first byte that is no text (h1_is_text), or end. */
+/* The first byte from p on that is no text (h1_is_text), or end. Everything from begin on may be read. */
 static inline const char *
-find_control(const char *p, const char *end)
+find_control(const char *begin, const char *p, const char *end)
 {
 #ifdef __SSE2__
 	const __m128i low = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f),
 		      tab = _mm_set1_epi8('\t');
 
-	for (; end - p >= 16; p += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	while (p < end && end - begin >= 16) {
+		/* The last vector overlaps the one before rather than reach beyond the end. */
+		const char *at = end - p >= 16 ? p : end - 16;
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)at);
 		__m128i ctl =
 		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, low), v), _mm_cmpeq_epi8(v, del));
 		int mask = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), ctl));
+		mask = mask >> (p - at) << (p - at);
 		if (mask != 0)
-			return p + __builtin_ctz((unsigned)mask);
+			return at + __builtin_ctz((unsigned)mask);
+		p = at + 16;
 	}
+#else
+	(void)begin;
 #endif
 	while (p < end && h1_is_text(*p))
 		p++;
 	return p;
 }
 
+/* p stands before a byte of no class: the control byte that ends the line. */
 static inline const char *
-skip_class(const char *p, const char *end, unsigned classes)
+skip_class(const char *p, unsigned classes)
 {
-	while (p < end && h1_is(*p, classes))
+	while (h1_is(*p, classes))
 		p++;
 	return p;
 }
@@ -183,57 +191,44 @@ target_form(struct h1_head *h, const char *s)
 	return true;
 }
 
-/* "HTTP/1.1" and CR LF at p; line_out is behind them. */
+/* "HTTP/1.1" from p to the line's CR. */
 static enum h1_result
-parse_version(struct h1_head *h, const char *p, const char *end, const char **line_out)
+parse_version(struct h1_head *h, const char *p, const char *cr)
 {
-	static const char text[] = "HTTP/";
-	size_t have = (size_t)(end - p);
-
-	if (memcmp(p, text, have < 5 ? have : 5) != 0)
+	if (cr - p < 8 || memcmp(p, "HTTP/", 5) != 0)
 		return refuse(h, &no_version);
-	if (have < 8)
-		return H1_MORE;
 	if (p[5] != '1' || p[6] != '.' || (p[7] != '0' && p[7] != '1')) {
 		bool digits =
 		    p[5] >= '0' && p[5] <= '9' && p[6] == '.' && p[7] >= '0' && p[7] <= '9';
 		return refuse(h, digits ? &bad_version : &no_version);
 	}
 	h->minor = (uint8_t)(p[7] - '0');
-	if ((have > 8 && p[8] != '\r') || (have > 9 && p[9] != '\n'))
-		return refuse(h, &bad_line_end);
-	if (have < 10)
-		return H1_MORE;
-	*line_out = p + 10;
-	return H1_DONE;
+	return p + 8 == cr ? H1_DONE : refuse(h, &bad_line_end);
 }
 
 static enum h1_result
-parse_request_line(struct h1_head *h, const char *buf, const char *end, const char **line_out)
+parse_request_line(struct h1_head *h, const char *buf, const char *cr)
 {
-	const char *p = buf + h->line, *q = skip_class(p, end, H1_C_TOKEN);
+	const char *p = buf + h->line, *q = skip_class(p, H1_C_TOKEN);
 
-	if (q - p > H1_METHOD_MAX)
-		return refuse(h, &long_method);
-	if (q == end)
-		return H1_MORE;
 	if (*q != ' ' || q == p)
 		return refuse(h, &bad_method);
+	if (q - p > H1_METHOD_MAX)
+		return refuse(h, &long_method);
 	h->method_len = (uint8_t)(q - p);
 	h->method = (uint8_t)method_of(p, h->method_len);
 	p = q + 1;
-	q = skip_class(p, end, H1_C_TARGET);
+	q = skip_class(p, H1_C_TARGET);
 	if (q - p > H1_TARGET_MAX)
 		return refuse(h, &long_target);
-	if (q == end)
-		return H1_MORE;
 	if (*q != ' ' || q == p)
 		return refuse(h, *q == '\r' ? &no_version : &bad_target);
 	h->target_off = (uint16_t)(p - buf);
 	h->target_len = (uint16_t)(q - p);
-	enum h1_result r = parse_version(h, q + 1, end, line_out);
-	if (r != H1_DONE)
-		return r;
+	if (*cr != '\r')
+		return refuse(h, &bad_line_end);
+	if (parse_version(h, q + 1, cr) != H1_DONE)
+		return H1_BAD;
 	if (h->method == H1_M_CONNECT)
 		return refuse(h, &connect_method);
 	return target_form(h, p) ? H1_DONE : refuse(h, &bad_form);
@@ -242,28 +237,18 @@ parse_request_line(struct h1_head *h, const char *buf, const char *end, const ch
 /* RFC 9112 section 4. The space behind the code may be missing when there is no reason phrase: many servers do so, and it
  * can be read in one way only. */
 static enum h1_result
-parse_status_line(struct h1_head *h, const char *buf, const char *end, const char **line_out)
+parse_status_line(struct h1_head *h, const char *buf, const char *cr)
 {
-	static const char text[] = "HTTP/1.";
 	const char *p = buf + h->line;
-	size_t have = (size_t)(end - p);
 
-	if (memcmp(p, text, have < 7 ? have : 7) != 0)
+	if (*cr != '\r' || cr - p < 12 || memcmp(p, "HTTP/1.", 7) != 0)
 		return refuse(h, &bad_status);
-	if (have < 13)
-		return H1_MORE;
 	if ((p[7] != '0' && p[7] != '1') || p[8] != ' ' || p[9] < '1' || p[9] > '5' ||
 	    p[10] < '0' || p[10] > '9' || p[11] < '0' || p[11] > '9' ||
 	    (p[12] != ' ' && p[12] != '\r'))
 		return refuse(h, &bad_status);
 	h->minor = (uint8_t)(p[7] - '0');
 	h->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
-	const char *q = find_control(p + 12, end);
-	if (q == end || (*q == '\r' && q + 1 == end))
-		return H1_MORE;
-	if (q[0] != '\r' || q[1] != '\n')
-		return refuse(h, &bad_status);
-	*line_out = q + 2;
 	return H1_DONE;
 }
 
@@ -279,36 +264,24 @@ name_error(const char *p, const char *q)
 	return *q == ' ' || *q == '\t' ? &space_colon : &bad_name;
 }
 
-/* One field line at p. */
+/* One field line from p to its CR. */
 static enum h1_result
-parse_field(
-    struct h1_head *h, const char *buf, const char *p, const char *end, const char **line_out)
+parse_field(struct h1_head *h, const char *buf, const char *p, const char *cr)
 {
-	const char *q = skip_class(p, end, H1_C_TOKEN);
+	const char *q = skip_class(p, H1_C_TOKEN), *v = q + 1, *e = cr;
 
-	if (q - p > H1_NAME_MAX)
-		return refuse(h, &long_name);
-	if (q == end)
-		return H1_MORE;
 	if (*q != ':' || q == p)
 		return refuse(h, name_error(p, q));
-	const char *v = q + 1;
-	while (v < end && (*v == ' ' || *v == '\t'))
-		v++;
-	const char *e = find_control(v, end);
-	if (e == end)
-		return H1_MORE;
-	if (*e != '\r')
-		return refuse(h, *e == '\n' ? &bare_lf : &bad_value);
-	if (e + 1 == end)
-		return H1_MORE;
-	if (e[1] != '\n')
-		return refuse(h, &bad_value);
-	*line_out = e + 2;
-	while (e > v && (e[-1] == ' ' || e[-1] == '\t'))
-		e--;
+	if (*cr != '\r')
+		return refuse(h, *cr == '\n' ? &bare_lf : &bad_value);
+	if (q - p > H1_NAME_MAX)
+		return refuse(h, &long_name);
 	if (h->n == H1_HEADERS_MAX)
 		return refuse(h, &many_fields);
+	while (*v == ' ' || *v == '\t')
+		v++;
+	while (e > v && (e[-1] == ' ' || e[-1] == '\t'))
+		e--;
 	struct h1_header *f = &h->header[h->n];
 	f->name_off = (uint16_t)(p - buf);
 	f->name_len = (uint16_t)(q - p);
@@ -322,52 +295,26 @@ parse_field(
 	return H1_DONE;
 }
 
+/* The line that begins at h->line and whose first control byte is at cr. */
 static enum h1_result
-parse_fields(struct h1_head *h, const char *buf, const char *end)
+parse_line(struct h1_head *h, const char *buf, const char *cr)
 {
-	for (;;) {
-		const char *p = buf + h->line, *next;
+	const char *p = buf + h->line;
 
-		if (p == end)
-			return H1_MORE;
-		if (*p == '\r') {
-			if (p + 1 == end)
-				return H1_MORE;
-			if (p[1] != '\n')
-				return refuse(h, &bad_name);
-			h->length = (uint32_t)(p + 2 - buf);
-			h->phase = FINISHED;
-			return h1_head_finish(h, buf) ? H1_DONE : H1_BAD;
-		}
-		enum h1_result r = parse_field(h, buf, p, end, &next);
-		if (r != H1_DONE)
-			return r;
-		h->line = (uint32_t)(next - buf);
+	if (h->phase == FIELDS) {
+		if (cr > p || *cr != '\r')
+			return parse_field(h, buf, p, cr);
+		h->length = (uint32_t)(p + 2 - buf);
+		h->phase = FINISHED;
+		return h1_head_finish(h, buf) ? H1_DONE : H1_BAD;
 	}
-}
-
-static enum h1_result
-parse_start(struct h1_head *h, const char *buf, const char *end)
-{
-	const char *next;
-
-	if (!h->answer && h->line == 0 && buf < end && (*buf == '\r' || *buf == '\n')) {
-		if (*buf == '\n' || (end - buf > 1 && buf[1] != '\n'))
-			return refuse(h, &bad_blank);
-		if (end - buf == 1)
-			return H1_MORE;
-		h->line = h->start = 2;
+	if (!h->answer && h->line == 0 && cr == buf) {
+		h->start = 2;
+		return *cr == '\r' ? H1_DONE : refuse(h, &bad_blank);
 	}
-	if (buf + h->line == end)
-		return H1_MORE;
-	enum h1_result r = h->answer ? parse_status_line(h, buf, end, &next)
-				     : parse_request_line(h, buf, end, &next);
-	if (r != H1_DONE)
-		return r;
-	h->line = (uint32_t)(next - buf);
-	h->first = (uint16_t)h->line;
 	h->phase = FIELDS;
-	return H1_DONE;
+	h->first = (uint16_t)(cr + 2 - buf);
+	return h->answer ? parse_status_line(h, buf, cr) : parse_request_line(h, buf, cr);
 }
 
 void
@@ -382,21 +329,22 @@ enum h1_result
 h1_head_parse(struct h1_head *h, const char *buf, size_t len)
 {
 	const char *end = buf + (len < h->max ? len : h->max);
-	enum h1_result r = H1_DONE;
 
-	must(h->phase != FINISHED && buf + h->line <= end);
-	/* Nothing can be decided before the line's next control byte; the last one seen may be a CR that waits. */
-	if (h->scan > h->line && find_control(buf + h->scan - 1, end) == end)
-		r = H1_MORE;
-	if (r == H1_DONE && h->phase == START)
-		r = parse_start(h, buf, end);
-	if (r == H1_DONE)
-		r = parse_fields(h, buf, end);
-	if (r == H1_MORE) {
-		h->scan = (uint32_t)(end - buf);
-		if (len >= h->max)
+	must(h->phase != FINISHED && buf + h->scan <= end);
+	while (h->phase != FINISHED) {
+		const char *cr = find_control(buf, buf + h->scan, end);
+		if (cr == end || (*cr == '\r' && cr + 1 == end)) {
+			h->scan = (uint32_t)(cr - buf);
+			if (len < h->max)
+				return H1_MORE;
 			return refuse(
 			    h, h->phase == START && !h->answer ? &long_target : &long_head);
+		}
+		if (*cr == '\r' && cr[1] != '\n')
+			return refuse(h, &lone_cr);
+		if (parse_line(h, buf, cr) != H1_DONE)
+			return H1_BAD;
+		h->line = h->scan = (uint32_t)(cr + 2 - buf);
 	}
-	return r;
+	return H1_DONE;
 }

@@ -28,18 +28,23 @@ h1_is_text(char c)
 	return (b >= 0x20 && b != 0x7f) || b == '\t';
 }
 
-/* Equal but for the case of letters; lower holds no capitals, and s only bytes of a token. */
+/* Equal but for the case of letters; lower holds no capitals, and s only bytes of a token, for which setting one bit
+ * is the lower case. n > 0. Two overlapping words cover all lengths that matter. */
 static inline bool
 h1_same(const char *s, const char *lower, size_t n)
 {
 	const uint64_t fold = 0x2020202020202020u;
-	uint64_t a, b;
+	uint64_t a, b, c, d;
 
-	for (; n >= 8; n -= 8, s += 8, lower += 8) {
+	for (; n > 16; n--, s++, lower++)
+		if ((*s | 0x20) != *lower)
+			return false;
+	if (n >= 8) {
 		memcpy(&a, s, 8);
 		memcpy(&b, lower, 8);
-		if ((a | fold) != b)
-			return false;
+		memcpy(&c, s + n - 8, 8);
+		memcpy(&d, lower + n - 8, 8);
+		return (((a | fold) ^ b) | ((c | fold) ^ d)) == 0;
 	}
 	for (; n > 0; n--, s++, lower++)
 		if ((*s | 0x20) != *lower)

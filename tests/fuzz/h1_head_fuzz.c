@@ -19,7 +19,6 @@ want(bool ok)
 		abort();
 }
 
-/* In pieces an error may show only with the line's end: then a line end must bring it to light. */
 static enum h1_result
 in_pieces(struct h1_head *h, bool answer, const char *buf, size_t len, size_t step)
 {
@@ -32,17 +31,6 @@ in_pieces(struct h1_head *h, bool answer, const char *buf, size_t len, size_t st
 		memcpy(copy, buf, n);
 		r = h1_head_parse(h, copy, n);
 		free(copy);
-	}
-	if (r == H1_MORE && len < LIMIT) {
-		struct h1_head later = *h;
-		char *copy = malloc(len + 1);
-		memcpy(copy, buf, len);
-		copy[len] = '\n';
-		bool bad = h1_head_parse(&later, copy, len + 1) == H1_BAD;
-		free(copy);
-		h1_head_init(&later, answer, LIMIT);
-		if (bad && h1_head_parse(&later, buf, len) == H1_BAD)
-			return H1_BAD;
 	}
 	return r;
 }
