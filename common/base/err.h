@@ -6,14 +6,14 @@
 
 /* Codes are -errno where one fits; these are ours. lbctl's exit code and the API's status follow from them. */
 enum {
-	ERR_INVALID = -1001,  /* a value, field, object or set is not allowed; nothing was changed */
-	ERR_UNKNOWN = -1002,  /* an object of that name does not exist */
+	ERR_INVALID = -1001, /* a value, field, object or set is not allowed; nothing was changed */
+	ERR_UNKNOWN = -1002, /* an object of that name does not exist */
 	ERR_CONFLICT = -1003, /* revision moved, name in use, trial pending */
 	ERR_DENIED = -1004,   /* not authenticated or not allowed */
 	ERR_AWAY = -1005,     /* a daemon is not reachable */
 	ERR_PROTO = -1006,    /* bytes that are no message of ours */
-	ERR_STORE = -1007,    /* the store's file cannot be used; the text names it and the way back */
-	ERR_USAGE = -1008,    /* the command line or request has the wrong form */
+	ERR_STORE = -1007, /* the store's file cannot be used; the text names it and the way back */
+	ERR_USAGE = -1008, /* the command line or request has the wrong form */
 	ERR_REVERTED = -1009, /* a trial was undone */
 };
 

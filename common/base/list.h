@@ -52,7 +52,7 @@ list_del(struct list *it)
 	list_init(it);
 }
 
-#define container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 #define list_each(it, head) for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
 /* next keeps the way while it is removed */
 #define list_each_safe(it, n, head) \

@@ -9,9 +9,9 @@ void *mem_alloc(size_t n);
 void *mem_grow(void *p, size_t n); /* realloc; new bytes are not zeroed */
 char *mem_text(const char *s);	   /* copy, caller owns */
 
-#define FREE(p)            \
-	do {               \
-		free(p);   \
+#define FREE(p)             \
+	do {                \
+		free(p);    \
 		(p) = NULL; \
 	} while (0)
 

@@ -34,7 +34,7 @@ enum vtype {
 enum {
 	F_KEY = 1,
 	F_REQUIRED = 2,
-	F_PARENT = 4,	/* the REF that a CHILD is named within */
+	F_PARENT = 4, /* the REF that a CHILD is named within */
 	F_ADVANCED = 8,
 	F_HASH = 16,   /* SECRET: kept as a yescrypt hash (passwords) */
 	F_DIGEST = 32, /* SECRET: kept as SHA-256 (keys made by us, of full entropy) */
@@ -172,8 +172,8 @@ struct object {
 };
 extern const struct object objects[KINDS]; /* kind k is objects[k - 1] */
 
-const struct object *object_of(unsigned kind);	     /* NULL when unknown */
-const struct object *object_find(const char *word);  /* by name, plural or alias; NULL */
+const struct object *object_of(unsigned kind);		   /* NULL when unknown */
+const struct object *object_find(const char *word);	   /* by name, plural or alias; NULL */
 const struct object *object_child(const struct object *o); /* the kind named within o; NULL */
 const struct field *field_find(const struct object *o, const char *name);
 const struct field *field_by_tag(const struct object *o, unsigned tag);
@@ -182,8 +182,8 @@ const char *schema_nearest(const struct object *o, const char *text);
 /* The same among any words, for verbs and enum words. */
 const char *words_nearest(const char *const *words, unsigned n, const char *text);
 const char *word_text(const struct words *w, int number); /* "?" when unknown */
-extern const struct words protocol_list, mode_list, scheduler_list, persistence_list, forwarded_list,
-    probe_list, method_list, role_list, admin_state_list, log_level_list;
+extern const struct words protocol_list, mode_list, scheduler_list, persistence_list,
+    forwarded_list, probe_list, method_list, role_list, admin_state_list, log_level_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);
