@@ -137,6 +137,7 @@ doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *path,
 	}
 	if (rc != 0)
 		return rc;
+	must(path != NULL);
 	it = arena_alloc(d->a, sizeof(*it) + o->n * sizeof(it->text[0]));
 	it->o = o;
 	it->op = op;

@@ -202,7 +202,7 @@ int
 json_parse(struct doc *d, enum doc_op op, const char *text, size_t len, struct err *err)
 {
 	const char *word;
-	json_t *root, *kind;
+	json_t *root = NULL, *kind;
 	struct tree t;
 	int rc = load(text, len, &root, err);
 
@@ -223,7 +223,7 @@ json_parse(struct doc *d, enum doc_op op, const char *text, size_t len, struct e
 int
 json_parse_object(struct doc *d, struct doc_item *it, const char *text, size_t len, struct err *err)
 {
-	json_t *root;
+	json_t *root = NULL;
 	struct tree t;
 	int rc = load(text, len, &root, err);
 
@@ -310,7 +310,7 @@ int
 doc_load(struct doc *d, const char *text, size_t len, struct err *err)
 {
 	const char *end;
-	json_t *root;
+	json_t *root = NULL;
 	int rc = 0;
 
 	for (unsigned line = 1; rc == 0 && len > 0; line++) {
