@@ -281,7 +281,6 @@ idle_event(struct conn *c, unsigned ready)
 }
 
 static const struct conn_ops idle_ops = {
-	.name = "idle",
 	.event = idle_event,
 	.timeout = leave_pool,
 	.cut = leave_pool,

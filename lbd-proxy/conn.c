@@ -360,8 +360,15 @@ finish_timeout(struct conn *c)
 	conn_close(c);
 }
 
+static void
+finish_show(const struct conn *c, struct conn_view *out)
+{
+	(void)c;
+	*out = (struct conn_view){ .state = "closing" };
+}
+
 static const struct conn_ops finishing = {
-	.name = "closing",
+	.show = finish_show,
 	.event = finish_event,
 	.timeout = finish_timeout,
 };

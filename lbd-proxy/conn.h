@@ -15,8 +15,13 @@
 struct worker;
 struct conn;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
+struct conn_view {
+	const char *state;	   /* in words, constant */
+	const struct conn *server; /* borrowed; NULL: none now */
+};
 struct conn_ops {
-	const char *name; /* as lists of connections show it */
+	void (*show)(
+	    const struct conn *c, struct conn_view *out); /* clients: for lists of connections */
 	void (*event)(
 	    struct conn *c, unsigned ready); /* IO_READ, IO_WRITE, IO_CLOSED; 0: its next turn */
 	void (*timeout)(struct conn *c);

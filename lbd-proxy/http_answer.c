@@ -318,7 +318,6 @@ on_cut(struct conn *s)
 }
 
 const struct conn_ops http_server_ops = {
-	.name = "http",
 	.event = on_event,
 	.timeout = on_timeout,
 	.cut = on_cut,

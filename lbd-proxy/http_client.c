@@ -416,8 +416,25 @@ on_cut(struct conn *c)
 	http_abort(h, true);
 }
 
+static void
+show(const struct conn *c, struct conn_view *out)
+{
+	static const char *const words[] = {
+		[HTTP_HEAD] = "request",
+		[HTTP_SEAT] = "queue",
+		[HTTP_SEND] = "connect",
+		[HTTP_WAIT] = "wait",
+		[HTTP_ANSWER] = "answer",
+	};
+	const struct http *h = c->task;
+
+	*out = (struct conn_view){ .state = "idle" };
+	if (h != NULL)
+		*out = (struct conn_view){ .state = words[h->state], .server = h->s };
+}
+
 const struct conn_ops http_client_ops = {
-	.name = "http",
+	.show = show,
 	.event = on_event,
 	.timeout = on_timeout,
 	.cut = on_cut,

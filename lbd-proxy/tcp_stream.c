@@ -356,8 +356,19 @@ on_cut(struct conn *c)
 	over(t, true);
 }
 
+static void
+show(const struct conn *c, struct conn_view *out)
+{
+	const struct tcp *t = c->task;
+
+	*out = (struct conn_view){ .state = "queue" };
+	if (t->s != NULL)
+		*out =
+		    (struct conn_view){ .state = t->s->up ? "tunnel" : "connect", .server = t->s };
+}
+
 const struct conn_ops tcp_ops = {
-	.name = "tcp",
+	.show = show,
 	.event = on_event,
 	.timeout = on_timeout,
 	.cut = on_cut,

@@ -1,0 +1,620 @@
+/* From a snapshot to what the workers do.
+ *
+ * A commit is compared with the snapshot before; each service that it touches is compiled anew, and its view handed to
+ * the workers when it differs. Services that come are told to the workers before their sockets, services that go lose
+ * their sockets first; nothing that stays is touched. The same compilation runs when a DNS name resolves to another
+ * address, and when the time of an order (drain, grace of a halt) is over. Verdicts of lbd-check do not make
+ * a view: they are one number that the workers read. A port that cannot be opened is reported, everything
+ * else goes into force, and the port is tried again. */
+#include "control.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "store/state.h"
+#include "sys/log.h"
+
+#include "backend.h"
+#include "crew.h"
+
+#include <string.h>
+
+#define AGAIN DUR_S(5) /* until a port that could not be opened is tried again */
+
+struct pass {
+	struct control *k;
+	struct snapshot *now;
+	struct idmap dirty; /* ids of services */
+	int64_t now_s;
+	struct err *err; /* of the first fault */
+	int code;
+};
+
+void
+control_post_svc(struct control *k, const struct ctl_service *s, worker_fn fn, struct svc *a)
+{
+	unsigned i;
+
+	for (i = 0; i < k->px.n; i++)
+		if (s == NULL || s->owner < 0 || s->owner == (int)i)
+			must(worker_post(k->px.w[i], fn, svc_ref(a), NULL) == 0);
+}
+
+void
+control_post_srv(struct control *k, const struct ctl_service *s, worker_fn fn, struct srv *a)
+{
+	unsigned i;
+
+	for (i = 0; i < k->px.n; i++)
+		if (s == NULL || s->owner < 0 || s->owner == (int)i)
+			must(worker_post(k->px.w[i], fn, srv_ref(a), NULL) == 0);
+}
+
+/* Letters. */
+static void
+take_view(struct worker *w, void *view, void *none)
+{
+	(void)none;
+	local_set(w, view);
+}
+
+static void
+take_gone(struct worker *w, void *svc, void *none)
+{
+	struct wsvc *s = local_find(w, svc);
+
+	(void)none;
+	if (s != NULL)
+		local_gone(s);
+	svc_unref(svc);
+}
+
+static void
+take_cut(struct worker *w, void *srv, void *none)
+{
+	(void)none;
+	local_cut(w, srv);
+	srv_unref(srv);
+}
+
+static void
+take_down(struct worker *w, void *srv, void *none)
+{
+	struct wsrv *s = ((struct srv *)srv)->of[w->index].wsrv;
+
+	(void)none;
+	if (s != NULL) {
+		local_drop_idle(s);
+		local_release_srv(s);
+	}
+	srv_unref(srv);
+}
+
+static void
+take_kick(struct worker *w, void *svc, void *none)
+{
+	struct wsvc *s = local_find(w, svc);
+
+	(void)none;
+	if (s != NULL)
+		backend_kick(s);
+	svc_unref(svc);
+}
+
+static void
+mark(struct pass *p, uint32_t service)
+{
+	if (service != 0)
+		idmap_put(&p->dirty, service, p);
+}
+
+/* Which services a difference touches. */
+static void
+on_change(void *arg, const struct change *c)
+{
+	struct pass *p = arg;
+	const void *row = c->new != NULL ? c->new : c->old;
+	const struct ctl_server *s;
+
+	switch (c->o->kind) {
+	case KIND_service: mark(p, ((const struct service *)row)->id); break;
+	case KIND_server:
+		mark(p, ((const struct server *)row)->vip);
+		if (c->old != NULL)
+			mark(p, ((const struct server *)c->old)->vip);
+		break;
+	case KIND_admin:
+		s = idmap_get(&p->k->servers, ((const struct admin *)row)->id);
+		if (s != NULL)
+			mark(p, s->of->id);
+		break;
+	default: break;
+	}
+}
+
+static void refresh(struct control *k, uint32_t service);
+
+static void
+on_resolved(void *arg, const struct addr *a, const char *why)
+{
+	struct ctl_server *s = arg;
+	char text[ADDR_TEXT];
+
+	if (a->family == 0) {
+		log_warn(
+		    "rip %s/%s: %s cannot be resolved: %s", s->of->name, s->name, s->host, why);
+		return;
+	}
+	addr_format(a, ADDR_HOST, text);
+	log_info("rip %s/%s: %s is %s", s->of->name, s->name, s->host, text);
+	s->addr = *a;
+	refresh(s->of->control, s->of->id);
+}
+
+static void
+unwatch(struct ctl_server *s)
+{
+	if (s->watch != NULL)
+		resolver_unwatch(s->watch);
+	s->watch = NULL;
+	FREE(s->host);
+}
+
+static void
+watch(struct control *k, struct ctl_server *s, const struct host *h)
+{
+	if (h->addr.family != 0) {
+		unwatch(s);
+		s->addr = h->addr;
+		return;
+	}
+	if (s->host != NULL && strcmp(s->host, h->text) == 0)
+		return;
+	unwatch(s);
+	s->addr = (struct addr){ 0 };
+	s->host = mem_text(h->text);
+	s->watch = resolver_watch(k->resolver, s->host, on_resolved, s);
+}
+
+static void
+copy_name(char out[64], const char *name)
+{
+	size_t n = strlen(name);
+
+	n = n < 63 ? n : 63;
+	memcpy(out, name, n);
+	out[n] = '\0';
+}
+
+static struct ctl_server *
+server_get(struct control *k, struct ctl_service *c, const struct server *row)
+{
+	struct ctl_server *s = idmap_get(&k->servers, row->id);
+	uintptr_t verdict = (uintptr_t)idmap_get(&k->verdicts, row->id);
+
+	if (s != NULL && s->of == c)
+		return s;
+	s = mem_alloc(sizeof(*s));
+	s->id = row->id;
+	s->of = c;
+	s->srv = srv_new(row->id, c->id, k->px.n);
+	if (verdict > 0)
+		atomic_store(&s->srv->verdict, (unsigned)verdict - 1);
+	c->servers = mem_grow(c->servers, (c->n + 1) * sizeof(struct ctl_server *));
+	c->servers[c->n++] = s;
+	idmap_put(&k->servers, s->id, s);
+	return s;
+}
+
+static void
+server_free(struct control *k, struct ctl_server *s)
+{
+	unwatch(s);
+	if (idmap_get(&k->servers, s->id) == s) {
+		idmap_put(&k->servers, s->id, NULL);
+		idmap_put(&k->verdicts, s->id, NULL);
+	}
+	if (stick_count(k->px.stick) > 0)
+		(void)stick_clear(k->px.stick, s->of->id, s->id, NULL);
+	srv_unref(s->srv);
+	free(s);
+}
+
+/* Servers that are not used any more go. */
+static void
+sweep(struct control *k, struct ctl_service *c)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < c->n; i++) {
+		if (c->servers[i]->used)
+			c->servers[kept++] = c->servers[i];
+		else
+			server_free(k, c->servers[i]);
+	}
+	c->n = kept;
+	if (kept == 0)
+		FREE(c->servers);
+}
+
+/* One server of a view. */
+static void
+compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
+    const struct server *r, struct view_server *at)
+{
+	struct ctl_server *s = server_get(p->k, c, r);
+	struct admission adm;
+
+	copy_name(s->name, r->name);
+	watch(p->k, s, &r->address);
+	s->used = true;
+	runtime_admission(
+	    snapshot_admin(p->now, r->id), row, snapshot_weight(p->now, r), p->now_s, &adm);
+	*at = (struct view_server){
+		.srv = s->srv,
+		.addr = s->addr,
+		.port = r->port,
+		.weight = (uint16_t)snapshot_weight(p->now, r),
+		.max_conns = r->max_conns,
+		.fresh = adm.fresh,
+		.known = adm.known,
+	};
+	if (adm.next != 0 && (c->next == 0 || adm.next < c->next))
+		c->next = adm.next;
+	if (!adm.cut)
+		s->cut = false;
+}
+
+static void
+cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
+{
+	struct admission adm;
+	const void *r;
+	uint32_t i;
+
+	for (i = 0; i < c->n; i++) {
+		struct ctl_server *s = c->servers[i];
+
+		r = snapshot_find(p->now, KIND_server, s->id);
+		if (r == NULL || s->cut)
+			continue;
+		runtime_admission(snapshot_admin(p->now, s->id), row, 1, p->now_s, &adm);
+		if (!adm.cut)
+			continue;
+		s->cut = true;
+		if (atomic_load(&s->srv->conns) > 0)
+			log_info("rip %s/%s: its %u connections are cut", c->name, s->name,
+			    atomic_load(&s->srv->conns));
+		control_post_srv(p->k, c, take_cut, s->srv);
+	}
+}
+
+static struct view *
+compile(struct pass *p, struct ctl_service *c, const struct service *row)
+{
+	const void *const *child;
+	struct view_server *at;
+	struct view *v;
+	uint32_t i, n;
+
+	child = snapshot_children(p->now, KIND_server, row->id, &n);
+	at = mem_alloc((n + 1) * sizeof(*at));
+	for (i = 0; i < c->n; i++)
+		c->servers[i]->used = false;
+	c->next = 0;
+	for (i = 0; i < n; i++)
+		compile_server(p, c, row, child[i], &at[i]);
+	v = view_new(c->svc, row, at, n);
+	free(at);
+	sweep(p->k, c);
+	return v;
+}
+
+static void
+hand_over(struct control *k, struct ctl_service *c, struct view *v)
+{
+	bool renew = c->view != NULL && c->view->mode != v->mode;
+	unsigned i;
+
+	if (c->view != NULL && view_same(c->view, v)) {
+		view_unref(v);
+		return;
+	}
+	view_unref(c->view);
+	c->view = v;
+	for (i = 0; i < k->px.n; i++)
+		if (c->owner < 0 || c->owner == (int)i)
+			must(worker_post(k->px.w[i], take_view, view_ref(v), NULL) == 0);
+	if (renew)
+		ports_renew(k, c);
+}
+
+/* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
+static int
+owner(const struct control *k, uint32_t id)
+{
+	uint32_t n = snapshot_count(k->seen, KIND_service);
+
+	if (n < k->n_ports)
+		n = k->n_ports;
+	if ((uint64_t)n * k->px.n <= k->fd_limit / 2)
+		return -1;
+	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
+}
+
+static struct ctl_service *
+service_get(struct control *k, const struct service *row)
+{
+	struct ctl_service *c = idmap_get(&k->services, row->id);
+
+	if (c == NULL) {
+		c = mem_alloc(sizeof(*c));
+		c->id = row->id;
+		c->control = k;
+		c->svc = svc_new(row->id, k->px.n);
+		c->owner = owner(k, row->id);
+		list_init(&c->ports.list);
+		idmap_put(&k->services, c->id, c);
+	}
+	copy_name(c->name, row->name);
+	return c;
+}
+
+static void
+service_free(struct control *k, struct ctl_service *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->n; i++)
+		c->servers[i]->used = false;
+	sweep(k, c);
+	idmap_put(&k->services, c->id, NULL);
+	if (stick_count(k->px.stick) > 0)
+		(void)stick_clear(k->px.stick, c->id, 0, NULL);
+	view_unref(c->view);
+	svc_unref(c->svc);
+	free(c);
+}
+
+static bool
+served(const struct service *row)
+{
+	return row != NULL && row->enabled && service_layer(row) == 7;
+}
+
+static void
+fault(struct pass *p, int code, const struct err *one)
+{
+	log_warn("%s", one->text);
+	if (p->code != 0)
+		return;
+	p->code = code;
+	if (p->err != NULL)
+		*p->err = *one;
+}
+
+/* First pass: what is not wanted any more gives up its ports. */
+static void
+release(struct pass *p, uint32_t id)
+{
+	struct ctl_service *c = idmap_get(&p->k->services, id);
+	const struct service *row = snapshot_find(p->now, KIND_service, id);
+
+	if (c != NULL)
+		ports_release(p->k, c, served(row) ? row : NULL);
+}
+
+/* Second pass: views, then ports. */
+static void
+establish(struct pass *p, uint32_t id)
+{
+	const struct service *row = snapshot_find(p->now, KIND_service, id);
+	struct ctl_service *c;
+	struct err one;
+	int code;
+
+	if (!served(row))
+		return;
+	code = ports_check(row, &one);
+	if (code != 0) {
+		fault(p, code, &one);
+		return;
+	}
+	c = service_get(p->k, row);
+	hand_over(p->k, c, compile(p, c, row));
+	cut_those(p, c, row);
+	code = ports_open(p->k, c, row, &one);
+	if (code != 0)
+		fault(p, code, &one);
+}
+
+/* Last pass, after the orphans were closed: services that are gone. */
+static void
+forget(struct pass *p, uint32_t id)
+{
+	struct ctl_service *c = idmap_get(&p->k->services, id);
+	const struct service *row = snapshot_find(p->now, KIND_service, id);
+
+	if (c == NULL || served(row))
+		return;
+	control_post_svc(p->k, c, take_gone, c->svc);
+	if (row == NULL || service_layer(row) != 7) {
+		service_free(p->k, c);
+		return;
+	}
+	view_unref(c->view); /* disabled: what it counted stays */
+	c->view = NULL;
+}
+
+/* The next time at which an order runs out. */
+static void
+arm_orders(struct control *k)
+{
+	int64_t now = mono_wall_ms() / 1000, next = 0;
+	const struct ctl_service *c;
+	uint32_t at = 0;
+
+	while ((c = idmap_next(&k->services, &at, NULL)) != NULL)
+		if (c->next != 0 && (next == 0 || c->next < next))
+			next = c->next;
+	if (next == 0)
+		loop_timer_cancel(&k->orders);
+	else /* looked at again every minute: the wall clock may be set */
+		loop_timer_set(&k->orders, next <= now	     ? 0
+					   : next - now < 60 ? DUR_S(next - now)
+							     : DUR_S(60));
+}
+
+static int
+run(struct pass *p)
+{
+	struct control *k = p->k;
+	struct ctl_service *c;
+	uint32_t at, id;
+	bool missing = false;
+
+	p->now_s = mono_wall_ms() / 1000;
+	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+		release(p, id);
+	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+		establish(p, id);
+	ports_close(k);
+	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+		forget(p, id);
+	idmap_fini(&p->dirty);
+	for (at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL;)
+		missing = missing || c->ports.missing;
+	if (missing)
+		loop_timer_set(&k->again, AGAIN);
+	arm_orders(k);
+	return p->code;
+}
+
+/* One service again, with the snapshot as it is. */
+static void
+refresh(struct control *k, uint32_t service)
+{
+	struct pass p = { .k = k, .now = k->seen };
+
+	mark(&p, service);
+	(void)run(&p);
+}
+
+static void
+on_orders(void *arg)
+{
+	struct control *k = arg;
+	struct pass p = { .k = k, .now = k->seen };
+	int64_t now = mono_wall_ms() / 1000;
+	const struct ctl_service *c;
+	uint32_t at = 0;
+
+	while ((c = idmap_next(&k->services, &at, NULL)) != NULL)
+		if (c->next != 0 && c->next <= now)
+			mark(&p, c->id);
+	(void)run(&p);
+}
+
+static void
+mark_missing(struct pass *p)
+{
+	const struct ctl_service *c;
+	uint32_t at = 0;
+
+	while ((c = idmap_next(&p->k->services, &at, NULL)) != NULL)
+		if (c->ports.missing)
+			mark(p, c->id);
+}
+
+static void
+on_again(void *arg)
+{
+	struct control *k = arg;
+	struct err err = { 0 };
+	struct pass p = { .k = k, .now = k->seen, .err = &err };
+
+	mark_missing(&p);
+	daemon_fault(k->d, run(&p) == 0 ? NULL : err.text);
+}
+
+int
+control_apply(struct control *k, struct snapshot *now, struct err *err)
+{
+	struct pass p = { .k = k, .now = now, .err = err };
+	struct snapshot *old = k->seen;
+	const struct setting *set = snapshot_setting(now);
+	uint32_t i;
+	int code;
+
+	atomic_store(&k->px.conns_max, set->proxy_conns);
+	k->seen = snapshot_ref(now);
+	if (old == NULL)
+		for (i = 0; i < snapshot_count(now, KIND_service); i++)
+			mark(&p, ((const struct service *)snapshot_at(now, KIND_service, i))->id);
+	else
+		(void)snapshot_diff(old, now, on_change, &p);
+	mark_missing(&p);
+	code = run(&p);
+	snapshot_unref(old);
+	return code;
+}
+
+void
+control_verdict(struct control *k, uint32_t id, unsigned verdict, const char *why)
+{
+	struct ctl_server *s = idmap_get(&k->servers, id);
+	unsigned was;
+
+	idmap_put(&k->verdicts, id, (void *)((uintptr_t)verdict + 1));
+	if (s == NULL)
+		return;
+	was = atomic_exchange(&s->srv->verdict, verdict);
+	if (was == verdict)
+		return;
+	log_info("rip %s/%s: %s, %s", s->of->name, s->name,
+	    verdict == VERDICT_UP     ? "up"
+	    : verdict == VERDICT_DOWN ? "down"
+				      : "unknown",
+	    why);
+	if (verdict == VERDICT_DOWN)
+		control_post_srv(k, s->of,
+		    s->of->view != NULL && s->of->view->drop_on_failure ? take_cut : take_down,
+		    s->srv);
+	/* Who waits may go there now, or need not wait for this one any more. */
+	if (atomic_load(&s->of->svc->waiting) > 0)
+		control_post_svc(k, s->of, take_kick, s->of->svc);
+}
+
+int
+control_init(struct control *k, struct daemon *d, struct err *err)
+{
+	struct loop *l = daemon_loop(d);
+
+	k->d = d;
+	list_init(&k->orphans);
+	k->resolver = resolver_new(l);
+	loop_timer_init(&k->orders, l, on_orders, k);
+	loop_timer_init(&k->again, l, on_again, k);
+	return crew_start(k, err);
+}
+
+void
+control_fini(struct control *k)
+{
+	struct ctl_service *c;
+	uint32_t at;
+
+	crew_end(k);
+	for (at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL; at = 0) {
+		ports_release(k, c, NULL);
+		service_free(k, c);
+	}
+	ports_forget(k);
+	idmap_fini(&k->services);
+	idmap_fini(&k->servers);
+	idmap_fini(&k->verdicts);
+	stick_free(k->px.stick);
+	resolver_free(k->resolver);
+	loop_timer_fini(&k->orders);
+	loop_timer_fini(&k->again);
+	snapshot_unref(k->seen);
+}

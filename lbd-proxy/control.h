@@ -1,0 +1,64 @@
+/* control.h - the control thread's picture: which services and servers there are, what the workers were told of them, and
+ * which sockets listen. All functions belong to the control thread. */
+#ifndef LBD_PROXY_CONTROL_H
+#define LBD_PROXY_CONTROL_H
+
+#include "daemon/daemon.h"
+#include "sys/resolve.h"
+
+#include "idmap.h"
+#include "ports.h"
+#include "worker.h"
+
+struct ctl_server {
+	uint32_t id;
+	struct ctl_service *of;
+	struct srv *srv;
+	char name[64];
+	char *host;	       /* DNS name that is watched; NULL: an address */
+	struct resolve *watch; /* of host */
+	struct addr addr;      /* family 0: not known yet */
+	bool cut;	       /* was cut since the order was given */
+	bool used;	       /* scratch of one pass */
+};
+struct ctl_service {
+	uint32_t id;
+	struct control *control;
+	char name[64];
+	struct svc *svc;
+	struct view *view; /* what the workers have; NULL: it is not served */
+	int owner;	   /* the only worker that serves it; -1 all */
+	struct ctl_ports ports;
+	struct ctl_server **servers;
+	uint32_t n;
+	int64_t next; /* seconds since 1970: when an order runs out; 0 never */
+};
+
+struct control {
+	struct daemon *d;
+	struct proxy px;
+	struct snapshot *seen; /* what was last applied, as far as possible */
+	struct idmap services, servers;
+	struct idmap
+	    verdicts; /* of servers, also of those not seen yet: enum verdict + 1 as a pointer */
+	struct list orphans; /* within one apply: ports that nobody wants any more */
+	unsigned n_ports, fd_limit;
+	struct resolver *resolver;
+	struct loop_timer orders; /* when a drain or a halt's grace ends */
+	struct loop_timer again;  /* ports that could not be opened are tried again */
+	struct loop_timer stop;	  /* while stopping */
+	struct bus_link *check;
+	unsigned pinged, missed; /* watchdog */
+	atomic_uint ponged[WORKERS_MAX];
+};
+
+int control_init(struct control *k, struct daemon *d, struct err *err);
+int control_apply(struct control *k, struct snapshot *now, struct err *err);
+void control_fini(struct control *k);
+/* control_verdict - lbd-check has found out something about a server. */
+void control_verdict(struct control *k, uint32_t server, unsigned verdict, const char *why);
+/* To every worker that serves it (all of them when s is NULL). a is a svc or srv and gets a reference for each letter. */
+void control_post_svc(struct control *k, const struct ctl_service *s, worker_fn fn, struct svc *a);
+void control_post_srv(struct control *k, const struct ctl_service *s, worker_fn fn, struct srv *a);
+
+#endif

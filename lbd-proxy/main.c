@@ -1,0 +1,85 @@
+/* main.c - lbd-proxy: layer 7. The ops table, and which message goes where.
+ *
+ * The control thread runs the skeleton's loop: configuration, verdicts, questions. Clients are the workers' (worker.c). */
+#include "control.h"
+#include "crew.h"
+#include "health.h"
+#include "status.h"
+
+static struct control control;
+
+static int
+init(struct daemon *d, struct err *err)
+{
+	int code = control_init(&control, d, err);
+
+	if (code != 0)
+		return code;
+	status_init(&control);
+	health_start(&control);
+	return 0;
+}
+
+static int
+apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err)
+{
+	(void)d;
+	(void)old;
+	return control_apply(&control, now, err);
+}
+
+static bool
+alive(struct daemon *d)
+{
+	(void)d;
+	return crew_alive(&control);
+}
+
+static void
+status(struct daemon *d, char *line, size_t room)
+{
+	(void)d;
+	status_line(line, room);
+}
+
+static void
+drain(struct daemon *d)
+{
+	(void)d;
+	crew_drain(&control);
+}
+
+static void
+fini(struct daemon *d)
+{
+	(void)d;
+	health_stop(&control);
+	control_fini(&control);
+}
+
+static const struct bus_handler messages[] = {
+	{ MSG_COUNTERS, status_on_counters },
+	{ MSG_FLUSH_COUNTERS, status_on_flush },
+	{ MSG_CONNS, status_on_conns },
+	{ MSG_PERSISTS, status_on_persists },
+	{ MSG_PERSIST_CLEAR, status_on_persist_clear },
+	{ 0, NULL },
+};
+
+static const struct daemon_ops ops = {
+	.name = "lbd-proxy",
+	.synopsis = "balances HTTP and TCP connections over real servers",
+	.messages = messages,
+	.init = init,
+	.apply = apply,
+	.alive = alive,
+	.status = status,
+	.drain = drain,
+	.fini = fini,
+};
+
+int
+main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &ops);
+}

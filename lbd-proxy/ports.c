@@ -1,0 +1,247 @@
+/* Listening sockets.
+ *
+ * A port that a service keeps stays open whatever else changes; one that goes from a service to another within one commit is
+ * handed over with whoever waits in its queue. Each worker has a socket of its own for every port (SO_REUSEPORT), as
+ * long as that takes less than half of the descriptors; beyond that a new service belongs to one worker, by the hash
+ * of its id. Sockets are opened here, because only here somebody can be told why it failed. */
+#include "ports.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "sys/sock.h"
+
+#include "control.h"
+#include "listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+static unsigned
+count(const struct service *s)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < s->ports->n; i++)
+		n += s->ports->r[i].hi - s->ports->r[i].lo + 1u;
+	return n;
+}
+
+int
+ports_check(const struct service *s, struct err *err)
+{
+	char object[80];
+	unsigned n = count(s);
+
+	if (n <= PORTS_MAX)
+		return 0;
+	(void)snprintf(object, sizeof(object), "vip %s", s->name);
+	return err_field(err, ERR_INVALID, object, "ports",
+	    "%u ports are too many for layer 7: it listens on each; allowed are 1 to %d", n,
+	    PORTS_MAX);
+}
+
+void
+ports_release(struct control *k, struct ctl_service *c, const struct service *s)
+{
+	struct list *it, *next;
+
+	list_each_safe(it, next, &c->ports.list)
+	{
+		struct ctl_port *p = container_of(it, struct ctl_port, link);
+
+		if (s != NULL && addr_same_host(&s->address, &p->addr) &&
+		    ranges_contain(s->ports, p->port))
+			continue;
+		list_del(&p->link);
+		list_push(&k->orphans, &p->link);
+		c->ports.n--;
+		k->n_ports--;
+	}
+}
+
+static struct ctl_port *
+find(struct list *in, const struct addr *a, unsigned port)
+{
+	struct list *it;
+
+	list_each(it, in)
+	{
+		struct ctl_port *p = container_of(it, struct ctl_port, link);
+
+		if (p->port == port && addr_same_host(&p->addr, a))
+			return p;
+	}
+	return NULL;
+}
+
+static void
+post(struct worker *w, worker_fn fn, struct listener *l, struct svc *svc)
+{
+	must(worker_post(w, fn, l, svc == NULL ? NULL : svc_ref(svc)) == 0);
+}
+
+/* An orphan of the same workers goes on under its new service. */
+static bool
+adopt(struct control *k, struct ctl_service *c, const struct addr *a, unsigned port)
+{
+	struct ctl_port *p = find(&k->orphans, a, port);
+	unsigned i;
+
+	if (p == NULL)
+		return false;
+	for (i = 0; i < p->n; i++)
+		if ((p->at[i] != NULL) != (c->owner < 0 || c->owner == (int)i))
+			return false;
+	list_del(&p->link);
+	list_push(&c->ports.list, &p->link);
+	for (i = 0; i < p->n; i++)
+		if (p->at[i] != NULL)
+			post(k->px.w[i], listener_move, p->at[i], c->svc);
+	return true;
+}
+
+/* One socket, counted among the descriptors; or a code. */
+static int
+open_one(struct control *k, const struct service *s, uint16_t port, struct err *err)
+{
+	int fd;
+
+	if (!proxy_fd_take(&k->px, 1))
+		return err_set(err, -EMFILE,
+		    "cannot listen on port %u: the file limit of %u is used up", port, k->fd_limit);
+	fd = sock_listen_tcp(&s->address, port, BACKLOG, s->mode == mode_http ? 1 : 0, err);
+	if (fd < 0)
+		proxy_fd_give(&k->px, 1);
+	return fd;
+}
+
+/* The sockets of one port; all or none. */
+static int
+open_all(struct control *k, struct ctl_service *c, const struct service *s, uint16_t port, int *fd,
+    struct err *err)
+{
+	unsigned i;
+	int code;
+
+	for (i = 0; i < k->px.n; i++) {
+		fd[i] = -1;
+		if (c->owner >= 0 && c->owner != (int)i)
+			continue;
+		fd[i] = code = open_one(k, s, port, err);
+		if (code >= 0)
+			continue;
+		while (i-- > 0) {
+			if (fd[i] == -1)
+				continue;
+			(void)close(fd[i]);
+			proxy_fd_give(&k->px, 1);
+		}
+		return code;
+	}
+	return 0;
+}
+
+static int
+open_port(struct control *k, struct ctl_service *c, const struct service *s, uint16_t port,
+    struct err *err)
+{
+	struct ctl_port *p;
+	int fd[WORKERS_MAX], code = open_all(k, c, s, port, fd, err);
+	unsigned i;
+
+	if (code != 0)
+		return code;
+	p = mem_alloc(sizeof(*p) + k->px.n * sizeof(p->at[0]));
+	p->addr = s->address;
+	p->port = port;
+	p->n = k->px.n;
+	list_init(&p->link);
+	list_push(&c->ports.list, &p->link);
+	for (i = 0; i < p->n; i++) {
+		if (fd[i] == -1)
+			continue;
+		p->at[i] = listener_new(k->px.w[i], fd[i], port);
+		post(k->px.w[i], listener_start, p->at[i], c->svc);
+	}
+	return 0;
+}
+
+int
+ports_open(struct control *k, struct ctl_service *c, const struct service *s, struct err *err)
+{
+	struct err one;
+	unsigned i, port, failed = 0;
+	int code = 0, now;
+
+	c->ports.missing = false;
+	if (c->ports.n == count(s))
+		return 0;
+	for (i = 0; i < s->ports->n; i++) {
+		for (port = s->ports->r[i].lo; port <= s->ports->r[i].hi; port++) {
+			if (find(&c->ports.list, &s->address, port) != NULL)
+				continue;
+			now = adopt(k, c, &s->address, port)
+				  ? 0
+				  : open_port(k, c, s, (uint16_t)port, &one);
+			if (now == 0) {
+				c->ports.n++;
+				k->n_ports++;
+				continue;
+			}
+			if (failed++ == 0 && err != NULL) {
+				code = now;
+				*err = one;
+				(void)err_prefix(err, "vip %s: ", s->name);
+			}
+			code = code == 0 ? now : code;
+		}
+	}
+	c->ports.missing = failed > 0;
+	return code;
+}
+
+void
+ports_renew(struct control *k, struct ctl_service *c)
+{
+	struct list *it;
+	unsigned i;
+
+	list_each(it, &c->ports.list)
+	{
+		struct ctl_port *p = container_of(it, struct ctl_port, link);
+
+		for (i = 0; i < p->n; i++)
+			if (p->at[i] != NULL)
+				post(k->px.w[i], listener_move, p->at[i], c->svc);
+	}
+}
+
+void
+ports_close(struct control *k)
+{
+	while (!list_empty(&k->orphans)) {
+		struct ctl_port *p = container_of(k->orphans.next, struct ctl_port, link);
+		unsigned i;
+
+		list_del(&p->link);
+		for (i = 0; i < p->n; i++)
+			if (p->at[i] != NULL)
+				post(k->px.w[i], listener_stop, p->at[i], NULL);
+		free(p);
+	}
+}
+
+void
+ports_forget(struct control *k)
+{
+	while (!list_empty(&k->orphans)) {
+		struct ctl_port *p = container_of(k->orphans.next, struct ctl_port, link);
+
+		list_del(&p->link);
+		free(p);
+	}
+}

@@ -1,0 +1,259 @@
+/* Answers about the proxy: counters, persistence entries, and one line for systemctl status. Connections are listed by
+ * status_conns.c.
+ *
+ * Counters are read while the workers go on. Long answers are written as the receiver takes them; services that are
+ * deleted meanwhile are left out. */
+#include "status.h"
+
+#include "base/mem.h"
+#include "store/state.h"
+
+#include "control.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ROWS_STEP 64 /* rows a turn */
+
+static struct control *k;
+
+void
+status_init(struct control *control)
+{
+	k = control;
+}
+
+struct counters_answer {
+	uint32_t *id, n, at, most, rows;
+	struct idmap persists; /* entries of each service, as a pointer */
+};
+
+static void
+counters_fini(void *state)
+{
+	struct counters_answer *a = state;
+
+	idmap_fini(&a->persists);
+	free(a->id);
+	free(a);
+}
+
+static void
+put_service(
+    const struct counters_answer *a, const struct ctl_service *c, const struct bus_request *rq)
+{
+	struct service_counters n;
+	struct buf b = { 0 };
+	struct msg_counts m = { .id = c->id, .since = c->svc->since };
+
+	svc_counts(c->svc, &n);
+	n.persist_entries = (uintptr_t)idmap_get(&a->persists, c->id);
+	counters_put(service_counters, service_counters_n, &n, &b);
+	m.values = (struct span){ b.p, b.len };
+	if (b.p == NULL)
+		m.values.p = (const uint8_t *)"";
+	(void)bus_reply(rq, MSG_SERVICE_COUNTS, &m);
+	buf_fini(&b);
+}
+
+static void
+put_server(const struct ctl_service *c, const struct ctl_server *s, const struct bus_request *rq)
+{
+	struct server_counters n;
+	struct buf b = { 0 };
+	struct msg_counts m = { .id = s->id, .since = c->svc->since };
+
+	srv_counts(s->srv, &n);
+	counters_put(server_counters, server_counters_n, &n, &b);
+	m.values = (struct span){ b.p, b.len };
+	if (b.p == NULL)
+		m.values.p = (const uint8_t *)"";
+	(void)bus_reply(rq, MSG_SERVER_COUNTS, &m);
+	buf_fini(&b);
+}
+
+/* A service with all its servers is one piece. */
+static bool
+counters_step(void *state, const struct bus_request *rq)
+{
+	struct counters_answer *a = state;
+	unsigned rows = 0;
+
+	while (a->at < a->n && rows < ROWS_STEP && (a->most == 0 || a->rows < a->most)) {
+		const struct ctl_service *c = idmap_get(&k->services, a->id[a->at++]);
+
+		if (c == NULL)
+			continue;
+		put_service(a, c, rq);
+		for (uint32_t i = 0; i < c->n; i++)
+			put_server(c, c->servers[i], rq);
+		rows += 1 + c->n;
+		a->rows += 1 + c->n;
+	}
+	return a->at == a->n || (a->most != 0 && a->rows >= a->most);
+}
+
+static bool
+count_persist(void *arg, const struct stick_entry *e)
+{
+	struct idmap *m = arg;
+
+	idmap_put(m, e->service, (void *)((uintptr_t)idmap_get(m, e->service) + 1));
+	return true;
+}
+
+void
+status_on_counters(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	struct counters_answer *a = mem_alloc(sizeof(*a));
+	uint32_t at = 0, id, only = m->select.service;
+
+	(void)arg;
+	a->most = m->select.most;
+	a->id = mem_alloc((k->services.n + 1) * sizeof(*a->id));
+	while (idmap_next(&k->services, &at, &id) != NULL)
+		if (only == 0 || only == id)
+			a->id[a->n++] = id;
+	if (stick_count(k->px.stick) > 0)
+		(void)stick_each(k->px.stick, only, mono_now(), count_persist, &a->persists);
+	bus_pump(rq, counters_step, counters_fini, a);
+}
+
+void
+status_on_flush(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	int64_t now = mono_wall_ms() / 1000;
+	uint32_t at = 0, only = m->select.service, i;
+	struct ctl_service *c;
+	bool found = only == 0;
+
+	(void)arg;
+	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
+		if (only != 0 && c->id != only)
+			continue;
+		found = true;
+		svc_flush(c->svc, now);
+		for (i = 0; i < c->n; i++)
+			srv_flush(c->servers[i]->srv);
+	}
+	bus_result(rq, found ? 0 : ERR_UNKNOWN, found ? NULL : "lbd-proxy serves no such service");
+}
+
+void
+status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	status_conns(k, rq, &m->select);
+}
+
+struct persists_answer {
+	struct stick_entry *e;
+	uint32_t n, room, at, most;
+};
+
+static void
+persists_fini(void *state)
+{
+	struct persists_answer *a = state;
+
+	free(a->e);
+	free(a);
+}
+
+static bool
+keep_persist(void *arg, const struct stick_entry *e)
+{
+	struct persists_answer *a = arg;
+
+	if (a->n == a->room) {
+		a->room = a->room * 2 + 64;
+		a->e = mem_grow(a->e, a->room * sizeof(*a->e));
+	}
+	a->e[a->n++] = *e;
+	return a->most == 0 || a->n < a->most;
+}
+
+/* A cookie's value is not kept: its hash stands for it. */
+static void
+key_text(const struct stick_key *key, char *out, size_t room)
+{
+	struct addr a = { .family = key->kind == STICK_ADDR4 ? 4 : 6 };
+	size_t n = 0;
+
+	if (key->kind != STICK_COOKIE) {
+		a.len = a.family == 4 ? 32 : 128;
+		memcpy(a.b, key->b, sizeof(a.b));
+		addr_format(&a, ADDR_HOST, out);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(key->b) && n + 3 < room; i++)
+		n += (size_t)snprintf(out + n, room - n, "%02x", key->b[i]);
+}
+
+static bool
+persists_step(void *state, const struct bus_request *rq)
+{
+	struct persists_answer *a = state;
+	char key[80];
+	unsigned rows = 0;
+
+	for (; a->at < a->n && rows < ROWS_STEP; a->at++, rows++) {
+		const struct stick_entry *e = &a->e[a->at];
+		struct msg_persist m = { .service = e->service, .server = e->server };
+
+		key_text(&e->key, key, sizeof(key));
+		m.key = SPAN(key);
+		m.left = (uint64_t)(e->left > 0 ? e->left : 0);
+		(void)bus_reply(rq, MSG_PERSIST, &m);
+	}
+	return a->at == a->n;
+}
+
+void
+status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	struct persists_answer *a = mem_alloc(sizeof(*a));
+
+	(void)arg;
+	a->most = m->select.most;
+	(void)stick_each(k->px.stick, m->select.service, mono_now(), keep_persist, a);
+	bus_pump(rq, persists_step, persists_fini, a);
+}
+
+void
+status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	struct stick_key key;
+	struct addr a;
+	char text[512];
+
+	(void)arg;
+	span_text(m->persist_clear.key, text, sizeof(text));
+	if (m->persist_clear.key.p == NULL || text[0] == '\0') {
+		(void)stick_clear(k->px.stick, m->persist_clear.service, 0, NULL);
+	} else {
+		if (addr_parse(text, ADDR_HOST, &a) == 0)
+			stick_key_addr(&a, &key);
+		else
+			stick_key_cookie(k->px.stick, (const char *)m->persist_clear.key.p,
+			    m->persist_clear.key.len, &key);
+		(void)stick_clear(k->px.stick, m->persist_clear.service, 0, &key);
+	}
+	bus_result(rq, 0, NULL);
+}
+
+void
+status_line(char *line, size_t room)
+{
+	const struct ctl_service *c;
+	unsigned live = 0, down = 0;
+	uint32_t at = 0, i;
+
+	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
+		live += c->view != NULL;
+		for (i = 0; c->view != NULL && i < c->n; i++)
+			down += atomic_load(&c->servers[i]->srv->verdict) == VERDICT_DOWN;
+	}
+	(void)snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
+	    k->servers.n, down, atomic_load(&k->px.conns));
+}

@@ -1,0 +1,18 @@
+/* status.h - what others may ask: counters, connections, persistence entries. Handlers of messages; arg is the daemon. */
+#ifndef LBD_PROXY_STATUS_H
+#define LBD_PROXY_STATUS_H
+
+#include "msg/bus.h"
+
+struct control;
+void status_init(struct control *k);
+void status_on_counters(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_flush(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m);
+/* status_conns.c */
+void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
+void status_line(char *line, size_t room);
+
+#endif
