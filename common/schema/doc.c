@@ -31,15 +31,21 @@ doc_fini(struct doc *d)
 int
 doc_item_err(const struct doc_item *it, unsigned line, struct err *err)
 {
-	int code = err != NULL ? err->code : ERR_INVALID;
+	const struct field *f;
 
+	if (err == NULL)
+		return ERR_INVALID;
 	if ((it->o->flags & O_SINGLE) != 0)
 		(void)err_object(err, "%s", it->o->name);
 	else
 		(void)err_object(err, "%s %s", it->o->name, it->path);
+	if (line == it->line && it->below != NULL) {
+		f = field_find(it->o, err->field);
+		line += f != NULL ? it->below[f - it->o->f] : 0;
+	}
 	if (line > 0)
 		(void)err_prefix(err, "line %u: ", line);
-	return code;
+	return err->code;
 }
 
 int
@@ -142,6 +148,8 @@ doc_add(struct doc *d, enum doc_op op, const struct object *o, const char *path,
 	it->o = o;
 	it->op = op;
 	it->line = line;
+	if (line > 0)
+		it->below = arena_alloc(d->a, o->n * sizeof(it->below[0]));
 	it->path = arena_text(d->a, path, strlen(path));
 	*d->last = it;
 	d->last = &it->next;

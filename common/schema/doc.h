@@ -29,6 +29,7 @@ struct doc_item {
 	enum doc_op op;
 	bool cascade;
 	unsigned line;	    /* where it stands in a file; 0 is unknown */
+	uint16_t *below;    /* lines that each field stands below it; NULL without a line */
 	const char *path;   /* "web", "web/rip1", "main" */
 	const char *text[]; /* one per field of o; NULL is absent */
 };
@@ -59,7 +60,8 @@ int doc_set(
 int doc_set_field(
     struct doc *d, struct doc_item *it, const struct field *f, const char *text, struct err *err);
 /* doc_item_err - name the object of an error about an item, and the line when it is not 0 (it->line, as a rule):
- * "line 7: vip web: ..."; of a SINGLE it is "setting". Returns the code of err; ERR_INVALID when err is NULL. */
+ * "line 7: vip web: ...". With it->line, the line of the field that err names is told. A SINGLE is called
+ * "setting". Returns the code of err; ERR_INVALID when err is NULL. */
 int doc_item_err(const struct doc_item *it, unsigned line, struct err *err);
 /* doc_no_field - ERR_INVALID "FIELD: unknown field; did you mean ...?", without the object. */
 int doc_no_field(const struct object *o, const char *field, struct err *err);

@@ -164,7 +164,12 @@ tree_key(struct tree *t, const struct doc_item *it, const char *key, const struc
 int
 tree_set(struct tree *t, struct doc_item *it, const struct field *f, const char *text)
 {
-	return doc_set_field(t->d, it, f, text, t->err);
+	unsigned below = t->line > it->line ? t->line - it->line : 0;
+	int rc = doc_set_field(t->d, it, f, text, t->err);
+
+	if (rc == 0 && it->below != NULL)
+		it->below[f - it->o->f] = (uint16_t)(below < UINT16_MAX ? below : UINT16_MAX);
+	return rc;
 }
 
 int

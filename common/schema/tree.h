@@ -15,6 +15,7 @@ struct tree {
 	struct doc *d;
 	enum doc_op op;
 	struct err *err;
+	unsigned line;		/* of the field that is set; 0 is unknown */
 	struct tree_seen *seen; /* by kind and path; open addressing */
 	size_t n, cap;		/* cap is a power of two, or 0 */
 	struct buf path;	/* scratch */

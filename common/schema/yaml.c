@@ -79,6 +79,7 @@ on_key(struct reader *r, const char *text)
 		return 0;
 	case LEVEL_FIELDS: break;
 	}
+	r->t.line = r->line;
 	rc = tree_key(&r->t, fr->it, text, &fr->f, &fr->o);
 	if (rc == 0 && fr->o != NULL && fr->had_children)
 		rc = tree_shape(&r->t, fr->it->o, fr->it, text, "is there twice");

@@ -166,6 +166,13 @@ test_yaml_lines(void **state)
 	    parse(&d, "vip:\n  web:\n    ports: 80\n    rips:\n      a: {}\n", &err), 0);
 	assert_int_equal(d.first->line, 2);
 	assert_int_equal(d.first->next->line, 5);
+	/* an error about a value that is found later has the line of its field */
+	(void)err_field(&err, ERR_INVALID, NULL, "ports", "bad");
+	(void)doc_item_err(d.first, d.first->line, &err);
+	assert_string_equal(err.text, "line 3: vip web: ports: bad");
+	(void)err_field(&err, ERR_INVALID, NULL, "address", "is required");
+	(void)doc_item_err(d.first, d.first->line, &err);
+	assert_string_equal(err.text, "line 2: vip web: address: is required");
 	doc_fini(&d);
 }
 
