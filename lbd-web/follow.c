@@ -1,0 +1,432 @@
+/* Links to the other daemons, one row each. What they say goes into the view, which knows what counts and for how
+ * long; where that changes a state, an event is made. Counters are asked for each second while somebody looks at
+ * them, and every ten seconds otherwise, for the history.
+ *
+ * A daemon that goes away keeps its last word for VIEW_STALE (view.h); when that has passed, the pages are told to
+ * look again. The first words after a start are no events: nothing happened, we only came. */
+#include "follow.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "events.h"
+#include "history.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+struct source_row {
+	const char *daemon;
+	unsigned topics;
+	bool counts;
+};
+static const struct source_row sources[] = {
+	{ "lbd-check", TOPIC_HEALTH, false },
+	{ "lbd-proxy", 0, true },
+	{ "lbd-ha", TOPIC_HA, false },
+};
+
+struct source {
+	struct follow *f;
+	const struct source_row *row;
+	struct bus_link *link;
+	struct loop_timer stale;
+	bool synced, was_up, counting, asking;
+};
+struct follow {
+	struct daemon *d;
+	struct view *view;
+	struct events *events;
+	struct history *history;
+	struct follow_ops ops;
+	struct loop_timer tick;
+	struct source s[ARRAY_LEN(sources)];
+	mono_t looked, counted, sampled, status;
+	int64_t started;
+};
+
+struct view *
+follow_view(struct follow *f)
+{
+	view_clock(f->view, mono_now());
+	return f->view;
+}
+
+void
+follow_looked(struct follow *f)
+{
+	f->looked = mono_now();
+}
+
+/* ---- events ---- */
+
+struct before {
+	const struct server *server;
+	const struct service *service;
+	enum server_state state;
+	enum status status;
+};
+
+static struct before
+look(const struct follow *f, uint32_t server_id)
+{
+	const struct snapshot *s = view_snapshot(f->view);
+	struct before b = { .server = s == NULL ? NULL : snapshot_find(s, KIND_server, server_id) };
+
+	if (b.server == NULL)
+		return b;
+	b.service = snapshot_find(s, KIND_service, b.server->vip);
+	b.state = view_server_state(f->view, b.server);
+	if (b.service != NULL)
+		b.status = view_service_status(f->view, b.service, NULL);
+	return b;
+}
+
+static void
+compare(struct follow *f, const struct before *was, bool known, const char *reason)
+{
+	enum server_state state;
+	enum status status;
+	char path[160];
+
+	if (was->server == NULL || was->service == NULL)
+		return;
+	state = view_server_state(f->view, was->server);
+	status = view_service_status(f->view, was->service, NULL);
+	if (state != was->state && (known || was->state != SRV_UNKNOWN))
+		events_add(f->events, "rip.state",
+		    snapshot_path(view_snapshot(f->view), KIND_server, was->server->id, path),
+		    server_token(was->state), server_token(state), reason);
+	if (status != was->status && (known || was->status != ST_UNK))
+		events_add(f->events, "vip.state", was->service->name, status_colour(was->status),
+		    status_colour(status), "");
+}
+
+static void
+on_health(struct source *s, const struct msg_row *row, const union msg_any *m)
+{
+	struct follow *f = s->f;
+	struct before was = look(f, m->health.server);
+	char reason[200];
+
+	span_text(m->health.text, reason, sizeof(reason));
+	if (!view_row(f->view, row, m))
+		return;
+	compare(f, &was, s->synced, reason);
+	f->ops.moved(f->ops.arg);
+}
+
+static const struct view_floating *
+floating(const struct follow *f, const char *address)
+{
+	const struct view_floating *it = view_floating(f->view);
+
+	while (it != NULL && strcmp(it->address, address) != 0)
+		it = it->next;
+	return it;
+}
+
+static void
+on_floating(struct source *s, const struct msg_row *row, const union msg_any *m)
+{
+	struct follow *f = s->f;
+	char address[ADDR_TEXT], fault[200];
+	const struct view_floating *it;
+	bool was;
+
+	span_text(m->floating.address, address, sizeof(address));
+	span_text(m->floating.fault, fault, sizeof(fault));
+	it = floating(f, address);
+	was = it != NULL && it->held;
+	if (!view_row(f->view, row, m))
+		return;
+	if (was != m->floating.held && s->synced)
+		events_add(f->events, "fip.held", address, was ? "held" : "not held",
+		    m->floating.held ? "held" : "not held", fault);
+	f->ops.moved(f->ops.arg);
+}
+
+static void
+on_role(struct source *s, const struct msg_row *row, const union msg_any *m)
+{
+	struct follow *f = s->f;
+	const struct view_role *r = view_role(f->view);
+	bool heard = r != NULL && r->heard, active = heard && r->active;
+
+	if (!view_row(f->view, row, m))
+		return;
+	if (heard && active != m->role.active)
+		events_add(f->events, "ha.role", "node", active ? "active" : "passive",
+		    m->role.active ? "active" : "passive", "");
+	f->ops.moved(f->ops.arg);
+}
+
+static void
+on_row(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct source *s = arg;
+	struct follow *f = s->f;
+
+	view_clock(f->view, mono_now());
+	switch (row->number) {
+	case MSG_HEALTH: on_health(s, row, m); break;
+	case MSG_FLOATING: on_floating(s, row, m); break;
+	case MSG_ROLE: on_role(s, row, m); break;
+	default:
+		if (view_row(f->view, row, m))
+			f->ops.moved(f->ops.arg);
+	}
+}
+
+/* ---- links ---- */
+
+static void
+ask_status(struct source *s)
+{
+	static const struct msg_empty none;
+
+	(void)bus_link_ask(s->link, MSG_STATUS, &none, on_row, NULL, s); /* away: tried again */
+}
+
+static void
+on_up(void *arg)
+{
+	struct source *s = arg;
+	struct follow *f = s->f;
+
+	s->synced = s->row->topics == 0;
+	s->asking = false;
+	loop_timer_cancel(&s->stale);
+	view_clock(f->view, mono_now());
+	view_here(f->view, s->row->daemon, true);
+	if (s->was_up)
+		events_add(f->events, "daemon.state", s->row->daemon, "away", "running", "");
+	s->was_up = true;
+	ask_status(s);
+	f->counted = 0;
+	f->ops.moved(f->ops.arg);
+}
+
+static void
+on_synced(void *arg)
+{
+	struct source *s = arg;
+
+	s->synced = true;
+	s->f->ops.moved(s->f->ops.arg);
+}
+
+static void
+on_down(void *arg)
+{
+	struct source *s = arg;
+	struct follow *f = s->f;
+
+	s->synced = s->asking = false;
+	view_clock(f->view, mono_now());
+	view_here(f->view, s->row->daemon, false);
+	if (s->was_up)
+		events_add(f->events, "daemon.state", s->row->daemon, "running", "away", "");
+	loop_timer_set(&s->stale, VIEW_STALE + DUR_MS(50));
+	f->ops.moved(f->ops.arg);
+}
+
+static void
+on_stale(void *arg)
+{
+	struct source *s = arg;
+
+	s->f->ops.moved(s->f->ops.arg);
+}
+
+/* ---- counters ---- */
+
+static void
+counts_end(void *arg, int code, const char *text)
+{
+	struct source *s = arg;
+
+	(void)text;
+	s->asking = false;
+	if (code == 0)
+		s->f->ops.counted(s->f->ops.arg);
+}
+
+static void
+ask_counts(struct follow *f)
+{
+	static const struct msg_select all;
+
+	f->counted = mono_now();
+	for (size_t i = 0; i < ARRAY_LEN(f->s); i++) {
+		struct source *s = &f->s[i];
+
+		if (s->row->counts && !s->asking && bus_link_is_up(s->link))
+			s->asking =
+			    bus_link_ask(s->link, MSG_COUNTERS, &all, on_row, counts_end, s) == 0;
+	}
+}
+
+/* What this daemon itself would answer to STATUS. */
+static void
+say_self(struct follow *f)
+{
+	const struct snapshot *s = daemon_snapshot(f->d);
+	struct msg_daemon m = { .program = SPAN("lbd-web"), .release = SPAN(LBD_VERSION) };
+	struct rusage ru;
+
+	m.pid = (uint32_t)getpid();
+	m.started = f->started;
+	m.revision = snapshot_revision(s, SCOPE_SHARED);
+	m.local = snapshot_revision(s, SCOPE_LOCAL);
+	m.oper = snapshot_revision(s, SCOPE_OPER);
+	m.cpu = (uint64_t)mono_cpu_us();
+	if (getrusage(RUSAGE_SELF, &ru) == 0)
+		m.rss = (uint64_t)ru.ru_maxrss * 1024;
+	(void)view_row(f->view, msg_row(MSG_DAEMON), (const union msg_any *)(const void *)&m);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct follow *f = arg;
+	mono_t now = mono_now();
+	dur_t every = now - f->looked < FOLLOW_LOOK ? FOLLOW_COUNT_SEEN : FOLLOW_COUNT_IDLE;
+
+	view_clock(f->view, now);
+	if (now - f->sampled >= DUR_S(HISTORY_STEP_S) - DUR_MS(50)) {
+		f->sampled = now;
+		history_take(f->history, f->view, (int64_t)time(NULL));
+	}
+	if (now - f->counted >= every - DUR_MS(50))
+		ask_counts(f);
+	if (now - f->status >= DUR_S(10) - DUR_MS(50)) {
+		f->status = now;
+		say_self(f);
+		for (size_t i = 0; i < ARRAY_LEN(f->s); i++)
+			if (bus_link_is_up(f->s[i].link))
+				ask_status(&f->s[i]);
+	}
+	loop_timer_set(&f->tick, DUR_S(1));
+}
+
+/* ---- configuration ---- */
+
+struct orders {
+	struct follow *f;
+	struct snapshot *old, *now;
+	uint32_t last; /* server of the change before: one event per server */
+};
+
+static void
+on_change(void *arg, const struct change *c)
+{
+	struct orders *o = arg;
+	const struct admin *a = c->new != NULL ? c->new : c->old;
+	const struct server *srv;
+	char reason[300], path[160];
+
+	if (c->o->kind != KIND_admin || a->id == o->last)
+		return;
+	o->last = a->id;
+	srv = snapshot_find(o->now, KIND_server, a->id);
+	if (srv == NULL)
+		return;
+	(void)snprintf(reason, sizeof(reason), "%s from %s%s%s", a->who, a->origin,
+	    a->why[0] != '\0' ? ": " : "", a->why);
+	events_add(o->f->events, "rip.admin", snapshot_path(o->now, KIND_server, a->id, path),
+	    word_text(&admin_state_list, snapshot_admin(o->old, a->id)->state),
+	    word_text(&admin_state_list, snapshot_admin(o->now, a->id)->state), reason);
+}
+
+static int
+take_revision(void *arg, const struct revision *r)
+{
+	struct follow *f = arg;
+	char number[24], reason[300];
+
+	(void)snprintf(number, sizeof(number), "%u", r->n);
+	(void)snprintf(reason, sizeof(reason), "%s from %s%s%s", r->who, r->origin,
+	    r->why != NULL && r->why[0] != '\0' ? ": " : "", r->why != NULL ? r->why : "");
+	events_add(f->events, "config.revision", r->scope == SCOPE_LOCAL ? "local" : "shared", "",
+	    number, reason);
+	return 1;
+}
+
+void
+follow_apply(struct follow *f, struct snapshot *old, struct snapshot *now)
+{
+	struct orders o = { .f = f, .old = old, .now = now };
+
+	view_clock(f->view, mono_now());
+	view_use(f->view, now);
+	history_use(f->history, now);
+	say_self(f);
+	if (old == NULL)
+		return;
+	for (int scope = SCOPE_SHARED; scope <= SCOPE_LOCAL; scope++)
+		if (snapshot_revision(old, scope) != snapshot_revision(now, scope))
+			(void)store_history(daemon_store(f->d), scope, 1, take_revision, f);
+	if (snapshot_revision(old, SCOPE_OPER) != snapshot_revision(now, SCOPE_OPER))
+		(void)snapshot_diff(old, now, on_change, &o);
+	f->ops.moved(f->ops.arg);
+}
+
+int
+follow_ask(struct follow *f, const char *daemon, unsigned number, const void *payload,
+    void (*row)(void *arg, const struct msg_row *row, const union msg_any *m),
+    void (*end)(void *arg, int code, const char *text), void *arg)
+{
+	for (size_t i = 0; i < ARRAY_LEN(f->s); i++)
+		if (strcmp(f->s[i].row->daemon, daemon) == 0)
+			return bus_link_ask(f->s[i].link, number, payload, row, end, arg);
+	return ERR_AWAY;
+}
+
+struct follow *
+follow_new(struct daemon *d, struct events *ev, struct history *hist, const struct follow_ops *ops)
+{
+	struct follow *f = mem_alloc(sizeof(*f));
+
+	f->d = d;
+	f->events = ev;
+	f->history = hist;
+	f->ops = *ops;
+	f->view = view_new();
+	f->started = (int64_t)time(NULL);
+	view_here(f->view, "lbd-web", true);
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		struct source *s = &f->s[i];
+		struct bus_link_ops link = { .daemon = sources[i].daemon,
+			.topics = sources[i].topics,
+			.up = on_up,
+			.synced = on_synced,
+			.row = on_row,
+			.down = on_down,
+			.arg = s };
+
+		s->f = f;
+		s->row = &sources[i];
+		loop_timer_init(&s->stale, daemon_loop(d), on_stale, s);
+		s->link = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-web", &link);
+	}
+	loop_timer_init(&f->tick, daemon_loop(d), on_tick, f);
+	loop_timer_set(&f->tick, DUR_S(1));
+	return f;
+}
+
+void
+follow_free(struct follow *f)
+{
+	if (f == NULL)
+		return;
+	loop_timer_fini(&f->tick);
+	for (size_t i = 0; i < ARRAY_LEN(f->s); i++) {
+		bus_link_free(f->s[i].link);
+		loop_timer_fini(&f->s[i].stale);
+	}
+	view_free(f->view);
+	free(f);
+}

@@ -1,0 +1,328 @@
+/* One service of the overview as a <tbody>: the row itself, and when it is unfolded its facts and real servers with
+ * their buttons. This is the unit that the live stream replaces, so the same function serves the first page, the
+ * update, the text browser and the tests.
+ *
+ * Numbers that nobody counted (yet) are shown as a dash, never as zero. */
+#include "overview.h"
+#include "follow.h"
+#include "history.h"
+#include "page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void
+page_ms(struct buf *b, uint64_t ms)
+{
+	if (ms % 1000 != 0)
+		buf_printf(b, "%llu ms", (unsigned long long)ms);
+	else if (ms > 0 && ms % 3600000 == 0)
+		buf_printf(b, "%llu h", (unsigned long long)ms / 3600000);
+	else if (ms > 0 && ms % 60000 == 0)
+		buf_printf(b, "%llu min", (unsigned long long)ms / 60000);
+	else
+		buf_printf(b, "%llu s", (unsigned long long)ms / 1000);
+}
+
+/* Help texts of words are sentences: without the final stop, and beginning small. */
+static void
+phrase(struct buf *b, const struct words *w, int number)
+{
+	const char *help = "";
+	char text[120];
+	size_t n;
+
+	for (unsigned i = 0; i < w->n; i++)
+		if (w->w[i].number == number)
+			help = w->w[i].help;
+	n = strcspn(help, ".;:");
+	n = n < sizeof(text) ? n : sizeof(text) - 1;
+	memcpy(text, help, n);
+	text[n] = '\0';
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a')
+		text[0] = (char)(text[0] | 0x20);
+	page_text(b, text);
+}
+
+static void
+ports(struct buf *b, const struct ranges *r)
+{
+	for (unsigned i = 0; r != NULL && i < r->n; i++) {
+		buf_puts(b, i > 0 ? ", " : "");
+		if (r->r[i].lo == r->r[i].hi)
+			buf_printf(b, "%u", r->r[i].lo);
+		else
+			buf_printf(b, "%u–%u", r->r[i].lo, r->r[i].hi);
+	}
+}
+
+static void
+dash(struct buf *b)
+{
+	buf_puts(b, "<span title=\"not counted\">–</span>");
+}
+
+static const char *
+protocol(const struct service *s)
+{
+	return s->mode == mode_http ? "HTTP" : s->protocol == protocol_udp ? "UDP" : "TCP";
+}
+
+static const char *
+mode(const struct service *s)
+{
+	switch (s->mode) {
+	case mode_dr: return "DR";
+	case mode_nat: return "NAT";
+	case mode_tun: return "TUN";
+	default: return "Proxy";
+	}
+}
+
+static void
+service_cells(struct call *c, struct buf *b, const struct overview_query *q,
+    const struct service *s, bool open)
+{
+	struct view *v = web_view(c);
+	const struct view_service *now = view_service(v, s->id);
+	struct service_view t;
+	enum status st = view_service_status(v, s, &t);
+	char address[ADDR_TEXT];
+	bool counted = now != NULL && now->counted;
+
+	addr_format(&s->address, ADDR_HOST, address);
+	page_add(b, "   <tr class=\"vip hv %s%s\"><td><span class=\"st %s\">%s</span></td>",
+	    status_class(st), open ? " open" : "", status_class(st),
+	    s->enabled ? status_word(st, &t) : "Disabled");
+	page_add(b, "<th class=\"full\" scope=\"row\"><a class=\"exp\" href=\"");
+	overview_toggle(b, q, s->name);
+	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a></th><td>%s</td><td class=\"r\">", s->name,
+	    open ? "true" : "false", s->name, address);
+	ports(b, s->ports);
+	page_add(b, "</td><td class=\"num\" data-l=\"Conns\">");
+	if (counted)
+		page_count(b, now->counts.conns);
+	else
+		dash(b);
+	page_add(b, "</td><td class=\"r\">%s</td><td>Layer&nbsp;%u</td><td class=\"r\">%s</td>",
+	    protocol(s), service_layer(s), mode(s));
+	page_add(b, "<td class=\"num\" data-l=\"Up\">%u of %u</td><td class=\"num nw r\">", t.up,
+	    t.up + t.down + t.drain + t.halt + t.unknown);
+	if (counted)
+		page_bits(b, (double)now->rate.bytes_out);
+	else
+		dash(b);
+	page_add(b, "</td><td class=\"full\">");
+	overview_spark(c, b, s->id);
+	page_add(b, "</td></tr>\n");
+}
+
+static void
+check_facts(struct buf *b, const struct check *k)
+{
+	if (k->kind == probe_none) {
+		page_add(b, "none, servers count as fit");
+		return;
+	}
+	if (k->kind == probe_http)
+		page_add(b, "HTTP %s %s every ", word_text(&method_list, k->method), k->path);
+	else
+		page_add(b, "TCP connection every ");
+	page_ms(b, k->interval);
+}
+
+static void
+facts(struct call *c, struct buf *b, const struct service *s)
+{
+	const struct snapshot *snap = daemon_snapshot(c->w->d);
+	const struct check *k = s->check != 0 ? snapshot_find(snap, KIND_check, s->check) : NULL;
+	float points[HISTORY_POINTS], most = 0;
+
+	page_add(b, "     <div class=\"facts\"><span>Scheduler: ");
+	phrase(b, &scheduler_list, s->scheduler);
+	page_add(b, "</span><i class=\"vh\"> | </i><span>Persistence: ");
+	page_add(b, "%s", word_text(&persistence_list, s->persistence));
+	if (s->persistence == persistence_cookie || s->persistence == persistence_app_cookie)
+		page_add(b, " %s", s->cookie);
+	if (s->persistence == persistence_source || s->persistence == persistence_app_cookie) {
+		page_add(b, ", ");
+		page_ms(b, s->persist_timeout);
+	}
+	page_add(b, "</span><i class=\"vh\"> | </i><span>Check: ");
+	if (k != NULL)
+		check_facts(b, k);
+	else
+		page_add(b, "TCP connection");
+	page_add(b, "</span>");
+	if (history_points(c->w->history, s->id, points)) {
+		for (int i = 0; i < HISTORY_POINTS; i++)
+			most = points[i] > most ? points[i] : most;
+		page_add(b, "<i class=\"vh\"> | </i><span>Peak of the last hour: ");
+		page_bits(b, (double)most);
+		page_add(b, " out</span>");
+	}
+	page_add(b, "</div>\n");
+}
+
+static void
+button(struct buf *b, const char *name, const char *label, const char *path)
+{
+	page_add(b,
+	    "<input class=\"btn sm\" type=\"submit\" name=\"%s\" value=\"%s\" aria-label=\"%s %s\"> ",
+	    name, label, label, path);
+}
+
+static void
+buttons(struct call *c, struct buf *b, const struct overview_query *q, const char *path,
+    enum server_state st)
+{
+	if (c->may < ACCESS_R_OPERATOR)
+		return;
+	page_add(b, "<form method=\"post\" action=\"/act\">");
+	frame_csrf(c, b);
+	page_add(b, "<input type=\"hidden\" name=\"rip\" value=\"%s\">", path);
+	page_add(b, "<input type=\"hidden\" name=\"view\" value=\"");
+	overview_href(b, q, NULL, NULL);
+	page_add(b, "\">");
+	if (st == SRV_UP || st == SRV_UNKNOWN)
+		button(b, "drain", "Drain", path);
+	if (st == SRV_DOWN)
+		button(b, "check", "Check", path);
+	if (st != SRV_HALT)
+		button(b, "halt", "Halt", path);
+	if (st == SRV_DRAIN || st == SRV_HALT)
+		button(b, "online", "Online", path);
+	page_add(b, "</form>");
+}
+
+static void
+order_words(struct buf *b, const struct view *v, const struct server *r, const struct admin *a)
+{
+	const struct view_server *now = view_server(v, r->id);
+
+	if (view_safe_to_power_off(v, r))
+		page_add(b, "<span class=\"safe\">Safe to power off</span> ");
+	else if (now != NULL && now->counted && now->counts.conns > 0) {
+		page_count(b, now->counts.conns);
+		page_add(
+		    b, now->counts.conns == 1 ? " connection finishing" : " connections finishing");
+		if (a->until != 0) {
+			page_add(b, ", until ");
+			page_clock(b, a->until);
+			page_add(b, " at most");
+		}
+		page_add(b, ". ");
+	}
+	page_add(b, a->state == admin_state_halt ? "Halted " : "Drained ");
+	if (a->since != 0)
+		page_clock(b, a->since);
+	if (a->who[0] != '\0')
+		page_add(b, " by %s", a->who);
+	if (a->why[0] != '\0')
+		page_add(b, ": %s", a->why);
+}
+
+static void
+last_check(struct buf *b, const struct view *v, const struct server *r, enum server_state st)
+{
+	const struct view_server *now = view_server(v, r->id);
+	const struct admin *a = snapshot_admin(view_snapshot(v), r->id);
+
+	if (st == SRV_DRAIN || st == SRV_HALT) {
+		order_words(b, v, r, a);
+		return;
+	}
+	if (st == SRV_UNKNOWN || now == NULL || !now->heard) {
+		page_add(b, now != NULL && now->heard && now->verdict != VERDICT_UNKNOWN
+				? "lbd-check does not answer"
+				: "No check result yet");
+		return;
+	}
+	if (now->text != NULL)
+		page_add(b, "%s", now->text);
+	else
+		page_add(b, "%s",
+		    now->reason < REASONS && reason_text[now->reason] != NULL
+			? reason_text[now->reason]
+			: "");
+	if (st == SRV_DOWN && now->since != 0) {
+		page_add(b, ", down since ");
+		page_clock(b, now->since);
+	}
+}
+
+static void
+server_address(struct buf *b, const struct server *r)
+{
+	bool six = r->address.addr.family == 6;
+
+	page_add(b, six && r->port != 0 ? "[%s]" : "%s", r->address.text);
+	if (r->port != 0)
+		buf_printf(b, ":%u", r->port);
+}
+
+static void
+server_row(struct call *c, struct buf *b, const struct overview_query *q, const struct server *r)
+{
+	struct view *v = web_view(c);
+	const struct view_server *now = view_server(v, r->id);
+	enum server_state st = view_server_state(v, r);
+	bool counted = now != NULL && now->counted;
+	char path[160];
+
+	(void)snapshot_path(view_snapshot(v), KIND_server, r->id, path);
+	page_add(b,
+	    "      <tr class=\"rip\"><td><span class=\"st %s\">%s</span></td><th scope=\"row\">%s</th><td>",
+	    status_class(server_status(st)), server_word(st), r->name);
+	server_address(b, r);
+	page_add(b,
+	    "</td><td class=\"num\" data-l=\"Weight\">%u</td><td class=\"num r\" data-l=\"Conns\">",
+	    snapshot_weight(view_snapshot(v), r));
+	if (counted)
+		page_count(b, now->counts.conns);
+	else
+		dash(b);
+	page_add(b, "</td><td class=\"num\" data-l=\"New/s\">");
+	if (counted)
+		page_add(b, "%.0f", (double)now->rate.requests);
+	else
+		dash(b);
+	page_add(b, "</td><td class=\"mute full\">");
+	last_check(b, v, r, st);
+	page_add(b, "</td><td class=\"full\">");
+	buttons(c, b, q, path, st);
+	page_add(b, "</td></tr>\n");
+}
+
+void
+overview_tbody(
+    struct call *c, struct buf *b, const struct overview_query *q, const struct service *s)
+{
+	bool open = overview_is_open(q, s->name);
+	const void *const *rips;
+	uint32_t n;
+
+	page_add(b, "  <tbody id=\"%s\">\n", s->name);
+	service_cells(c, b, q, s, open);
+	if (open) {
+		rips = snapshot_children(daemon_snapshot(c->w->d), KIND_server, s->id, &n);
+		page_add(b, "   <tr class=\"sub\"><td colspan=\"11\"><div class=\"box\">\n");
+		facts(c, b, s);
+		page_add(b,
+		    "     <table class=\"stackable\"><caption class=\"vh\">Real servers of %s</caption>\n"
+		    "      <thead><tr><th scope=\"col\">Status</th><th scope=\"col\">Real server</th><th "
+		    "scope=\"col\">Address</th><th class=\"num\" scope=\"col\">Weight</th><th class=\"num\" "
+		    "scope=\"col\">Conns</th><th class=\"num\" scope=\"col\">New/s</th><th scope=\"col\">Last check</th>"
+		    "<th class=\"num\" scope=\"col\">Actions</th></tr></thead>\n      <tbody>\n",
+		    s->name);
+		for (uint32_t i = 0; i < n; i++)
+			server_row(c, b, q, rips[i]);
+		if (n == 0)
+			page_add(b,
+			    "      <tr><td colspan=\"8\">No real servers yet. Add one with <code>lbctl create "
+			    "rip %s/NAME address=ADDRESS</code>.</td></tr>\n",
+			    s->name);
+		page_add(b, "      </tbody></table>\n    </div></td></tr>\n");
+	}
+	page_add(b, "  </tbody>\n");
+}
