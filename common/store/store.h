@@ -100,5 +100,12 @@ int store_tx_end(struct store *st, uint32_t id, struct err *err); /* forget it, 
 
 /* store_backup - a consistent copy of the configuration (VACUUM INTO); path must not exist. */
 int store_backup(struct store *st, const char *path, struct err *err);
+/* store_restore - the configuration as it is in a copy; path NULL is the newest automatic one in DIR/backup. The
+ * copy is checked first. When the store is usable this is a commit like any other (orders of operators stay, and
+ * it can be rolled back); when it is damaged the copy takes its place, the damaged file is kept beside it as
+ * config.db.damaged, and revisions go on above all that the lost file can have had. result may be NULL; it is
+ * empty when the file was replaced. ERR_UNKNOWN: no copy. */
+int store_restore(const char *dir, const char *path, const struct commit_info *info,
+    struct commit_result *result, struct err *err);
 
 #endif

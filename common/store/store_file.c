@@ -96,7 +96,7 @@ make_file(const char *path, bool odd, struct err *err)
 		return err_set(err, ERR_STORE, "%s: %s", fresh, strerror(errno));
 	(void)close(fd);
 	file_rights(fresh, 0664);
-	rc = store_open_path(fresh, PATH_MAKE, &st, err);
+	rc = store_open_path(fresh, PATH_MAKE, &st, NULL, err);
 	if (rc == 0) {
 		st->odd = odd;
 		rc = ddl_create(st, err);

@@ -53,7 +53,9 @@ struct store {
 
 /* store_sqlite.c */
 enum path_use { PATH_READ, PATH_WRITE, PATH_MAKE }; /* MAKE: the file is empty yet */
-int store_open_path(const char *path, enum path_use use, struct store **out, struct err *err);
+int store_open_path(const char *path, enum path_use use, struct store **out, int *fault_out,
+    struct err *
+	err); /* fault_out: SQLite's code of a failure, 0 when it was none of SQLite's; may be NULL */
 int store_fault(struct store *st, struct err *err); /* the fault of the connection, as ERR_STORE */
 int store_exec(struct store *st, const char *sql, struct err *err);
 int store_execf(struct store *st, struct err *err, const char *fmt, ...)

@@ -218,7 +218,8 @@ disconnect(struct store *st)
 }
 
 int
-store_open_path(const char *path, enum path_use use, struct store **out, struct err *err)
+store_open_path(
+    const char *path, enum path_use use, struct store **out, int *fault_out, struct err *err)
 {
 	struct store *st = mem_alloc(sizeof(*st));
 	const char *slash = strrchr(path, '/');
@@ -236,6 +237,8 @@ store_open_path(const char *path, enum path_use use, struct store **out, struct 
 		(void)snprintf(st->dir, sizeof(st->dir), "%.*s", (int)(slash - path), path);
 		rc = connect_file(st, err);
 	}
+	if (fault_out != NULL)
+		*fault_out = st->fault;
 	if (rc == 0)
 		*out = st;
 	else
@@ -255,7 +258,7 @@ store_open(const char *dir, int flags, struct store **out, struct err *err)
 		return err_set(err, ERR_STORE, "%s: the path is too long", dir);
 	rc = write ? file_create(dir, odd, err) : 0;
 	if (rc == 0)
-		rc = store_open_path(path, write ? PATH_WRITE : PATH_READ, &st, err);
+		rc = store_open_path(path, write ? PATH_WRITE : PATH_READ, &st, NULL, err);
 	if (rc != 0)
 		return rc;
 	st->odd = odd;
