@@ -1,0 +1,431 @@
+/* How the node stands: status on one screen, ha status, floating addresses, versions. */
+#include "watch.h"
+
+#include "msg/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+/* ---- status ------------------------------------------------------------------------------------------------------------ */
+
+struct standing {
+	struct view_totals t;
+	const struct view_daemon *d;
+	unsigned daemons, away, behind, faults;
+	unsigned fips, held;
+	struct trial trial;
+	bool green;
+};
+
+static void
+stand(struct ctl *c, struct standing *s)
+{
+	uint32_t head = snapshot_revision(c->snap, SCOPE_SHARED);
+	const struct view_floating *f;
+	struct err ignored;
+	unsigned i;
+
+	*s = (struct standing){ 0 };
+	view_totals(c->view, &s->t);
+	s->d = view_daemons(c->view, &s->daemons);
+	for (i = 0; i < s->daemons; i++) {
+		s->away += !s->d[i].running;
+		s->behind += s->d[i].running && s->d[i].revision != head;
+		s->faults += s->d[i].running && s->d[i].fault[0] != '\0';
+	}
+	for (f = view_floating(c->view); f != NULL; f = f->next) {
+		s->fips++;
+		s->held += f->held;
+	}
+	if (store_trial(c->store, &s->trial, &ignored) != 0)
+		s->trial.pending = false;
+	s->green = s->t.services[ST_WARN] + s->t.services[ST_DOWN] + s->t.services[ST_UNK] == 0 &&
+		   s->away == 0 && s->faults == 0 && s->behind == 0;
+}
+
+static void
+put_word(struct ctl *c, struct buf *out, enum status st, unsigned n)
+{
+	static const char *const codes[] = { "32", "33", "31", "34", "90" };
+
+	if (n == 0 && st != ST_OK)
+		return;
+	buf_puts(out, out->len > 0 && out->p[out->len - 1] != ' ' ? ", " : "");
+	if (c->style.colour && n > 0)
+		buf_printf(out, "\033[%sm%u %s\033[0m", codes[st], n, status_colour(st));
+	else
+		buf_printf(out, "%u %s", n, status_colour(st));
+}
+
+static void
+put_role(struct ctl *c, struct buf *out)
+{
+	const struct view_role *r = view_role(c->view);
+
+	buf_puts(out, "role       ");
+	if (!r->heard)
+		buf_puts(out, "unknown: lbd-ha does not run\n");
+	else
+		buf_printf(out, "%s, %s, %s\n", r->master ? "master" : "slave",
+		    r->active ? "active" : "passive",
+		    r->peer ? "with a peer" : "no peer configured");
+}
+
+static void
+put_daemons(struct ctl *c, const struct standing *s, struct buf *out)
+{
+	uint32_t head = snapshot_revision(c->snap, SCOPE_SHARED);
+	char mem[24], cpu[24];
+	unsigned i;
+
+	for (i = 0; i < s->daemons; i++) {
+		const struct view_daemon *d = &s->d[i];
+
+		buf_printf(out, "%-10s ", i == 0 ? "daemons" : "");
+		if (!d->running) {
+			buf_printf(out, "%-9s  away\n", d->name);
+			continue;
+		}
+		human_bytes((double)d->rss, mem);
+		human_dur((int64_t)d->cpu, cpu);
+		buf_printf(out,
+		    "%-9s  up, revision %" PRIu32 "%s, pid %" PRIu32 ", %s memory, %s processor",
+		    d->name, d->revision, d->revision != head ? " (not the newest)" : "", d->pid,
+		    mem, cpu);
+		if (d->fault[0] != '\0')
+			buf_printf(out, "; fault: %s", d->fault);
+		buf_puts(out, "\n");
+	}
+}
+
+static void
+put_services(struct ctl *c, const struct standing *s, struct buf *out)
+{
+	char conns[24], rate[24];
+	struct buf line = { 0 };
+	unsigned i;
+
+	buf_puts(out, "services   ");
+	for (i = ST_OK; i <= ST_UNK; i++)
+		put_word(c, &line, i, s->t.services[i]);
+	buf_put(out, line.p, line.len);
+	buf_fini(&line);
+	buf_printf(
+	    out, "\nservers    %u up, %u down", s->t.servers[SRV_UP], s->t.servers[SRV_DOWN]);
+	if (s->t.servers[SRV_DRAIN] + s->t.servers[SRV_HALT] > 0)
+		buf_printf(out, ", %u drained, %u halted", s->t.servers[SRV_DRAIN],
+		    s->t.servers[SRV_HALT]);
+	if (s->t.servers[SRV_UNKNOWN] > 0)
+		buf_printf(out, ", %u unknown", s->t.servers[SRV_UNKNOWN]);
+	human_count((double)s->t.conns, conns);
+	human_count(s->t.rate.conns, rate);
+	buf_printf(out, "\nclients    %s connections", conns);
+	if (s->t.rate.conns > 0)
+		buf_printf(out, ", %s new a second", rate);
+	buf_puts(out, "\n");
+}
+
+static void
+put_text(struct ctl *c, const struct standing *s, struct buf *out)
+{
+	const struct view_floating *f;
+	char left[24];
+
+	buf_printf(out, "%s\n", s->green ? "All is green." : "Something needs attention.");
+	put_role(c, out);
+	buf_printf(out, "addresses  %u of %u floating addresses held\n", s->held, s->fips);
+	for (f = view_floating(c->view); f != NULL; f = f->next)
+		if (f->fault != NULL)
+			buf_printf(out, "           %s: %s\n", f->address, f->fault);
+	put_services(c, s, out);
+	buf_printf(out, "revision   %" PRIu32 "\n", snapshot_revision(c->snap, SCOPE_SHARED));
+	if (s->trial.pending) {
+		human_dur(s->trial.left_ms > 0 ? s->trial.left_ms * 1000 : 0, left);
+		buf_printf(out,
+		    "trial      revision %" PRIu32 " by %s reverts to %" PRIu32
+		    " in %s unless \"lbctl confirm\"\n",
+		    s->trial.revision[SCOPE_SHARED], s->trial.who, s->trial.base[SCOPE_SHARED],
+		    left);
+	}
+	put_daemons(c, s, out);
+}
+
+static void
+json_daemons(struct ctl *c, const struct standing *s, struct buf *out)
+{
+	unsigned i;
+
+	(void)c;
+	buf_puts(out, ",\"daemons\":[");
+	for (i = 0; i < s->daemons; i++) {
+		const struct view_daemon *d = &s->d[i];
+
+		buf_printf(out, "%s{\"name\":\"%s\",\"running\":%s", i > 0 ? "," : "", d->name,
+		    d->running ? "true" : "false");
+		if (d->running) {
+			buf_printf(out,
+			    ",\"pid\":%" PRIu32 ",\"revision\":%" PRIu32 ",\"local\":%" PRIu32
+			    ",\"order\":%" PRIu32 ",\"rss\":%" PRIu64 ",\"cpu_us\":%" PRIu64
+			    ",\"release\":",
+			    d->pid, d->revision, d->local, d->oper, d->rss, d->cpu);
+			view_json_text(out, d->release);
+			buf_puts(out, ",\"started\":");
+			view_json_time(out, d->started);
+			buf_puts(out, ",\"fault\":");
+			view_json_text(out, d->fault);
+		}
+		buf_puts(out, "}");
+	}
+	buf_puts(out, "]");
+}
+
+static void
+put_json(struct ctl *c, const struct standing *s, struct buf *out)
+{
+	const struct view_role *r = view_role(c->view);
+	unsigned i;
+
+	buf_printf(out, "{\"green\":%s,\"role\":", s->green ? "true" : "false");
+	if (r->heard)
+		buf_printf(out, "{\"master\":%s,\"active\":%s,\"peer\":%s}",
+		    r->master ? "true" : "false", r->active ? "true" : "false",
+		    r->peer ? "true" : "false");
+	else
+		buf_puts(out, "null");
+	buf_printf(
+	    out, ",\"addresses\":{\"held\":%u,\"total\":%u},\"services\":{", s->held, s->fips);
+	for (i = ST_OK; i <= ST_UNK; i++)
+		buf_printf(
+		    out, "%s\"%s\":%u", i > 0 ? "," : "", status_colour(i), s->t.services[i]);
+	buf_puts(out, "},\"servers\":{");
+	for (i = SRV_UP; i <= SRV_UNKNOWN; i++)
+		buf_printf(out, "%s\"%s\":%u", i > 0 ? "," : "", server_token(i), s->t.servers[i]);
+	buf_printf(out,
+	    "},\"connections\":%" PRIu64 ",\"revision\":%" PRIu32 ",\"trial\":", s->t.conns,
+	    snapshot_revision(c->snap, SCOPE_SHARED));
+	if (s->trial.pending)
+		buf_printf(out,
+		    "{\"revision\":%" PRIu32 ",\"base\":%" PRIu32 ",\"left_ms\":%" PRId64 "}",
+		    s->trial.revision[SCOPE_SHARED], s->trial.base[SCOPE_SHARED], s->trial.left_ms);
+	else
+		buf_puts(out, "null");
+	json_daemons(c, s, out);
+	buf_puts(out, "}\n");
+}
+
+static int
+render_status(struct ctl *c, void *arg, struct buf *out, struct err *err)
+{
+	struct standing s;
+
+	(void)arg;
+	(void)err;
+	stand(c, &s);
+	if (c->style.form == FORM_JSON)
+		put_json(c, &s, out);
+	else
+		put_text(c, &s, out);
+	return s.green ? EXIT_OK : EXIT_DIFFERS;
+}
+
+int
+cmd_status(struct ctl *c, struct err *err)
+{
+	struct watch w = { .render = render_status,
+		.what = VIEW_HEALTH | VIEW_COUNTS | VIEW_HA | VIEW_DAEMONS,
+		.on = GIVEN(c, watch) };
+
+	if (c->form_given && c->style.form != FORM_TABLE && c->style.form != FORM_JSON &&
+	    c->style.form != FORM_WIDE)
+		return err_set(err, ERR_USAGE, "status: prints a screen, or json");
+	return watch_run(c, &w, err);
+}
+
+/* ---- floating addresses ------------------------------------------------------------------------------------------------- */
+
+enum { F_STATUS, F_ADDRESS, F_IF, F_SERVICES, F_BY_HAND, F_FAULT };
+static const struct column fip_columns[] = {
+	[F_STATUS] = { "status", NULL, COL_STATUS, COL_SHOW },
+	[F_ADDRESS] = { "name", "address", COL_TEXT, COL_SHOW },
+	[F_IF] = { "interface", NULL, COL_TEXT, COL_SHOW },
+	[F_SERVICES] = { "services", NULL, COL_NUM, COL_SHOW },
+	[F_BY_HAND] = { "by_hand", "by hand", COL_BOOL, COL_SHOW },
+	[F_FAULT] = { "fault", NULL, COL_TEXT, COL_SHOW },
+};
+
+/* What the configuration asks for, while lbd-ha does not run to say what it holds. */
+static void
+configured_fips(struct ctl *c, struct table *t)
+{
+	const void *const *rows;
+	char text[ADDR_TEXT];
+	uint32_t n, i;
+
+	rows = snapshot_by_name(c->snap, KIND_fip, &n);
+	for (i = 0; i < n; i++) {
+		const struct fip *f = rows[i];
+
+		addr_format(&f->address, ADDR_CIDR, text);
+		table_row(t);
+		table_status(t, F_STATUS, ST_UNK, "unknown");
+		table_text(t, F_ADDRESS, text);
+		table_text(t, F_IF, f->interface);
+		table_num(t, F_BY_HAND, 1);
+		table_text(t, F_FAULT, "lbd-ha does not run");
+	}
+}
+
+static struct table *
+fip_table(struct ctl *c)
+{
+	struct table *t = table_new(fip_columns, 6);
+	const struct view_floating *f = view_floating(c->view);
+
+	if (f == NULL && !view_role(c->view)->heard)
+		configured_fips(c, t);
+	for (; f != NULL; f = f->next) {
+		table_row(t);
+		table_status(t, F_STATUS, f->held ? ST_OK : ST_DOWN, f->held ? "held" : "not held");
+		table_text(t, F_ADDRESS, f->address);
+		table_text(t, F_IF, f->interface);
+		table_num(t, F_SERVICES, f->services);
+		table_num(t, F_BY_HAND, f->manual);
+		table_text(t, F_FAULT, f->fault != NULL ? f->fault : "");
+	}
+	return t;
+}
+
+static int
+render_fips(struct ctl *c, void *arg, struct buf *out, struct err *err)
+{
+	struct table *t = fip_table(c);
+	int rc;
+
+	(void)arg;
+	rc = table_print(t, &c->style, out, err);
+	table_free(t);
+	return rc;
+}
+
+int
+cmd_fip_list(struct ctl *c, struct err *err)
+{
+	struct watch w = { .render = render_fips, .what = VIEW_HA, .on = GIVEN(c, watch) };
+
+	return watch_run(c, &w, err);
+}
+
+static int
+render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
+{
+	const struct view_role *r = view_role(c->view);
+
+	if (!r->heard)
+		return err_set(err, ERR_AWAY, "lbd-ha does not run, so nobody holds the role");
+	if (c->style.form == FORM_JSON) {
+		buf_printf(out, "{\"role\":\"%s\",\"state\":\"%s\",\"link\":%s,\"since\":",
+		    r->master ? "master" : "slave", r->active ? "active" : "passive",
+		    r->peer ? "\"peer\"" : "null");
+		view_json_time(out, r->since);
+		buf_puts(out, ",\"addresses\":");
+		if (render_fips(c, arg, out, err) != 0)
+			return err != NULL ? err->code : ERR_USAGE;
+		while (out->len > 0 && out->p[out->len - 1] == '\n')
+			out->len--;
+		buf_puts(out, "}\n");
+		return 0;
+	}
+	buf_printf(out, "%s | %s | %s\n\n", r->master ? "Master" : "Slave",
+	    r->active ? "Active" : "Passive", r->peer ? "Link" : "No peer configured");
+	return render_fips(c, arg, out, err);
+}
+
+int
+cmd_ha_status(struct ctl *c, struct err *err)
+{
+	struct watch w = { .render = render_ha, .what = VIEW_HA, .on = GIVEN(c, watch) };
+
+	return watch_run(c, &w, err);
+}
+
+/* ---- version ------------------------------------------------------------------------------------------------------------- */
+
+enum { V_NAME, V_VERSION, V_REVISION, V_NOTE };
+static const struct column version_columns[] = {
+	[V_NAME] = { "name", NULL, COL_TEXT, COL_SHOW },
+	[V_VERSION] = { "version", NULL, COL_TEXT, COL_SHOW },
+	[V_REVISION] = { "revision", NULL, COL_ID, COL_SHOW },
+	[V_NOTE] = { "note", NULL, COL_TEXT, COL_SHOW },
+};
+
+static void
+version_row(struct table *t, const char *name, const char *version, const char *note)
+{
+	table_row(t);
+	table_text(t, V_NAME, name);
+	if (version != NULL)
+		table_text(t, V_VERSION, version);
+	table_text(t, V_NOTE, note);
+}
+
+static unsigned
+schema_version(void)
+{
+	unsigned o, i, most = 0;
+
+	for (o = 0; o < KINDS; o++)
+		for (i = 0; i < objects[o].n; i++)
+			most = objects[o].f[i].since > most ? objects[o].f[i].since : most;
+	return most;
+}
+
+/* "IP Virtual Server version 1.2.1 (size=4096)": the kernel's own words. */
+static void
+ipvs_version(char out[24])
+{
+	FILE *f = fopen("/proc/net/ip_vs", "re");
+	char line[128], *p;
+
+	out[0] = '\0';
+	if (f == NULL)
+		return;
+	if (fgets(line, sizeof(line), f) != NULL && (p = strstr(line, "version ")) != NULL)
+		(void)snprintf(out, 24, "%.*s", (int)strcspn(p + 8, " "), p + 8);
+	(void)fclose(f);
+}
+
+int
+cmd_version(struct ctl *c, struct err *err)
+{
+	struct table *t = table_new(version_columns, 4);
+	struct view *v = view_new();
+	const struct view_daemon *d;
+	struct utsname u;
+	unsigned n, i;
+	char text[40];
+
+	(void)view_collect(v, &c->paths, VIEW_DAEMONS, CTL_ANSWER, NULL);
+	version_row(t, "lbctl", LBD_VERSION, "");
+	d = view_daemons(v, &n);
+	for (i = 0; i < n; i++) {
+		bool other = d[i].running && strcmp(d[i].release, LBD_VERSION) != 0;
+
+		version_row(t, d[i].name, d[i].running ? d[i].release : NULL,
+		    other	   ? "not the version of lbctl"
+		    : d[i].running ? ""
+				   : "does not run");
+		if (d[i].running)
+			table_num(t, V_REVISION, d[i].revision);
+	}
+	(void)snprintf(text, sizeof(text), "%u", schema_version());
+	version_row(t, "schema", text, "");
+	if (uname(&u) == 0)
+		version_row(t, "kernel", u.release, "");
+	ipvs_version(text);
+	version_row(t, "ipvs", text[0] != '\0' ? text : NULL, text[0] != '\0' ? "" : "not loaded");
+	view_free(v);
+	return ctl_table(c, t, err);
+}
