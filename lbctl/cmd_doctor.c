@@ -30,7 +30,7 @@ struct doctor {
 	bool have_snapshot;
 };
 
-/* ST_OK, ST_WARN (counts), ST_DOWN (counts), ST_UNK. Good findings are shown with -v, or in JSON. */
+/* ST_WARN and ST_DOWN count. Good findings and mere remarks (ST_UNK) are shown with -v, or in JSON. */
 static void
 finding(struct doctor *d, enum status st, const char *what, const char *text, const char *fix)
 {
@@ -38,10 +38,10 @@ finding(struct doctor *d, enum status st, const char *what, const char *text, co
 		[ST_WARN] = "warning",
 		[ST_DOWN] = "wrong",
 		[ST_OFF] = "off",
-		[ST_UNK] = "unknown" };
+		[ST_UNK] = "remark" };
 
 	d->bad += st == ST_WARN || st == ST_DOWN;
-	if (st == ST_OK && !GIVEN(d->c, verbose) && d->c->style.form != FORM_JSON)
+	if ((st == ST_OK || st == ST_UNK) && !GIVEN(d->c, verbose) && d->c->style.form != FORM_JSON)
 		return;
 	table_row(d->t);
 	table_status(d->t, D_STATUS, st, words[st]);
@@ -109,6 +109,8 @@ look_at_daemons(struct doctor *d)
 	(void)view_collect(v, &d->c->paths, VIEW_DAEMONS, CTL_ANSWER, NULL);
 	a = view_daemons(v, &n);
 	for (i = 0; i < n; i++) {
+		if (!a[i].running && !ctl_needs(d->c, a[i].name))
+			continue;
 		if (!a[i].running)
 			finding(d, ST_DOWN, a[i].name, "does not run",
 			    "systemctl start lbd.target, or lbctl run");

@@ -87,6 +87,8 @@ wait_for_rows(
 	w.id = arena_alloc(c->arena, (rows->n + 1) * sizeof(*w.id));
 	for (i = 0; i < rows->n; i++)
 		w.id[i] = *(const uint32_t *)rows->row[i];
+	snapshot_unref(c->snap); /* our own commit is no move of the store */
+	c->snap = NULL;
 	return wait_until(c, idle ? CUT_TAKES : 0, VIEW_HEALTH | VIEW_COUNTS, rows_are_so, &w, err);
 }
 
