@@ -44,13 +44,12 @@ top(struct reader *r)
 	return &r->stack[r->depth - 1];
 }
 
-static int
+/* Deeper than the shape goes is never asked for: top, names, fields, and both again for children. */
+static void
 push(struct reader *r, enum level level, const struct object *o, struct doc_item *it)
 {
-	if (r->depth == YAML_DEPTH)
-		return err_set(r->t.err, ERR_INVALID, "nested too deep");
+	must(r->depth < YAML_DEPTH);
 	r->stack[r->depth++] = (struct frame){ .level = level, .o = o, .it = it };
-	return 0;
 }
 
 /* "~", "null" and nothing at all stand for an empty mapping where a mapping belongs. */
@@ -97,22 +96,21 @@ on_mapping(struct reader *r, bool entered)
 	int rc;
 
 	fr->in_value = false;
-	switch (fr->level) {
-	case LEVEL_TOP:
-		if ((o->flags & O_SINGLE) == 0)
-			return entered ? push(r, LEVEL_NAMES, o, NULL) : 0;
-		rc = tree_item(&r->t, o, NULL, NULL, r->line, &it);
-		break;
-	case LEVEL_NAMES:
+	if (fr->level == LEVEL_FIELDS && o == NULL)
+		return tree_shape(
+		    &r->t, it->o, it, fr->f->name, "a mapping stands where a value belongs");
+	if (fr->level == LEVEL_NAMES) {
 		rc = tree_item(&r->t, o, it, buf_text(&r->name), r->name_line, &it);
-		break;
-	default:
-		if (o == NULL)
-			return tree_shape(&r->t, it->o, it, fr->f->name,
-			    "a mapping stands where a value belongs");
-		return entered ? push(r, LEVEL_NAMES, o, it) : 0;
+	} else if ((o->flags & O_SINGLE) != 0) {
+		rc = tree_item(&r->t, o, NULL, NULL, r->line, &it);
+	} else {
+		if (entered)
+			push(r, LEVEL_NAMES, o, it);
+		return 0;
 	}
-	return rc == 0 && entered ? push(r, LEVEL_FIELDS, NULL, it) : rc;
+	if (rc == 0 && entered)
+		push(r, LEVEL_FIELDS, NULL, it);
+	return rc;
 }
 
 static int
@@ -171,8 +169,10 @@ on_list_end(struct reader *r)
 static int
 on_mapping_begin(struct reader *r)
 {
-	if (r->depth == 0)
-		return push(r, LEVEL_TOP, NULL, NULL);
+	if (r->depth == 0) {
+		push(r, LEVEL_TOP, NULL, NULL);
+		return 0;
+	}
 	if (r->in_list || !top(r)->in_value)
 		return err_set(r->t.err, ERR_INVALID, "a mapping has no place here");
 	return on_mapping(r, true);

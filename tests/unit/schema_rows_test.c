@@ -441,6 +441,13 @@ test_rows_help(void **state)
 				assert_non_null(strstr(buf_text(&b), line));
 			buf_fini(&one);
 		}
+	assert_null(field_by_tag(object_find("vip"), 60000));
+	assert_null(field_by_tag(object_find("vip"), 0));
+	assert_string_equal(word_text(&mode_list, 255), "?");
+	b.len = 0;
+	help_object(object_find("vip"), false, &b);
+	assert_non_null(strstr(buf_text(&b), "\n  and "));
+	assert_null(strstr(buf_text(&b), "head_max"));
 	assert_int_equal(help_field(object_find("vip"), "schedular", &b, &err), ERR_INVALID);
 	assert_string_equal(err.text, "vip: schedular: unknown field; did you mean scheduler?");
 	buf_fini(&b);

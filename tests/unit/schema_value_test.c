@@ -91,6 +91,13 @@ static const struct {
 	{ VT_LABELS, "a=1,", NULL, "tier=front" },
 	{ VT_LABELS, "a=b=c", NULL, "tier=front" },
 	{ VT_LABELS, "=1", NULL, "tier=front" },
+	{ VT_LABELS,
+	    "a=,b=,c=,d=,e=,f=,g=,h=,i=,j=,k=,l=,m=,n=,o=,p=,q=,r=,s=,t=,u=,v=,w=,x=,y=,z=,A=,B=,C=,"
+	    "D=,E=,F=,G=",
+	    NULL, "too many" },
+	{ VT_LABELS, "a=0123456789012345678901234567890123456789012345678901234567890123", NULL,
+	    "each at most 63 long" },
+	{ VT_HOST, "", "", "none" },
 	{ VT_HOST, "10.0.0.1", "10.0.0.1", "IPv4" },
 	{ VT_HOST, "FD00:0::1", "fd00::1", "canonical IPv6" },
 	{ VT_HOST, "Web1.Example.COM", "web1.example.com", "lower case" },
@@ -348,6 +355,13 @@ test_value_same_zeroed(void **state)
 	}
 	assert_false(value_same(field_find(o, "cookie"), &x, &y));
 	assert_false(value_same(field_find(o, "connect_timeout"), &x, &y));
+	x = y;
+	assert_int_equal(
+	    value_load(field_find(o, "ports"), &(struct cell){ .s = "80", .len = 2 }, a, &x), 0);
+	assert_false(value_same(field_find(o, "ports"), &x, &y));
+	assert_int_equal(
+	    value_load(field_find(o, "ports"), &(struct cell){ .s = "81", .len = 2 }, a, &y), 0);
+	assert_false(value_same(field_find(o, "ports"), &x, &y));
 	arena_unref(a);
 }
 

@@ -177,6 +177,27 @@ test_yaml_lines(void **state)
 }
 
 static void
+test_yaml_twice_among_many(void **state)
+{
+	struct buf b = { 0 };
+	struct err err;
+	struct doc d;
+
+	(void)state;
+	buf_puts(&b, "vip:\n");
+	for (unsigned i = 0; i < 2000; i++)
+		buf_printf(&b, "  v%u: {rips: {a: {}, b%u: {}}}\n", i, i);
+	assert_int_equal(parse(&d, buf_text(&b), &err), 0);
+	assert_int_equal(d.n, 6000);
+	doc_fini(&d);
+	buf_puts(&b, "  v77: {}\n");
+	assert_int_equal(parse(&d, buf_text(&b), &err), ERR_INVALID);
+	assert_string_equal(err.text, "line 2002: vip v77: is there twice");
+	doc_fini(&d);
+	buf_fini(&b);
+}
+
+static void
 test_yaml_too_large(void **state)
 {
 	struct err err;
@@ -313,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_yaml_bad),
 		cmocka_unit_test(test_yaml_error_names),
 		cmocka_unit_test(test_yaml_lines),
+		cmocka_unit_test(test_yaml_twice_among_many),
 		cmocka_unit_test(test_yaml_too_large),
 		cmocka_unit_test(test_yaml_scalars),
 		cmocka_unit_test(test_yaml_writer),
