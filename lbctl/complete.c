@@ -26,6 +26,7 @@ static void
 offer(struct offer *o, const char *front, const char *value, const char *help)
 {
 	size_t nf = strlen(front), nw = strlen(o->word);
+	const char *end;
 	char whole[400];
 
 	(void)snprintf(whole, sizeof(whole), "%s%s", front, value);
@@ -33,7 +34,10 @@ offer(struct offer *o, const char *front, const char *value, const char *help)
 	    (nf > 0 && nw < nf && *value != '\0'))
 		return;
 	o->n++;
-	(void)printf("%s\t%s\n", whole, help != NULL ? help : "");
+	help = help != NULL ? help : "";
+	end = strstr(help, ". "); /* the first sentence */
+	(void)printf(
+	    "%s\t%.*s\n", whole, end != NULL ? (int)(end - help) + 1 : (int)strlen(help), help);
 }
 
 static void
