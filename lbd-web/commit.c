@@ -82,6 +82,25 @@ commit_doc(struct call *c, struct doc *d, const struct commit_how *how, struct c
 	return 0;
 }
 
+/* "drain web/web1 and 2 more", "weight 50 web/web1" */
+static const char *
+order_text(const struct snapshot *s, const struct order *o, unsigned n, char out[240])
+{
+	char path[160], verb[32], more[32] = "";
+
+	if (o->state >= 0)
+		(void)snprintf(verb, sizeof(verb), "%s", word_text(&admin_state_list, o->state));
+	else if (o->weight >= 0)
+		(void)snprintf(verb, sizeof(verb), "weight %lld", (long long)o->weight);
+	else
+		(void)snprintf(verb, sizeof(verb), "weight as configured");
+	if (n > 1)
+		(void)snprintf(more, sizeof(more), " and %u more", n - 1);
+	(void)snprintf(
+	    out, 240, "%s %s%s", verb, snapshot_path(s, KIND_server, o->server, path), more);
+	return out;
+}
+
 int
 commit_orders(struct call *c, const struct order *o, unsigned n, const char *why,
     struct commit_result *r, struct err *err)
@@ -89,9 +108,10 @@ commit_orders(struct call *c, const struct order *o, unsigned n, const char *why
 	struct commit_how how = { .why = why };
 	struct commit_info info = info_of(c, &how);
 	int rc = store_order(daemon_store(c->w->d), o, n, &info, r, err);
+	char what[240];
 
 	if (rc == 0)
-		committed(c, &info, r, "orders");
+		committed(c, &info, r, order_text(daemon_snapshot(c->w->d), o, n, what));
 	return rc;
 }
 

@@ -314,31 +314,84 @@ on_tick(void *arg)
 
 /* ---- configuration ---- */
 
+#define TOUCHED_MAX \
+	256 /* services of which an order's effect is told; the others are seen in the view */
+
 struct orders {
 	struct follow *f;
 	struct snapshot *old, *now;
 	uint32_t last; /* server of the change before: one event per server */
+	unsigned n;
+	struct {
+		uint32_t id;
+		enum status was;
+	} touched[TOUCHED_MAX];
 };
+
+/* How a service stood before the orders: asked while the view still has the old snapshot. */
+static void
+touch(struct orders *o, const struct server *srv)
+{
+	const struct service *s = snapshot_find(o->old, KIND_service, srv->vip);
+
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->touched[i].id == srv->vip)
+			return;
+	if (s == NULL || o->n == TOUCHED_MAX)
+		return;
+	o->touched[o->n].id = s->id;
+	o->touched[o->n++].was = view_service_status(o->f->view, s, NULL);
+}
+
+static void
+order_words(const struct admin *a, bool state, char out[40])
+{
+	if (state)
+		(void)snprintf(out, 40, "%s", word_text(&admin_state_list, a->state));
+	else if (a->weighted)
+		(void)snprintf(out, 40, "weight %u", a->weight);
+	else
+		(void)snprintf(out, 40, "weight as configured");
+}
 
 static void
 on_change(void *arg, const struct change *c)
 {
 	struct orders *o = arg;
-	const struct admin *a = c->new != NULL ? c->new : c->old;
+	const struct admin *a, *was, *is;
 	const struct server *srv;
-	char reason[300], path[160];
+	char reason[300], path[160], from[40], to[40];
 
-	if (c->o->kind != KIND_admin || a->id == o->last)
+	if (c->o->kind != KIND_admin)
+		return;
+	a = c->new != NULL ? c->new : c->old;
+	srv = snapshot_find(o->now, KIND_server, a->id);
+	if (a->id == o->last || srv == NULL)
 		return;
 	o->last = a->id;
-	srv = snapshot_find(o->now, KIND_server, a->id);
-	if (srv == NULL)
-		return;
+	touch(o, srv);
+	was = snapshot_admin(o->old, a->id);
+	is = snapshot_admin(o->now, a->id);
+	order_words(was, was->state != is->state, from);
+	order_words(is, was->state != is->state, to);
 	(void)snprintf(reason, sizeof(reason), "%s from %s%s%s", a->who, a->origin,
 	    a->why[0] != '\0' ? ": " : "", a->why);
-	events_add(o->f->events, "rip.admin", snapshot_path(o->now, KIND_server, a->id, path),
-	    word_text(&admin_state_list, snapshot_admin(o->old, a->id)->state),
-	    word_text(&admin_state_list, snapshot_admin(o->now, a->id)->state), reason);
+	events_add(o->f->events, "rip.admin", snapshot_path(o->now, KIND_server, a->id, path), from,
+	    to, reason);
+}
+
+static void
+tell_touched(struct orders *o)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct service *s = snapshot_find(o->now, KIND_service, o->touched[i].id);
+		enum status is =
+		    s != NULL ? view_service_status(o->f->view, s, NULL) : o->touched[i].was;
+
+		if (is != o->touched[i].was)
+			events_add(o->f->events, "vip.state", s->name,
+			    status_colour(o->touched[i].was), status_colour(is), "by order");
+	}
 }
 
 static int
@@ -361,16 +414,15 @@ follow_apply(struct follow *f, struct snapshot *old, struct snapshot *now)
 	struct orders o = { .f = f, .old = old, .now = now };
 
 	view_clock(f->view, mono_now());
+	if (old != NULL && snapshot_revision(old, SCOPE_OPER) != snapshot_revision(now, SCOPE_OPER))
+		(void)snapshot_diff(old, now, on_change, &o);
 	view_use(f->view, now);
 	history_use(f->history, now);
 	say_self(f);
-	if (old == NULL)
-		return;
-	for (int scope = SCOPE_SHARED; scope <= SCOPE_LOCAL; scope++)
+	tell_touched(&o);
+	for (int scope = SCOPE_SHARED; old != NULL && scope <= SCOPE_LOCAL; scope++)
 		if (snapshot_revision(old, scope) != snapshot_revision(now, scope))
 			(void)store_history(daemon_store(f->d), scope, 1, take_revision, f);
-	if (snapshot_revision(old, SCOPE_OPER) != snapshot_revision(now, SCOPE_OPER))
-		(void)snapshot_diff(old, now, on_change, &o);
 	f->ops.moved(f->ops.arg);
 }
 

@@ -4,6 +4,7 @@
 #include "overview.h"
 #include "page.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,14 +13,32 @@
 #define CHART_W 600.0
 #define CHART_H 150.0
 
-static void
+/* Points that are not there (NAN, only at the begin) are left out; false when none is there. */
+static bool
 path(struct buf *b, const float *v, unsigned n, double w, double h, double top)
 {
-	for (unsigned i = 0; i < n; i++) {
+	unsigned first = 0;
+
+	while (first < n && isnan(v[first]))
+		first++;
+	for (unsigned i = first; i < n; i++) {
 		double y = top > 0 ? h - 0.5 - (double)v[i] / top * (h - 1) : h - 0.5;
 
-		buf_printf(b, "%s%.4g %.4g", i == 0 ? "M" : "L", w * i / (n - 1), y);
+		buf_printf(b, "%s%.4g %.4g", i == first ? "M" : "L", w * i / (n - 1), y);
 	}
+	return first < n;
+}
+
+/* The area under a line: from its first point down to the ground and back. */
+static void
+area(struct buf *b, const float *v, unsigned n, double w, double h, double top)
+{
+	unsigned first = 0;
+
+	while (first < n && isnan(v[first]))
+		first++;
+	if (path(b, v, n, w, h, top))
+		buf_printf(b, "V%.4gH%.4gz", h, w * first / (n - 1));
 }
 
 void
@@ -34,9 +53,9 @@ overview_spark(struct call *c, struct buf *b, uint32_t service)
 	page_add(b,
 	    "<svg class=\"spark\" viewBox=\"0 0 120 26\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path "
 	    "class=\"a\" d=\"");
-	path(b, v, HISTORY_POINTS, 120, 26, (double)top);
-	page_add(b, "V26H0z\"/><path d=\"");
-	path(b, v, HISTORY_POINTS, 120, 26, (double)top);
+	area(b, v, HISTORY_POINTS, 120, 26, (double)top);
+	page_add(b, "\"/><path d=\"");
+	(void)path(b, v, HISTORY_POINTS, 120, 26, (double)top);
 	page_add(b, "\"/></svg>");
 }
 
@@ -70,11 +89,10 @@ gather(struct call *c, struct chart *bits, struct chart *load)
 			busy += (double)s->load / cpus * 100;
 			memory += (double)s->memory * 100;
 		}
-		n = n > 0 ? n : 1;
-		bits->a[p] = (float)(out / n);
-		bits->b[p] = (float)(in / n);
-		load->a[p] = (float)(busy / n);
-		load->b[p] = (float)(memory / n);
+		bits->a[p] = n > 0 ? (float)(out / n) : NAN;
+		bits->b[p] = n > 0 ? (float)(in / n) : NAN;
+		load->a[p] = n > 0 ? (float)(busy / n) : NAN;
+		load->b[p] = n > 0 ? (float)(memory / n) : NAN;
 	}
 }
 
@@ -118,11 +136,11 @@ plot(struct call *c, struct buf *b, const struct chart *k)
 	    "</div><svg viewBox=\"0 0 600 150\" preserveAspectRatio=\"none\"><path class=\"g\" d=\"M0 0H600\"/><path "
 	    "class=\"g\" d=\"M0 50H600\"/><path class=\"g\" d=\"M0 100H600\"/><path class=\"g\" d=\"M0 "
 	    "150H600\"/><path class=\"a\" d=\"");
-	path(b, k->a, CHART_POINTS, CHART_W, CHART_H, k->top);
-	page_add(b, "V150H0z\"/><path d=\"");
-	path(b, k->a, CHART_POINTS, CHART_W, CHART_H, k->top);
+	area(b, k->a, CHART_POINTS, CHART_W, CHART_H, k->top);
+	page_add(b, "\"/><path d=\"");
+	(void)path(b, k->a, CHART_POINTS, CHART_W, CHART_H, k->top);
 	page_add(b, "\"/><path class=\"b\" d=\"");
-	path(b, k->b, CHART_POINTS, CHART_W, CHART_H, k->top);
+	(void)path(b, k->b, CHART_POINTS, CHART_W, CHART_H, k->top);
 	page_add(b, "\"/></svg><div class=\"x\">");
 	for (int i = 4; i >= 0 && end > 0; i--) {
 		int64_t t = end - i * 900;
@@ -148,6 +166,8 @@ data(struct call *c, struct buf *b, const struct chart *k)
 		unsigned p = CHART_POINTS - 1 - (unsigned)i * (CHART_POINTS - 1) / 4;
 		int64_t t = end - i * 900;
 
+		if (isnan(k->a[p]))
+			continue;
 		page_add(b, "    <tr><th scope=\"row\">%02d:%02d</th><td class=\"num\">",
 		    (int)(t / 3600 % 24), (int)(t / 60 % 60));
 		k->label(b, (double)k->a[p]);
