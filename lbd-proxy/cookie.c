@@ -194,7 +194,7 @@ cookie_line_format(const char *name, uint64_t token, char *out)
 	*o++ = '=';
 	cookie_token_format(token, o);
 	o += COOKIE_TOKEN_LEN;
-	static const char rest[] = "; Path=/; HttpOnly\r\nCache-Control: private\r\n";
+	static const char rest[] = "; Path=/; HttpOnly; SameSite=Lax\r\nCache-Control: private\r\n";
 	o = mempcpy(o, rest, sizeof(rest) - 1);
 	return (size_t)(o - out);
 }

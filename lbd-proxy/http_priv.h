@@ -29,6 +29,7 @@ struct http {
 	uint8_t state;
 	bool keep;    /* the client's connection stays for the next request */
 	bool sure;    /* may be sent again: idempotent by its method, and all of it is in out */
+	bool broke;   /* a server that was reached broke off; others are tried */
 	bool fresh;   /* a pooled connection has failed it already */
 	bool up_over; /* all of the request was read and sent, or kept */
 	bool up_stop; /* the server does not take the rest of it */

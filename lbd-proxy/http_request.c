@@ -145,8 +145,11 @@ seated(struct http *h, enum seat_result r)
 			http_abort(h, true);
 		break;
 	case SEAT_NONE:
-		COUNT(c->svc->n->no_server);
-		http_fail(h, 503);
+		if (h->broke)
+			COUNT(c->svc->n->server_aborts);
+		else
+			COUNT(c->svc->n->no_server);
+		http_fail(h, h->broke ? 502 : 503);
 		break;
 	case SEAT_REFUSED:
 		COUNT(c->svc->n->refused_total);
@@ -225,7 +228,6 @@ http_server_lost(struct http *h)
 	struct conn *c = h->c, *s = h->s;
 	bool up = s != NULL && (s->up || s->reused), reused = up && s->reused;
 	bool again = !up || h->out_off == 0 || h->sure;
-	enum seat_result r;
 
 	if (!up)
 		COUNT(h->seat.srv->n->connect_errors);
@@ -242,22 +244,16 @@ http_server_lost(struct http *h)
 	    reused) { /* it was closed meanwhile, nobody's fault: any server, but a new connection */
 		h->fresh = true;
 		seat_leave(&h->seat);
-		r = seat_take(&h->seat, h->known);
-		seated(h, r);
+		seated(h, seat_take(&h->seat, h->known));
 		return;
 	}
+	h->broke = up;
 	if (again && seat_tried(&h->seat)) {
 		COUNT(c->svc->n->retries);
-		r = seat_take(&h->seat, 0);
-		/* None is left to try: that is the first one's fault, not a lack of servers. */
-		seated(h, r);
+		seated(h, seat_take(&h->seat, 0));
 		return;
 	}
-	if (up)
-		COUNT(c->svc->n->server_aborts);
-	else
-		COUNT(c->svc->n->no_server);
-	http_fail(h, up ? 502 : 503);
+	seated(h, SEAT_NONE);
 }
 
 /* The next piece of a chunked body. */

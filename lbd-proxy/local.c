@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LAST_CALL DUR_S(1)
 #define WSVC_MAGIC 0x3e3c5e4c
 
 struct wsvc *
@@ -226,8 +227,12 @@ local_gone(struct wsvc *s)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
-		if (c->task == NULL && !conn_unsent(c) && conn_kept(c) == 0 && c->requests > 0)
+		if (c->task != NULL || conn_unsent(c) || conn_kept(c) > 0)
+			continue;
+		if (c->requests > 0)
 			conn_close(c);
+		else /* its first request may be on the way */
+			conn_timer(c, LAST_CALL);
 	}
 	s->clients--;
 	local_release_svc(s);

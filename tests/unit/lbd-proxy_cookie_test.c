@@ -114,8 +114,9 @@ test_line(void **state)
 	size_t n = cookie_line_format("LB", 0, out);
 
 	(void)state;
-	assert_memory_equal(
-	    out, "Set-Cookie: LB=aaaaaaaaaaaaa; Path=/; HttpOnly\r\nCache-Control: private\r\n", n);
+	assert_memory_equal(out,
+	    "Set-Cookie: LB=aaaaaaaaaaaaa; Path=/; HttpOnly; SameSite=Lax\r\nCache-Control: private\r\n",
+	    n);
 	memset(longest, 'x', COOKIE_NAME_MAX);
 	longest[COOKIE_NAME_MAX] = '\0';
 	assert_true(cookie_line_format(longest, 1, out) <= COOKIE_LINE_MAX);
