@@ -360,7 +360,7 @@ def get(vip, path="/", headers=(), method="GET", body=None, source=None, connect
     """One request; on a connection of its own unless an http.client connection is given."""
     c = connection or client(vip, source)
     try:
-        c.request(method, path, body, dict(headers))
+        c.request(method, path, body, dict(headers), encode_chunked="Transfer-Encoding" in dict(headers))
         return Answer(c.getresponse())
     finally:
         if connection is None:
@@ -374,16 +374,15 @@ def client(vip, source=None, timeout=10):
 
 def talk(vip, data, timeout=10, half_close=False):
     """Sends bytes, returns all bytes until the proxy closes (b"" also for a reset)."""
-    with vip.connect(timeout) as s:
+    out = b""
+    with contextlib.suppress(ConnectionError), vip.connect(timeout) as s:
         with contextlib.suppress(ConnectionError):
             s.sendall(data)
             if half_close:
                 s.shutdown(socket.SHUT_WR)
-        out = b""
-        with contextlib.suppress(ConnectionError):
-            while got := s.recv(65536):
-                out += got
-        return out
+        while got := s.recv(65536):
+            out += got
+    return out
 
 
 class Load:
@@ -436,6 +435,17 @@ class Netns:
 
     def run(self, *cmd, check=True):
         return subprocess.run([*self.prefix, *map(str, cmd)], capture_output=True, text=True, check=check)
+
+    @contextlib.contextmanager
+    def inside(self):
+        """Sockets that this thread makes meanwhile belong to the namespace (clients, listeners of origins)."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as old, open(f"/run/netns/{self.name}") as new:
+            assert libc.setns(new.fileno(), 0x40000000) == 0  # CLONE_NEWNET
+            try:
+                yield self
+            finally:
+                assert libc.setns(old.fileno(), 0x40000000) == 0
 
     def link(self, other, here, there):
         """A veth pair between two namespaces; here and there are the interfaces' names."""
