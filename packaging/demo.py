@@ -34,7 +34,7 @@ http {{
   client_body_temp_path {dir}/{name}.t; proxy_temp_path {dir}/{name}.t; fastcgi_temp_path {dir}/{name}.t;
   uwsgi_temp_path {dir}/{name}.t; scgi_temp_path {dir}/{name}.t;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}; listen 127.0.0.3:{port};
     default_type text/plain;
     location = /health {{ return 200 "ok\\n"; }}
     location / {{ return 200 "{name} saw $http_x_forwarded_for\\n"; }}

@@ -42,7 +42,7 @@ class Load:
 
 def pid_and_rss(d, daemon):
     import json
-    rows = json.loads(d.lbctl("-o", "json", "version"))["daemons"]
+    rows = json.loads(d.lbctl("-o", "json", "status", check=False))["daemons"]
     row = next(r for r in rows if r["name"] == daemon)
     status = pathlib.Path(f"/proc/{row['pid']}/status").read_text()
     return row["pid"], int(re.search(r"VmRSS:\s+(\d+)", status)[1])
@@ -63,7 +63,7 @@ def change(d, i):
     kind = i % 8
     vip = ("web", "tcp")[i // 8 % 2]
     if kind == 0:
-        d.lbctl("create", "rip", f"{vip}/extra", "address=127.0.0.1", f"port={port}", "weight=50")
+        d.lbctl("create", "rip", f"{vip}/extra", "address=127.0.0.3", f"port={port}", "weight=50")
     elif kind == 1:
         d.lbctl("set", "rip", f"{vip}/extra", f"weight={1 + i % 200}")
     elif kind == 2:

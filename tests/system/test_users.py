@@ -2,6 +2,7 @@
 
 Runs as root. Users that sysusers makes here and that were not there before are removed again."""
 import grp
+import json
 import os
 import pathlib
 import pwd
@@ -125,9 +126,9 @@ def test_daemon_runs_as_its_user(root, daemon):
     try:
         out = ""
         for _ in range(100):
-            r = subprocess.run([BIN / "lbctl", "--root", root, "-o", "json", "version"], capture_output=True, text=True)
+            r = subprocess.run([BIN / "lbctl", "--root", root, "-o", "json", "status"], capture_output=True, text=True)
             out = r.stdout + r.stderr
-            if f'"{daemon}"' in r.stdout and '"revision"' in r.stdout:
+            if r.stdout and any(d["name"] == daemon and d["running"] for d in json.loads(r.stdout)["daemons"]):
                 break
             assert p.poll() is None, p.stderr.read()
             subprocess.run(["sleep", "0.1"], check=True)
