@@ -54,17 +54,29 @@ run_command(struct ctl *c, int argc, char **argv, struct err *err)
 	return rc == 0 ? c->cmd->fn(c, err) : rc;
 }
 
+/* Where "__complete" stands: first, or after --root DIR; 0: it does not. */
+static int
+completion_at(int argc, char **argv)
+{
+	int at = argc > 3 && strcmp(argv[1], "--root") == 0 ? 3 : 1;
+
+	return argc > at && strcmp(argv[at], "__complete") == 0 ? at : 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct err err = { 0 };
 	struct ctl c;
-	int rc, code;
+	int rc, code, at;
 
 	(void)signal(SIGPIPE, SIG_DFL);
 	ctl_init(&c);
-	if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
-		code = complete_words(&c, argc - 2, argv + 2);
+	at = completion_at(argc, argv);
+	if (at > 0) {
+		if (at == 3)
+			c.opt[OPT_root] = argv[2];
+		code = complete_words(&c, argc - at - 1, argv + at + 1);
 		ctl_fini(&c);
 		return code;
 	}

@@ -1,0 +1,2 @@
+config check -q
+get setting

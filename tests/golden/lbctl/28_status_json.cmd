@@ -1,0 +1,2 @@
+apply -q -f configs/web-farm.yaml
+status -o json

@@ -1,0 +1,1 @@
+drian web/rip1

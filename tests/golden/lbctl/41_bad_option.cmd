@@ -1,0 +1,1 @@
+get vip --colums name

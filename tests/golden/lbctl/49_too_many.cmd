@@ -1,0 +1,1 @@
+rename vip a b c

@@ -1,0 +1,1 @@
+drain web/rip1 --tx 3

@@ -1,0 +1,2 @@
+apply -q -f configs/web-farm.yaml
+delete vip shop --cascade

@@ -1,0 +1,1 @@
+create user eve password=topsecret1
