@@ -29,6 +29,7 @@ struct link {
 	char name[IFNAME_MAX];
 	bool up, loopback;
 	uint8_t mac[6];
+	uint32_t carriers;
 };
 struct dump {
 	struct link *links;
@@ -57,6 +58,8 @@ on_link(struct nl_msg *msg, void *arg)
 	(void)nla_strlcpy(k->name, at[IFLA_IFNAME], sizeof(k->name));
 	if (at[IFLA_ADDRESS] != NULL && nla_len(at[IFLA_ADDRESS]) == sizeof(k->mac))
 		memcpy(k->mac, nla_data(at[IFLA_ADDRESS]), sizeof(k->mac));
+	if (at[IFLA_CARRIER_UP_COUNT] != NULL && nla_len(at[IFLA_CARRIER_UP_COUNT]) == 4)
+		k->carriers = nla_get_u32(at[IFLA_CARRIER_UP_COUNT]);
 	return NL_OK;
 }
 
@@ -115,6 +118,7 @@ on_address(struct nl_msg *msg, void *arg)
 		memcpy(e->mac, k->mac, sizeof(e->mac));
 		e->up = k->up;
 		e->loopback = k->loopback;
+		e->carriers = k->carriers;
 	}
 	return NL_OK;
 }

@@ -14,6 +14,7 @@ struct iface_addr {
 	struct addr addr; /* with prefix length */
 	bool up, loopback, ours; /* ours: carries lbd-ha's mark (IFA_PROTO 0x6c, or the label "IF:lbd" for IPv4) */
 	uint8_t mac[6];
+	uint32_t carriers; /* how often the interface's carrier came up so far */
 };
 struct iface_list {
 	unsigned n;
