@@ -1,8 +1,8 @@
 /* run.c - one probe, watched.
  *
  * The probe is a probe like any other and counts towards the verdict; watching it only means that each step goes to
- * the one who asked, as a row CHECK_STEP. RESULT ends the answer: code 0 whenever a probe was made, with the
- * result in words, "good: ..." or "bad: ...". Who went away meanwhile costs nothing: the bus drops the rows. */
+ * the one who asked, as a row CHECK_STEP. The last step is the result in words, "good: ..." or "bad: ..."; RESULT is 0
+ * after a good probe, else -EIO with the same words. Who went away meanwhile costs nothing: the bus drops the rows. */
 #include "run.h"
 
 #include "base/mem.h"
@@ -34,18 +34,24 @@ on_step(void *arg, const struct probe_step *step)
 		(void)bus_reply(&run->rq, MSG_CHECK_STEP, &m);
 }
 
+/* The result is a last step; RESULT says it again when it is bad, as the reason of a code. */
 static void
 on_end(void *arg, const struct target *t)
 {
 	struct run *run = arg;
 	char one[VERDICT_TEXT], text[VERDICT_TEXT + 64];
+	struct probe_step step = { .text = text };
+	bool good;
 
 	if (t) {
+		good = verdict_worth(&t->st.last) == WORTH_GOOD;
 		verdict_format(&t->st, one, sizeof(one));
-		(void)snprintf(text, sizeof(text), "%s: %s, the server is %s",
-		    verdict_worth(&t->st.last) == WORTH_GOOD ? "good" : "bad", one,
-		    verdict_word(t->st.verdict));
-		bus_result(&run->rq, 0, text);
+		(void)snprintf(text, sizeof(text), "%s: %s; the server is %s",
+		    good ? "good" : "bad", one, verdict_word(t->st.verdict));
+		step.at = t->st.last.latency_us;
+		run->steps = 0; /* it is shown in any case */
+		on_step(run, &step);
+		bus_result(&run->rq, good ? 0 : -EIO, good ? "" : text);
 	} else {
 		bus_result(&run->rq, ERR_UNKNOWN, "the server was deleted meanwhile");
 	}

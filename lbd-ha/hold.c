@@ -5,7 +5,7 @@
  * removed is back at once, and our own changes are seen to be right), and each HOLD_RETRY while something is
  * wrong. Passes are idempotent; nothing else is remembered but the record, which survives a kill.
  *
- * When an interface comes up again its addresses are announced anew: neighbours may have learnt otherwise. A kernel
+ * When an interface's carrier comes again its addresses are announced anew: it may be another switch. A kernel
  * that refuses (no CAP_NET_ADMIN, no such interface) is a fault of that address, shown and tried again; the others
  * go on. Does not decide where an address belongs (address.c). */
 #include "hold.h"
@@ -21,6 +21,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How often an interface's carrier came. */
+struct carrier {
+	char ifname[IFNAME_MAX];
+	uint32_t ups;
+};
+
 struct hold {
 	struct loop *loop;
 	struct paths paths;
@@ -30,7 +36,8 @@ struct hold {
 	struct places mine;   /* the record */
 	struct floating *all; /* as last told */
 	uint32_t n;
-	struct places down; /* interfaces seen down, as places without an address */
+	struct carrier *carriers; /* of the last pass */
+	unsigned carriers_n;
 	int watch;
 	struct loop_fd watch_io;
 	struct loop_timer timer;
@@ -128,27 +135,35 @@ take_one(struct hold *h, struct address_plan *plan, const struct place *p)
 		log_warn("fip on %s: cannot be taken away: %s", p->ifname, strerror(-code));
 }
 
-/* Addresses on interfaces that were down at the last pass and are up now. */
+/* Whether the carrier came since the last pass; at the first pass it did not. */
+static bool
+has_risen(const struct hold *h, const struct iface_addr *e)
+{
+	for (unsigned i = 0; i < h->carriers_n; i++)
+		if (strcmp(h->carriers[i].ifname, e->name) == 0)
+			return h->carriers[i].ups != e->carriers;
+	return false;
+}
+
 static void
 announce_risen(struct hold *h, const struct iface_list *kernel)
 {
-	struct places down = { 0 };
-	const struct addr none = { 0 };
+	struct carrier *seen = mem_alloc((kernel->n + 1) * sizeof(*seen));
+	unsigned n = 0;
 
-	down.a = mem_alloc((kernel->n + 1) * sizeof(*down.a));
 	for (unsigned i = 0; i < kernel->n; i++) {
 		const struct iface_addr *e = &kernel->a[i];
 
-		if (!e->up)
-			memcpy(down.a[down.n++].ifname, e->name, IFNAME_MAX);
-		else if (e->ours && places_have(&h->down, e->name, &none) &&
-			 places_have(&h->mine, e->name, &e->addr))
+		if (e->ours && places_have(&h->mine, e->name, &e->addr) && has_risen(h, e))
 			announce(h, e->name, &e->addr);
+		if (n && strcmp(seen[n - 1].ifname, e->name) == 0)
+			continue; /* the list is in order of interfaces */
+		memcpy(seen[n].ifname, e->name, IFNAME_MAX);
+		seen[n++].ups = e->carriers;
 	}
-	if (down.n)
-		qsort(down.a, down.n, sizeof(*down.a), place_compare);
-	places_fini(&h->down);
-	h->down = down;
+	free(h->carriers);
+	h->carriers = seen;
+	h->carriers_n = n;
 }
 
 static bool
@@ -295,7 +310,7 @@ hold_free(struct hold *h)
 		(void)close(h->watch);
 	}
 	places_fini(&h->mine);
-	places_fini(&h->down);
+	free(h->carriers);
 	free(h->all);
 	snapshot_unref(h->now);
 	free(h);
