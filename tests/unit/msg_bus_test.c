@@ -166,14 +166,15 @@ ask(struct hand *h, unsigned number, uint32_t seq, uint32_t n)
 	struct msg_revision revision = { .number = n };
 	struct msg_credit credit = { .rows = n };
 	struct msg_subscribe topics = { .topics = n };
-	struct msg_empty empty = { 0 };
+	union msg_any none;
 
+	memset(&none, 0, sizeof(none));
 	switch (number) {
 	case MSG_CHECK_RUN: hand_send(h, number, seq, &run); break;
 	case MSG_REVISION: hand_send(h, number, seq, &revision); break;
 	case MSG_CREDIT: hand_send(h, number, seq, &credit); break;
 	case MSG_SUBSCRIBE: hand_send(h, number, seq, &topics); break;
-	default: hand_send(h, number, seq, &empty); break;
+	default: hand_send(h, number, seq, &none); break;
 	}
 }
 

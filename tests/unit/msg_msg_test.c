@@ -101,7 +101,8 @@ decode(const struct buf *b, union msg_any *m, struct err *err)
 	uint8_t *copy = malloc(b->len > 0 ? b->len : 1);
 	int code;
 
-	memcpy(copy, b->p, b->len);
+	if (b->len > 0)
+		memcpy(copy, b->p, b->len);
 	code = msg_decode(copy, b->len, &row, &seq, m, err);
 	if (code == 0) {
 		assert_non_null(row);
