@@ -33,7 +33,7 @@ want() { # text, command...
 	want '12' $new set rip web/a rack=abcdefghijklmn
 	want 'did you mean rack' $new set rip web/a rak=x
 	want 'Where the machine stands.' $new doc man-yaml
-	want 'r12' sqlite3 "$dir/r/var/lib/lbd/config.db" 'SELECT rack FROM rip'
+	want 'r12' sqlite3 "$dir/r/var/lib/lbd/config.db" 'SELECT rack FROM server'
 	# And the older build goes on with the same database: it leaves the column alone.
 	want '10.0.0.1' $old get rip web/
 	want '' $old set rip web/a weight=7

@@ -30,7 +30,7 @@ def state(lb):
 
 
 def services(names, comment):
-    return "vip:\n" + "".join(f"  {n}: {{address: 192.0.2.{i + 1}, ports: 80, comment: {comment}, "
+    return "vip:\n" + "".join(f"  {n}: {{address: 198.51.100.{i + 1}, ports: 80, comment: {comment}, "
                               f"rips: {{a: {{address: 10.0.0.1}}, b: {{address: 10.0.0.2}}}}}}\n"
                               for i, n in enumerate(names))
 
@@ -76,7 +76,7 @@ def test_full_disk_refuses_the_change_and_serves_on(tmp_path):
     """A full disk: one clear error that names the file; nothing is half-applied; traffic goes on; then all is well."""
     disk = tmp_path / "r/var/lib/lbd"
     disk.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "lbd-test", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "lbd-test", disk], check=True)
     try:
         with Origin("a") as a:
             lb = Lbd(tmp_path / "r", "lbd-proxy")

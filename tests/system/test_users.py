@@ -63,12 +63,12 @@ def as_user(user, code, *args):
 READ = """
     import sqlite3, sys
     db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
-    print(db.execute("SELECT name FROM vip").fetchone()[0])
+    print(db.execute("SELECT name FROM service").fetchone()[0])
 """
 WRITE = """
     import sqlite3, sys
     db = sqlite3.connect(sys.argv[1])
-    db.execute("UPDATE vip SET comment='changed'")
+    db.execute("UPDATE service SET comment='changed'")
     db.commit()
 """
 MAKE = """
@@ -109,7 +109,7 @@ def test_writers_can_write(root, user):
     r = as_user(user, OPEN, state / "secrets.db")
     assert r.returncode == 0, r.stderr
     with sqlite3.connect(f"file:{state / 'config.db'}?mode=ro", uri=True) as db:
-        assert db.execute("SELECT comment FROM vip").fetchone()[0] == "changed"
+        assert db.execute("SELECT comment FROM service").fetchone()[0] == "changed"
 
 
 @pytest.mark.parametrize("daemon", ["lbd-check", "lbd-proxy"])
