@@ -1,6 +1,7 @@
 """What happens to the store must not happen to the traffic: killed writers, a full disk, damaged files.
 
 Through the front door: lbctl as built, lbd-proxy serving a client all the time."""
+import contextlib
 import json
 import os
 import pathlib
@@ -76,7 +77,7 @@ def test_full_disk_refuses_the_change_and_serves_on(tmp_path):
     """A full disk: one clear error that names the file; nothing is half-applied; traffic goes on; then all is well."""
     disk = tmp_path / "r/var/lib/lbd"
     disk.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "lbd-test", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "lbd-test", disk], check=True)
     try:
         with Origin("a") as a:
             lb = Lbd(tmp_path / "r", "lbd-proxy")
@@ -84,13 +85,11 @@ def test_full_disk_refuses_the_change_and_serves_on(tmp_path):
             lb.start()
             before = lb.ctl("export").stdout
             ballast = disk / "ballast"
-            with open(ballast, "wb") as f:
-                try:
-                    while True:
-                        f.write(b"x" * 4096)
-                        f.flush()
-                except OSError:
-                    pass
+            fd = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(fd, b"x" * 4096)
+            os.close(fd)
             big = tmp_path / "big.yaml"
             big.write_text(services([f"s{i}" for i in range(150)], "z" * 150))
             r = lb.ctl("apply", "-f", big, check=False)
