@@ -1,0 +1,282 @@
+/* The live view: verdicts, counters and orders over a snapshot that changes; staleness; the status objects. */
+#include "store_help.h"
+
+#include "msg/view.h"
+
+static struct view *view;
+
+static struct snapshot *
+load(void)
+{
+	struct snapshot *s = NULL;
+
+	assert_good(store_snapshot(st, &s, &err));
+	return s;
+}
+
+static int
+begin(void **state)
+{
+	struct snapshot *s;
+
+	if (open_store(state) != 0)
+		return -1;
+	edit(
+	    "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1 port=80; "
+	    "create rip web/b address=10.0.0.2 port=80; create vip old address=192.0.2.1 ports=81 enabled=no");
+	s = load();
+	view = view_new();
+	view_clock(view, DUR_S(100));
+	view_use(view, s);
+	snapshot_unref(s);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	view_free(view);
+	return drop_dir(state);
+}
+
+static const struct server *
+rip(const char *path)
+{
+	return snapshot_find_path(view_snapshot(view), KIND_server, path);
+}
+
+static const struct service *
+vip(const char *name)
+{
+	return snapshot_find_path(view_snapshot(view), KIND_service, name);
+}
+
+static bool
+health(const char *path, int verdict, const char *text)
+{
+	union msg_any m = { .health = { .server = rip(path)->id,
+				.verdict = (uint8_t)verdict,
+				.reason = verdict == VERDICT_UP ? REASON_ok : REASON_refused,
+				.since = 1767225600,
+				.at = 1767225601,
+				.latency = 212,
+				.probes = 7,
+				.failed = 3,
+				.turns = 1,
+				.text = SPAN(text) } };
+
+	return view_row(view, msg_row(MSG_HEALTH), &m);
+}
+
+static void
+counts(unsigned number, uint32_t id, uint64_t conns, uint64_t total)
+{
+	struct service_counters s = { .conns = conns, .conns_total = total };
+	struct server_counters r = { .conns = conns, .conns_total = total };
+	struct buf blob = { 0 };
+	union msg_any m = { .counts = { .id = id } };
+
+	if (number == MSG_SERVICE_COUNTS)
+		counters_put(service_counters, service_counters_n, &s, &blob);
+	else
+		counters_put(server_counters, server_counters_n, &r, &blob);
+	m.counts.values = (struct span){ .p = blob.p, .len = blob.len };
+	(void)view_row(view, msg_row(number), &m);
+	buf_fini(&blob);
+}
+
+static void
+test_colours_follow_verdicts(void **state)
+{
+	struct service_view t;
+
+	(void)state;
+	assert_int_equal(view_service_status(view, vip("web"), &t), ST_UNK);
+	assert_int_equal(t.unknown, 2);
+	view_here(view, "lbd-check", true);
+	assert_true(health("web/a", VERDICT_UP, "ok"));
+	assert_false(health("web/a", VERDICT_UP, "ok again"));
+	assert_true(health("web/b", VERDICT_DOWN, "refused"));
+	assert_int_equal(view_service_status(view, vip("web"), &t), ST_WARN);
+	assert_int_equal(t.up, 1);
+	assert_int_equal(t.down, 1);
+	assert_string_equal(view_server(view, rip("web/a")->id)->text, "ok again");
+	assert_int_equal(view_service_status(view, vip("old"), NULL), ST_OFF);
+}
+
+/* What lbd-check said counts for a while after it is gone, then nobody knows. */
+static void
+test_verdicts_grow_stale(void **state)
+{
+	(void)state;
+	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UNKNOWN);
+	view_here(view, "lbd-check", true);
+	(void)health("web/a", VERDICT_UP, "ok");
+	view_clock(view, DUR_S(110));
+	view_here(view, "lbd-check", false);
+	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UP);
+	view_clock(view, DUR_S(110) + VIEW_STALE);
+	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UP);
+	view_clock(view, DUR_S(110) + VIEW_STALE + 1);
+	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UNKNOWN);
+	view_here(view, "lbd-check", true);
+	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UP);
+}
+
+/* Rows that stay keep what is known of them; rows that go are forgotten, rows that come are unknown. */
+static void
+test_a_new_snapshot_keeps_what_stays(void **state)
+{
+	struct snapshot *s;
+	uint32_t b = rip("web/b")->id;
+
+	(void)state;
+	view_here(view, "lbd-check", true);
+	(void)health("web/a", VERDICT_UP, "ok");
+	(void)health("web/b", VERDICT_DOWN, "refused");
+	counts(MSG_SERVER_COUNTS, rip("web/a")->id, 5, 50);
+	edit("delete rip web/b; create rip web/c address=10.0.0.3 port=80; rename rip web/a first");
+	s = load();
+	view_use(view, s);
+	snapshot_unref(s);
+	assert_int_equal(view_server_state(view, rip("web/first")), SRV_UP);
+	assert_int_equal(view_server(view, rip("web/first")->id)->counts.conns, 5);
+	assert_int_equal(view_server_state(view, rip("web/c")), SRV_UNKNOWN);
+	assert_null(view_server(view, b));
+	assert_null(view_server(view, 999999));
+}
+
+static void
+test_rates_need_two_counts(void **state)
+{
+	uint32_t id = vip("web")->id;
+
+	(void)state;
+	counts(MSG_SERVICE_COUNTS, id, 1, 1000);
+	assert_true(view_service(view, id)->rate.conns == 0);
+	view_clock(view, DUR_S(102));
+	counts(MSG_SERVICE_COUNTS, id, 2, 1100);
+	assert_true(view_service(view, id)->rate.conns > 49.9f &&
+		    view_service(view, id)->rate.conns < 50.1f);
+	view_clock(view, DUR_S(103));
+	counts(MSG_SERVICE_COUNTS, id, 2, 4); /* the proxy was restarted */
+	assert_true(view_service(view, id)->rate.conns == 0);
+}
+
+static void
+test_orders_win_and_power_off_is_safe_when_idle(void **state)
+{
+	struct order o = { .server = rip("web/a")->id, .state = admin_state_drain, .weight = -1 };
+	struct snapshot *s;
+
+	(void)state;
+	view_here(view, "lbd-check", true);
+	(void)health("web/a", VERDICT_UP, "ok");
+	assert_false(view_safe_to_power_off(view, rip("web/a")));
+	assert_good(store_order(st, &o, 1, &by_test, NULL, &err));
+	s = load();
+	view_use(view, s);
+	snapshot_unref(s);
+	assert_int_equal(view_server_state(view, rip("web/a")), SRV_DRAIN);
+	assert_false(view_safe_to_power_off(view, rip("web/a"))); /* nobody has counted yet */
+	counts(MSG_SERVER_COUNTS, rip("web/a")->id, 3, 3);
+	assert_false(view_safe_to_power_off(view, rip("web/a")));
+	counts(MSG_SERVER_COUNTS, rip("web/a")->id, 0, 3);
+	assert_true(view_safe_to_power_off(view, rip("web/a")));
+}
+
+static void
+floating(const char *address, bool held, bool manual, uint32_t services)
+{
+	union msg_any m = { .floating = { .address = SPAN(address),
+				.interface = SPAN("lo"),
+				.held = held,
+				.manual = manual,
+				.services = services } };
+
+	(void)view_row(view, msg_row(MSG_FLOATING), &m);
+}
+
+static void
+test_floating_addresses_come_and_go(void **state)
+{
+	const struct view_floating *f;
+
+	(void)state;
+	floating("192.0.2.2/32", true, false, 1);
+	floating("192.0.2.1/32", true, false, 2);
+	floating("192.0.2.3/32", false, true, 0);
+	f = view_floating(view);
+	assert_string_equal(f->address, "192.0.2.1/32");
+	assert_string_equal(f->next->address, "192.0.2.2/32");
+	assert_false(f->next->next->held);
+	floating("192.0.2.2/32", false, false, 0);
+	f = view_floating(view);
+	assert_string_equal(f->next->address, "192.0.2.3/32");
+	assert_null(f->next->next);
+}
+
+static void
+test_status_objects(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	view_here(view, "lbd-check", true);
+	(void)health("web/a", VERDICT_UP, "said \"ok\"\n");
+	(void)health("web/b", VERDICT_DOWN, "refused");
+	assert_true(view_json_status(view, object_of(KIND_service), vip("web"), &out));
+	assert_string_equal(buf_text(&out),
+	    "{\"state\":\"warn\",\"colour\":\"yellow\",\"word\":\"Degraded\",\"servers\":{\"total\":2,\"up\":1,"
+	    "\"down\":1,\"drain\":0,\"halt\":0,\"unknown\":0},\"counters\":null}");
+	out.len = 0;
+	assert_true(view_json_status(view, object_of(KIND_server), rip("web/a"), &out));
+	assert_string_equal(buf_text(&out),
+	    "{\"state\":\"up\",\"colour\":\"green\",\"word\":\"Healthy\",\"weight\":100,\"safe_to_power_off\":false,"
+	    "\"check\":{\"verdict\":\"up\",\"reason\":\"ok\",\"text\":\"said \\\"ok\\\"\\u000a\","
+	    "\"since\":\"2026-01-01T00:00:00Z\",\"at\":\"2026-01-01T00:00:01Z\",\"latency_us\":212,\"probes\":7,"
+	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"order\":null,\"counters\":null}");
+	out.len = 0;
+	assert_false(view_json_status(
+	    view, object_of(KIND_setting), snapshot_setting(view_snapshot(view)), &out));
+	assert_int_equal(out.len, 0);
+	view_json_row(view, object_of(KIND_server), rip("web/b"), &out);
+	assert_non_null(strstr(buf_text(&out), "{\"name\":\"b\""));
+	assert_non_null(strstr(buf_text(&out), ",\"status\":{\"state\":\"down\""));
+	buf_fini(&out);
+}
+
+static void
+test_totals(void **state)
+{
+	struct view_totals t;
+
+	(void)state;
+	view_here(view, "lbd-check", true);
+	(void)health("web/a", VERDICT_UP, "ok");
+	(void)health("web/b", VERDICT_UP, "ok");
+	counts(MSG_SERVICE_COUNTS, vip("web")->id, 4, 4);
+	view_totals(view, &t);
+	assert_int_equal(t.services[ST_OK], 1);
+	assert_int_equal(t.services[ST_OFF], 1);
+	assert_int_equal(t.servers[SRV_UP], 2);
+	assert_int_equal(t.conns, 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_colours_follow_verdicts, begin, end),
+		cmocka_unit_test_setup_teardown(test_verdicts_grow_stale, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_new_snapshot_keeps_what_stays, begin, end),
+		cmocka_unit_test_setup_teardown(test_rates_need_two_counts, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_orders_win_and_power_off_is_safe_when_idle, begin, end),
+		cmocka_unit_test_setup_teardown(test_floating_addresses_come_and_go, begin, end),
+		cmocka_unit_test_setup_teardown(test_status_objects, begin, end),
+		cmocka_unit_test_setup_teardown(test_totals, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
