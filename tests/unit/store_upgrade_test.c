@@ -1,0 +1,238 @@
+/* Older and newer files: a database as version 1 made it, each column missing from a copy, columns and tables of
+ * a newer build, and a reader that opens before any writer has upgraded. */
+#include "store_help.h"
+#include "store/store_priv.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define V1 "tests/golden/store/v1.sql"
+
+static char *
+read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = mem_alloc(1 << 20);
+
+	if (f == NULL)
+		fail_msg("%s: cannot be read; run from the top of the project", path);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	(void)fclose(f);
+	return text;
+}
+
+static void
+run_sql(const char *sql)
+{
+	sqlite3 *db;
+	char *why = NULL;
+
+	assert_int_equal(sqlite3_open(file_in("config.db"), &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s\n%s", why, sql);
+	(void)sqlite3_close(db);
+}
+
+static void
+make_v1(void)
+{
+	char *sql = read_file(V1);
+
+	(void)drop_dir(NULL);
+	assert_int_equal(make_dir(NULL), 0);
+	run_sql(sql);
+	free(sql);
+}
+
+static char *
+export_all(struct store *s, bool full)
+{
+	struct snapshot *snap = NULL;
+	struct buf out = { 0 };
+
+	assert_good(store_snapshot(s, &snap, &err));
+	assert_good(snapshot_export(snap, EXPORT_YAML, 0, NULL, full, &out, &err));
+	assert_good(snapshot_export(snap, EXPORT_YAML, KIND_admin, NULL, full, &out, &err));
+	snapshot_unref(snap);
+	(void)buf_text(&out);
+	return (char *)out.p;
+}
+
+static void
+test_version_1(void **state)
+{
+	struct snapshot *s;
+	char *text;
+
+	(void)state;
+	make_v1();
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	text = export_all(st, false);
+	assert_non_null(
+	    strstr(text, "  shop:\n    labels: site=a,tier=front\n    address: 192.0.2.10\n"));
+	assert_non_null(strstr(text, "state: drain"));
+	assert_non_null(strstr(text, "hostname: lb1"));
+	free(text);
+	assert_int_equal(store_head(st, SCOPE_SHARED), 6);
+	assert_good(edit("set vip shop retries=1; create rip shop/web3 address=10.0.0.13"));
+	assert_good(store_rollback(st, SCOPE_SHARED, 1, &by_test, NULL, &err));
+	s = look();
+	assert_int_equal(snapshot_count(s, KIND_service), 0);
+	snapshot_unref(s);
+	assert_good(store_rollback(st, SCOPE_SHARED, 6, &by_test, NULL, &err));
+	s = look();
+	assert_int_equal(
+	    snapshot_admin(
+		s, ((const struct server *)snapshot_find_path(s, KIND_server, "shop/origin"))->id)
+		->state,
+	    admin_state_drain);
+	snapshot_unref(s);
+}
+
+/* The table without one of its columns, as an older build had it. */
+static void
+drop_column(const struct object *o, const struct field *gone)
+{
+	struct buf sql = { 0 };
+
+	buf_printf(&sql,
+	    "PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON; CREATE TABLE fresh(id INTEGER PRIMARY KEY");
+	for (unsigned i = 0; i < o->n; i++)
+		if (&o->f[i] != gone)
+			buf_printf(&sql, ", \"%s\" %s", o->f[i].name,
+			    field_is_int(&o->f[i])
+				? o->f[i].type == VT_REF ? "INTEGER" : "INTEGER NOT NULL"
+				: "TEXT NOT NULL");
+	buf_puts(&sql, ") STRICT; INSERT INTO fresh SELECT id");
+	for (unsigned i = 0; i < o->n; i++)
+		if (&o->f[i] != gone)
+			buf_printf(&sql, ", \"%s\"", o->f[i].name);
+	buf_printf(&sql,
+	    " FROM \"%s\"; DROP TABLE \"%s\"; ALTER TABLE fresh RENAME TO \"%s\"; PRAGMA user_version=0",
+	    o->cname, o->cname, o->cname);
+	run_sql(buf_text(&sql));
+	buf_fini(&sql);
+}
+
+static void
+test_each_column_missing(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < KINDS; k++)
+		for (unsigned i = 1; i < objects[k].n && objects[k].scope < SCOPES; i++) {
+			const struct field *f = &objects[k].f[i];
+			struct store *reader = NULL;
+			char *before, *after;
+
+			if (f->def == NULL || (f->flags & (F_PARENT | F_REQUIRED)) != 0)
+				continue; /* every file has had these */
+			make_v1();
+			drop_column(&objects[k], f);
+			if (f->type != VT_REF) {
+				assert_good(store_open(dir, STORE_READ, &reader, &err));
+				before = export_all(reader, true);
+			} else {
+				before = NULL;
+			}
+			assert_good(store_open(dir, STORE_WRITE, &st, &err));
+			after = export_all(st, true);
+			if (before != NULL)
+				assert_string_equal(before, after);
+			assert_good(edit(
+			    "set vip shop comment=after; set node main hostname=after; "
+			    "create vip more address=192.0.2.77 ports=1; create rip more/a address=10.9.9.9"));
+			if (reader != NULL) {
+				free(before);
+				free(after);
+				after = export_all(st, true);
+				before = export_all(reader, true);
+				assert_string_equal(before, after);
+			}
+			free(before);
+			free(after);
+			store_close(reader);
+			store_close(st);
+			assert_good(store_open(dir, STORE_WRITE, &st, &err));
+			assert_true(ddl_is_current(st));
+		}
+}
+
+static void
+test_tables_of_an_older_build_are_missing(void **state)
+{
+	struct snapshot *s;
+
+	(void)state;
+	make_v1();
+	run_sql(
+	    "DROP TABLE tx; DROP TABLE tx_edit; DROP TABLE trial; DROP TABLE meta; DROP TABLE admin; DROP TABLE token;"
+	    "PRAGMA user_version=0");
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	s = look();
+	assert_int_equal(snapshot_count(s, KIND_service), 2);
+	snapshot_unref(s);
+	assert_good(edit("create token t"));
+}
+
+static void
+test_columns_of_a_newer_build_are_kept(void **state)
+{
+	struct snapshot *s;
+	sqlite3_stmt *q;
+
+	(void)state;
+	make_v1();
+	run_sql(
+	    "ALTER TABLE service ADD COLUMN \"from_the_future\" TEXT NOT NULL DEFAULT 'kept';"
+	    "UPDATE service SET from_the_future='mine'; PRAGMA user_version=99; CREATE TABLE pool(id INTEGER PRIMARY KEY)");
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	assert_int_equal(store_number(st, "PRAGMA user_version"), 99);
+	assert_good(edit("set vip shop retries=1; create vip new address=192.0.2.99 ports=1"));
+	q = store_query(
+	    st, "SELECT group_concat(from_the_future) FROM (SELECT * FROM service ORDER BY id)");
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(q, 0), "mine,mine,kept");
+	(void)sqlite3_finalize(q);
+	s = look();
+	assert_int_equal(snapshot_count(s, KIND_service), 3);
+	snapshot_unref(s);
+}
+
+static void
+test_words_of_a_newer_build(void **state)
+{
+	struct snapshot *s = NULL;
+
+	(void)state;
+	make_v1();
+	run_sql("UPDATE service SET scheduler='by_moon' WHERE name='shop'");
+	assert_good(store_open(dir, STORE_READ, &st, &err));
+	assert_bad(store_snapshot(st, &s, &err), ERR_STORE,
+	    "vip shop: scheduler: \"by_moon\" is not known to this version");
+}
+
+static void
+test_a_copy_is_made_before_an_upgrade(void **state)
+{
+	(void)state;
+	make_v1();
+	drop_column(object_of(KIND_service), field_find(object_of(KIND_service), "queue_max"));
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	assert_int_equal(access(file_in("backup/config-6.db"), F_OK), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
+		T(test_version_1),
+		T(test_each_column_missing),
+		T(test_tables_of_an_older_build_are_missing),
+		T(test_columns_of_a_newer_build_are_kept),
+		T(test_words_of_a_newer_build),
+		T(test_a_copy_is_made_before_an_upgrade),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
