@@ -75,7 +75,8 @@ rows_sort(const struct object *o, const void **rows, uint32_t n)
 		void *p;
 	} arg = { .c = o };
 
-	qsort_r(rows, n, sizeof(*rows), by_name, arg.p);
+	if (n > 0)
+		qsort_r(rows, n, sizeof(*rows), by_name, arg.p);
 }
 
 /* Place of the parent; rows made together have the same or the next one. */
