@@ -66,6 +66,7 @@ claim(struct seat *s, uint32_t i)
 		return false;
 	}
 	s->srv = s->svc->srv[i];
+	s->srv->seats++;
 	s->index = i;
 	COUNT(s->srv->n->requests_total);
 	return true;
@@ -216,11 +217,15 @@ wake(struct wsvc *s)
 void
 seat_leave(struct seat *s)
 {
+	struct wsrv *srv = s->srv;
+
 	wait_no_more(s);
-	if (s->srv == NULL)
+	if (srv == NULL)
 		return;
-	atomic_fetch_sub(&s->srv->srv->conns, 1);
+	atomic_fetch_sub(&srv->srv->conns, 1);
 	s->srv = NULL;
+	srv->seats--;
+	local_release_srv(srv);
 	wake(s->svc);
 }
 

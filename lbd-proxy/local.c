@@ -47,7 +47,7 @@ wsrv_free(struct wsrv *s)
 void
 local_release_srv(struct wsrv *s)
 {
-	if (!s->listed && list_empty(&s->idle) && list_empty(&s->busy))
+	if (!s->listed && s->seats == 0 && list_empty(&s->idle) && list_empty(&s->busy))
 		wsrv_free(s);
 }
 

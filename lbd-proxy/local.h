@@ -31,7 +31,8 @@ struct wsrv {
 	struct server_counters *n;
 	struct list idle; /* last used first */
 	struct list busy;
-	bool listed; /* in wsvc.srv */
+	uint32_t seats; /* places that streams of this worker have there */
+	bool listed;	/* in wsvc.srv */
 };
 
 /* local_set - a new view of a service, from the control thread; takes the reference. NULL memory: the old one stays. */
