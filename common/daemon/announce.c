@@ -1,8 +1,9 @@
-/* A commit that this daemon made, told to the others without waiting for them. Links to all daemons are kept up, so a
- * commit costs one packet each; who is not connected is not running, or will look into the store within a second.
+/* A commit that this daemon made, told to the others without waiting for them. Links to all daemons
+ * are kept up, so a commit costs one packet each; who is not connected is not running, or will look
+ * into the store within a second.
  *
- * An announcement collects refusals until every answer is there or its time is over; answers that come later go
- * nowhere. It is freed when nobody can call it any more. */
+ * An announcement collects refusals until every answer is there or its time is over; answers
+ * that come later go nowhere. It is freed when nobody can call it any more. */
 #include "daemon/announce.h"
 #include "base/mem.h"
 #include "base/must.h"

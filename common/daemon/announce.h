@@ -5,8 +5,8 @@
 #include "daemon/daemon.h"
 
 struct commit_result;
-/* announce_commit - sends REVISION to every other daemon that runs, and pokes this one. done is called once with
- * what was refused ("" when all is in force) or after wait; it may be NULL. */
+/* announce_commit - sends REVISION to every other daemon that runs, and pokes this one. done is
+ * called once with what was refused ("" when all is in force) or after wait; it may be NULL. */
 void announce_commit(struct daemon *d, const struct commit_result *r, dur_t wait,
     void (*done)(void *arg, const char *refused), void *arg);
 

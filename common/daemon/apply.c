@@ -1,12 +1,13 @@
 /* From the store to the daemon: which snapshot is in force, and how it gets there.
  *
- * A commit is told by REVISION. When it is the next number, its delta (in the message, or read from the store) patches
- * the snapshot; otherwise the store makes one. Without a message it is found by looking once a second. Then the daemon's
- * apply sees old and new, and APPLIED says how it went.
+ * A commit is told by REVISION. When it is the next number, its delta (in the message, or read from
+ * the store) patches the snapshot; otherwise the store makes one. Without a message it is found by
+ * looking once a second. Then the daemon's apply sees old and new, and APPLIED says how it went.
  *
- * The numbers of the store are the truth: whenever it moved, they are compared with ours, and what differs is loaded.
- * A store that cannot be read takes nothing away: the snapshot stays in force, the fault is in the status, and it is
- * tried again every second. A snapshot that is not allowed as a whole is not applied. */
+ * The numbers of the store are the truth: whenever it moved, they are compared with ours, and
+ * what differs is loaded. A store that cannot be read takes nothing away: the snapshot stays in
+ * force, the fault is in the status, and it is tried again every second. A snapshot that is not
+ * allowed as a whole is not applied. */
 #include "base/must.h"
 #include "daemon/daemon_priv.h"
 #include "sys/log.h"
@@ -56,7 +57,8 @@ open_store(struct daemon *d, struct err *err)
 	    d->paths.state, d->ops->writes ? STORE_WRITE : STORE_READ, &d->store, err);
 }
 
-/* The whole, as the store has it; checked, because what was committed by another build may not be allowed here. */
+/* The whole, as the store has it; checked, because what was committed by another build may not
+ * be allowed here. */
 static int
 load(struct daemon *d, struct snapshot **out, struct err *err)
 {

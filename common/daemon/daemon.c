@@ -1,8 +1,9 @@
 /* The life of a daemon, the same for all: options, log, bus, store, loop, stop.
  *
- * What is particular to one is in its ops. Handlers of messages wait until init was called, which needs a
- * configuration: before that the daemon only says how it does. Stop is asked by SIGTERM or SIGINT: the daemon drains, at most
- * DRAIN_MOST; a second signal ends it at once. It stays in the foreground always: systemd and lbctl run want it so. */
+ * What is particular to one is in its ops. Handlers of messages wait until init was called,
+ * which needs a configuration: before that the daemon only says how it does. Stop is asked by
+ * SIGTERM or SIGINT: the daemon drains, at most DRAIN_MOST; a second signal ends it at once. It
+ * stays in the foreground always: systemd and lbctl run want it so. */
 #include "daemon/daemon.h"
 #include "base/must.h"
 #include "daemon/daemon_priv.h"
@@ -247,7 +248,8 @@ run(struct daemon *d)
 		announce_init(d);
 	apply_check_store(d, true);
 	if (!d->ready && d->exit_code == 0) {
-		/* Without a store it is up as far as it can be; whoever makes one must not wait for us. */
+		/* Without a store it is up as far as it can be; whoever makes one must not wait
+		 * for us. */
 		notify_ready();
 		status_tell(d);
 	}

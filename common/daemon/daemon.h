@@ -1,10 +1,13 @@
-/* daemon.h - the skeleton that every daemon stands on. A daemon's main.c is an ops table and daemon_main.
+/* daemon.h - the skeleton that every daemon stands on. A daemon's main.c is an ops table and
+ * daemon_main.
  *
- * Order: options -> log -> store (read-only) -> snapshot -> check -> init -> bus -> apply -> ready -> loop.
- * A commit arrives as a REVISION message (or is found by polling PRAGMA data_version once a second): the next
+ * Order: options -> log -> bus -> store -> snapshot -> check -> init -> apply -> ready -> loop.
+ * A commit arrives as a REVISION message (or is found by looking once a second): the next
  * snapshot is made, apply(old, new) is called, APPLIED answers. Stop: drain, then fini, exit 0.
- * Exit codes: 0 done, 64 usage, 70 internal, 75 try again, 78 bad configuration. systemd and lbctl run restart
- * on 70, 75 and signals. Without a store yet the daemon waits for one, and says so in its status. */
+ *
+ * Exit codes: 0 done, 64 usage, 70 internal, 75 try again, 78 bad configuration. systemd and
+ * lbctl run restart on 70, 75 and signals. Without a store yet the daemon is ready all the same,
+ * waits for one, and says so in its status; its messages are refused until init was called. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
@@ -17,18 +20,20 @@
 struct daemon; /* the skeleton's own state */
 
 struct daemon_ops {
-	const char *name;     /* "lbd-check" */
-	const char *synopsis; /* one line for --help */
+	const char *name;		    /* "lbd-check" */
+	const char *synopsis;		    /* one line for --help */
 	const struct bus_handler *messages; /* not called before init; arg is the struct daemon */
-	void (*snapshot)(void *arg, const struct bus_request *rq, unsigned topics); /* may be NULL */
+	/* state of the topics, see bus.h; may be NULL */
+	void (*snapshot)(void *arg, const struct bus_request *rq, unsigned topics);
 	/* After the first snapshot is loaded, before apply. 0, or a code with err: exit 70. */
 	int (*init)(struct daemon *d, struct err *err);
-	/* old is NULL at the first call. Not 0: not in force, err says why; the daemon goes on with what it can
-	 * and is called again at the next revision, with this now as old. */
+	/* old is NULL at the first call. Not 0: not in force, err says why; the daemon goes on
+	 * with what it can and is called again at the next revision, with this now as old. */
 	int (*apply)(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err);
-	void (*reload)(struct daemon *d);	     /* SIGHUP; may be NULL */
-	bool (*alive)(struct daemon *d);	     /* asked before each watchdog ping; may be NULL */
-	void (*status)(struct daemon *d, char *line, size_t room); /* "142 VIPs, 3 degraded"; may be NULL */
+	void (*reload)(struct daemon *d); /* SIGHUP; may be NULL */
+	bool (*alive)(struct daemon *d);  /* asked before each watchdog ping; may be NULL */
+	/* "142 VIPs, 3 degraded"; may be NULL */
+	void (*status)(struct daemon *d, char *line, size_t room);
 	/* Stop was asked: start finishing, call daemon_stopped when done. NULL: stop at once. */
 	void (*drain)(struct daemon *d);
 	void (*fini)(struct daemon *d);
@@ -41,10 +46,11 @@ struct loop *daemon_loop(struct daemon *d);
 struct bus *daemon_bus(struct daemon *d);
 const struct paths *daemon_paths(struct daemon *d);
 struct snapshot *daemon_snapshot(struct daemon *d); /* in force; borrowed; NULL before the first */
-struct store *daemon_store(struct daemon *d); /* borrowed; NULL without one; writable only with ops.writes */
+/* borrowed; NULL without one; writable only with ops.writes */
+struct store *daemon_store(struct daemon *d);
 void daemon_stopped(struct daemon *d);
 void daemon_fault(struct daemon *d, const char *text); /* shown in status until cleared with NULL */
-/* daemon_commit_seen - a commit this process made itself: apply it now rather than at the next poll. */
+/* daemon_poke - this process made a commit itself: apply it after this turn, not at the next poll. */
 void daemon_poke(struct daemon *d);
 
 #endif

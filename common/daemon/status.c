@@ -1,5 +1,6 @@
-/* What a daemon says of itself: to lbctl and the panel (STATUS, answered by DAEMON), to systemd (its status line and the
- * watchdog), and how much it logs (LOG_LEVEL, or log_level of the settings, whichever came last). */
+/* What a daemon says of itself: to lbctl and the panel (STATUS, answered by DAEMON), to systemd
+ * (its status line and the watchdog), and how much it logs (LOG_LEVEL, or log_level of the
+ * settings, whichever came last). */
 #include "base/must.h"
 #include "daemon/daemon_priv.h"
 #include "sys/log.h"

@@ -1,12 +1,12 @@
 /* The server end of the bus: one socket a daemon, its peers, and where their messages go.
  *
- * A peer connects, both sides say HELLO, and from then on it sends requests. What it may send follows from its user
- * (bus_rights.c); how it is answered is in bus_answer.c. Subscribers get the state of a topic from ops.snapshot, RESULT,
- * and then every change that bus_publish tells.
+ * A peer connects, both sides say HELLO, and from then on it sends requests. What it may send
+ * follows from its user (bus_rights.c); how it is answered is in bus_answer.c. Subscribers get the
+ * state of a topic from ops.snapshot, RESULT, and then every change that bus_publish tells.
  *
- * Nothing a peer does costs more than its share: connections are counted for each user, unfinished answers and
- * waiting bytes for each peer; who does not say HELLO, sends what is no message, or does not read is cut off. Whoever
- * is cut off may come again and starts with a new snapshot.
+ * Nothing a peer does costs more than its share: connections are counted for each user, unfinished
+ * answers and waiting bytes for each peer; who does not say HELLO, sends what is no message, or
+ * does not read is cut off. Whoever is cut off may come again and starts with a new snapshot.
  *
  * Peers end in the loop's read callback only, never inside bus_reply or bus_publish. */
 #include "msg/bus.h"
@@ -24,8 +24,8 @@
 #define LEAVE_WAIT DUR_S(1) /* to read the reason */
 #define ACCEPT_BURST 16
 
-/* The last word to a peer: it may read it, and is closed when it leaves or LEAVE_WAIT later. What it still sends is
- * read and dropped, for unread bytes would turn the reason into a reset. */
+/* The last word to a peer: it may read it, and is closed when it leaves or LEAVE_WAIT later.
+ * What it still sends is read and dropped, for unread bytes would turn the reason into a reset. */
 static void
 turn_away(struct bus_peer *p, uint32_t seq, int code, const char *text)
 {

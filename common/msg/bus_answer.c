@@ -1,10 +1,12 @@
-/* Answers under way. Every request gets an answer: rows, then RESULT. An answer begins with BUS_CREDIT rows; more go
- * out as the receiver grants them. Rows without credit are held back, at most BUS_QUEUE of them, RESULT behind them.
+/* Answers under way. Every request gets an answer: rows, then RESULT. An answer begins with
+ * BUS_CREDIT rows; more go out as the receiver grants them. Rows without credit are held back, at
+ * most BUS_QUEUE of them, RESULT behind them.
  *
- * Long answers are pumped: their step writes some rows whenever there is credit and the peer's queue is short, one step
- * a turn, so that ten thousand rows disturb neither the loop nor memory.
+ * Long answers are pumped: their step writes some rows whenever there is credit and the peer's
+ * queue is short, one step a turn, so that ten thousand rows disturb neither the loop nor memory.
  *
- * A request that outlives its peer (a handler kept a copy) is known by its life, and its rows go nowhere. */
+ * A request that outlives its peer (a handler kept a copy) is known by its life, and its rows go
+ * nowhere. */
 #include "base/mem.h"
 #include "base/must.h"
 #include "msg/bus_priv.h"
@@ -187,7 +189,8 @@ pump_one(struct answer *a)
 	return a->rows != rows && a->credit > 0;
 }
 
-/* The next answer of this round. Looked for anew each time: a step may end any answer of any peer. */
+/* The next answer of this round. Looked for anew each time: a step may end any answer of any
+ * peer. */
 static struct answer *
 pump_next(struct bus *b)
 {

@@ -1,10 +1,12 @@
 /* The client end of the bus inside a daemon: a link to another daemon that is kept up by itself.
  *
- * It connects, says HELLO, subscribes, and hands over rows: first the snapshot (as the answer to SUBSCRIBE), then
- * changes with sequence 0. When the other end goes away, the link tries again after 200 ms, doubling to 2 s; what the
- * owner knows stays with the owner. Requests that were under way end with ERR_AWAY.
+ * It connects, says HELLO, subscribes, and hands over rows: first the snapshot (as the answer to
+ * SUBSCRIBE), then changes with sequence 0. When the other end goes away, the link tries again
+ * after 200 ms, doubling to 2 s; what the owner knows stays with the owner. Requests that were
+ * under way end with ERR_AWAY.
  *
- * The owner may free the link inside any of its callbacks: the memory goes after the loop's turn. */
+ * The owner may free the link inside any of its callbacks: the memory goes after the loop's
+ * turn. */
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/must.h"

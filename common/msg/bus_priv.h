@@ -17,7 +17,8 @@ struct rights {
 	bool daemon;	  /* it is that daemon */
 	bool oper;	  /* member of lbd-admin */
 };
-/* rights_find - ERR_DENIED: it may not speak for that program. ERR_PROTO: there is no such program. */
+/* rights_find - ERR_DENIED: it may not speak for that program. ERR_PROTO: there is no such
+ * program. */
 int rights_find(
     unsigned uid, unsigned gid, const char *program, struct rights *out, struct err *err);
 int rights_check(
@@ -39,7 +40,8 @@ struct answer {
 	uint64_t round; /* of bus.round in which the step was asked last */
 };
 
-/* A slot: used again and again, freed with the bus only. So a request that was kept never points nowhere. */
+/* A slot: used again and again, freed with the bus only. So a request that was kept never points
+ * nowhere. */
 struct bus_peer {
 	uint32_t magic;
 	struct bus *bus;

@@ -1,7 +1,8 @@
 /* The bus for programs that may wait: lbctl asks one daemon, and reads rows until RESULT.
  *
- * All waiting is done in one place (await), against an instant. The connection itself never blocks. Rows are handed on
- * as they come, so an answer of any length needs the memory of one packet; credit is granted behind every GRANT rows.
+ * All waiting is done in one place (await), against an instant. The connection itself never blocks.
+ * Rows are handed on as they come, so an answer of any length needs the memory of one packet;
+ * credit is granted behind every GRANT rows.
  *
  * Many daemons at once: client_announce.c. */
 #include "msg/client.h"
@@ -182,7 +183,8 @@ client_open(const struct paths *p, const char *daemon, struct client **out, stru
 	uint32_t seq;
 	int code = client_connect(p, daemon, c, err);
 
-	/* A connection that was refused is closed with the reason in it: read before complaining of the send. */
+	/* A connection that was refused is closed with the reason in it: read before complaining
+	 * of the send. */
 	if (code == 0)
 		(void)client_send_hello(c, NULL);
 	if (code == 0)

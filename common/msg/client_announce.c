@@ -1,8 +1,9 @@
-/* Telling every daemon that runs of a commit, all at once: each gets HELLO and one REVISION for every scope that
- * changed, and answers with APPLIED and RESULT. What the slowest takes is what the caller waits.
+/* Telling every daemon that runs of a commit, all at once: each gets HELLO and one REVISION for
+ * every scope that changed, and answers with APPLIED and RESULT. What the slowest takes is what the
+ * caller waits.
  *
- * A daemon that does not run is no fault: it reads the store when it starts. One that does not answer in time is; the
- * commit stands all the same, and the daemon will find it by polling. */
+ * A daemon that does not run is no fault: it reads the store when it starts. One that does not
+ * answer in time is; the commit stands all the same, and the daemon will find it by polling. */
 #include "base/mem.h"
 #include "msg/client_priv.h"
 #include "store/store.h"

@@ -17,8 +17,8 @@ int client_connect(const struct paths *p, const char *daemon, struct client *c, 
 int client_send(
     struct client *c, unsigned number, uint32_t seq, const void *payload, struct err *err);
 int client_send_hello(struct client *c, struct err *err);
-/* client_take - one packet if there is one. 0; -EAGAIN: none (err is not filled); or a code with err. Types of newer
- * versions are passed over. */
+/* client_take - one packet if there is one. 0; -EAGAIN: none (err is not filled); or a code with
+ * err. Types of newer versions are passed over. */
 int client_take(struct client *c, const struct msg_row **row_out, uint32_t *seq_out,
     union msg_any *out, struct err *err);
 /* client_welcome - whether the first packet of a daemon is a HELLO that fits. */

@@ -1,7 +1,9 @@
-/* Counters by descriptor: the rows of counters.def, adding up, and the blob that travels in messages.
+/* Counters by descriptor: the rows of counters.def, adding up, and the blob that travels in
+ * messages.
  *
- * In the blob a counter is its number (u16) and its value (u64). Zeros are left out; a number that this build does not
- * know is skipped; a number that comes twice, or bytes that are left over, are no blob of ours. */
+ * In the blob a counter is its number (u16) and its value (u64). Zeros are left out; a number
+ * that this build does not know is skipped; a number that comes twice, or bytes that are left
+ * over, are no blob of ours. */
 #include "msg/counters.h"
 #include "base/err.h"
 #include "base/must.h"

@@ -31,8 +31,9 @@ extern const unsigned service_counters_n, server_counters_n;
 
 /* Every struct is an array of uint64_t in the order of its rows. */
 void counters_add(void *sum, const void *more, unsigned n);
-/* To and from the blob of messages; zeros are left out, unknown numbers are skipped. */
+/* To and from the blob of messages; zeros are left out, unknown numbers are skipped. ERR_PROTO. */
 void counters_put(const struct counter *rows, unsigned n, const void *values, struct buf *out);
-int counters_take(const struct counter *rows, unsigned n, const void *blob, size_t len, void *values); /* ERR_PROTO */
+int counters_take(
+    const struct counter *rows, unsigned n, const void *blob, size_t len, void *values);
 
 #endif

@@ -1,9 +1,11 @@
-/* Messages by descriptor: the second expansion of messages.def and payloads.def, and the walkers over it.
+/* Messages by descriptor: the second expansion of messages.def and payloads.def, and the walkers
+ * over it.
  *
- * A packet is a header (type, flags, sequence, length of the rest) and fields (tag, length, bytes). Optional fields
- * that are zero are not sent. The decoder takes bytes from anybody: it reads through struct rd only, wants each
- * number in exactly its width, each known tag at most once, each required one, and texts that are UTF-8. What it does
- * not know it skips, so that a newer sender is understood.
+ * A packet is a header (type, flags, sequence, length of the rest) and fields (tag, length, bytes).
+ * Optional fields that are zero are not sent. The decoder takes bytes from anybody: it reads
+ * through struct rd only, wants each number in exactly its width, each known tag at most once, each
+ * required one, and texts that are UTF-8. What it does not know it skips, so that a newer sender is
+ * understood.
  *
  * Who may send what is not decided here (bus.c). */
 #include "msg/msg.h"
@@ -93,7 +95,8 @@ msg_program(const char *name)
 	return 0;
 }
 
-/* Bytes of the character at p, 0 when there is none (RFC 3629 section 4: no surrogates, nothing overlong). */
+/* Bytes of the character at p, 0 when there is none (RFC 3629 section 4: no surrogates, nothing
+ * overlong). */
 static unsigned
 utf8_length(const uint8_t *p, size_t left)
 {

@@ -1,9 +1,10 @@
 /* msg.h - typed, tagged messages made from the rows: structs, encode, decode, names. Pure.
  *
- * Wire, big-endian: type u16, flags u16, sequence u32, length u32, then fields: tag u16, length u16, bytes.
- * Unknown tags are skipped, a missing optional field is zero, a missing required one is ERR_PROTO: so two
- * versions of the suite run side by side. A request carries a sequence of the sender's choice; every message
- * of its answer repeats it. Changes that were subscribed to carry sequence 0. */
+ * Wire, big-endian: type u16, flags u16, sequence u32, length u32, then fields: tag u16, length
+ * u16, bytes. Unknown tags are skipped, a missing optional field is zero, a missing required one
+ * is ERR_PROTO: so two versions of the suite run side by side. A request carries a sequence of
+ * the sender's choice; every message of its answer repeats it. Changes that were subscribed to
+ * carry sequence 0. */
 #ifndef MSG_MSG_H
 #define MSG_MSG_H
 
@@ -27,8 +28,8 @@ struct span {
 #define M_I32 int32_t
 #define M_BOOL bool
 #define M_DUR_US uint64_t
-#define M_TIME int64_t	  /* seconds since 1970 */
-#define M_TIME_MS int64_t /* milliseconds since 1970 */
+#define M_TIME int64_t	   /* seconds since 1970 */
+#define M_TIME_MS int64_t  /* milliseconds since 1970 */
 #define M_TEXT struct span /* UTF-8, no NUL */
 #define M_BLOB struct span
 #define PAYLOAD(payload) struct msg_##payload {
@@ -70,7 +71,15 @@ enum msg_type {
 #undef MSG
 #undef RETIRED
 
-enum { PROG_CTL = 1, PROG_WEB = 2, PROG_CHECK = 4, PROG_IPVS = 8, PROG_PROXY = 16, PROG_HA = 32, PROG_ANY = 63 };
+enum {
+	PROG_CTL = 1,
+	PROG_WEB = 2,
+	PROG_CHECK = 4,
+	PROG_IPVS = 8,
+	PROG_PROXY = 16,
+	PROG_HA = 32,
+	PROG_ANY = 63
+};
 enum msg_access { ACCESS_PUBLIC, ACCESS_OPERATOR, ACCESS_INTERNAL };
 enum { TOPIC_HEALTH = 1, TOPIC_HA = 2 };
 
@@ -91,15 +100,18 @@ extern const unsigned msg_rows_n;
 
 const struct msg_row *msg_row(unsigned number); /* NULL: unknown */
 unsigned msg_program(const char *name);		/* PROG_ bit of "lbd-check" or "lbctl"; 0 */
-/* msg_encode - append one packet. Must fit MSG_MAX (callers bound what they send). Bytes of a TEXT that are not
- * UTF-8 are sent as '?': texts may quote what a server answered. */
+/* msg_encode - append one packet. Must fit MSG_MAX (callers bound what they send). Bytes of a
+ * TEXT that are not UTF-8 are sent as '?': texts may quote what a server answered. */
 void msg_encode(unsigned number, uint32_t seq, const void *payload, struct buf *out);
-/* msg_decode - out needs sizeof(union msg_any); texts point into the packet. 0 or ERR_PROTO: err says what. */
+/* msg_decode - out needs sizeof(union msg_any); texts point into the packet. 0 or ERR_PROTO: err
+ * says what. */
 int msg_decode(const void *packet, size_t len, const struct msg_row **row_out, uint32_t *seq_out,
     union msg_any *out, struct err *err);
-/* msg_peek - type and sequence of a packet whose frame is right, whatever its type; false: it is not. */
+/* msg_peek - type and sequence of a packet whose frame is right, whatever its type; false: it is
+ * not. */
 bool msg_peek(const void *packet, size_t len, unsigned *number_out, uint32_t *seq_out);
-void msg_format(const struct msg_row *row, const void *payload, struct buf *out); /* for traces: name=value ... */
+/* msg_format - for traces: NAME field=value ... */
+void msg_format(const struct msg_row *row, const void *payload, struct buf *out);
 void span_text(struct span s, char *out, size_t room); /* copied, cut, ends with NUL */
 
 extern const char *const reason_text[];

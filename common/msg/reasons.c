@@ -1,5 +1,5 @@
-/* The words for why a probe ended as it did, from reasons.def. Numbers without a row have no text: ask below
- * REASONS, and expect NULL in a gap. */
+/* The words for why a probe ended as it did, from reasons.def. Numbers without a row have no
+ * text: ask below REASONS, and expect NULL in a gap. */
 #include "msg/msg.h"
 
 #define REASON(number, name, text) [number] = text,

@@ -1,8 +1,9 @@
-/* One end of a connection of the bus. Packets that the kernel does not take at once wait in a queue; their own headers
- * say where one ends. The limit of the queue is the caller's business, because only he knows what may be dropped.
+/* One end of a connection of the bus. Packets that the kernel does not take at once wait in a
+ * queue; their own headers say where one ends. The limit of the queue is the caller's business,
+ * because only he knows what may be dropped.
  *
- * Reading is bounded: WIRE_BURST packets a turn, so one talkative peer does not starve the others. A packet that is no
- * message of ours ends the connection; one of an unknown type does not.
+ * Reading is bounded: WIRE_BURST packets a turn, so one talkative peer does not starve the others.
+ * A packet that is no message of ours ends the connection; one of an unknown type does not.
  *
  * It knows nothing of requests, rights or topics. */
 #include "msg/wire_priv.h"

@@ -1,7 +1,8 @@
-/* wire_priv.h - one end of a connection of the bus: packets out through a queue, packets in to callbacks. Shared by
- * bus.c and bus_link.c.
+/* wire_priv.h - one end of a connection of the bus: packets out through a queue, packets in to
+ * callbacks. Shared by bus.c and bus_link.c.
  *
- * Nothing here calls back but the loop: whatever goes wrong while sending is told by closed() in a later turn. */
+ * Nothing here calls back but the loop: whatever goes wrong while sending is told by closed() in
+ * a later turn. */
 #ifndef MSG_WIRE_PRIV_H
 #define MSG_WIRE_PRIV_H
 

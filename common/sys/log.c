@@ -1,12 +1,13 @@
-/* Log lines: to the journal in its native protocol (one datagram of NAME=value fields) when systemd connected
- * stderr to it, else to stderr as "lbd-check: text". A terminal and a file get the time in front, a pipe does not:
- * who reads it has a clock.
+/* Log lines: to the journal in its native protocol (one datagram of NAME=value fields) when systemd
+ * connected stderr to it, else to stderr as "lbd-check: text". A terminal and a file get the time
+ * in front, a pipe does not: who reads it has a clock.
  *
- * A warning or error with the same text as one of the last LOG_QUIET_S seconds is counted, not written. When the
- * time is over, one line says how often it came. The text is compared whole: messages that differ in a name or number
- * are different.
+ * A warning or error with the same text as one of the last LOG_QUIET_S seconds is counted, not
+ * written. When the time is over, one line says how often it came. The text is compared whole:
+ * messages that differ in a name or number are different.
  *
- * It does not block on a full journal socket (the line then goes to stderr), and it never ends the process. */
+ * It does not block on a full journal socket (the line then goes to stderr), and it never ends
+ * the process. */
 #include "sys/log.h"
 #include "base/mono.h"
 
@@ -94,7 +95,8 @@ log_wants(enum log_priority p)
 	return (int)p <= atomic_load_explicit(&lg.most, memory_order_relaxed);
 }
 
-/* Text is cleaned of newlines and other control characters before, so every field is "NAME=value\n". */
+/* Text is cleaned of newlines and other control characters before, so every field is
+ * "NAME=value\n". */
 static bool
 to_journal(enum log_priority p, const char *fields, const char *text)
 {

@@ -1,11 +1,13 @@
 /* The event loop: a thin skin over libevent, which no other file of common/ includes.
  *
- * One turn is: wait for events, call back, then run what was deferred. Work that is deferred by deferred work waits
- * for the next turn, so two callbacks that defer each other cannot starve the descriptors. Wakes from other threads
- * go through a queue under a mutex and one eventfd; many wakes before the loop looks cost one write.
+ * One turn is: wait for events, call back, then run what was deferred. Work that is deferred by
+ * deferred work waits for the next turn, so two callbacks that defer each other cannot starve the
+ * descriptors. Wakes from other threads go through a queue under a mutex and one eventfd; many
+ * wakes before the loop looks cost one write.
  *
- * libevent reads its clock once a turn and uses the coarse one, so its timers may be some milliseconds early. A
- * timer here keeps the instant it was asked for and waits for the rest when it is called too early.
+ * libevent reads its clock once a turn and uses the coarse one, so its timers may be some
+ * milliseconds early. A timer here keeps the instant it was asked for and waits for the rest when
+ * it is called too early.
  *
  * libevent's own locking is off: everything but loop_wake belongs to the loop's thread. */
 #include "sys/loop.h"

@@ -1,5 +1,6 @@
-/* loop.h - one event loop per process or thread, on libevent. Everything here belongs to the loop's thread,
- * but loop_wake. Callbacks never free the object that called them: loop_defer ends it after the turn. */
+/* loop.h - one event loop per process or thread, on libevent. Everything here belongs to the
+ * loop's thread, but loop_wake. Callbacks never free the object that called them: loop_defer
+ * ends it after the turn. */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
 
@@ -15,12 +16,14 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 int loop_run(struct loop *l); /* until loop_stop, also one before it; 0 or -errno */
 void loop_stop(struct loop *l);
-struct event_base *loop_base(struct loop *l); /* for adapters that need libevent itself (lbd-proxy/io.c) */
-uint64_t loop_turns(const struct loop *l);    /* for watchdogs */
+/* loop_base - for adapters that need libevent itself (lbd-proxy/io.c) */
+struct event_base *loop_base(struct loop *l);
+uint64_t loop_turns(const struct loop *l); /* for watchdogs */
 
 typedef void (*loop_fn)(void *arg);
 void loop_defer(struct loop *l, loop_fn fn, void *arg); /* after this turn's callbacks, once */
-void loop_wake(struct loop *l, loop_fn fn, void *arg);	 /* from any thread: fn runs in the loop's thread */
+/* loop_wake - from any thread: fn runs in the loop's thread */
+void loop_wake(struct loop *l, loop_fn fn, void *arg);
 
 struct loop_timer {
 	struct loop *loop;
@@ -43,7 +46,8 @@ struct loop_fd {
 	void *arg;
 	unsigned want;
 };
-void loop_fd_init(struct loop_fd *f, struct loop *l, int fd, void (*fn)(void *arg, unsigned ready), void *arg);
+void loop_fd_init(
+    struct loop_fd *f, struct loop *l, int fd, void (*fn)(void *arg, unsigned ready), void *arg);
 void loop_fd_want(struct loop_fd *f, unsigned want); /* level triggered; 0 is silent */
 void loop_fd_fini(struct loop_fd *f);
 

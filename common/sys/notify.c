@@ -1,6 +1,6 @@
-/* What systemd wants to hear from a service, and what it hands over: sd_notify(3) and sd_listen_fds(3) in some lines,
- * so that no daemon needs libsystemd. Everything here does nothing when systemd did not start the process.
- * Messages are lost rather than waited for. */
+/* What systemd wants to hear from a service, and what it hands over: sd_notify(3) and
+ * sd_listen_fds(3) in some lines, so that no daemon needs libsystemd. Everything here does
+ * nothing when systemd did not start the process. Messages are lost rather than waited for. */
 #include "sys/notify.h"
 
 #include <fcntl.h>

@@ -9,8 +9,10 @@ void notify_stopping(void);
 void notify_reloading(void);
 void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void notify_watchdog(void);
-dur_t notify_watchdog_interval(void); /* half of WATCHDOG_USEC when it is for this process; 0 is none */
-/* Sockets handed over by systemd (LISTEN_FDS); returns how many, from descriptor 3 on. name may be NULL. */
+/* half of WATCHDOG_USEC when it is for this process; 0 is none */
+dur_t notify_watchdog_interval(void);
+/* Sockets handed over by systemd (LISTEN_FDS); returns how many, from descriptor 3 on. name may
+ * be NULL. */
 int notify_listen_fds(const char *name, int *fds, int max);
 
 #endif

@@ -1,5 +1,6 @@
-/* Where the suite's folders are: one root for tests, demo and a second node on the machine, "" for the machine
- * itself. Only names are decided here; the folders are made by paths_make, and the files by who owns them. */
+/* Where the suite's folders are: one root for tests, demo and a second node on the machine, ""
+ * for the machine itself. Only names are decided here; the folders are made by paths_make, and
+ * the files by who owns them. */
 #include "sys/paths.h"
 
 #include <errno.h>

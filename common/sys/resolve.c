@@ -1,11 +1,13 @@
-/* Names to addresses without blocking: c-ares asks (hosts file, "localhost" and DNS, as the machine is set up), its
- * sockets and its clock hang on our loop.
+/* Names to addresses without blocking: c-ares asks (hosts file, "localhost" and DNS, as the machine
+ * is set up), its sockets and its clock hang on our loop.
  *
- * Every watched name has a timer. It fires, the name is asked for, and the answer sets the timer again: after the TTL,
- * or after a failure with growing distance. The address a watcher has stays as long as the answers still contain it, so
- * a name with several addresses does not move with every answer; and it stays when the name stops resolving.
+ * Every watched name has a timer. It fires, the name is asked for, and the answer sets the timer
+ * again: after the TTL, or after a failure with growing distance. The address a watcher has stays
+ * as long as the answers still contain it, so a name with several addresses does not move with
+ * every answer; and it stays when the name stops resolving.
  *
- * Callbacks come from the loop only. A watch that ends while its query is out is freed by the query's end. */
+ * Callbacks come from the loop only. A watch that ends while its query is out is freed by the
+ * query's end. */
 #include "sys/resolve.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -105,7 +107,8 @@ slot_of(struct resolver *r, ares_socket_t fd)
 	return none;
 }
 
-/* c-ares opens, closes, or wants something else of a socket. Without a slot its own clock still ends the query. */
+/* c-ares opens, closes, or wants something else of a socket. Without a slot its own clock still
+ * ends the query. */
 static void
 on_socket(void *arg, ares_socket_t fd, int readable, int writable)
 {
@@ -135,7 +138,8 @@ conf_time(struct timespec *out)
 	*out = stat(CONF, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
 }
 
-/* The channel as the machine is set up now. Made anew when resolv.conf changed and no query is out. */
+/* The channel as the machine is set up now. Made anew when resolv.conf changed and no query is
+ * out. */
 static bool
 open_channel(struct resolver *r)
 {
@@ -162,7 +166,8 @@ open_channel(struct resolver *r)
 	return r->channel != NULL;
 }
 
-/* The address to use: the one in use when it is still there, else the first. Also the shortest TTL. */
+/* The address to use: the one in use when it is still there, else the first. Also the shortest
+ * TTL. */
 static bool
 choose(const struct ares_addrinfo *ai, const struct addr *have, struct addr *out, dur_t *ttl_out)
 {

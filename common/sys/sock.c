@@ -1,5 +1,6 @@
-/* Sockets of the two kinds the suite uses, made the same way everywhere: TCP listeners and connections of the data
- * plane, and Unix sockets that keep message borders for the bus. Nothing here reads or writes. */
+/* Sockets of the two kinds the suite uses, made the same way everywhere: TCP listeners and
+ * connections of the data plane, and Unix sockets that keep message borders for the bus. Nothing
+ * here reads or writes. */
 #include "sys/sock.h"
 
 #include <errno.h>

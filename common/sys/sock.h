@@ -5,8 +5,9 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* sock_listen_tcp - SO_REUSEADDR, SO_REUSEPORT, IP_FREEBIND (S139: the address may not be here yet),
- * IPV6_V6ONLY, TCP_NODELAY inherited; defer_s > 0 sets TCP_DEFER_ACCEPT. Returns fd, or code with err filled. */
+/* sock_listen_tcp - SO_REUSEADDR, SO_REUSEPORT, IP_FREEBIND (S139: the address may not be here
+ * yet), IPV6_V6ONLY, TCP_NODELAY inherited; defer_s > 0 sets TCP_DEFER_ACCEPT. Returns fd, or
+ * code with err filled. */
 int sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, struct err *err);
 /* sock_connect_tcp - starts; -EINPROGRESS is not an error here: returns fd, or -errno. */
 int sock_connect_tcp(const struct addr *a, uint16_t port);
@@ -14,7 +15,8 @@ int sock_error(int fd); /* SO_ERROR as 0 or -errno */
 
 /* Unix seqpacket sockets; path must fit sun_path (err says so). */
 int sock_listen_unix(const char *path, unsigned mode, struct err *err);
-int sock_connect_unix(const char *path); /* fd or -errno; -EAGAIN: nobody accepts there at the moment */
+/* sock_connect_unix - fd or -errno; -EAGAIN: nobody accepts there at the moment */
+int sock_connect_unix(const char *path);
 struct sock_peer {
 	unsigned uid, gid;
 	int pid;

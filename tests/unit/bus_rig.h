@@ -1,4 +1,5 @@
-/* bus_rig.h - a bus to test against: a loop, a server that plays lbd-check, and peers made by hand. */
+/* bus_rig.h - a bus to test against: a loop, a server that plays lbd-check, and peers made by
+ * hand. */
 #ifndef TESTS_UNIT_BUS_RIG_H
 #define TESTS_UNIT_BUS_RIG_H
 

@@ -1,4 +1,5 @@
-/* A tiny daemon on the skeleton, in a process and a root folder of its own: start, commits, faults, signals, stop. */
+/* A tiny daemon on the skeleton, in a process and a root folder of its own: start, commits,
+ * faults, signals, stop. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

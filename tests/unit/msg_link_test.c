@@ -1,4 +1,5 @@
-/* Links that come back by themselves, the blocking client, rights of users, and announcing to all. */
+/* Links that come back by themselves, the blocking client, rights of users, and announcing to
+ * all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Every row of messages.def, made from the rows: round trip, every truncation, every unknown tag, doubled tags, wrong
- * widths, missing fields. A new message needs no new case here. */
+/* Every row of messages.def, made from the rows: round trip, every truncation, every unknown
+ * tag, doubled tags, wrong widths, missing fields. A new message needs no new case here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How a field is written, found out from the encoding itself: its length in a packet with all fields. */
+/* How a field is written, found out from the encoding itself: its length in a packet with all
+ * fields. */
 struct place {
 	size_t at, len; /* of the whole field, tag and length included */
 	unsigned tag;
@@ -30,8 +31,8 @@ random_bits(void)
 	return next_random;
 }
 
-/* A packet of the row with every field present and no number zero. The struct's bytes are not the test's business:
- * fields are put in by tag, with the width that an encoded zero of it has. */
+/* A packet of the row with every field present and no number zero. The struct's bytes are not
+ * the test's business: fields are put in by tag, with the width that an encoded zero of it has. */
 static void
 zero_packet(const struct msg_row *row, struct buf *out)
 {

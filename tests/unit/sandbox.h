@@ -1,5 +1,5 @@
-/* sandbox.h - for tests that need a network or files of the machine of their own: in a child process, new namespaces of
- * network and mounts, through a user namespace when we are not root. */
+/* sandbox.h - for tests that need a network or files of the machine of their own: in a child
+ * process, new namespaces of network and mounts, through a user namespace when we are not root. */
 #ifndef TESTS_UNIT_SANDBOX_H
 #define TESTS_UNIT_SANDBOX_H
 

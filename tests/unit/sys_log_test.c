@@ -1,4 +1,5 @@
-/* Log lines as they arrive at stderr: a pipe gets them plain, a file with the time; what repeats is counted. */
+/* Log lines as they arrive at stderr: a pipe gets them plain, a file with the time; what repeats
+ * is counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

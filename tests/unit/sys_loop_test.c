@@ -1,4 +1,5 @@
-/* The loop: order of deferred work, timers that are never early, descriptors, signals, wakes from other threads. */
+/* The loop: order of deferred work, timers that are never early, descriptors, signals, wakes
+ * from other threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Addresses of the node, in a network namespace of the test's own; finding among given addresses. */
+/* Addresses of the node, in a network namespace of the test's own; finding among given
+ * addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

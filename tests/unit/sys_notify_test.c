@@ -1,4 +1,5 @@
-/* What systemd hears, through a socket of the test's own; what it hands over, through the environment. */
+/* What systemd hears, through a socket of the test's own; what it hands over, through the
+ * environment. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

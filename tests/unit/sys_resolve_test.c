@@ -1,5 +1,6 @@
-/* Names to addresses: the hosts file, a name server of the test's own, and names that do not exist. Everything happens
- * in namespaces of the test's own, with resolv.conf and hosts of its own. */
+/* Names to addresses: the hosts file, a name server of the test's own, and names that do not
+ * exist. Everything happens in namespaces of the test's own, with resolv.conf and hosts of its
+ * own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Sockets and folders: listeners share a port, take addresses that are not here yet, and say clearly what fails. */
+/* Sockets and folders: listeners share a port, take addresses that are not here yet, and say
+ * clearly what fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
