@@ -1,0 +1,143 @@
+/* What an order means at an instant; views, their references, and counters. */
+#include "lbd-proxy/runtime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+test_admission(void **state)
+{
+	static const struct {
+		uint8_t state;
+		uint32_t weight;
+		int64_t since, until;
+		uint32_t drain_ms;
+		bool drain_cut;
+		int64_t now;
+		struct admission want;
+		const char *why;
+	} rows[] = {
+		{ admin_state_online, 100, 0, 0, 0, true, 1000, { true, true, false, 0 },
+		    "online" },
+		{ admin_state_online, 0, 0, 0, 0, true, 1000, { false, true, false, 0 },
+		    "weight 0 keeps who belongs to it" },
+		{ admin_state_drain, 0, 900, 0, 0, true, 1000, { false, true, false, 0 },
+		    "drain without end" },
+		{ admin_state_drain, 0, 900, 1100, 0, true, 1000, { false, true, false, 1100 },
+		    "drain until" },
+		{ admin_state_drain, 0, 900, 1100, 0, true, 1100, { false, false, true, 0 },
+		    "over: cut" },
+		{ admin_state_drain, 0, 900, 1100, 0, false, 1100, { false, false, false, 0 },
+		    "over: kept" },
+		{ admin_state_drain, 0, 900, 0, 200000, true, 1000, { false, true, false, 1100 },
+		    "the service's drain timeout" },
+		{ admin_state_drain, 0, 900, 0, 100000, true, 1000, { false, false, true, 0 },
+		    "and it is over" },
+		{ admin_state_drain, 0, 900, 2000, 100000, true, 1000, { false, true, false, 2000 },
+		    "the order's own end wins" },
+		{ admin_state_halt, 0, 900, 0, 0, true, 1000, { false, false, true, 0 },
+		    "halt is at once" },
+		{ admin_state_halt, 0, 900, 1010, 0, true, 1000, { false, false, false, 1010 },
+		    "halt with grace" },
+		{ admin_state_halt, 0, 900, 1010, 0, false, 1010, { false, false, true, 0 },
+		    "grace is over" },
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct admin a = {
+			.state = rows[i].state, .since = rows[i].since, .until = rows[i].until
+		};
+		struct service s = { .drain_timeout = rows[i].drain_ms,
+			.drain_cut = rows[i].drain_cut };
+		struct admission got;
+
+		runtime_admission(&a, &s, rows[i].weight, rows[i].now, &got);
+		if (got.fresh != rows[i].want.fresh || got.known != rows[i].want.known ||
+		    got.cut != rows[i].want.cut || got.next != rows[i].want.next)
+			fail_msg("%s: fresh %d known %d cut %d next %lld", rows[i].why, got.fresh,
+			    got.known, got.cut, (long long)got.next);
+	}
+}
+
+static void
+test_views(void **state)
+{
+	struct service row = { .id = 7,
+		.name = "web",
+		.cookie = "SID",
+		.persistence = persistence_cookie,
+		.head_max = 16384,
+		.connect_timeout = 5000 };
+	struct svc *svc = svc_new(7, 2);
+	struct view_server at[2] = { { .srv = srv_new(1, 7, 2), .weight = 1 },
+		{ .srv = srv_new(2, 7, 2), .weight = 2 } };
+	struct view *a, *b;
+
+	(void)state;
+	a = view_new(svc, &row, at, 2);
+	b = view_new(svc, &row, at, 2);
+	assert_true(view_same(a, b));
+	assert_int_equal(a->connect, 5000000);
+	assert_string_equal(a->cookie, "SID");
+	assert_int_equal(cookie_map_find(&a->tokens, at[1].srv->token), 1);
+	view_unref(b);
+	at[1].weight = 3;
+	b = view_new(svc, &row, at, 2);
+	assert_false(view_same(a, b));
+	view_unref(b);
+	at[1].weight = 2;
+	row.retries = 1;
+	b = view_new(svc, &row, at, 2);
+	assert_false(view_same(a, b));
+	/* The views hold what they need. */
+	srv_unref(at[0].srv);
+	srv_unref(at[1].srv);
+	svc_unref(svc);
+	assert_int_equal(b->at[0].srv->id, 1);
+	view_unref(b);
+	view_unref(view_ref(a));
+	view_unref(a);
+}
+
+static void
+test_counters(void **state)
+{
+	struct svc *s = svc_new(1, 3);
+	struct service_counters n;
+
+	(void)state;
+	COUNT_ADD(s->of[0].n.requests_total, 5);
+	COUNT(s->of[2].n.requests_total);
+	COUNT(s->of[1].n.conns_total);
+	atomic_store(&s->conns, 4);
+	svc_counts(s, &n);
+	assert_int_equal(n.requests_total, 6);
+	assert_int_equal(n.conns_total, 1);
+	assert_int_equal(n.conns, 4);
+	svc_flush(s, 99);
+	COUNT(s->of[1].n.requests_total);
+	svc_counts(s, &n);
+	assert_int_equal(n.requests_total, 1);
+	assert_int_equal(n.conns_total, 0);
+	assert_int_equal(n.conns, 4); /* a gauge is a value now */
+	assert_int_equal(s->since, 99);
+	svc_unref(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_admission),
+		cmocka_unit_test(test_views),
+		cmocka_unit_test(test_counters),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
