@@ -50,6 +50,8 @@ no_host(const struct addr *a)
 	static const uint8_t zero[16], ones[4] = { 255, 255, 255, 255 };
 	size_t n = a->family == 4 ? 4 : 16;
 
+	if (a->b[0] > 0 && a->b[0] < 0xe0)
+		return NULL; /* nearly all */
 	if (memcmp(a->b, zero, n) == 0)
 		return "the unspecified address";
 	if (a->family == 4 && memcmp(a->b, ones, n) == 0)
@@ -144,10 +146,16 @@ check_places(struct look *l, const struct kids *k)
 	const void **sorted;
 	int rc = 0;
 
-	for (uint32_t i = 0; k->n <= FEW_SERVERS && i < k->n; i++)
-		for (uint32_t j = 0; j < i; j++)
-			if (by_place(&k->row[i], &k->row[j]) == 0)
-				return same_place(l, k->row[i], k->row[j]);
+	for (uint32_t i = 0; k->n <= FEW_SERVERS && i < k->n; i++) {
+		const struct server *a = k->row[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct server *b = k->row[j];
+
+			if (a->port == b->port && by_host(&a->address, &b->address) == 0)
+				return same_place(l, a, b);
+		}
+	}
 	if (k->n <= FEW_SERVERS)
 		return 0;
 	sorted = mem_alloc(k->n * sizeof(*sorted));
@@ -219,22 +227,31 @@ check_services(struct look *l)
 	return rc;
 }
 
-/* A range of ports at an address. */
+/* A range of ports at an address. The key sorts as bytes: family, address, protocol, first port. */
+#define SPAN_PLACE 18 /* bytes of the key before the port */
 struct span {
-	const struct service *s;
+	uint8_t key[SPAN_PLACE + 2];
 	uint16_t lo, hi;
+	const struct service *s;
 };
+
+static void
+span_init(struct span *v, const struct service *s, uint16_t lo, uint16_t hi)
+{
+	*v = (struct span){ .lo = lo, .hi = hi, .s = s };
+	v->key[0] = s->address.family;
+	memcpy(v->key + 1, s->address.b, sizeof(s->address.b));
+	v->key[SPAN_PLACE - 1] = s->protocol;
+	v->key[SPAN_PLACE] = (uint8_t)(lo >> 8);
+	v->key[SPAN_PLACE + 1] = (uint8_t)lo;
+}
 
 static int
 by_span(const void *a, const void *b)
 {
 	const struct span *x = a, *y = b;
-	int cmp = memcmp(&x->s->address, &y->s->address, sizeof(x->s->address));
+	int cmp = memcmp(x->key, y->key, sizeof(x->key));
 
-	if (cmp == 0)
-		cmp = (int)x->s->protocol - (int)y->s->protocol;
-	if (cmp == 0)
-		cmp = (int)x->lo - (int)y->lo;
 	return cmp != 0 ? cmp : x->s->id < y->s->id ? -1 : x->s->id > y->s->id;
 }
 
@@ -258,9 +275,7 @@ check_overlaps(struct look *l, const struct span *v, uint32_t n)
 	uint32_t widest = 0;
 
 	for (uint32_t i = 1; i < n; i++) {
-		const struct service *a = v[widest].s, *b = v[i].s;
-		bool same = memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
-			    a->protocol == b->protocol;
+		bool same = memcmp(v[widest].key, v[i].key, SPAN_PLACE) == 0;
 
 		if (same && v[i].lo <= v[widest].hi)
 			return overlap(l, &v[widest], &v[i]);
@@ -274,13 +289,13 @@ static const struct service *
 service_at(const struct span *v, uint32_t n, const struct addr *a)
 {
 	uint32_t lo = 0, hi = n;
-	struct addr host = *a;
+	uint8_t key[sizeof(a->b) + 1] = { a->family };
 
-	host.len = a->family == 4 ? 32 : 128;
+	memcpy(key + 1, a->b, sizeof(a->b));
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (memcmp(&v[mid].s->address, &host, sizeof(host)) < 0)
+		if (memcmp(v[mid].key, key, sizeof(key)) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -304,7 +319,7 @@ check_spans(struct look *l)
 			v = mem_grow(v, cap * sizeof(*v));
 		}
 		for (unsigned r = 0; r < s->ports->n; r++)
-			v[n++] = (struct span){ s, s->ports->r[r].lo, s->ports->r[r].hi };
+			span_init(&v[n++], s, s->ports->r[r].lo, s->ports->r[r].hi);
 	}
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_span);
