@@ -11,6 +11,7 @@
 #include "msg/client.h"
 #include "store/store.h"
 #include "tests/unit/bus_rig.h"
+#include "tests/unit/sandbox.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -494,6 +495,57 @@ test_rights(void **state)
 	assert_int_equal(rights_check(&ha, msg_row(MSG_HEALTH), &err), ERR_DENIED);
 }
 
+/* With users and groups of the test's own; 0 is as it should be. */
+static int
+with_users(void)
+{
+	static const struct {
+		unsigned uid, gid;
+		const char *program;
+		int hello;
+		bool daemon, oper;
+	} users[] = {
+		{ 4001, 4001, "lbd-proxy", 0, true, false },
+		{ 4001, 4001, "lbd-web", ERR_DENIED, false, false },
+		{ 4001, 4001, "lbctl", 0, false, false },
+		{ 4002, 4002, "lbctl", 0, false, true }, /* ann: member by name */
+		{ 4003, 4000, "lbctl", 0, false, true }, /* bob: by his first group */
+		{ 4004, 4000, "lbctl", 0, false, true }, /* without a name */
+		{ 4005, 4005, "lbctl", 0, false, false },
+		{ 4002, 4002, "lbd-ha", ERR_DENIED, false, false },
+	};
+	struct err e;
+
+	if (mount("none", "/mnt", "tmpfs", 0, NULL) == -1)
+		return SANDBOX_NONE;
+	sandbox_write("/mnt/passwd", "root:x:0:0::/:/bin/sh\nlbd-proxy:x:4001:4001::/:/bin/false\n"
+				     "ann:x:4002:4002::/:/bin/sh\nbob:x:4003:4000::/:/bin/sh\n");
+	sandbox_write("/mnt/group", "root:x:0:\nlbd-admin:x:4000:ann\n");
+	if (mount("/mnt/passwd", "/etc/passwd", NULL, MS_BIND, NULL) == -1 ||
+	    mount("/mnt/group", "/etc/group", NULL, MS_BIND, NULL) == -1)
+		return SANDBOX_NONE;
+	for (unsigned i = 0; i < ARRAY_LEN(users); i++) {
+		struct rights r = { 0 };
+
+		if (rights_find(users[i].uid, users[i].gid, users[i].program, &r, &e) !=
+			users[i].hello ||
+		    r.daemon != users[i].daemon || r.oper != users[i].oper || r.anyone)
+			return (int)i + 1;
+	}
+	return 0;
+}
+
+static void
+test_users_and_groups(void **state)
+{
+	int status = sandbox_run(with_users);
+
+	(void)state;
+	if (status == SANDBOX_NONE)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 static char told[400];
 
 static void
@@ -553,6 +605,7 @@ main(void)
 		S(test_client_calls),
 		S(test_nobody_may_look_but_not_order),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_users_and_groups),
 		S(test_announce),
 	};
 
