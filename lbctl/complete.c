@@ -344,10 +344,9 @@ complete_words(struct ctl *c, int argc, char **argv)
 		offer_option_value(&o, waits);
 	else if (o.word[0] == '-')
 		offer_options(&o);
-	else if (c->cmd == NULL)
-		offer_commands(
-		    &o, argc > 0 && command_is_group(argv[argc - 1]) ? argv[argc - 1] : NULL);
-	else if (argument_at(&o, o.at, &a))
+	else if (c->cmd == NULL && (c->first == NULL || command_is_group(c->first)))
+		offer_commands(&o, c->first);
+	else if (c->cmd != NULL && argument_at(&o, o.at, &a))
 		offer_argument(&o, a.name);
 	return 0;
 }

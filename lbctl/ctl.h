@@ -13,7 +13,8 @@ enum { EXIT_OK = 0, EXIT_DIFFERS = 1, EXIT_FAULT = 1 };
 
 struct ctl {
 	const struct command *cmd;
-	int argc; /* arguments of the command */
+	const char *first; /* first word of the line; NULL: there was none */
+	int argc;	   /* arguments of the command */
 	char **argv;
 	const char *opt[OPTIONS]; /* NULL: not given; "" for a flag */
 	int64_t num[OPTIONS];	  /* of NUMBER and TIME (milliseconds) */

@@ -183,6 +183,8 @@ take_word(struct scan *s, char *word, struct err *err)
 		c->argv[c->argc++] = word;
 		return 0;
 	}
+	if (c->first == NULL)
+		c->first = word;
 	if (s->group != NULL) {
 		c->cmd = command_find(s->group, word);
 		if (c->cmd == NULL)
