@@ -93,7 +93,9 @@ int store_revert(struct store *st, const struct commit_info *info, struct commit
 
 /* Transactions that live between two commands of lbctl or requests of the API. */
 int store_tx_begin(struct store *st, const struct commit_info *info, uint32_t *id_out, struct err *err);
-int store_tx_add(struct store *st, uint32_t id, const struct doc *d, struct err *err); /* checked, not applied */
+/* store_tx_add - checked with all edits before it, not applied. Texts of secrets are put away, and "@N" stands in
+ * their place in d too. */
+int store_tx_add(struct store *st, uint32_t id, const struct doc *d, struct err *err);
 /* store_tx_load - all edits so far; base_out is the SHARED head it began at. */
 int store_tx_load(struct store *st, uint32_t id, struct doc *d, uint32_t *base_out, struct err *err);
 int store_tx_end(struct store *st, uint32_t id, struct err *err); /* forget it, after commit or abort */

@@ -111,7 +111,7 @@ put_secret(struct edit *e, const struct field *f, const char *text, struct cell 
 		rc = store_secrets(e->st, &s, e->err);
 		if (rc == 0 && !secret_exists(s, (uint32_t)named.i))
 			rc = err_field(e->err, ERR_INVALID, NULL, f->name,
-			    "%s is no secret that is kept here", text);
+			    "is no secret that is kept here; a text must not begin with @");
 		*c = rc == 0 ? named : *c;
 		return rc;
 	}

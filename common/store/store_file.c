@@ -116,6 +116,7 @@ file_install(const char *fresh, const char *path, struct err *err)
 {
 	static const char *const beside[] = { "-wal", "-shm", "-journal" };
 	char old[STORE_PATH_MAX + 16];
+	int fd;
 
 	/* What stands beside path belongs to a file that is not there any more, or that is given up. */
 	for (unsigned i = 0; i < ARRAY_LEN(beside); i++) {
@@ -126,6 +127,14 @@ file_install(const char *fresh, const char *path, struct err *err)
 	}
 	if (rename(fresh, path) == -1)
 		return err_set(err, ERR_STORE, "%s: %s", path, strerror(errno));
+	(void)snprintf(old, sizeof(old), "%s", path);
+	*strrchr(old, '/') = '\0';
+	fd = open(
+	    old, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name must outlive a power cut too */
+	if (fd != -1) {
+		(void)fsync(fd);
+		(void)close(fd);
+	}
 	return 0;
 }
 

@@ -82,8 +82,8 @@ load_whole(struct store *st, struct err *err)
 	for (unsigned i = 0; i < SCOPES; i++)
 		l.b.s->revision[i] = store_head(st, (enum scope)i);
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++) {
-		if (objects[k].scope >= SCOPES)
-			continue;
+		if (objects[k].scope >= SCOPES || !st->has[k][0])
+			continue; /* never stored, or newer than the file */
 		rc = rows_each(st, &objects[k], load_row, &l, err);
 		if (rc == 0)
 			builder_kind(&l.b, &objects[k]);

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define QUICK_CHECK_MAX (384 * 1024) /* takes 1 ms; larger files are not looked through at opening */
+#define QUICK_CHECK_MAX \
+	(384 * 1024) /* takes 1 ms; larger files are not looked through at opening */
 
 static const char *
 way_back(struct store *st, int code, char *out, size_t n)

@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "store/store_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -80,6 +81,16 @@ store_tx_load(struct store *st, uint32_t id, struct doc *d, uint32_t *base_out, 
 	return step == SQLITE_ROW ? load_edits(st, id, d, err) : store_fault(st, err);
 }
 
+static int64_t
+kept_bytes(struct store *st, uint32_t id)
+{
+	char sql[80];
+
+	(void)snprintf(
+	    sql, sizeof(sql), "SELECT sum(length(doc)) FROM tx_edit WHERE tx=%u", (unsigned)id);
+	return store_number(st, sql);
+}
+
 int
 store_tx_add(struct store *st, uint32_t id, const struct doc *d, struct err *err)
 {
@@ -97,8 +108,9 @@ store_tx_add(struct store *st, uint32_t id, const struct doc *d, struct err *err
 		doc_save(d, &text);
 		rc = doc_load(&all, buf_text(&text), text.len, err);
 	}
-	if (rc == 0 && text.len > TX_BYTES_MAX)
-		rc = err_set(err, ERR_INVALID, "the edit is longer than %d bytes", TX_BYTES_MAX);
+	if (rc == 0 && kept_bytes(st, id) + (int64_t)text.len > TX_BYTES_MAX)
+		rc = err_set(err, ERR_INVALID, "transaction %u would be longer than %d bytes",
+		    (unsigned)id, TX_BYTES_MAX);
 	if (rc == 0)
 		rc = store_edit(st, &all, &dry, NULL, err);
 	if (rc == 0) {

@@ -71,7 +71,7 @@ static const struct row_case cases[] = {
 	{ "create vip web address=10.0.0.1 ports=80; create vip api address=10.0.0.1 ports=81",
 	    "rename vip api web", ERR_CONFLICT, "name: exists already" },
 	{ NULL, "create user u password=short", ERR_INVALID, "password: is 5 bytes long" },
-	{ NULL, "create user u password=@99", ERR_INVALID, "@99 is no secret" },
+	{ NULL, "create user u password=@99", ERR_INVALID, "password: is no secret that is kept" },
 	{ NULL, "set setting main history=5", ERR_INVALID, "setting: history:" },
 };
 

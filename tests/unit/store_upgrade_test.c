@@ -160,6 +160,7 @@ test_each_column_missing(void **state)
 static void
 test_tables_of_an_older_build_are_missing(void **state)
 {
+	struct store *reader = NULL;
 	struct snapshot *s;
 
 	(void)state;
@@ -167,11 +168,20 @@ test_tables_of_an_older_build_are_missing(void **state)
 	run_sql(
 	    "DROP TABLE tx; DROP TABLE tx_edit; DROP TABLE trial; DROP TABLE meta; DROP TABLE admin; DROP TABLE token;"
 	    "PRAGMA user_version=0");
+	run_sql("CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT");
+	assert_good(store_open(dir, STORE_READ, &reader, &err));
+	assert_good(store_snapshot(reader, &s, &err));
+	assert_int_equal(snapshot_count(s, KIND_token), 0);
+	snapshot_unref(s);
 	assert_good(store_open(dir, STORE_WRITE, &st, &err));
 	s = look();
 	assert_int_equal(snapshot_count(s, KIND_service), 2);
 	snapshot_unref(s);
 	assert_good(edit("create token t"));
+	assert_good(store_snapshot(reader, &s, &err));
+	assert_int_equal(snapshot_count(s, KIND_token), 1);
+	snapshot_unref(s);
+	store_close(reader);
 }
 
 static void
