@@ -22,6 +22,12 @@ server_broke(struct http *h)
 	COUNT(h->c->svc->n->server_aborts);
 }
 
+void
+http_break_off(struct http *h)
+{
+	http_abort(h, h->down == H1_UNTIL_CLOSE);
+}
+
 static bool
 bad_answer(struct http *h)
 {
@@ -262,7 +268,7 @@ http_pump_down(struct http *h)
 	case FLOW_FROM: break;
 	}
 	server_broke(h);
-	http_abort(h, true);
+	http_break_off(h);
 	return false;
 }
 
@@ -298,7 +304,7 @@ on_timeout(struct conn *s)
 	}
 	server_broke(h);
 	if (h->told)
-		http_abort(h, true);
+		http_break_off(h);
 	else
 		http_fail(h, 504);
 }

@@ -142,13 +142,14 @@ void
 http_abort(struct http *h, bool reset)
 {
 	struct conn *c = h->c;
+	bool linger = h->state != HTTP_HEAD && !h->up_over;
 
 	http_drop_server(h);
 	http_free(h);
 	if (reset)
 		conn_reset(c);
 	else
-		conn_close(c);
+		conn_finish(c, linger);
 }
 
 void

@@ -55,7 +55,9 @@ struct http {
 void http_complete(struct http *h);
 /* Tell the client, if nothing was told yet; then its connection ends. */
 void http_fail(struct http *h, unsigned status);
-/* The answer cannot be completed, or nobody is there to read it. */
+/* The answer cannot be completed, or nobody is there to read it. Without reset the client gets what there is, and an
+ * end that is too early; http_break_off resets when nothing else would show that. */
+void http_break_off(struct http *h);
 void http_abort(struct http *h, bool reset);
 /* Let go of the server's connection and place. */
 void http_drop_server(struct http *h);

@@ -163,25 +163,26 @@ connect_failed(struct tcp *t)
 	connect_next(t, seat_take(&t->seat, 0));
 }
 
-/* Often the client has spoken already and the connect has succeeded: then no further turn is needed. */
-static bool
+/* Often the client has spoken already and the connect has succeeded: then no further turn is needed.
+ * 1: connected; 0: not known yet; -1: it failed; -2: bytes are lost, this cannot go on. */
+static int
 first_look(struct tcp *t)
 {
 	uint8_t *p = t->c->w->in;
 	ssize_t n = conn_recv(t->c, p, FLOW_COPY), sent;
+	size_t gone;
 
 	if (n <= 0)
-		return false;
+		return 0;
 	sent = io_send(&t->s->io, p, (size_t)n, false);
-	if (sent > 0)
-		conn_count_out(t->s, (size_t)sent);
-	if (conn_keep(t->c, p + (sent > 0 ? sent : 0), (size_t)(n - (sent > 0 ? sent : 0))) != 0) {
-		t->c->eof = t->c->broken = true; /* bytes are lost: this cannot go on */
-		return false;
-	}
-	if (n == FLOW_COPY)
-		t->c->can_read = true;
-	return sent > 0;
+	gone = sent > 0 ? (size_t)sent : 0;
+	if (gone > 0)
+		conn_count_out(t->s, gone);
+	if (conn_keep(t->c, p + gone, (size_t)n - gone) != 0)
+		return -2;
+	if (sent < 0 && sent != -EAGAIN)
+		return -1; /* the error was told by this call, and will not be again */
+	return gone > 0 ? 1 : 0;
 }
 
 static void
@@ -204,11 +205,13 @@ start_connect(struct tcp *t)
 	s->task = t;
 	flow_init(&t->up, c, s, FLOW_ENDLESS);
 	flow_init(&t->down, s, c, FLOW_ENDLESS);
-	if (first_look(t)) {
-		connected(t);
-		return;
+	switch (first_look(t)) {
+	case 1: connected(t); return;
+	case -1: connect_failed(t); return;
+	case -2: over(t, true); return;
+	default: break;
 	}
-	if (c->broken || !conn_watch(s)) {
+	if (!conn_watch(s)) {
 		over(t, true);
 		return;
 	}
