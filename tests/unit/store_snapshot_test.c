@@ -56,7 +56,7 @@ dump(const struct snapshot *s)
 static void
 random_edit(struct buf *line)
 {
-	unsigned v = (unsigned)random() % 40, r = (unsigned)random() % 5;
+	unsigned v = (unsigned)random() % 15, r = (unsigned)random() % 5;
 
 	switch (random() % 9) {
 	case 0:
@@ -69,7 +69,7 @@ random_edit(struct buf *line)
 		break;
 	case 5: buf_printf(line, "cascade vip v%u", v); break;
 	case 6: buf_printf(line, "delete rip v%u/r%u", v, r); break;
-	case 7: buf_printf(line, "rename vip v%u v%ld", v, random() % 40); break;
+	case 7: buf_printf(line, "rename vip v%u v%ld", v, random() % 20); break;
 	default:
 		buf_printf(line, "set vip v%u retries=%ld comment=%ld", v, random() % 10, random());
 		break;
@@ -110,7 +110,7 @@ test_patched_is_loaded(void **state)
 		struct commit_result r;
 		struct buf line = { 0 };
 
-		for (long n = 1 + random() % 3; n > 0; n--) {
+		for (long n = random() % 3 == 0 ? 3 : 1; n > 0; n--) {
 			if (line.len > 0)
 				buf_puts(&line, "; ");
 			random_edit(&line);
@@ -141,7 +141,7 @@ test_patched_is_loaded(void **state)
 		}
 	}
 	check_whole(mine);
-	assert_true(done > 100);
+	assert_true(done > 60);
 	free(before);
 	snapshot_unref(old);
 	snapshot_unref(mine);
