@@ -126,16 +126,14 @@ tools(struct call *c, struct buf *b, const struct frame *f)
 		page_add(b,
 		    "</select> <input type=\"submit\" class=\"btn sm nojs\" value=\"Set\"></form>\n");
 	}
-	page_add(b,
-	    "  <form method=\"post\" action=\"/theme\"><input type=\"submit\" class=\"btn sm\" name=\"theme\" "
-	    "value=\"Theme\"></form>\n");
+	page_add(b, "  <form method=\"post\" action=\"/theme\">");
+	frame_csrf(c, b);
+	page_add(
+	    b, "<input type=\"submit\" class=\"btn sm\" name=\"theme\" value=\"Theme\"></form>\n");
 	page_add(b,
 	    "  <a class=\"nw\" href=\"/account\">%s <span class=\"vh\">(account)</span></a>\n",
 	    c->user);
-	page_add(b, "  <form method=\"post\" action=\"/logout\">");
-	frame_csrf(c, b);
-	page_add(b,
-	    "<input type=\"submit\" class=\"btn sm\" name=\"logout\" value=\"Log out\"></form>\n </div>\n");
+	page_add(b, " </div>\n");
 }
 
 static void

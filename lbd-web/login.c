@@ -202,7 +202,13 @@ account_page(struct call *c, unsigned status, const char *why, bool done)
 		    &b, "<p class=\"err\" id=\"new-e\"><span class=\"st down\">%s</span></p>", why);
 	page_add(&b,
 	    "<p class=\"help\" id=\"new-h\">8 to 256 characters.</p></div>\n<div class=\"row\"><input "
-	    "type=\"submit\" class=\"btn pri\" value=\"Change password\"></div>\n</form>\n</div>\n");
+	    "type=\"submit\" class=\"btn pri\" value=\"Change password\"></div>\n</form>\n");
+	page_add(&b,
+	    "<form class=\"box pad stack\" method=\"post\" action=\"/logout\">\n<h2>Session</h2>\n");
+	frame_csrf(c, &b);
+	page_add(&b,
+	    "<div class=\"row\"><input type=\"submit\" class=\"btn\" name=\"logout\" value=\"Log "
+	    "out\"></div>\n</form>\n</div>\n");
 	frame_end(c, &b, &f);
 	reply_page(c, status, &b);
 }

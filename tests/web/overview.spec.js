@@ -1,0 +1,346 @@
+// System Overview in a real browser and in links: states, unfolding, orders, live updates, themes, accessibility.
+'use strict';
+const assert = require('assert');
+const { execFileSync } = require('child_process');
+const fs = require('fs');
+const net = require('net');
+const { chromium } = require('playwright-core');
+const { Lbd, Origin, waitUntil, freePort, SLOW } = require('./lbd.js');
+
+const axeSource = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const VIP = '127.0.0.3';
+const FAST = ['interval=200ms', 'timeout=150ms', 'rise=1', 'fall=1'];
+
+async function login(page, t, base = t.lbd.url) {
+	await page.goto(`${base}/login`);
+	await page.fill('#u', 'admin');
+	await page.fill('#p', t.lbd.password());
+	await page.click('input[value="Log in"]');
+	await page.waitForSelector('#vips-t');
+}
+
+async function context(t, options = {}) {
+	const c = await t.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 }, ...options });
+	const page = await c.newPage();
+	page.setDefaultTimeout(8000 * SLOW);
+	page.faults = [];
+	page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) page.faults.push(m.text()); });
+	page.on('pageerror', (e) => page.faults.push(String(e)));
+	return { c, page };
+}
+
+// Logged in, with script or without; what the console complains of is a failure.
+async function panel(t, options, fn) {
+	const { c, page } = await context(t, options);
+	try {
+		await login(page, t);
+		await fn(page, c);
+		assert.deepStrictEqual(page.faults, [], 'console');
+	} finally {
+		await c.close();
+	}
+}
+
+const word = (page, vip) => page.textContent(`#${vip} .vip .st`);
+const ripWord = (page, vip, rip) => page.textContent(`#${vip} tr.rip:has(th:text-is("${rip}")) .st`);
+const become = (page, vip, want) => waitUntil(async () => await word(page, vip) === want, `${vip} to be ${want}`);
+
+async function axe(page, what) {
+	await page.evaluate(axeSource);
+	const r = await page.evaluate(() => window.axe.run(document, {
+		runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+	}));
+	assert.deepStrictEqual(r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`), [], what);
+}
+
+// Everything that the tests look at: one service per colour, real servers.
+async function scene(t) {
+	t.o = {};
+	for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) t.o[name] = await new Origin(name).start();
+	t.o.tcp = await new Origin('tcp', true).start();
+	const [dead, dead2] = [await freePort(), await freePort()];
+	t.port = {};
+	const vip = async (name, mode, ...rips) => {
+		t.port[name] = await freePort();
+		t.lbd.ctl('create', 'vip', name, `address=${VIP}`, `ports=${t.port[name]}`, `mode=${mode}`,
+			`check=${mode === 'http' ? 'page' : 'port'}`);
+		for (const [n, port] of rips) t.lbd.ctl('create', 'rip', `${name}/${n}`, 'address=127.0.0.1', `port=${port}`);
+	};
+	t.lbd.ctl('create', 'check', 'page', 'kind=http', ...FAST);
+	t.lbd.ctl('create', 'check', 'port', 'kind=tcp', ...FAST);
+	await vip('green', 'http', ['a', t.o.a.port], ['b', t.o.b.port]);
+	await vip('yellow', 'http', ['c', t.o.c.port], ['gone', dead]);
+	await vip('red', 'http', ['gone1', dead], ['gone2', dead2]);
+	await vip('blue', 'http', ['d', t.o.d.port], ['e', t.o.e.port]);
+	await vip('grey', 'http');
+	await vip('bytes', 'tcp', ['tcp', t.o.tcp.port], ['f', t.o.f.port]);
+	t.lbd.ctl('halt', 'blue/d', 'blue/e');
+}
+
+module.exports = {
+	async before(t) {
+		t.lbd = new Lbd();
+		await t.lbd.setUp();
+		await t.lbd.startAll();
+		t.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+	},
+
+	tests: {
+		'S052 empty overview says what to do': (t) => panel(t, {}, async (page) => {
+			assert.match(await page.textContent('#vips-t'), /No virtual services yet/);
+			await axe(page, 'empty overview');
+		}),
+
+		'log in: a wrong password is refused in words, and the page is accessible': async (t) => {
+			const { c, page } = await context(t);
+			await page.goto(`${t.lbd.url}/`);
+			assert.match(page.url(), /\/login$/);
+			await axe(page, 'log in');
+			await page.fill('#u', 'admin');
+			await page.fill('#p', 'wrong password');
+			await page.click('input[value="Log in"]');
+			assert.match(await page.textContent('[role=alert]'), /user name or the password is wrong/);
+			await axe(page, 'log in, refused');
+			await c.close();
+		},
+
+		'S183 to S187 every colour is reproduced, with its word': async (t) => {
+			await scene(t);
+			await panel(t, {}, async (page) => {
+				await page.goto(`${t.lbd.url}/?open=all`);
+				await become(page, 'green', 'Healthy');
+				await become(page, 'yellow', 'Degraded');
+				await become(page, 'red', 'Down');
+				await become(page, 'blue', 'Offline (halt)');
+				await become(page, 'grey', 'Unknown');
+				for (const [id, cls] of [['green', 'ok'], ['yellow', 'warn'], ['red', 'down'], ['blue', 'off'], ['grey', 'unk']])
+					assert.ok(await page.isVisible(`#${id} .vip.${cls} .st.${cls}`), `${id} has the class ${cls}`);
+				assert.strictEqual(await ripWord(page, 'yellow', 'c'), 'Healthy');
+				assert.strictEqual(await ripWord(page, 'yellow', 'gone'), 'Down');
+				assert.strictEqual(await ripWord(page, 'blue', 'd'), 'Offline (halt)');
+				assert.match(await page.textContent('#blue'), /Safe to power off/);
+				assert.match(await page.textContent('#red'), /down since/);
+			});
+		},
+
+		'S182 columns are there, and counters move with traffic': (t) => panel(t, {}, async (page) => {
+			const heads = await page.$$eval('#vips-t > thead th', (h) => h.map((x) => x.textContent));
+			assert.deepStrictEqual(heads, ['Status', 'Virtual service', 'IP address', 'Ports', 'Conns', 'Protocol', 'Method',
+				'Mode', 'Servers up', 'Traffic', 'Last hour']);
+			const s = net.connect(t.port.bytes, VIP);
+			await new Promise((done) => s.once('data', done));
+			await waitUntil(async () => await page.textContent('#bytes [data-l=Conns]') === '1', 'one connection to be shown');
+			s.destroy();
+			await waitUntil(async () => await page.textContent('#bytes [data-l=Conns]') === '0', 'none to be shown');
+			assert.match(await page.textContent('#bytes'), /TCP.*Layer.7.*Proxy/s);
+		}),
+
+		'S188 a row unfolds in place with script': (t) => panel(t, {}, async (page) => {
+			await page.evaluate(() => { window.same = true; });
+			await page.click('#green a.exp');
+			await page.waitForSelector('#green tr.rip');
+			assert.strictEqual(await page.getAttribute('#green a.exp', 'aria-expanded'), 'true');
+			assert.ok(await page.evaluate(() => window.same), 'no page was loaded');
+			assert.match(page.url(), /open=green/);
+			await axe(page, 'unfolded');
+			await page.click('#green a.exp');
+			await page.waitForSelector('#green tr.rip', { state: 'detached' });
+		}),
+
+		'S188 a row unfolds by its link without script': (t) => panel(t, { javaScriptEnabled: false }, async (page) => {
+			await page.click('#green a.exp');
+			await page.waitForSelector('#green tr.rip');
+			await page.click('#yellow a.exp');
+			await page.waitForSelector('#yellow tr.rip');
+			assert.ok(await page.isVisible('#green tr.rip'), 'the other one stays unfolded');
+		}),
+
+		'S189 S190 drain, halt and online by click, with script and without': async (t) => {
+			for (const javaScriptEnabled of [true, false])
+				await panel(t, { javaScriptEnabled }, async (page) => {
+					await page.goto(`${t.lbd.url}/?open=green`);
+					for (const [label, want] of [['Drain', 'Offline (drain)'], ['Halt', 'Offline (halt)'], ['Online', 'Healthy']]) {
+						await page.click(`[aria-label="${label} green/a"]`);
+						await page.waitForSelector('#green tr.rip');
+						await waitUntil(async () => {
+							if (!javaScriptEnabled) await page.reload();
+							return await ripWord(page, 'green', 'a') === want;
+						}, `green/a to be ${want}`);
+					}
+				});
+			assert.match(t.lbd.text(), /user admin from panel 127\.0\.0\.1: drain green\/a/);
+			assert.match(t.lbd.ctl('events'), /green\/a/);
+		},
+
+		'a halt that would cut connections asks first, and Drain is offered': (t) => panel(t, {}, async (page) => {
+			const s = net.connect(t.port.bytes, VIP);
+			const name = String(await new Promise((done) => s.once('data', done))).trim();
+			await page.goto(`${t.lbd.url}/?open=bytes`);
+			await waitUntil(async () => await page.textContent('#bytes .vip [data-l=Conns]') === '1', 'the connection');
+			await page.click(`[aria-label="Halt bytes/${name}"]`);
+			assert.match(await page.textContent('h1'), new RegExp(`Halt bytes/${name}`));
+			assert.match(await page.textContent('main'), /1 connection is open there/);
+			await axe(page, 'confirm halt');
+			const closed = new Promise((done) => s.once('close', done));
+			s.on('error', () => {});
+			await page.fill('#why', 'kernel update');
+			await page.click('input[name=halt]');
+			await waitUntil(async () => await ripWord(page, 'bytes', name) === 'Offline (halt)', 'the halt');
+			await closed;
+			await waitUntil(async () => /Safe to power off.*kernel update/s.test(await page.textContent('#bytes')), 'safe');
+			await page.click(`[aria-label="Online bytes/${name}"]`);
+			await become(page, 'bytes', 'Healthy');
+		}),
+
+		'S184 live: a server that dies turns the row yellow without a reload, and back': (t) => panel(t, {}, async (page) => {
+			await page.evaluate(() => { window.same = true; });
+			await page.focus('#green a.exp');
+			const { port } = t.o.b;
+			await t.o.b.stop();
+			await become(page, 'green', 'Degraded');
+			assert.match(await page.textContent('#said'), /2 degraded/);
+			t.o.b = await new Origin('b').start(port);
+			await become(page, 'green', 'Healthy');
+			assert.ok(await page.evaluate(() => window.same), 'no page was loaded');
+			assert.ok(await page.evaluate(() => document.activeElement.matches('#green a.exp')), 'the focus stayed');
+		}),
+
+		'live: services come and go': (t) => panel(t, {}, async (page) => {
+			t.lbd.ctl('create', 'vip', 'fresh', `address=${VIP}`, `ports=${await freePort()}`);
+			await page.waitForSelector('#fresh');
+			t.lbd.ctl('delete', 'vip', 'fresh', '-y');
+			await page.waitForSelector('#fresh', { state: 'detached' });
+		}),
+
+		'paused means no stream': (t) => panel(t, {}, async (page) => {
+			await Promise.all([page.waitForNavigation(), page.selectOption('#every', '0')]);
+			assert.strictEqual(await page.inputValue('#every'), '0');
+			assert.strictEqual(await page.getAttribute('html', 'data-live'), null);
+			await Promise.all([page.waitForNavigation(), page.selectOption('#every', '1')]);
+			assert.strictEqual(await page.getAttribute('html', 'data-live'), 'yes');
+		}),
+
+		'without script the page refreshes itself only on demand': (t) => panel(t, { javaScriptEnabled: false }, async (page) => {
+			assert.ok(!(await page.content()).includes('http-equiv'));
+			await page.selectOption('#every', '10');
+			await page.click('input[value=Set]');
+			assert.ok((await page.content()).includes('http-equiv="refresh" content="10"'));
+		}),
+
+		'filter, sort and layer by links and forms': (t) => panel(t, { javaScriptEnabled: false }, async (page) => {
+			const names = () => page.$$eval('#vips-t > tbody[id]', (b) => b.map((x) => x.id));
+			await page.fill('#q', 'yell');
+			await page.click('input[value=Filter]');
+			assert.deepStrictEqual(await names(), ['yellow']);
+			await page.click('text=Show all');
+			assert.deepStrictEqual(await names(), ['blue', 'bytes', 'green', 'grey', 'red', 'yellow']);
+			await page.click('th >> text=Status');
+			assert.strictEqual((await names())[0], 'red');
+			assert.strictEqual(await page.getAttribute('th[aria-sort]', 'aria-sort'), 'ascending');
+			await page.click('#tiles >> text=Offline');
+			assert.deepStrictEqual(await names(), ['blue']);
+			await page.goto(`${t.lbd.url}/?layer=4`);
+			assert.match(await page.textContent('#vips-t'), /No virtual service fits/);
+		}),
+
+		'a trial commit is announced, and kept or reverted by its buttons': (t) => panel(t, {}, async (page) => {
+			t.lbd.ctl('set', 'vip', 'grey', 'comment=tried', '--confirm', '60s');
+			await page.waitForSelector('#trial');
+			await axe(page, 'trial');
+			await page.click('input[name=revert]');
+			await page.waitForSelector('#trial', { state: 'detached' });
+			assert.ok(!t.lbd.ctl('get', 'vip', 'grey', '-o', 'json').includes('tried'));
+			t.lbd.ctl('set', 'vip', 'grey', 'comment=kept', '--confirm', '60s');
+			await page.waitForSelector('#trial');
+			await page.click('input[name=keep]');
+			await page.waitForSelector('#trial', { state: 'detached' });
+			assert.ok(t.lbd.ctl('get', 'vip', 'grey', '-o', 'json').includes('kept'));
+		}),
+
+		'light and dark, by preference and by button': async (t) => {
+			const bg = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+			await panel(t, { colorScheme: 'dark' }, async (page) => {
+				assert.strictEqual(await bg(page), 'rgb(13, 20, 23)');
+				await page.goto(`${t.lbd.url}/?open=all`);
+				await axe(page, 'dark');
+				await page.click('input[name=theme]');
+				assert.strictEqual(await bg(page), 'rgb(242, 245, 246)');
+				await page.reload();
+				assert.strictEqual(await bg(page), 'rgb(242, 245, 246)');
+				await axe(page, 'light by button');
+			});
+			await panel(t, { javaScriptEnabled: false, colorScheme: 'light' }, async (page) => {
+				await page.click('input[name=theme]');
+				await page.waitForSelector('html.dark');
+			});
+		},
+
+		'phone: cards, menu, nothing to violate': (t) => panel(t, { viewport: { width: 390, height: 800 } }, async (page) => {
+			await page.goto(`${t.lbd.url}/?open=all`);
+			await axe(page, 'phone');
+			assert.deepStrictEqual(await page.evaluate(() => Array.from(document.body.querySelectorAll('*'))
+				.filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wrap,.vh,thead'))
+				.map((e) => e.outerHTML.slice(0, 80))), [], 'no sideways scrolling');
+			await page.click('text=Menu');
+			assert.ok(await page.isVisible('#nav'));
+		}),
+
+		'links shows the words': async (t) => {
+			const r = await t.lbd.fetch('/login', {
+				method: 'POST', headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+				body: new URLSearchParams({ user: 'admin', password: t.lbd.password() }),
+			});
+			const cookie = r.headers.get('set-cookie').split(';')[0];
+			const text = execFileSync('links', ['-dump', '-width', '140', '-http.extra-header', `Cookie: ${cookie}`,
+				`${t.lbd.plain}/?open=all`], { encoding: 'utf8' });
+			for (const w of ['Role Master', 'State Active', 'Healthy', 'Degraded', 'Down', 'Offline (halt)', 'Unknown',
+				'Virtual service', 'Real server', '[ Drain ]', '[ Halt ]', '[ Online ]', 'Safe to power off', 'admin (account)'])
+				assert.ok(text.includes(w), `links does not show "${w}":\n${text}`);
+		},
+
+		'unknown: when lbd-check is away its verdicts grow old': (t) => panel(t, {}, async (page) => {
+			await t.lbd.stop('lbd-check');
+			await page.waitForSelector('text=lbd-check does not run');
+			assert.strictEqual(await word(page, 'green'), 'Healthy');
+			await waitUntil(async () => await word(page, 'green') === 'Unknown', 'green to be Unknown', 20000);
+			assert.strictEqual(await word(page, 'blue'), 'Offline (halt)');
+			await t.lbd.start('lbd-check');
+			await become(page, 'green', 'Healthy');
+		}),
+
+		'account: another password ends the other sessions and removes the first one\'s file': async (t) => {
+			await panel(t, {}, async (other) => {
+				await panel(t, {}, async (page) => {
+					await page.goto(`${t.lbd.url}/account`);
+					await axe(page, 'account');
+					await page.fill('#old', t.lbd.password());
+					await page.fill('#new', 'short');
+					await page.click('input[value="Change password"]');
+					assert.match(await page.textContent('#new-e'), /8 to 256/);
+					await page.fill('#old', t.lbd.password());
+					await page.fill('#new', 'a much better password');
+					await page.click('input[value="Change password"]');
+					assert.match(await page.textContent('main'), /password was changed/);
+					await page.goto(t.lbd.url);
+					assert.ok(await page.isVisible('#vips-t'), 'this session goes on');
+					page.faults = page.faults.filter((f) => !f.includes('422'));
+					await page.goto(`${t.lbd.url}/account`);
+					await page.click('input[name=logout]');
+					await page.waitForSelector('#u');
+					await page.goto(t.lbd.url);
+					assert.match(page.url(), /\/login/);
+				});
+				await waitUntil(() => !fs.existsSync(`${t.lbd.root}/var/lib/lbd/initial-password`), 'the file to go');
+				await other.goto(t.lbd.url);
+				assert.match(other.url(), /\/login/);
+				other.faults = [];
+			});
+		},
+	},
+
+	async after(t) {
+		if (t.browser) await t.browser.close();
+		for (const o of Object.values(t.o || {})) await o.stop();
+		await t.lbd.end();
+	},
+};
