@@ -1,0 +1,192 @@
+"""lbctl run: the daemons in the foreground where there is no systemd. Killed ones come back, all end in order, nothing
+stays behind; as root on the machine's own folders each daemon has its own user and only its capabilities."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lbdtest import BIN, SLOW, Lbd, Origin, alive, children, free_port, wait_until
+
+DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ha", "lbd-web")
+
+
+class Run:
+    """lbctl run on a root folder of its own."""
+
+    def __init__(self, lb, *args, bin=BIN):
+        self.lb, self.out = lb, lb.root / "run.log"
+        with open(self.out, "ab") as log:
+            self.p = subprocess.Popen([bin / "lbctl", "--root", lb.root, "run", *args], stdout=log, stderr=log,
+                                      stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def text(self):
+        return self.out.read_text(errors="replace")
+
+    def pids(self):
+        """Daemon -> process id, as the kernel has it."""
+        return {pathlib.Path(f"/proc/{p}/comm").read_text().strip(): p for p in children(self.p.pid) if alive(p)}
+
+    def up(self):
+        return all(d["running"] for d in self.lb.json("version") if "running" in d) and \
+            {v["name"] for v in self.lb.json("version") if v["version"]} >= set(DAEMONS)
+
+    def stop(self):
+        if self.p.poll() is None:
+            self.p.terminate()
+            self.p.wait(60 * SLOW)
+
+
+@pytest.fixture()
+def lb(tmp_path):
+    lb = Lbd(tmp_path / "r")
+    lb.ctl("set", "setting", f"https_port={free_port()}", f"http_port={free_port()}")
+    return lb
+
+
+def test_keeps_running_what_is_killed(lb, closing):
+    """A daemon that is killed is back in a moment, the others are not touched; SIGTERM ends all in order."""
+    a = closing(Origin("a"))
+    vip = lb.vip("web", a, wait=False, mode="http")
+    run = closing(Run(lb))
+    wait_until(run.up, 20, "all daemons")
+    lb.ctl("wait", "vip/web", "up", "--timeout", "20s")
+    before = run.pids()
+    assert set(before) == set(DAEMONS)
+    for name in ("lbd-check", "lbd-proxy"):
+        os.kill(before[name], signal.SIGKILL)
+        wait_until(lambda: run.pids().get(name) not in (None, before[name]), 5, f"{name} again")
+        assert f"{name}: ended by signal 9; again in 200ms" in run.text()
+    wait_until(run.up, 20, "all daemons again")
+    assert run.pids()["lbd-ha"] == before["lbd-ha"]
+    lb.ctl("wait", "vip/web", "up", "--timeout", "20s")
+    with vip.connect():
+        pass
+    held = subprocess.run(["ip", "-o", "addr", "show", "to", vip.address], capture_output=True, text=True).stdout
+    pids = run.pids()
+    run.p.send_signal(signal.SIGTERM)
+    assert run.p.wait(60 * SLOW) == 0
+    assert not any(alive(p) for p in pids.values())
+    gone = subprocess.run(["ip", "-o", "addr", "show", "to", vip.address], capture_output=True, text=True).stdout
+    if "127.0.0.2" in held:
+        assert "127.0.0.2" not in gone, gone
+
+
+def test_one_that_ends_on_purpose_stays_down(lb, closing):
+    """Exit 0 is on purpose: not started again, and said."""
+    run = closing(Run(lb))
+    wait_until(run.up, 20, "all daemons")
+    pid = run.pids()["lbd-check"]
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: "lbd-check: ended with 0; not started again" in run.text(), 20)
+    assert set(run.pids()) == set(DAEMONS) - {"lbd-check"} and run.p.poll() is None
+
+
+def test_backoff_grows(lb, closing, tmp_path):
+    """One that cannot live is started again at 200, 400, 800 ms ...; one with a bad configuration is left alone."""
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    shutil.copy(BIN / "lbctl", bin)
+    for name in DAEMONS:
+        code = {"lbd-check": 75, "lbd-proxy": 78}.get(name, 0)
+        (bin / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (bin / name).chmod(0o755)
+    run = closing(Run(lb, bin=bin))
+    wait_until(lambda: "again in 1.6s" in run.text(), 10, "the fourth wait")
+    assert re.findall(r"lbd-check: ended with 75; again in (\S+)", run.text())[:4] == ["200ms", "400ms", "800ms", "1.6s"]
+    assert "lbd-proxy: ended with 78; not started again" in run.text()
+
+
+def test_nothing_left_to_run_is_a_failure(lb, closing, tmp_path):
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    shutil.copy(BIN / "lbctl", bin)
+    for name in DAEMONS:
+        (bin / name).write_text("#!/bin/sh\nexit 78\n")
+        (bin / name).chmod(0o755)
+    run = closing(Run(lb, bin=bin))
+    assert run.p.wait(20 * SLOW) == 1
+    assert "no daemon could be kept running" in run.text()
+
+
+def test_for_ends_by_itself(lb, closing):
+    run = closing(Run(lb, "--for", "1s"))
+    start = time.monotonic()
+    assert run.p.wait(60 * SLOW) == 0
+    assert time.monotonic() - start >= 1
+    assert "without users of their own" in run.text()
+
+
+def test_supervisor_that_dies_leaves_no_daemon(lb, closing):
+    run = closing(Run(lb))
+    wait_until(run.up, 20, "all daemons")
+    pids = run.pids()
+    run.p.kill()
+    run.p.wait(10)
+    wait_until(lambda: not any(alive(p) for p in pids.values()), 40, "the daemons to end")
+
+
+OWN = """
+set -e
+mount --make-rprivate /
+cp /etc/passwd /etc/group /etc/nsswitch.conf /etc/ld.so.cache "$1"
+mount -t tmpfs tmpfs /etc
+cp "$1"/* /etc/
+for d in lbd-check:901 lbd-proxy:902 lbd-ipvs:903 lbd-ha:904 lbd-web:905; do
+    echo "${d%:*}:x:${d#*:}:900::/nonexistent:/usr/sbin/nologin" >>/etc/passwd
+done
+printf 'lbd:x:900:\\nlbd-admin:x:906:lbd-ha,lbd-web\\n' >>/etc/group
+mount -t tmpfs tmpfs /var/lib
+mount -t tmpfs tmpfs /run
+ip link set lo up
+exec "$2/lbctl" run
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for namespaces and users")
+def test_own_users_and_capabilities(tmp_path, closing):
+    """As root on the machine's own folders: each daemon as its own user, with what its unit allows and no more."""
+    copies = tmp_path / "etc"
+    copies.mkdir()
+    for p in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(p, 0o755)
+    bin = pathlib.Path(shutil.copytree(BIN, tmp_path / "bin", ignore=lambda d, n: [x for x in n if not x.startswith("lb")]))
+    log = open(tmp_path / "log", "w+", encoding="utf-8")
+    p = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", OWN, "sh", copies, bin], stdout=log, stderr=log,
+                         stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def daemons():
+        return {pathlib.Path(f"/proc/{c}/comm").read_text().strip(): c for c in children(p.pid) if alive(c)}
+
+    def status(pid):
+        return dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in x)
+    try:
+        wait_until(lambda: {n for n, c in daemons().items() if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
+                   == set(DAEMONS), 20, "four daemons with users of their own")
+        uids = {"lbd-check": 901, "lbd-proxy": 902, "lbd-ha": 904, "lbd-web": 905}
+        caps = {"lbd-check": 0, "lbd-proxy": 1 << 10, "lbd-ha": 1 << 12 | 1 << 13, "lbd-web": 0}
+        for name, pid in daemons().items():
+            s = status(pid)
+            assert s["Uid"].split() == [str(uids[name])] * 4 and s["Gid"].split() == ["900"] * 4, name
+            assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == int(s["CapBnd"], 16) == caps[name], name
+            assert s["NoNewPrivs"].strip() == "1"
+            assert set(s["Groups"].split()) == ({"900", "906"} if name in ("lbd-ha", "lbd-web") else {"900"}), name
+        enter = ["nsenter", "-t", str(p.pid), "-m", "-n", bin / "lbctl"]
+
+        def ready():
+            r = subprocess.run([*enter, "version", "-o", "csv"], capture_output=True, text=True)
+            return r.stdout.count("does not run") == 1  # lbd-ipvs
+        wait_until(ready, 20, "answers")
+        r = subprocess.run([*enter, "create", "vip", "web", "address=127.0.0.9", "ports=80", "-v"], capture_output=True, text=True)
+        assert r.returncode == 0 and "lbd-proxy: in force" in r.stderr, r
+    finally:
+        p.terminate()
+        p.wait(60 * SLOW)
+        log.seek(0)
+        text = log.read()
+        log.close()
+    assert p.returncode == 0, text
