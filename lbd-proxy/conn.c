@@ -269,10 +269,8 @@ conn_send(struct conn *c, const void *p, size_t n, bool more)
 
 	if (c->out == NULL) {
 		sent = io_send(&c->io, p, n, more);
-		if (sent < 0 && sent != -EAGAIN && sent != -EINTR) {
-			c->broken = true;
+		if (sent < 0 && sent != -EAGAIN && sent != -EINTR)
 			return (int)sent;
-		}
 		if (sent < 0)
 			sent = 0;
 		if (sent > 0)
@@ -292,10 +290,8 @@ conn_flush(struct conn *c)
 	n = io_send(&c->io, k->b + k->off, k->len - k->off, false);
 	if (n == -EAGAIN || n == -EINTR)
 		return conn_watch(c) ? 1 : -ENOMEM;
-	if (n < 0) {
-		c->broken = true;
+	if (n < 0)
 		return (int)n;
-	}
 	conn_count_out(c, (size_t)n);
 	k->off += (uint32_t)n;
 	if (k->off < k->len)

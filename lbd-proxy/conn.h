@@ -43,7 +43,6 @@ struct conn {
 	bool drained : 1;  /* closing, and what still arrives is thrown away */
 	bool reused : 1;   /* server: came out of the pool */
 	bool up : 1;	   /* server: the connect succeeded */
-	bool broken : 1;   /* a send failed */
 	struct worker *w;
 	union {
 		struct wsvc *svc; /* client */

@@ -10,11 +10,10 @@
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "store/state.h"
 #include "sys/log.h"
 
-#include "backend.h"
 #include "crew.h"
+#include "letters.h"
 
 #include <string.h>
 
@@ -28,77 +27,6 @@ struct pass {
 	struct err *err; /* of the first fault */
 	int code;
 };
-
-void
-control_post_svc(struct control *k, const struct ctl_service *s, worker_fn fn, struct svc *a)
-{
-	unsigned i;
-
-	for (i = 0; i < k->px.n; i++)
-		if (s == NULL || s->owner < 0 || s->owner == (int)i)
-			must(worker_post(k->px.w[i], fn, svc_ref(a), NULL) == 0);
-}
-
-void
-control_post_srv(struct control *k, const struct ctl_service *s, worker_fn fn, struct srv *a)
-{
-	unsigned i;
-
-	for (i = 0; i < k->px.n; i++)
-		if (s == NULL || s->owner < 0 || s->owner == (int)i)
-			must(worker_post(k->px.w[i], fn, srv_ref(a), NULL) == 0);
-}
-
-/* Letters. */
-static void
-take_view(struct worker *w, void *view, void *none)
-{
-	(void)none;
-	local_set(w, view);
-}
-
-static void
-take_gone(struct worker *w, void *svc, void *none)
-{
-	struct wsvc *s = local_find(w, svc);
-
-	(void)none;
-	if (s != NULL)
-		local_gone(s);
-	svc_unref(svc);
-}
-
-static void
-take_cut(struct worker *w, void *srv, void *none)
-{
-	(void)none;
-	local_cut(w, srv);
-	srv_unref(srv);
-}
-
-static void
-take_down(struct worker *w, void *srv, void *none)
-{
-	struct wsrv *s = ((struct srv *)srv)->of[w->index].wsrv;
-
-	(void)none;
-	if (s != NULL) {
-		local_drop_idle(s);
-		local_release_srv(s);
-	}
-	srv_unref(srv);
-}
-
-static void
-take_kick(struct worker *w, void *svc, void *none)
-{
-	struct wsvc *s = local_find(w, svc);
-
-	(void)none;
-	if (s != NULL)
-		backend_kick(s);
-	svc_unref(svc);
-}
 
 static void
 mark(struct pass *p, uint32_t service)
@@ -284,7 +212,7 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 		if (atomic_load(&s->srv->conns) > 0)
 			log_info("rip %s/%s: its %u connections are cut", c->name, s->name,
 			    atomic_load(&s->srv->conns));
-		control_post_srv(p->k, c, take_cut, s->srv);
+		letter_to_srv(p->k, c, letter_cut, s->srv);
 	}
 }
 
@@ -323,7 +251,7 @@ hand_over(struct control *k, struct ctl_service *c, struct view *v)
 	c->view = v;
 	for (i = 0; i < k->px.n; i++)
 		if (c->owner < 0 || c->owner == (int)i)
-			must(worker_post(k->px.w[i], take_view, view_ref(v), NULL) == 0);
+			must(worker_post(k->px.w[i], letter_view, view_ref(v), NULL) == 0);
 	if (renew)
 		ports_renew(k, c);
 }
@@ -436,7 +364,7 @@ forget(struct pass *p, uint32_t id)
 
 	if (c == NULL || served(row))
 		return;
-	control_post_svc(p->k, c, take_gone, c->svc);
+	letter_to_svc(p->k, c, letter_gone, c->svc);
 	if (row == NULL || service_layer(row) != 7) {
 		service_free(p->k, c);
 		return;
@@ -546,6 +474,8 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	int code;
 
 	atomic_store(&k->px.conns_max, set->proxy_conns);
+	if (old != NULL && snapshot_setting(old)->threads != set->threads)
+		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	k->seen = snapshot_ref(now);
 	if (old == NULL)
 		for (i = 0; i < snapshot_count(now, KIND_service); i++)
@@ -556,32 +486,6 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	code = run(&p);
 	snapshot_unref(old);
 	return code;
-}
-
-void
-control_verdict(struct control *k, uint32_t id, unsigned verdict, const char *why)
-{
-	struct ctl_server *s = idmap_get(&k->servers, id);
-	unsigned was;
-
-	idmap_put(&k->verdicts, id, (void *)((uintptr_t)verdict + 1));
-	if (s == NULL)
-		return;
-	was = atomic_exchange(&s->srv->verdict, verdict);
-	if (was == verdict)
-		return;
-	log_info("rip %s/%s: %s, %s", s->of->name, s->name,
-	    verdict == VERDICT_UP     ? "up"
-	    : verdict == VERDICT_DOWN ? "down"
-				      : "unknown",
-	    why);
-	if (verdict == VERDICT_DOWN)
-		control_post_srv(k, s->of,
-		    s->of->view != NULL && s->of->view->drop_on_failure ? take_cut : take_down,
-		    s->srv);
-	/* Who waits may go there now, or need not wait for this one any more. */
-	if (atomic_load(&s->of->svc->waiting) > 0)
-		control_post_svc(k, s->of, take_kick, s->of->svc);
 }
 
 int

@@ -55,10 +55,5 @@ struct control {
 int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
 void control_fini(struct control *k);
-/* control_verdict - lbd-check has found out something about a server. */
-void control_verdict(struct control *k, uint32_t server, unsigned verdict, const char *why);
-/* To every worker that serves it (all of them when s is NULL). a is a svc or srv and gets a reference for each letter. */
-void control_post_svc(struct control *k, const struct ctl_service *s, worker_fn fn, struct svc *a);
-void control_post_srv(struct control *k, const struct ctl_service *s, worker_fn fn, struct srv *a);
 
 #endif

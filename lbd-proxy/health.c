@@ -1,7 +1,38 @@
 /* The link to lbd-check: every verdict it has, then every change. While it is away, what is known stays. */
 #include "health.h"
 
+#include "store/state.h"
+#include "sys/log.h"
+
 #include "control.h"
+#include "letters.h"
+
+/* lbd-check has found out something about a server. */
+static void
+take_verdict(struct control *k, uint32_t id, unsigned verdict, const char *why)
+{
+	struct ctl_server *s = idmap_get(&k->servers, id);
+	unsigned was;
+
+	idmap_put(&k->verdicts, id, (void *)((uintptr_t)verdict + 1));
+	if (s == NULL)
+		return;
+	was = atomic_exchange(&s->srv->verdict, verdict);
+	if (was == verdict)
+		return;
+	log_info("rip %s/%s: %s, %s", s->of->name, s->name,
+	    verdict == VERDICT_UP     ? "up"
+	    : verdict == VERDICT_DOWN ? "down"
+				      : "unknown",
+	    why);
+	if (verdict == VERDICT_DOWN)
+		letter_to_srv(k, s->of,
+		    s->of->view != NULL && s->of->view->drop_on_failure ? letter_cut : letter_down,
+		    s->srv);
+	/* Who waits may go there now, or need not wait for this one any more. */
+	if (atomic_load(&s->of->svc->waiting) > 0)
+		letter_to_svc(k, s->of, letter_kick, s->of->svc);
+}
 
 static void
 on_row(void *arg, const struct msg_row *row, const union msg_any *m)
@@ -12,10 +43,10 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		return;
 	span_text(m->health.text, text, sizeof(text));
 	if (text[0] == '\0' && m->health.reason < REASONS)
-		control_verdict(
+		take_verdict(
 		    arg, m->health.server, m->health.verdict, reason_text[m->health.reason]);
 	else
-		control_verdict(arg, m->health.server, m->health.verdict, text);
+		take_verdict(arg, m->health.server, m->health.verdict, text);
 }
 
 void
