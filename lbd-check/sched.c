@@ -174,10 +174,11 @@ starve(struct sched *s, bool now)
 	s->ops.starved(s->arg, now);
 }
 
-/* A probe ended, in the air or on the ground. */
+/* A probe ended, in the air or on the ground. What it gave is copied: it may lie in the probe. */
 static void
-land(struct target *t, const struct result *r)
+land(struct target *t, const struct result *given)
 {
+	const struct result r = *given;
 	struct sched *s = t->sched;
 	const struct server *srv = snapshot_find(s->now, KIND_server, t->id);
 	const struct check *rule = snapshot_check_of(s->now, srv);
@@ -191,11 +192,11 @@ land(struct target *t, const struct result *r)
 		sched_due(t, now);
 		return;
 	}
-	starve(s, r->reason == REASON_resources);
-	if (verdict_worth(r) == WORTH_VOID) {
+	starve(s, r.reason == REASON_resources);
+	if (verdict_worth(&r) == WORTH_VOID) {
 		next = now + SCHED_STARVED_GAP;
 	} else {
-		sched_feed(t, rule, r);
+		sched_feed(t, rule, &r);
 		next = t->started + verdict_interval(&t->st, rule, sched_roll(s));
 	}
 	if (t->traced)

@@ -32,13 +32,13 @@ struct order {
 	char ifname[IFNAME_MAX];
 	unsigned left;
 	dur_t gap;
-	mono_t due;
+	mono_t due; /* of a first one: at once */
 };
 
 struct garp {
 	int fd; /* -1: not allowed */
 	struct loop_timer timer;
-	struct list first, again;
+	struct list first, again, done;
 	bool paused; /* the timer runs after a turn: nothing goes out before */
 };
 
@@ -113,24 +113,25 @@ announce(const struct garp *g, const struct order *o)
 	send_frame(g, &port, frame, frame_arp(frame, port.mac, &o->addr, true));
 }
 
-static void
-order_free(struct order *o)
+/* Announcements of those in the list that are due, at most room; returns what is left of it. */
+static unsigned
+send_due(struct garp *g, struct list *head, mono_t now, unsigned room)
 {
-	list_del(&o->in);
-	free(o);
-}
+	struct list *it, *next;
 
-/* The next that is due; NULL: none. */
-static struct order *
-next_due(const struct garp *g, mono_t now)
-{
-	struct order *o = NULL;
+	list_each_safe(it, next, head)
+	{
+		struct order *o = container_of(it, struct order, in);
 
-	if (!list_empty(&g->first))
-		return container_of(g->first.next, struct order, in);
-	if (!list_empty(&g->again))
-		o = container_of(g->again.next, struct order, in);
-	return o && o->due <= now ? o : NULL;
+		if (room == 0 || o->due > now)
+			break;
+		room--;
+		announce(g, o);
+		list_del(it);
+		o->due = now + o->gap;
+		list_push(--o->left ? &g->again : &g->done, it);
+	}
+	return room;
 }
 
 /* After a turn: when does the next begin? */
@@ -150,24 +151,32 @@ rest(struct garp *g, mono_t now)
 	loop_timer_set(&g->timer, wait);
 }
 
+/* Orders for that address; NULL: all. */
+static void
+drop(struct list *head, const struct addr *a)
+{
+	struct list *it, *next;
+
+	list_each_safe(it, next, head)
+	{
+		struct order *o = container_of(it, struct order, in);
+
+		if (a && !addr_same_host(&o->addr, a))
+			continue;
+		list_del(it);
+		free(o);
+	}
+}
+
 static void
 on_timer(void *arg)
 {
 	struct garp *g = arg;
 	mono_t now = mono_now();
-	struct order *o;
 
-	for (unsigned i = 0; i < GARP_TURN && (o = next_due(g, now)) != NULL; i++) {
-		announce(g, o);
-		if (--o->left == 0) {
-			order_free(o);
-			continue;
-		}
-		list_del(&o->in);
-		o->due = now + o->gap;
-		list_push(&g->again, &o->in);
-	}
+	(void)send_due(g, &g->again, now, send_due(g, &g->first, now, GARP_TURN));
 	rest(g, now);
+	drop(&g->done, NULL);
 }
 
 struct garp *
@@ -177,6 +186,7 @@ garp_new(struct loop *l, struct err *err)
 
 	list_init(&g->first);
 	list_init(&g->again);
+	list_init(&g->done);
 	loop_timer_init(&g->timer, l, on_timer, g);
 	g->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (g->fd == -1)
@@ -190,35 +200,19 @@ garp_free(struct garp *g)
 {
 	if (!g)
 		return;
-	while (!list_empty(&g->first))
-		order_free(container_of(g->first.next, struct order, in));
-	while (!list_empty(&g->again))
-		order_free(container_of(g->again.next, struct order, in));
+	drop(&g->first, NULL);
+	drop(&g->again, NULL);
 	loop_timer_fini(&g->timer);
 	if (g->fd != -1)
 		(void)close(g->fd);
 	free(g);
 }
 
-static void
-cancel_in(struct list *head, const struct addr *a)
-{
-	struct list *it, *next;
-
-	list_each_safe(it, next, head)
-	{
-		struct order *o = container_of(it, struct order, in);
-
-		if (addr_same_host(&o->addr, a))
-			order_free(o);
-	}
-}
-
 void
 garp_cancel(struct garp *g, const struct addr *a)
 {
-	cancel_in(&g->first, a);
-	cancel_in(&g->again, a);
+	drop(&g->first, a);
+	drop(&g->again, a);
 }
 
 void

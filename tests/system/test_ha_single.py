@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for netwo
 LISTEN = """
 import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
 s.bind(("eth0", 0))
 print("ready", flush=True)
 while True:
