@@ -17,17 +17,19 @@ size_t snapshot_bytes(const struct snapshot *s);
 /* Rows of a kind in rising order of id. at < snapshot_count. */
 uint32_t snapshot_count(const struct snapshot *s, unsigned kind);
 const void *snapshot_at(const struct snapshot *s, unsigned kind, uint32_t at);
-const void *snapshot_find(const struct snapshot *s, unsigned kind, uint32_t id);	 /* NULL */
+const void *snapshot_find(const struct snapshot *s, unsigned kind, uint32_t id); /* NULL */
 /* path: "web", "web/rip1"; for a SINGLE any path. Binary search. */
-const void *snapshot_find_path(const struct snapshot *s, unsigned kind, const char *path); /* NULL */
+const void *snapshot_find_path(
+    const struct snapshot *s, unsigned kind, const char *path); /* NULL */
 /* "web/rip1" for a CHILD, else the name; buf holds 160 bytes, and is returned. "?" when unknown. */
 const char *snapshot_path(const struct snapshot *s, unsigned kind, uint32_t id, char *buf);
 /* Children of a row (servers of a service), in order of id; n_out is their number. Borrowed. */
-const void *const *snapshot_children(const struct snapshot *s, unsigned child_kind, uint32_t parent,
-    uint32_t *n_out);
+const void *const *snapshot_children(
+    const struct snapshot *s, unsigned child_kind, uint32_t parent, uint32_t *n_out);
 /* Rows of a kind in order of path; for tables and export. Borrowed. */
 const void *const *snapshot_by_name(const struct snapshot *s, unsigned kind, uint32_t *n_out);
-void snapshot_names(const struct snapshot *s, struct names *out); /* for value_parse and value_format */
+void snapshot_names(
+    const struct snapshot *s, struct names *out); /* for value_parse and value_format */
 
 /* Shorthands. */
 const struct setting *snapshot_setting(const struct snapshot *s);
@@ -55,16 +57,19 @@ struct change {
 	const void *old, *new;
 };
 typedef void (*change_fn)(void *arg, const struct change *c);
-unsigned snapshot_diff(const struct snapshot *old, const struct snapshot *new, change_fn fn, void *arg);
+unsigned snapshot_diff(
+    const struct snapshot *old, const struct snapshot *new, change_fn fn, void *arg);
 /* For people: "vip web: scheduler: wlc -> wrr", one line a change; returns how many. */
-unsigned snapshot_diff_text(const struct snapshot *old, const struct snapshot *new, struct buf *out);
+unsigned snapshot_diff_text(
+    const struct snapshot *old, const struct snapshot *new, struct buf *out);
 
 /* export.c - canonical: kinds in order, rows by name, fields by tag, defaults left out, secrets as "@N".
  * kind 0 is everything but OPER; path NULL is all rows. full prints defaults too. */
 enum export_form { EXPORT_YAML, EXPORT_JSON };
-int snapshot_export(const struct snapshot *s, enum export_form form, unsigned kind, const char *path,
-    bool full, struct buf *out, struct err *err);
+int snapshot_export(const struct snapshot *s, enum export_form form, unsigned kind,
+    const char *path, bool full, struct buf *out, struct err *err);
 /* One row as a JSON object with every field (the body of the REST API, without "status"). */
-void snapshot_export_row(const struct snapshot *s, const struct object *o, const void *row, struct buf *out);
+void snapshot_export_row(
+    const struct snapshot *s, const struct object *o, const void *row, struct buf *out);
 
 #endif

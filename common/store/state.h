@@ -18,10 +18,13 @@ struct service_view {
 enum status service_status(bool enabled, const struct service_view *v);
 enum status server_status(enum server_state s);
 
-const char *status_class(enum status s);	   /* ok warn down off unk: the panel's classes */
-const char *status_colour(enum status s);	   /* green yellow red blue grey */
-const char *status_word(enum status s, const struct service_view *v); /* "Healthy", "Offline (drain)" ... */
-const char *server_word(enum server_state s);	   /* "Healthy" "Down" "Offline (drain)" "Offline (halt)" "Unknown" */
-const char *server_token(enum server_state s);	   /* up down drain halt unknown: lbctl, JSON, metrics */
+const char *status_class(enum status s);  /* ok warn down off unk: the panel's classes */
+const char *status_colour(enum status s); /* green yellow red blue grey */
+const char *status_word(
+    enum status s, const struct service_view *v); /* "Healthy", "Offline (drain)" ... */
+const char *server_word(
+    enum server_state s); /* "Healthy" "Down" "Offline (drain)" "Offline (halt)" "Unknown" */
+const char *server_token(
+    enum server_state s); /* up down drain halt unknown: lbctl, JSON, metrics */
 
 #endif

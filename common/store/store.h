@@ -42,8 +42,8 @@ struct commit_info {
 	bool dry_run;	    /* check and compute the result, change nothing */
 };
 struct commit_result {
-	uint32_t revision[SCOPES];   /* new number; 0 when the scope did not change */
-	struct buf delta[SCOPES];    /* its delta */
+	uint32_t revision[SCOPES];  /* new number; 0 when the scope did not change */
+	struct buf delta[SCOPES];   /* its delta */
 	struct snapshot *old, *now; /* before and after; for diff */
 };
 void commit_result_fini(struct commit_result *r);
@@ -56,7 +56,8 @@ int store_edit(struct store *st, const struct doc *d, const struct commit_info *
 int store_rollback(struct store *st, enum scope scope, uint32_t n, const struct commit_info *info,
     struct commit_result *result, struct err *err);
 /* store_at - the configuration as it was at revision n; for show and diff. */
-int store_at(struct store *st, enum scope scope, uint32_t n, struct snapshot **out, struct err *err);
+int store_at(
+    struct store *st, enum scope scope, uint32_t n, struct snapshot **out, struct err *err);
 
 /* One order of an operator for one server (OPER scope); NULL members are copied as "". */
 struct order {
@@ -65,8 +66,8 @@ struct order {
 	int64_t weight; /* 0 to 65535, -1: as it is, -2: as configured */
 	int64_t until;	/* seconds since 1970; 0 none */
 };
-int store_order(struct store *st, const struct order *orders, unsigned n, const struct commit_info *info,
-    struct commit_result *result, struct err *err);
+int store_order(struct store *st, const struct order *orders, unsigned n,
+    const struct commit_info *info, struct commit_result *result, struct err *err);
 
 struct revision {
 	enum scope scope;
@@ -87,18 +88,23 @@ struct trial {
 	char who[80];
 };
 int store_trial(struct store *st, struct trial *out, struct err *err);
-int store_confirm(struct store *st, const struct commit_info *info, struct err *err); /* ERR_UNKNOWN: none waits */
+int store_confirm(struct store *st, const struct commit_info *info,
+    struct err *err); /* ERR_UNKNOWN: none waits */
 /* store_revert - undo the trial: a new revision equal to its base. For lbd-ha's timer and "rollback now". */
-int store_revert(struct store *st, const struct commit_info *info, struct commit_result *result, struct err *err);
+int store_revert(struct store *st, const struct commit_info *info, struct commit_result *result,
+    struct err *err);
 
 /* Transactions that live between two commands of lbctl or requests of the API. */
-int store_tx_begin(struct store *st, const struct commit_info *info, uint32_t *id_out, struct err *err);
+int store_tx_begin(
+    struct store *st, const struct commit_info *info, uint32_t *id_out, struct err *err);
 /* store_tx_add - checked with all edits before it, not applied. Texts of secrets are put away, and "@N" stands in
  * their place in d too. */
 int store_tx_add(struct store *st, uint32_t id, const struct doc *d, struct err *err);
 /* store_tx_load - all edits so far; base_out is the SHARED head it began at. */
-int store_tx_load(struct store *st, uint32_t id, struct doc *d, uint32_t *base_out, struct err *err);
-int store_tx_end(struct store *st, uint32_t id, struct err *err); /* forget it, after commit or abort */
+int store_tx_load(
+    struct store *st, uint32_t id, struct doc *d, uint32_t *base_out, struct err *err);
+int store_tx_end(
+    struct store *st, uint32_t id, struct err *err); /* forget it, after commit or abort */
 
 /* store_backup - a consistent copy of the configuration (VACUUM INTO); path must not exist. */
 int store_backup(struct store *st, const char *path, struct err *err);
