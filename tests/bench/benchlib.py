@@ -1,0 +1,100 @@
+"""What the benchmarks share: build the load generator and origin, make a store for lbd, start and stop processes."""
+import ctypes
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+BIN = pathlib.Path(os.environ.get("LBD_BIN", HERE.parents[1] / "build/bin"))
+ADDRESS = "127.0.0.2"  # of every proxy: a virtual service may not have an interface's own address
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def on_cpu(cpu):
+    """Words that put a command on one processor, if there is more than one."""
+    return ["taskset", "-c", cpu] if os.cpu_count() > 1 else []
+
+
+def raise_files():
+    """As many open files as the hard limit allows; the number."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def build(folder):
+    """lg and origin, compiled into folder."""
+    for name in ("lg", "origin"):
+        subprocess.run(["gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-o", f"{folder}/{name}", HERE / f"{name}.c"],
+                       check=True)
+
+
+def wait_for(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"bench: {what}: not within {seconds} s")
+        time.sleep(0.02)
+
+
+def accepts(port, address=ADDRESS):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex((address, port)) == 0
+
+
+def lbd_store(root, origin, http, tcp, cookie):
+    """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each."""
+    def lbctl(*words):
+        r = subprocess.run([BIN / "lbctl", "-q", "--root", root, *words], capture_output=True, text=True)
+        if r.returncode != 0:
+            sys.exit(f"bench: lbctl {' '.join(words)}: {r.stdout}{r.stderr}")
+    address, port = origin.split(":")
+    lbctl("set", "setting", "threads=1")
+    for name, at, extra in (("http", http, ["mode=http"]), ("tcp", tcp, ["mode=tcp"]),
+                            ("cookie", cookie, ["mode=http", "persistence=cookie"])):
+        lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", "keep_timeout=5m", "client_timeout=5m",
+              "server_timeout=5m", "pool_timeout=5m", *extra)
+        lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
+
+
+class Scratch:
+    """A temporary folder, and processes that end with it."""
+
+    def __enter__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lbd-bench."))
+        self.processes = []
+        return self
+
+    def start(self, cmd, log, **kw):
+        with open(self.dir / log, "ab") as f:
+            p = subprocess.Popen([str(c) for c in cmd], stdin=subprocess.DEVNULL, stdout=f, stderr=f,
+                                 preexec_fn=die_with_parent, **kw)
+        self.processes.append(p)
+        return p
+
+    def end(self, p, seconds=10):
+        if p.poll() is None:
+            p.terminate()
+            try:
+                p.wait(seconds)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+        if p in self.processes:
+            self.processes.remove(p)
+
+    def __exit__(self, *_):
+        for p in reversed(list(self.processes)):
+            self.end(p)
+        shutil.rmtree(self.dir, ignore_errors=True)
