@@ -12,7 +12,8 @@ struct iface_addr {
 	char name[IFNAME_MAX];
 	int index;
 	struct addr addr; /* with prefix length */
-	bool up, loopback, ours; /* ours: carries lbd-ha's mark (IFA_PROTO 0x6c, or the label "IF:lbd" for IPv4) */
+	bool up, loopback,
+	    ours; /* ours: carries lbd-ha's mark (IFA_PROTO 0x6c, or the label "IF:lbd" for IPv4) */
 	uint8_t mac[6];
 	uint32_t carriers; /* how often the interface's carrier came up so far */
 };
@@ -24,7 +25,8 @@ struct iface_list {
 int netlink_addresses(struct iface_list *out, struct err *err);
 void iface_list_fini(struct iface_list *l);
 /* The entry that has this host address; NULL. Floating addresses of ours are skipped unless with_ours. */
-const struct iface_addr *iface_list_find(const struct iface_list *l, const struct addr *host, bool with_ours);
+const struct iface_addr *iface_list_find(
+    const struct iface_list *l, const struct addr *host, bool with_ours);
 /* The entry in whose subnet host lies (longest prefix, up, not a host prefix, not ours); NULL. */
 const struct iface_addr *iface_list_subnet(const struct iface_list *l, const struct addr *host);
 
