@@ -80,7 +80,8 @@ turn(struct tcp *t, struct flow *f, bool *ended, bool *again)
 	case FLOW_TURN: *again = true; break;
 	case FLOW_DONE:
 	case FLOW_END:
-		(void)io_shutdown(&f->to->io); /* a broken one shows when it is read */
+		if (!(up ? t->down_over : t->up_over)) /* else both are closed now */
+			(void)io_shutdown(&f->to->io); /* a broken one shows when it is read */
 		*ended = true;
 		break;
 	case FLOW_FROM:

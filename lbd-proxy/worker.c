@@ -1,8 +1,8 @@
 /* A worker thread: mail from the control thread, timers, turns, and the memory that connections share.
  *
- * Everything in a worker happens in callbacks of its loop, one at a time. Mail is a list under a mutex; the loop is woken
- * for the first letter only. The wheel is driven by one timer of the loop, set to the next slot that holds anything.
- * A connection with more to do than one turn allows is put into the list "again" and goes on after the loop has
+ * Everything in a worker happens in callbacks of its loop, one at a time. Mail is a list under a mutex; the bell is
+ * rung for the first letter only, and ringing needs no memory. The wheel is driven by one timer of the loop, set to the
+ * next slot that holds anything. A connection with more to do than one turn allows is put into the list "again" and goes on after the loop has
  * looked at the other descriptors. Objects that were closed are freed at the start of the next callback. */
 #include "worker.h"
 
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define WORKER_MAGIC 0x3034ce40
@@ -53,13 +54,16 @@ worker_enter(struct worker *w)
 }
 
 static void
-on_mail(void *arg)
+on_mail(void *arg, unsigned ready)
 {
 	struct worker *w = arg;
 	struct letter *l, *next;
+	uint64_t n;
 
+	(void)ready;
 	must_obj(w, WORKER_MAGIC);
 	worker_enter(w);
+	(void)!read(w->bell, &n, sizeof(n)); /* how often it was rung does not matter */
 	(void)pthread_mutex_lock(&w->lock);
 	l = w->first;
 	w->first = NULL;
@@ -76,6 +80,7 @@ int
 worker_post(struct worker *w, worker_fn fn, void *a, void *b)
 {
 	struct letter *l = malloc(sizeof(*l));
+	const uint64_t one = 1;
 	bool first;
 
 	if (l == NULL)
@@ -87,7 +92,7 @@ worker_post(struct worker *w, worker_fn fn, void *a, void *b)
 	w->last = &l->next;
 	(void)pthread_mutex_unlock(&w->lock);
 	if (first)
-		loop_wake(w->loop, on_mail, w);
+		must(write(w->bell, &one, sizeof(one)) == (ssize_t)sizeof(one));
 	return 0;
 }
 
@@ -202,6 +207,10 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	wheel_init(&w->wheel, w->now);
 	must(pthread_mutex_init(&w->lock, NULL) == 0);
 	w->loop = loop_new();
+	w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	must(w->bell != -1);
+	loop_fd_init(&w->mail, w->loop, w->bell, on_mail, w);
+	loop_fd_want(&w->mail, LOOP_READ);
 	loop_timer_init(&w->tick, w->loop, on_tick, w);
 	loop_timer_init(&w->turn, w->loop, on_turn, w);
 	loop_timer_init(&w->resume, w->loop, on_resume, w);
@@ -297,6 +306,8 @@ worker_free(struct worker *w)
 		w->first = l->next;
 		free(l);
 	}
+	loop_fd_fini(&w->mail);
+	(void)close(w->bell);
 	loop_timer_fini(&w->tick);
 	loop_timer_fini(&w->turn);
 	loop_timer_fini(&w->resume);

@@ -44,6 +44,8 @@ struct worker {
 
 	pthread_mutex_t lock; /* of the mailbox */
 	struct letter *first, **last;
+	struct loop_fd mail;
+	int bell;
 
 	struct wheel wheel;
 	struct loop_timer tick;
