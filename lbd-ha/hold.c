@@ -3,7 +3,8 @@
  * One pass: read the kernel's list, plan, write down what will be ours, delete, add, announce what was added. A pass
  * is made at each new configuration, HOLD_SETTLE after the kernel told of a change (so an address that somebody
  * removed is back at once, and our own changes are seen to be right), and each HOLD_RETRY while something is
- * wrong. Passes are idempotent; nothing else is remembered but the record, which survives a kill.
+ * wrong. At most HOLD_TURN addresses are put in one pass, so that thousands do not hold up the loop. Passes are
+ * idempotent; nothing else is remembered but the record, which survives a kill.
  *
  * When an interface's carrier comes again its addresses are announced anew: it may be another switch. A kernel
  * that refuses (no CAP_NET_ADMIN, no such interface) is a fault of that address, shown and tried again; the others
@@ -103,7 +104,7 @@ announce(struct hold *h, const char *ifname, const struct addr *a)
 	garp_announce(h->garp, ifname, a, set->announce, DUR_MS(set->announce_gap));
 }
 
-static void
+static bool
 put_one(struct hold *h, struct address_plan *plan, const struct place *p)
 {
 	struct floating *f = find_want(plan, &p->addr);
@@ -113,12 +114,13 @@ put_one(struct hold *h, struct address_plan *plan, const struct place *p)
 		f->held = true;
 		log_place("put on", p);
 		announce(h, p->ifname, &p->addr);
-		return;
+		return true;
 	}
 	(void)snprintf(f->fault, sizeof(f->fault), "%s: %s", p->ifname,
 	    code == -ENODEV  ? "no such interface"
 	    : code == -EPERM ? "operation not permitted"
 			     : strerror(-code));
+	return false;
 }
 
 static void
@@ -235,6 +237,7 @@ pass(struct hold *h)
 {
 	struct iface_list kernel = { 0 };
 	struct address_plan plan;
+	unsigned put = 0;
 	struct err err;
 
 	if (!h->now)
@@ -251,15 +254,17 @@ pass(struct hold *h)
 	write_down(h, &plan);
 	for (uint32_t i = 0; i < plan.del.n; i++)
 		take_one(h, &plan, &plan.del.a[i]);
-	for (uint32_t i = 0; i < plan.add.n; i++)
-		put_one(h, &plan, &plan.add.a[i]);
+	for (uint32_t i = 0; i < plan.add.n && put < HOLD_TURN; i++)
+		put += put_one(h, &plan, &plan.add.a[i]);
 	announce_risen(h, &kernel);
 	tell_changes(h, &plan);
 	h->ops.settled(h->ops.arg);
+	if (put == HOLD_TURN)
+		loop_timer_set(&h->timer, 0);
+	else if (any_fault(h))
+		loop_timer_set(&h->timer, HOLD_RETRY);
 	address_plan_fini(&plan);
 	iface_list_fini(&kernel);
-	if (any_fault(h))
-		loop_timer_set(&h->timer, HOLD_RETRY);
 }
 
 static void

@@ -9,7 +9,8 @@
 #include "sys/paths.h"
 
 #define HOLD_SETTLE \
-	DUR_MS(20) /* the kernel's changes are gathered for so long before they are looked at */
+	DUR_MS(20)    /* the kernel's changes are gathered for so long before they are looked at */
+#define HOLD_TURN 500 /* addresses put in one turn of the loop */
 #define HOLD_RETRY DUR_S(5) /* an address that could not be put is tried again */
 
 struct hold_ops {
