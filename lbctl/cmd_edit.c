@@ -20,7 +20,8 @@ struct editing {
 	const struct object *o; /* NULL: everything */
 	const char *path;
 	char file[320];
-	struct buf text; /* as it went out last */
+	struct buf text;       /* as it went out last */
+	struct snapshot *snap; /* that it was made from */
 };
 
 static int
@@ -115,7 +116,7 @@ commit_text(struct ctl *c, const struct editing *e, uint32_t base, struct err *e
 	buf_put(&text, e->text.p, e->text.len);
 	rc = yaml_parse(&d, DOC_REPLACE, buf_text(&text), text.len, err);
 	if (rc == 0 && (e->o == NULL || e->o->kind == KIND_service))
-		rc = prune_add(c->snap, &d, e->o == NULL ? PRUNE_ALL : PRUNE_CHILDREN, &gone, err);
+		rc = prune_add(e->snap, &d, e->o == NULL ? PRUNE_ALL : PRUNE_CHILDREN, &gone, err);
 	if (rc == 0)
 		rc = ctl_commit(c, &d, &plan, err);
 	buf_fini(&text);
@@ -126,7 +127,7 @@ commit_text(struct ctl *c, const struct editing *e, uint32_t base, struct err *e
 static int
 edit_loop(struct ctl *c, struct editing *e, struct err *err)
 {
-	uint32_t base = snapshot_revision(c->snap, SCOPE_SHARED);
+	uint32_t base = snapshot_revision(e->snap, SCOPE_SHARED);
 	bool again = isatty(STDIN_FILENO) == 1, same;
 	struct err why;
 	int rc = write_file(e, NULL, err);
@@ -172,6 +173,7 @@ cmd_edit(struct ctl *c, struct err *err)
 		rc = ctl_load(c, err);
 	if (rc != 0)
 		return rc;
+	e.snap = snapshot_ref(c->snap); /* opening the store to write drops the other one */
 	e.o = t.o;
 	e.path = all ? NULL : t.path[0];
 	rc =
@@ -185,5 +187,6 @@ cmd_edit(struct ctl *c, struct err *err)
 	if (rc == 0)
 		rc = edit_loop(c, &e, err);
 	buf_fini(&e.text);
+	snapshot_unref(e.snap);
 	return rc;
 }

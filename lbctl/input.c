@@ -133,11 +133,12 @@ ask_password(const char *whose, const char *again, char *out, size_t room, struc
 		return err_set(err, -errno, "terminal: %s", strerror(errno));
 	silent = was;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
+	/* Silent before the prompt: what is typed the moment it appears is not shown, nor lost. */
+	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &silent);
 	(void)fprintf(stderr, "Password of %s%s: ", whose, again);
 	(void)fflush(stderr);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
 	rc = read_line(out, room, err);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &was);
 	(void)fputc('\n', stderr);
 	return rc;
 }
