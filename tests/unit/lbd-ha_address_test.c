@@ -13,11 +13,10 @@
 #include "lbd-ha/record.h"
 #include "store/store.h"
 
-#include <fcntl.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define VIP(name, address, more) "  " name ": {address: " address ", ports: 80" more "}\n"
@@ -81,12 +80,26 @@ static const struct {
 	    ETH, "", "+10.0.0.7/32@eth0(1) +10.0.0.9/32@eth0(1) +2001:db8::1/128@eth0(1)" },
 };
 
+/* The folder and the files in it. */
+static void
+remove_all(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		(void)unlinkat(dirfd(d), e->d_name, 0);
+	(void)closedir(d);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* A snapshot of that YAML, through a store in a folder of its own. */
 static struct snapshot *
 build(const char *yaml)
 {
 	const struct commit_info info = { .who = "test", .origin = "cli" };
-	char dir[] = "/tmp/lbd-ha-test.XXXXXX", rm[64];
+	char dir[] = "/tmp/lbd-ha-test.XXXXXX";
 	struct snapshot *s = NULL;
 	struct store *st = NULL;
 	struct err err = { 0 };
@@ -100,13 +113,7 @@ build(const char *yaml)
 		fail_msg("%s\n%s", err.text, yaml);
 	doc_fini(&d);
 	store_close(st);
-	for (const char *const *f = (const char *const[]){ "config.db", "config.db-wal",
-		 "config.db-shm", "secrets.db", "secrets.db-wal", "secrets.db-shm", NULL };
-	     *f; f++) {
-		(void)snprintf(rm, sizeof(rm), "%s/%s", dir, *f);
-		(void)unlink(rm);
-	}
-	(void)rmdir(dir);
+	remove_all(dir);
 	return s;
 }
 
