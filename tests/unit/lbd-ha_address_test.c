@@ -13,7 +13,7 @@
 #include "lbd-ha/record.h"
 #include "store/store.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,18 +80,13 @@ static const struct {
 	    ETH, "", "+10.0.0.7/32@eth0(1) +10.0.0.9/32@eth0(1) +2001:db8::1/128@eth0(1)" },
 };
 
-/* The folder and the files in it. */
-static void
-remove_all(const char *dir)
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	assert_non_null(d);
-	while ((e = readdir(d)) != NULL)
-		(void)unlinkat(dirfd(d), e->d_name, 0);
-	(void)closedir(d);
-	assert_int_equal(rmdir(dir), 0);
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
 }
 
 /* A snapshot of that YAML, through a store in a folder of its own. */
@@ -113,7 +108,7 @@ build(const char *yaml)
 		fail_msg("%s\n%s", err.text, yaml);
 	doc_fini(&d);
 	store_close(st);
-	remove_all(dir);
+	assert_int_equal(nftw(dir, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
 	return s;
 }
 
