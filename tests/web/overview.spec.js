@@ -192,6 +192,16 @@ module.exports = {
 			await become(page, 'bytes', 'Healthy');
 		}),
 
+		'Check probes a server now and shows every step': (t) => panel(t, {}, async (page) => {
+			await page.goto(`${t.lbd.url}/?open=red`);
+			await page.click('[aria-label="Check red/gone1"]');
+			await page.waitForSelector('h1:has-text("Check of red/gone1")');
+			assert.match(await page.textContent('main ol'), /refused/);
+			await axe(page, 'check');
+			await page.click('main a.btn');
+			await page.waitForSelector('#red tr.rip');
+		}),
+
 		'S184 live: a server that dies turns the row yellow without a reload, and back': (t) => panel(t, {}, async (page) => {
 			await page.evaluate(() => { window.same = true; });
 			await page.focus('#green a.exp');
