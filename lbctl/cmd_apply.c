@@ -128,7 +128,7 @@ cmd_diff(struct ctl *c, struct err *err)
 {
 	enum scope scope = GIVEN(c, local) ? SCOPE_LOCAL : SCOPE_SHARED;
 	struct snapshot *a = NULL, *b = NULL;
-	uint32_t na, nb;
+	uint32_t na = 0, nb = 0;
 	int rc;
 
 	if (GIVEN(c, file) == (c->argc > 0))

@@ -201,7 +201,7 @@ int
 cmd_copy(struct ctl *c, struct err *err)
 {
 	struct doc_item *it;
-	struct picked from;
+	struct picked from = { 0 };
 	struct target t;
 	struct doc d;
 	char *name;

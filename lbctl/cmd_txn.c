@@ -50,7 +50,7 @@ int
 cmd_tx_show(struct ctl *c, struct err *err)
 {
 	struct buf out = { 0 };
-	uint32_t id, base;
+	uint32_t id = 0, base = 0;
 	struct doc d;
 	int rc;
 
@@ -72,7 +72,7 @@ tx_result(struct ctl *c, bool show_only, struct err *err)
 {
 	struct commit_result r = { 0 };
 	struct commit_info info;
-	uint32_t id, base;
+	uint32_t id = 0, base = 0;
 	struct doc d;
 	int rc;
 

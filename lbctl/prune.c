@@ -28,10 +28,10 @@ keep_init(struct keep *k, const struct doc *d)
 {
 	const struct doc_item *it;
 
-	*k = (struct keep){ .item = mem_alloc((d->n + 1) * sizeof(*k->item)) };
+	*k = (struct keep){ .item = mem_alloc((d->n + 1) * sizeof(void *)) };
 	for (it = d->first; it != NULL; it = it->next)
 		k->item[k->n++] = it;
-	qsort(k->item, k->n, sizeof(*k->item), by_path);
+	qsort(k->item, k->n, sizeof(void *), by_path);
 }
 
 static const struct doc_item *
