@@ -369,6 +369,13 @@ backend_connect(
 }
 
 void
+backend_observed(const struct wsrv *s, enum observed what)
+{
+	atomic_fetch_add_explicit(&s->srv->observed[what], 1, memory_order_relaxed);
+	atomic_store_explicit(&s->w->px->observed, true, memory_order_release);
+}
+
+void
 backend_done(struct conn *c, bool reusable)
 {
 	struct wsrv *s = c->srv;

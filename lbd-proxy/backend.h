@@ -46,6 +46,8 @@ struct conn *backend_idle(
     const struct seat *s, uint16_t client_port, bool fresh, const struct conn_ops *ops);
 int backend_connect(
     const struct seat *s, uint16_t client_port, const struct conn_ops *ops, struct conn **out);
+/* backend_observed - the server failed a request or connection: lbd-check will look sooner. */
+void backend_observed(const struct wsrv *s, enum observed what);
 /* backend_done - the stream has let go of it: into the pool, or closed. */
 void backend_done(struct conn *c, bool reusable);
 

@@ -1,4 +1,5 @@
-/* The link to lbd-check: every verdict it has, then every change. While it is away, what is known stays. */
+/* The link to lbd-check: every verdict it has, then every change. While it is away, what is known stays. In the other
+ * direction goes what traffic shows of the servers: who refused, broke off or answered badly is probed sooner. */
 #include "health.h"
 
 #include "store/state.h"
@@ -6,6 +7,8 @@
 
 #include "control.h"
 #include "letters.h"
+
+#define OBSERVE DUR_MS(250) /* how often failures that traffic showed are passed on */
 
 /* lbd-check has found out something about a server. */
 static void
@@ -49,6 +52,29 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		take_verdict(arg, m->health.server, m->health.verdict, text);
 }
 
+/* What the workers saw, summed up. */
+static void
+on_observe(void *arg)
+{
+	struct control *k = arg;
+	const struct ctl_server *s;
+	uint32_t at = 0;
+	unsigned i;
+
+	loop_timer_set(&k->observe, OBSERVE);
+	if (!atomic_exchange(&k->px.observed, false))
+		return;
+	while ((s = idmap_next(&k->servers, &at, NULL)) != NULL) {
+		for (i = 0; i < OBSERVED_KINDS; i++) {
+			struct msg_observed m = { .server = s->id, .what = (uint8_t)(i + 1) };
+
+			m.count = atomic_exchange(&s->srv->observed[i], 0);
+			if (m.count > 0 && bus_link_is_up(k->check))
+				(void)bus_link_ask(k->check, MSG_OBSERVED, &m, NULL, NULL, NULL);
+		}
+	}
+}
+
 void
 health_start(struct control *k)
 {
@@ -59,12 +85,15 @@ health_start(struct control *k)
 		.arg = k,
 	};
 
+	loop_timer_init(&k->observe, daemon_loop(k->d), on_observe, k);
+	loop_timer_set(&k->observe, OBSERVE);
 	k->check = bus_link_new(daemon_loop(k->d), daemon_paths(k->d), "lbd-proxy", &ops);
 }
 
 void
 health_stop(struct control *k)
 {
+	loop_timer_fini(&k->observe);
 	bus_link_free(k->check);
 	k->check = NULL;
 }

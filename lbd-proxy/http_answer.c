@@ -32,6 +32,7 @@ static bool
 bad_answer(struct http *h)
 {
 	server_broke(h);
+	backend_observed(h->seat.srv, OBSERVED_BAD);
 	http_fail(h, 502);
 	return false;
 }

@@ -229,10 +229,13 @@ http_server_lost(struct http *h)
 	bool up = s != NULL && (s->up || s->reused), reused = up && s->reused;
 	bool again = !up || h->out_off == 0 || h->sure;
 
-	if (!up)
+	if (!up) {
 		COUNT(h->seat.srv->n->connect_errors);
-	else if (!reused)
+		backend_observed(h->seat.srv, OBSERVED_REFUSED);
+	} else if (!reused) {
 		COUNT(h->seat.srv->n->aborts);
+		backend_observed(h->seat.srv, OBSERVED_RESET);
+	}
 	flow_fini(&h->up);
 	h->s = NULL;
 	if (s != NULL) {

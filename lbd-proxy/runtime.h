@@ -37,13 +37,16 @@ struct svc {
 	} __attribute__((aligned(64))) of[]; /* one for each worker, which alone writes it */
 };
 
+/* What traffic shows of a server; numbers as in the message OBSERVED, less 1. */
+enum observed { OBSERVED_REFUSED, OBSERVED_RESET, OBSERVED_BAD, OBSERVED_KINDS };
 struct srv {
 	atomic_uint refs;
 	uint32_t id;
-	uint64_t token;	     /* what our cookie calls it */
-	atomic_uint verdict; /* enum verdict */
-	atomic_uint conns;   /* requests or connections at it, of all workers */
-	atomic_uint waiting; /* requests that wait for this server alone */
+	uint64_t token;			      /* what our cookie calls it */
+	atomic_uint verdict;		      /* enum verdict */
+	atomic_uint conns;		      /* requests or connections at it, of all workers */
+	atomic_uint waiting;		      /* requests that wait for this server alone */
+	atomic_uint observed[OBSERVED_KINDS]; /* since lbd-check was told */
 	struct server_counters base;
 	unsigned workers;
 	struct srv_local {

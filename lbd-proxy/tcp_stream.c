@@ -148,6 +148,7 @@ connect_failed(struct tcp *t)
 	struct conn *s = t->s;
 
 	COUNT(t->seat.srv->n->connect_errors);
+	backend_observed(t->seat.srv, OBSERVED_REFUSED);
 	t->s = NULL;
 	if (s != NULL) {
 		s->task = NULL;

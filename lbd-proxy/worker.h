@@ -29,6 +29,7 @@ struct proxy {
 	struct stick *stick;
 	atomic_uint conns, conns_max; /* client connections, and the most of them */
 	atomic_uint fds, fds_max;     /* descriptors of the data path */
+	atomic_bool observed;	      /* some srv.observed is not 0 */
 };
 
 struct letter; /* a call that waits in the mailbox */
