@@ -73,18 +73,19 @@ api_body_is(struct call *c, const char *const *types)
 {
 	const char *type = http_header(c->rq, "Content-Type");
 	struct buf all = { 0 };
+	bool good = false;
 
 	for (const char *const *t = types; *t != NULL; t++) {
 		size_t n = strlen(*t);
 
-		if (type != NULL && strncasecmp(type, *t, n) == 0 &&
-		    strchr("; \t", type[n]) != NULL)
-			return true;
+		good |= type != NULL && strncasecmp(type, *t, n) == 0 &&
+			strchr("; \t", type[n]) != NULL;
 		buf_printf(&all, "%s%s", all.len > 0 ? " or " : "", *t);
 	}
-	reply_fail(c, 415, "the body must be %s", buf_text(&all));
+	if (!good)
+		reply_fail(c, 415, "the body must be %s", buf_text(&all));
 	buf_fini(&all);
-	return false;
+	return good;
 }
 
 bool
