@@ -110,6 +110,9 @@ vip:
         self.wait("all servers to be up", lambda: all(
             r["status"]["state"] == "up" for v in ("web", "tcp") for r in self.rips(v)))
         self.wait("the panel", lambda: self.answers("127.0.0.1", self.ports[0]))
+        self.wait("every daemon at the newest revision", lambda: len(
+            {d.get("revision") for d in json.loads(self.lbctl("-o", "json", "status", check=False))["daemons"]
+             if d["running"]}) == 1)
 
     def rips(self, vip):
         out = self.lbctl("-o", "json", "get", "rip", f"{vip}/", check=False)
