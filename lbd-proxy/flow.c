@@ -66,8 +66,7 @@ empty_pipe(struct flow *f)
 	ssize_t n;
 
 	while (f->in_pipe > 0) {
-		n = io_splice_out(
-		    &f->to->io, f->pipe[0], f->in_pipe, f->left > 0 && f->left != FLOW_ENDLESS);
+		n = io_splice_out(&f->to->io, f->pipe[0], f->in_pipe);
 		if (n == -EAGAIN)
 			return conn_watch(f->to) ? FLOW_FULL : FLOW_TO;
 		if (n <= 0)

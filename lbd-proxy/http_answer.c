@@ -154,7 +154,9 @@ begin(struct http *h, const char *buf, size_t len)
 	persist_keep_head(c, h->seat.srv->srv->id, buf, &h->answer);
 	h->told = true;
 	memcpy(c->w->out + head, rest, (size_t)here);
-	code = conn_send(c, c->w->out, head + (size_t)here, h->down == H1_LENGTH && !over);
+	/* Hold the segment back only for bytes that are here already: a server that pauses now must not make the client
+	 * wait for the kernel's 200 ms. */
+	code = conn_send(c, c->w->out, head + (size_t)here, !over && h->s->can_read);
 	if (code < 0)
 		return client_gone(h);
 	if (h->down == H1_TUNNEL) {

@@ -195,7 +195,8 @@ http_send_out(struct http *h)
 	ssize_t n;
 
 	while (h->out_off < h->out_len) {
-		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off, !h->up_over);
+		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off,
+		    !h->up_over && h->c->can_read);
 		if (n == -EAGAIN) {
 			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
 							 : h->c->svc->view->connect);

@@ -118,10 +118,9 @@ io_splice_in(struct io *io, int pipe_w, size_t n)
 }
 
 ssize_t
-io_splice_out(struct io *io, int pipe_r, size_t n, bool more)
+io_splice_out(struct io *io, int pipe_r, size_t n)
 {
-	return result(splice(pipe_r, NULL, io_fd(io), NULL, n,
-	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0)));
+	return result(splice(pipe_r, NULL, io_fd(io), NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
 }
 
 int

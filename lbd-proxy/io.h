@@ -44,7 +44,7 @@ ssize_t io_peek(
 ssize_t io_send(struct io *io, const void *p, size_t n, bool more);
 /* to and from a pipe, without copying */
 ssize_t io_splice_in(struct io *io, int pipe_w, size_t n);
-ssize_t io_splice_out(struct io *io, int pipe_r, size_t n, bool more);
+ssize_t io_splice_out(struct io *io, int pipe_r, size_t n);
 int io_shutdown(struct io *io); /* no more bytes from us; 0 or -errno */
 
 /* io_accept - a non-blocking client with its address, or -errno. */

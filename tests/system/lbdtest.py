@@ -23,7 +23,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("LBD_BIN", ROOT / "build/bin"))
-ADDRESS = "127.0.0.2"  # virtual services; origins are on 127.0.0.1
+# Virtual services; origins are on 127.0.0.1. Each test process has its own, so that nobody else's addresses matter.
+ADDRESS = f"127.{80 + os.getpid() % 100}.{os.getpid() // 100 % 250}.2"
 SLOW = float(os.environ.get("LBD_SLOW", "1"))  # sanitizer builds and busy machines: wait longer
 
 _ports = itertools.count(20000 + os.getpid() % 500 * 20)
@@ -55,7 +56,7 @@ def free_port(address=ADDRESS):
                     return port
 
 
-def _die_with_parent():
+def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -134,7 +135,7 @@ class Lbd:
                 notify.settimeout(20 * SLOW)
 
                 def before():
-                    _die_with_parent()
+                    die_with_parent()
                     if preexec:
                         preexec()
                 p = subprocess.Popen([*self._prefix(), BIN / name, "-f", "--root", self.root], stderr=log, stdout=log,
@@ -392,7 +393,7 @@ class Load:
     def __init__(self, vip, clients=8, every_ms=5, close_every=20, netns=None):
         cmd = [*(netns.prefix if netns else []), "python3", ROOT / "tests/system/load.py", vip.address, str(vip.port),
                str(clients), str(every_ms), str(close_every)]
-        self.p = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
+        self.p = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         assert self.p.stdout.readline() == "started\n"
 
     def count(self):

@@ -2,10 +2,14 @@
 import hashlib
 import random
 import socket
+import subprocess
+import threading
+import time
 
 import pytest
 
-from lbdtest import Origin, Reader, client, get, http_answer, talk, wait_until
+from lbdtest import (Origin, Reader, client, die_with_parent, free_port, get, http_answer, listens, talk,
+                     wait_until)
 
 
 def ask(path="/", *fields, method="GET", version="HTTP/1.1"):
@@ -107,6 +111,39 @@ def test_100_megabytes(lb, closing):
         got.update(data)
         n += len(data)
     assert n == total and got.digest() == want.digest()
+
+
+def test_nothing_is_held_back(lb, closing):
+    """S067: what a side has sent arrives at once, also when the rest of the body comes later; no 200 ms of the kernel's."""
+    seen, go = [], threading.Event()
+
+    def serve(c, origin):
+        r = Reader(c)
+        r.head()
+        while r.buf != b"abc" and r.more():
+            pass
+        seen.append(r.buf)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nxyz")
+        go.wait(20)
+        c.sendall(b"end")
+    vip = lb.vip("held", closing(Origin("a", serve)))
+    took = []
+    for _ in range(5):
+        seen.clear()
+        go.clear()
+        with vip.connect() as s:
+            start = time.monotonic()
+            s.sendall(ask("/", "Content-Length: 6", method="POST") + b"abc")
+            wait_until(lambda: seen)
+            assert seen == [b"abc"]
+            r = Reader(s)
+            r.head()
+            assert r.exactly(3) == b"xyz"
+            took.append(time.monotonic() - start)
+            go.set()
+            s.sendall(b"def")
+            assert r.exactly(3) == b"end"
+    assert min(took) < 0.15, took
 
 
 def test_head_and_304(one):
@@ -246,7 +283,7 @@ def test_forwarded_for(lb, origins, policy, sent, want):
     """S097: X-Forwarded-For by policy; a forged one is replaced unless the policy says otherwise."""
     o, = origins("a")
     vip = lb.vip(f"xff-{policy}-{'sent' if sent else 'none'}", o, forwarded_for=policy)
-    fields = get(vip, headers={"X-Forwarded-For": sent} if sent else {}).json["fields"]
+    fields = get(vip, headers={"X-Forwarded-For": sent} if sent else {}, source="127.0.0.1").json["fields"]
     assert [v for n, v in fields if n == "x-forwarded-for"] == want
 
 
@@ -266,12 +303,10 @@ def test_absolute_target(one):
 
 def test_stock_server(lb, closing, tmp_path):
     """S073: an ordinary web server works behind it without any change."""
-    import subprocess
-    from lbdtest import _die_with_parent, free_port, listens
     (tmp_path / "index.html").write_text("a page\n" * 1000)
     port = free_port("127.0.0.1")
     p = subprocess.Popen(["python3", "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", tmp_path],
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
     try:
         wait_until(lambda: listens("127.0.0.1", port))
         vip = lb.vip("stock")
