@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lbdtest import Netns, Lbd, Origin, free_port, get, listens, talk, wait_until
+from lbdtest import ADDRESS, Lbd, Netns, Origin, Vip, free_port, get, listens, talk, wait_until
 
 
 def shares(vip, n=60, **kw):
@@ -76,9 +76,9 @@ def test_several_ports_of_one_service(lb, origins):
     """S063: a service may have several ports and ranges; port 0 of a server is the port the client used."""
     a, = origins("a")
     ports = sorted(free_port() for _ in range(3))
-    lb.ctl("create", "vip", "ports", "address=127.0.0.2", f"ports={ports[0]},{ports[1]}-{ports[2]}")
+    lb.ctl("create", "vip", "ports", f"address={ADDRESS}", f"ports={ports[0]},{ports[1]}-{ports[2]}")
     lb.rip("ports", "a", a.port)
-    wait_until(lambda: all(listens("127.0.0.2", p) for p in ports))
+    wait_until(lambda: all(listens(ADDRESS, p) for p in ports))
     vip = lb.vip("ports0")
     same = Origin("same", port=vip.port)
     try:
@@ -86,8 +86,7 @@ def test_several_ports_of_one_service(lb, origins):
         wait_until(lambda: get(vip).server == "same", what="port 0")
     finally:
         same.close()
-    from lbdtest import Vip
-    assert [get(Vip("x", "127.0.0.2", p)).server for p in ports] == ["a"] * 3
+    assert [get(Vip("x", ADDRESS, p)).server for p in ports] == ["a"] * 3
 
 
 def test_ipv6(tmp_path, closing):

@@ -1,12 +1,12 @@
 """Servers and services that come, change and go while traffic flows."""
 import contextlib
 import pathlib
-import socket
 import time
 
 import pytest
 
-from lbdtest import Lbd, Load, Origin, Reader, client, get, http_answer, listens, talk, wait_until
+from lbdtest import (ADDRESS, Lbd, Load, Origin, Reader, Vip, client, free_port, get, http_answer, listens, talk,
+                     wait_until)
 
 
 def state(lb, rip):
@@ -240,11 +240,11 @@ def test_service_moves(lb, origins):
     """A059: the address, ports or mode of a service change; connections that were there may finish."""
     a, = origins("a")
     vip = lb.vip("moving", a, keep_timeout="30s")
-    from lbdtest import Vip, free_port
     c = client(vip)
     assert get(vip, connection=c).status == 200
-    new = Vip("moving", "127.0.0.3", free_port("127.0.0.3"))
-    lb.ctl("set", "vip", "moving", "address=127.0.0.3", f"ports={new.port}")
+    other = ADDRESS[:-1] + "3"
+    new = Vip("moving", other, free_port(other))
+    lb.ctl("set", "vip", "moving", f"address={other}", f"ports={new.port}")
     wait_until(lambda: listens(new.address, new.port) and not listens(vip.address, vip.port))
     assert get(new).server == "a"
     with contextlib.suppress(ConnectionError, OSError):
