@@ -95,28 +95,15 @@ help_all(struct ctl *c)
 }
 
 int
-cmd_help(struct ctl *c, struct err *err)
+help_group(struct ctl *c, const char *word)
 {
-	const struct command *cmd;
+	size_t n = strlen(word);
 	struct buf out = { 0 };
-	size_t n;
 	unsigned i;
 
-	if (c->argc == 0)
-		return help_all(c);
-	cmd = command_find(c->argv[0], c->argc > 1 ? c->argv[1] : NULL);
-	if (cmd != NULL)
-		return help_command(c, cmd);
-	if (!command_is_group(c->argv[0]) || c->argc > 1) {
-		const char *near = command_nearest(c->argv[0]);
-
-		return err_set(err, ERR_USAGE, "unknown command \"%s\"%s%s%s", c->argv[0],
-		    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-		    near != NULL ? "\"?" : "");
-	}
-	n = strlen(c->argv[0]);
+	(void)c;
 	for (i = 0; i < commands_n; i++) {
-		if (commands[i].name == NULL || strncmp(commands[i].name, c->argv[0], n) != 0 ||
+		if (commands[i].name == NULL || strncmp(commands[i].name, word, n) != 0 ||
 		    commands[i].name[n] != ' ')
 			continue;
 		put_usage(&commands[i], &out);
@@ -125,6 +112,25 @@ cmd_help(struct ctl *c, struct err *err)
 	ctl_print(&out);
 	buf_fini(&out);
 	return 0;
+}
+
+int
+cmd_help(struct ctl *c, struct err *err)
+{
+	const struct command *cmd;
+	const char *near;
+
+	if (c->argc == 0)
+		return help_all(c);
+	cmd = command_find(c->argv[0], c->argc > 1 ? c->argv[1] : NULL);
+	if (cmd != NULL)
+		return help_command(c, cmd);
+	if (command_is_group(c->argv[0]) && c->argc == 1)
+		return help_group(c, c->argv[0]);
+	near = command_nearest(c->argv[0]);
+	return err_set(err, ERR_USAGE, "unknown command \"%s\"%s%s%s", c->argv[0],
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
 }
 
 /* ---- mdoc ------------------------------------------------------------------------------------------------------------ */

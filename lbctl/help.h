@@ -6,6 +6,7 @@
 
 int help_all(struct ctl *c);				    /* every command, one line each; 0 */
 int help_command(struct ctl *c, const struct command *cmd); /* at most 40 lines; 0 */
+int help_group(struct ctl *c, const char *word);	    /* commands that begin with a word; 0 */
 void help_text(const struct command *cmd, struct buf *out);
 void help_man_lbctl(struct buf *out); /* mdoc: the whole of lbctl(1) */
 void help_man_yaml(struct buf *out);  /* mdoc: the whole of lbd.yaml(5) */

@@ -47,8 +47,11 @@ run_command(struct ctl *c, int argc, char **argv, struct err *err)
 	style = options_style(c, rc == 0 ? err : &ignored);
 	if (rc == 0)
 		rc = style;
-	if (rc == 0 && GIVEN(c, help))
-		return c->cmd != NULL ? help_command(c, c->cmd) : help_all(c);
+	if (rc == 0 && GIVEN(c, help)) {
+		if (c->cmd != NULL)
+			return help_command(c, c->cmd);
+		return c->first != NULL ? help_group(c, c->first) : help_all(c);
+	}
 	if (rc == 0)
 		rc = paths_init(&c->paths, c->opt[OPT_root], err);
 	return rc == 0 ? c->cmd->fn(c, err) : rc;

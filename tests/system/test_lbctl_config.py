@@ -256,6 +256,8 @@ BAD = [
     (2, ["wait", "vip/web", "blue"], "blue"),
     (2, ["wait", "web", "up"], "vip/NAME"),
     (2, ["apply"], "-f FILE"),
+    (2, ["log", "-p", "loud"], "warning"),
+    (3, ["log", "nix"], "nix"),
     (3, ["get", "vip", "wbe"], 'did you mean "web"'),
     (3, ["get", "rip", "wbe/"], "wbe"),
     (3, ["set", "vip", "nix", "retries=1"], "nix"),
@@ -469,6 +471,11 @@ def test_users_and_tokens(c):
         assert secret.encode() not in raw and secret not in shown
         assert secret.encode() not in (c.root / "var/lib/lbd/secrets.db").read_bytes()
     fails(c, 7, "user", "add", "kim", "--stdin", says="password", input="short\n")
+    text = c.ctl("export").stdout
+    assert 'password: "@' in text and "nothing to change" in c.ctl("apply", "-f", "-", input=text).stderr
+    c.ctl("validate", "-f", "-", input=text)  # references need no store
+    fails(c, 7, "validate", "-f", "-", says="password", input=text.replace('"@', '"@x'))
+    fails(c, 7, "apply", "-f", "-", says="secret", input=re.sub('"@[0-9]+"', '"@999"', text))
     c.ctl("token", "revoke", "ci", "-y")
     c.ctl("user", "del", "eve", "-y")
     assert names(c, "user") == ["bob"] and c.json("token", "list") == []
@@ -550,6 +557,7 @@ def test_explain_help_version_doctor(c):
         text = c.ctl("help", *words.split()).stdout
         assert text.startswith(f"lbctl {words}") and len(text.splitlines()) <= 40
         assert c.ctl(*words.split(), "-h").stdout == text
+    assert c.ctl("tx", "-h").stdout == c.ctl("help", "tx").stdout != c.ctl("-h").stdout == c.ctl("help").stdout
     version = {v["name"]: v for v in c.json("version")}
     assert version["lbctl"]["version"] and version["lbd-proxy"]["note"] == "does not run"
     r = c.ctl("doctor", "-o", "json", check=False)
