@@ -296,16 +296,20 @@ backend_idle(const struct seat *s, uint16_t client_port, bool fresh, const struc
 {
 	const struct view_server *at = &s->svc->view->at[s->index];
 	uint16_t port = at->port != 0 ? at->port : client_port;
-	struct list *it;
+	struct list *it, *next;
 
-	list_each(it, &s->srv->idle)
+	list_each_safe(it, next, &s->srv->idle)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
 		if (c->port != port || memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
 			continue;
 		if (fresh && s->srv->w->now - (mono_t)c->since_s * 1000000 > FRESH + 1000000)
-			return NULL; /* those behind it are older */
+			return NULL;			   /* those behind it are older */
+		if (fresh && io_peek(&c->io) != -EAGAIN) { /* closed, and we were not told yet */
+			leave_pool(c);
+			continue;
+		}
 		list_del(&c->link);
 		list_push(&s->srv->busy, &c->link);
 		COUNT_OFF(s->srv->n->pooled);

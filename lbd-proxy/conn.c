@@ -263,12 +263,12 @@ store(struct conn *c, const uint8_t *p, size_t n)
 }
 
 int
-conn_send(struct conn *c, const void *p, size_t n, bool more)
+conn_send(struct conn *c, const void *p, size_t n)
 {
 	ssize_t sent = 0;
 
 	if (c->out == NULL) {
-		sent = io_send(&c->io, p, n, more);
+		sent = io_send(&c->io, p, n);
 		if (sent < 0 && sent != -EAGAIN && sent != -EINTR)
 			return (int)sent;
 		if (sent < 0)
@@ -287,7 +287,7 @@ conn_flush(struct conn *c)
 
 	if (k == NULL)
 		return 0;
-	n = io_send(&c->io, k->b + k->off, k->len - k->off, false);
+	n = io_send(&c->io, k->b + k->off, k->len - k->off);
 	if (n == -EAGAIN || n == -EINTR)
 		return conn_watch(c) ? 1 : -ENOMEM;
 	if (n < 0)

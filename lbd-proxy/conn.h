@@ -87,7 +87,7 @@ conn_kept(const struct conn *c)
 	return c->in == NULL ? 0 : c->in->len - c->in->off;
 }
 /* conn_send - now what can be sent, the rest is kept. 0: all is sent; 1: some is kept; or -errno. */
-int conn_send(struct conn *c, const void *p, size_t n, bool more);
+int conn_send(struct conn *c, const void *p, size_t n);
 /* conn_flush - send what was kept: as conn_send. */
 int conn_flush(struct conn *c);
 static inline bool

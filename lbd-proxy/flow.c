@@ -127,7 +127,7 @@ copy_turn(struct flow *f)
 	f->moved = true;
 	if (f->left != FLOW_ENDLESS)
 		f->left -= (uint64_t)n;
-	code = conn_send(f->to, w->in, (size_t)n, false);
+	code = conn_send(f->to, w->in, (size_t)n);
 	if (code < 0)
 		return FLOW_TO;
 	if (f->left == 0)

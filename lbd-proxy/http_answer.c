@@ -57,7 +57,7 @@ interim(struct http *h, const char *buf)
 	if (h->head.minor > 0) {
 		http_plan_answer(p, buf, &h->answer, &policy);
 		http_plan_write(p, buf, (char *)c->w->out);
-		if (conn_send(c, c->w->out, p->out_len, false) < 0)
+		if (conn_send(c, c->w->out, p->out_len) < 0)
 			return client_gone(h);
 	}
 	h1_head_init(&h->answer, true, c->svc->view->head_max);
@@ -154,9 +154,7 @@ begin(struct http *h, const char *buf, size_t len)
 	persist_keep_head(c, h->seat.srv->srv->id, buf, &h->answer);
 	h->told = true;
 	memcpy(c->w->out + head, rest, (size_t)here);
-	/* Hold the segment back only for bytes that are here already: a server that pauses now must not make the client
-	 * wait for the kernel's 200 ms. */
-	code = conn_send(c, c->w->out, head + (size_t)here, !over && h->s->can_read);
+	code = conn_send(c, c->w->out, head + (size_t)here);
 	if (code < 0)
 		return client_gone(h);
 	if (h->down == H1_TUNNEL) {
@@ -231,7 +229,7 @@ down_chunked(struct http *h)
 	if (n == 0)
 		return conn_watch(s) ? FLOW_EMPTY : FLOW_FROM;
 	r = h1_chunk_scan(&h->down_chunk, (const char *)p, (size_t)n, &used);
-	code = conn_send(c, p, used, false);
+	code = conn_send(c, p, used);
 	if (code < 0)
 		return FLOW_TO;
 	if (r == H1_BAD)

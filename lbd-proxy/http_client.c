@@ -132,7 +132,7 @@ http_fail(struct http *h, unsigned status)
 	http_count_status(h, status);
 	http_free(h);
 	answer = http_error_answer(status, head, &n);
-	if (conn_send(c, answer, n, false) < 0)
+	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
 	else
 		conn_finish(c, linger);
@@ -295,7 +295,7 @@ http_refuse(struct conn *c)
 	const char *answer = http_error_answer(503, false, &n);
 
 	COUNT(c->svc->n->http_5xx);
-	if (conn_send(c, answer, n, false) < 0)
+	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
 	else
 		conn_finish(c, true);

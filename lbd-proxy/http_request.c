@@ -195,8 +195,7 @@ http_send_out(struct http *h)
 	ssize_t n;
 
 	while (h->out_off < h->out_len) {
-		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off,
-		    !h->up_over && h->c->can_read);
+		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off);
 		if (n == -EAGAIN) {
 			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
 							 : h->c->svc->view->connect);
@@ -284,7 +283,7 @@ up_chunked(struct http *h)
 		return FLOW_END;
 	if (conn_keep(c, p + used, (size_t)n - used) != 0)
 		return FLOW_FROM;
-	code = conn_send(s, p, used, false);
+	code = conn_send(s, p, used);
 	if (code < 0)
 		return FLOW_TO;
 	if (r == H1_DONE)

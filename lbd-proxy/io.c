@@ -106,9 +106,9 @@ io_peek(struct io *io)
 }
 
 ssize_t
-io_send(struct io *io, const void *p, size_t n, bool more)
+io_send(struct io *io, const void *p, size_t n)
 {
-	return result(send(io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0)));
+	return result(send(io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 ssize_t

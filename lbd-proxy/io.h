@@ -41,7 +41,7 @@ void io_reset(struct io *io);
 ssize_t io_recv(struct io *io, void *p, size_t n);
 ssize_t io_peek(
     struct io *io); /* 1: data, 0: end of stream, -EAGAIN: open and silent, else -errno */
-ssize_t io_send(struct io *io, const void *p, size_t n, bool more);
+ssize_t io_send(struct io *io, const void *p, size_t n);
 /* to and from a pipe, without copying */
 ssize_t io_splice_in(struct io *io, int pipe_w, size_t n);
 ssize_t io_splice_out(struct io *io, int pipe_r, size_t n);

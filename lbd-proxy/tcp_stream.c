@@ -176,7 +176,7 @@ first_look(struct tcp *t)
 
 	if (n <= 0)
 		return 0;
-	sent = io_send(&t->s->io, p, (size_t)n, false);
+	sent = io_send(&t->s->io, p, (size_t)n);
 	gone = sent > 0 ? (size_t)sent : 0;
 	if (gone > 0)
 		conn_count_out(t->s, gone);
