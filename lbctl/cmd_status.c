@@ -88,7 +88,8 @@ put_daemons(struct ctl *c, const struct standing *s, struct buf *out)
 			continue;
 		buf_printf(out, "%-10s ", i == 0 ? "daemons" : "");
 		if (!d->running) {
-			buf_printf(out, "%-9s  away\n", d->name);
+			buf_printf(out, "%-9s  %s\n", d->name,
+			    strstr(d->why, "in time") != NULL ? "does not answer" : "away");
 			continue;
 		}
 		human_bytes((double)d->rss, mem);

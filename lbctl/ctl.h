@@ -31,7 +31,7 @@ struct ctl {
 
 #define GIVEN(c, name) ((c)->opt[OPT_##name] != NULL)
 /* How long a daemon may take to answer. */
-#define CTL_ANSWER DUR_S(10)
+#define CTL_ANSWER DUR_S(5)
 /* How long daemons may take to put a revision in force. */
 #define CTL_APPLY DUR_S(30)
 

@@ -4,6 +4,7 @@
 
 #include "msg/client.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct collect {
@@ -63,32 +64,43 @@ wanted_of(const char *daemon, unsigned what)
 	return w;
 }
 
+/* One daemon; ERR_AWAY also when it is there but does not answer: its silence is shown, it holds nobody up twice. */
+static int
+collect_one(
+    struct collect *c, struct view_daemon *d, const struct paths *p, unsigned what, struct err *err)
+{
+	struct client *k;
+	int rc = client_open(p, d->name, &k, err);
+
+	d->why[0] = '\0';
+	view_here(c->v, d->name, rc == 0);
+	if (rc == 0) {
+		rc = ask(c, k, d->name, what, err);
+		client_close(k);
+	}
+	if (rc != ERR_AWAY && rc != -ETIMEDOUT)
+		return rc;
+	view_here(c->v, d->name, false);
+	span_text(SPAN(err->text), d->why, sizeof(d->why));
+	return ERR_AWAY;
+}
+
 int
 view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wait, struct err *err)
 {
 	struct collect c = { .v = v, .wait = wait };
-	struct err why;
 	int rc = 0, one;
 	unsigned i;
 
 	view_clock(v, mono_now());
 	for (i = 0; i < v->daemons_n; i++) {
-		struct view_daemon *d = &v->daemons[i];
-		struct client *k;
+		unsigned wanted = wanted_of(v->daemons[i].name, what);
+		struct err why = { 0 };
 
-		if (wanted_of(d->name, what) == 0)
+		if (wanted == 0)
 			continue;
-		one = client_open(p, d->name, &k, &why);
-		view_here(v, d->name, one == 0);
-		if (one == ERR_AWAY) {
-			span_text(SPAN(why.text), d->why, sizeof(d->why));
-			continue;
-		}
-		if (one == 0) {
-			one = ask(&c, k, d->name, what, &why);
-			client_close(k);
-		}
-		if (one == 0 || rc != 0)
+		one = collect_one(&c, &v->daemons[i], p, wanted, &why);
+		if (one == 0 || one == ERR_AWAY || rc != 0)
 			continue;
 		rc = one;
 		if (err != NULL)

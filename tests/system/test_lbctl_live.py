@@ -1,5 +1,6 @@
 """lbctl with daemons that run: how things stand, orders that take effect, waiting, trials, connections, events."""
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -302,6 +303,19 @@ def test_ha_fip_version(c):
     assert row["status"] == "held" and row["services"] == 1 and row["name"].startswith(ADDRESS)
     assert c.json("ha", "status")["state"] == "active"
     assert {v["name"]: v for v in c.json("version")}["lbd-proxy"]["revision"] >= 2
+
+
+def test_a_daemon_that_hangs_is_named(c):
+    """Nobody waits for a daemon that does not answer: its part is unknown, the rest is shown."""
+    p = c.process["lbd-check"]
+    p.send_signal(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        assert c.json("get", "vip", "web")[0]["status"]["colour"] == "grey"
+        assert time.monotonic() - start < 15 * SLOW
+        assert "lbd-check  does not answer" in c.ctl("status", check=False).stdout
+    finally:
+        p.send_signal(signal.SIGCONT)
 
 
 def test_away_daemons_do_not_hinder_changes(c):
