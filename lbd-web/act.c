@@ -146,6 +146,7 @@ probe_step(void *arg, const struct msg_row *row, const union msg_any *m)
 	    (double)m->check_step.at / 1000, text);
 }
 
+/* A probe that ends badly has a code too: with steps it is an answer all the same. */
 static void
 probe_end(void *arg, int code, const char *text)
 {
@@ -154,17 +155,20 @@ probe_end(void *arg, int code, const char *text)
 	struct frame f = { .title = "Check" };
 	struct buf b = { 0 };
 
-	if (code != 0) {
+	if (p->steps.len == 0) {
 		reply_fail(c, 503, "lbd-check: %s", text);
 	} else {
 		frame_begin(c, &b, &f);
 		page_add(&b,
 		    "<div class=\"mid stack\">\n<div class=\"head\"><div><h1>Check of %s/%s</h1></div></div>\n<section "
-		    "class=\"box pad\"><ol>\n",
+		    "class=\"box pad\"><ol class=\"stack\">\n",
 		    p->t.vip, p->t.rip);
 		buf_put(&b, p->steps.p, p->steps.len);
+		page_add(&b, "</ol></section>\n<p><span class=\"st %s\">%s</span> %s</p>\n",
+		    code == 0 ? "ok" : "down", code == 0 ? "Healthy" : "Down",
+		    text != NULL ? text : "");
 		page_add(&b,
-		    "</ol></section>\n<p><a class=\"btn\" href=\"/?open=%s#%s\">System Overview</a></p>\n</div>\n",
+		    "<p><a class=\"btn\" href=\"/?open=%s#%s\">System Overview</a></p>\n</div>\n",
 		    p->t.vip, p->t.vip);
 		frame_end(c, &b, &f);
 		reply_page(c, 200, &b);

@@ -3,6 +3,7 @@
  * percent escapes and text that is not UTF-8: nothing is repaired, one clear error is given instead. */
 #include "decode.h"
 #include "base/mem.h"
+#include "schema/utf8.h"
 
 #include <string.h>
 
@@ -15,30 +16,15 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool
 utf8_valid(const char *text, size_t len)
 {
-	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c;
 
 	for (size_t i = 0; i < len;) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned n = c < 0x80	    ? 1
-			     : c >> 5 == 6  ? 2
-			     : c >> 4 == 14 ? 3
-			     : c >> 3 == 30 ? 4
-					    : 0,
-			 u;
+		unsigned n = utf8_next(text + i, len - i, &c);
 
-		if (n == 0 || n > len - i)
-			return false;
-		u = n == 1 ? c : c & (0x7fu >> n);
-		for (unsigned k = 1; k < n; k++) {
-			if (((unsigned char)text[i + k] & 0xc0) != 0x80)
-				return false;
-			u = u << 6 | ((unsigned char)text[i + k] & 0x3f);
-		}
-		if (u < least[n] || u > 0x10ffff || (u >= 0xd800 && u < 0xe000))
+		if (n == 0)
 			return false;
 		i += n;
 	}
@@ -55,10 +41,13 @@ decode(const char *text, size_t len, bool plus, char **at, struct err *err)
 		char c = text[i];
 
 		if (c == '%') {
-			if (i + 2 >= len || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
+			int high = i + 2 < len ? hex(text[i + 1]) : -1;
+			int low = high >= 0 ? hex(text[i + 2]) : -1;
+
+			if (low < 0)
 				return err_set(err, ERR_USAGE,
 				    "a percent sign is not followed by two hex digits");
-			c = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+			c = (char)(high * 16 + low);
 			i += 2;
 		} else if (c == '+' && plus) {
 			c = ' ';

@@ -251,6 +251,7 @@ put_path(struct buf *b, unsigned i, const struct object *o, unsigned *n)
 	const char *pattern = routes[i].pattern, *at = strstr(pattern, "{kind}");
 	bool any = false;
 
+	must(at == NULL || o != NULL);
 	for (unsigned k = i; k < routes_n; k++)
 		any |= strcmp(routes[k].pattern, pattern) == 0 &&
 		       (o == NULL || at == NULL || has(o, &routes[k]));

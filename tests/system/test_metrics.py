@@ -81,6 +81,20 @@ def test_promtool_and_numbers(web):
         assert value(scrape(web), "lbd_rip_transitions_total", vip="shop", rip="b") >= 1
 
 
+def test_check_now(web):
+    """A probe on demand, with its steps and what it came to (S199)."""
+    operator = web.api("operator")
+    with Origin("now") as o:
+        web.vip("now", o, mode="http", check="fast")
+        wait_until(lambda: operator("GET", "/vips/now/rips/now").status == 200)
+        r = operator("POST", "/vips/now/rips/now/check")
+        assert r.status == 200 and r.json["good"] and r.json["steps"][0]["text"], r.body
+    r = operator("POST", "/vips/now/rips/now/check")
+    assert r.status == 200 and not r.json["good"] and "refused" in r.json["result"], r.body
+    assert web.api("viewer")("POST", "/vips/now/rips/now/check").status == 403
+    assert operator("POST", "/vips/now/rips/none/check").status == 404
+
+
 def test_scope(web):
     """?scope= narrows the answer; another word is refused."""
     assert "lbd_vip_" not in scrape(web, "?scope=node") and "lbd_build_info" in scrape(web, "?scope=node")

@@ -56,8 +56,8 @@ async function axe(page, what) {
 // Everything that the tests look at: one service per colour, real servers.
 async function scene(t) {
 	t.o = {};
-	for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) t.o[name] = await new Origin(name).start();
-	t.o.tcp = await new Origin('tcp', true).start();
+	for (const name of ['a', 'b', 'c', 'd', 'e']) t.o[name] = await new Origin(name).start();
+	for (const name of ['tcp', 'tcp2']) t.o[name] = await new Origin(name, true).start();
 	const [dead, dead2] = [await freePort(), await freePort()];
 	t.port = {};
 	const vip = async (name, mode, ...rips) => {
@@ -73,7 +73,7 @@ async function scene(t) {
 	await vip('red', 'http', ['gone1', dead], ['gone2', dead2]);
 	await vip('blue', 'http', ['d', t.o.d.port], ['e', t.o.e.port]);
 	await vip('grey', 'http');
-	await vip('bytes', 'tcp', ['tcp', t.o.tcp.port], ['f', t.o.f.port]);
+	await vip('bytes', 'tcp', ['tcp', t.o.tcp.port], ['tcp2', t.o.tcp2.port]);
 	t.lbd.ctl('halt', 'blue/d', 'blue/e');
 }
 
