@@ -3,10 +3,10 @@
 #define CHECK_SCHED_PRIV_H
 
 #include "heap.h"
-#include "idmap.h"
 #include "sched.h"
 
 #include "base/buf.h"
+#include "base/idmap.h"
 #include "sys/resolve.h"
 
 #define TARGET_MAGIC 0x7a69e701

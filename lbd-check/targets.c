@@ -309,9 +309,9 @@ sched_free(struct sched *s)
 
 	if (!s)
 		return;
-	while ((t = idmap_next(&s->targets, &at)) != NULL)
+	while ((t = idmap_next(&s->targets, &at, NULL)) != NULL)
 		release(t);
-	for (at = 0; (g = idmap_next(&s->groups, &at)) != NULL;)
+	for (at = 0; (g = idmap_next(&s->groups, &at, NULL)) != NULL;)
 		free(g);
 	idmap_fini(&s->targets);
 	idmap_fini(&s->groups);
