@@ -114,12 +114,15 @@ client_take(struct client *c, const struct msg_row **row_out, uint32_t *seq_out,
 			continue;
 		if (n == -1 && errno == EAGAIN)
 			return -EAGAIN;
-		if (n == -1)
-			return err_set(err, ERR_AWAY, "%s went away (%m)", c->daemon);
-		if (n == 0)
-			return err_set(err, ERR_AWAY, "%s went away", c->daemon);
-		if ((size_t)n > sizeof(c->in))
-			return err_set(err, ERR_PROTO, "%s: a packet of %zd bytes", c->daemon, n);
+		if (n <= 0) {
+			(void)err_set(err, ERR_AWAY, "%s went away%s%s", c->daemon,
+			    n == -1 ? ": " : "", n == -1 ? strerror(errno) : "");
+			return ERR_AWAY;
+		}
+		if ((size_t)n > sizeof(c->in)) {
+			(void)err_set(err, ERR_PROTO, "%s: a packet of %zd bytes", c->daemon, n);
+			return ERR_PROTO;
+		}
 		if (msg_peek(c->in, (size_t)n, &number, seq_out) && msg_row(number) == NULL)
 			continue;
 		code = msg_decode(c->in, (size_t)n, row_out, seq_out, out, err);

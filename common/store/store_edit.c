@@ -314,6 +314,7 @@ try_item(struct edit *e, struct waiting *later, struct err *why)
 
 	e->err = &reason;
 	rc = apply_item(e);
+	e->err = NULL;
 	if (rc == ERR_UNKNOWN && waits_for(later, e->it))
 		rc = LATER;
 	if (rc == 0)

@@ -123,6 +123,7 @@ rows_fini(struct store *st)
 static void
 read_row(sqlite3_stmt *q, const struct object *o, struct row *row)
 {
+	must(o->n > o->parent_ref); /* a name, and the parent of a child */
 	row->id = (uint32_t)sqlite3_column_int64(q, 0);
 	for (unsigned i = 0; i < o->n; i++) {
 		struct cell *c = &row->c[i];
