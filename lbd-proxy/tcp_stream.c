@@ -330,6 +330,7 @@ on_event(struct conn *c, unsigned edges)
 			client_broke(t); /* it did not want to wait any longer */
 		return;
 	}
+	must(t->s == c); /* it was let go with its task */
 	code = sock_error(io_fd(&c->io));
 	if (code != 0)
 		connect_failed(t);
