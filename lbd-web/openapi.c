@@ -154,6 +154,11 @@ put_body(struct buf *b, const struct route *r, const struct object *o)
 	    patch ? "application/merge-patch+json" : "application/json");
 	if (o != NULL && !patch)
 		buf_printf(b, "{\"$ref\":\"#/components/schemas/%s\"}", o->name);
+	else if (o != NULL)
+		buf_printf(b,
+		    "{\"type\":\"object\",\"properties\":{\"revision\":{\"type\":\"integer\"},\"next\":{\"type\":"
+		    "\"string\"},\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/%s\"}}}}",
+		    o->name);
 	else
 		buf_puts(b, "{\"type\":\"object\"}");
 	buf_puts(b, "}}}");
@@ -179,6 +184,12 @@ put_success(struct buf *b, const struct route *r, const struct object *o)
 	    type);
 	if (o != NULL && (named || changes(r) || (o->flags & O_SINGLE) != 0))
 		buf_printf(b, "{\"$ref\":\"#/components/schemas/%s\"}", o->name);
+	else if (o != NULL)
+		buf_printf(b,
+		    "{\"type\":\"object\",\"properties\":{\"revision\":{\"type\":\"integer\"},\"next\":{"
+		    "\"type\":\"string\"},\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
+		    "\"#/components/schemas/%s\"}}}}",
+		    o->name);
 	else
 		buf_puts(b, strcmp(type, "application/json") == 0 ? "{\"type\":\"object\"}"
 								  : "{\"type\":\"string\"}");
