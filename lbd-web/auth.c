@@ -12,12 +12,21 @@
 #include <string.h>
 #include <time.h>
 
+#define TOKEN_PREFIX "token/" /* no user's name has a slash */
+
 static enum route_access
 access_of(int role)
 {
 	return role == role_admin      ? ACCESS_R_ADMIN
 	       : role == role_operator ? ACCESS_R_OPERATOR
 				       : ACCESS_R_VIEWER;
+}
+
+static bool
+token_good(const struct call *c, const struct token *t)
+{
+	return (t->expires == 0 || t->expires > (int64_t)time(NULL)) &&
+	       (t->source.family == 0 || addr_contains(&t->source, &c->rq->source));
 }
 
 static void
@@ -29,15 +38,22 @@ by_token(struct call *c, const char *text)
 	for (uint32_t i = 0; n != 0 && i < rows; i++) {
 		const struct token *t = snapshot_at(s, KIND_token, i);
 
-		if (t->secret != n || (t->expires != 0 && t->expires <= (int64_t)time(NULL)))
+		if (t->secret != n || !token_good(c, t))
 			continue;
-		if (t->source.family != 0 && !addr_contains(&t->source, &c->rq->source))
-			continue;
-		(void)snprintf(c->user, sizeof(c->user), "%s", t->name);
+		(void)snprintf(c->user, sizeof(c->user), TOKEN_PREFIX "%s", t->name);
 		c->may = access_of(t->role);
 		c->token = true;
 		return;
 	}
+}
+
+/* The user of a session, while he may be logged in with the password that began it. */
+static const struct user *
+user_of(const struct call *c, const struct session *s)
+{
+	const struct user *u = snapshot_find(daemon_snapshot(c->w->d), KIND_user, s->user_id);
+
+	return u != NULL && u->enabled && u->password == s->password ? u : NULL;
 }
 
 static void
@@ -55,8 +71,8 @@ by_cookie(struct call *c)
 	    c->w->sessions, key, DUR_MS(set->session_idle), DUR_MS(set->session_max), mono_now());
 	if (s == NULL)
 		return;
-	u = snapshot_find(daemon_snapshot(c->w->d), KIND_user, s->user_id);
-	if (u == NULL || !u->enabled || u->password != s->password) {
+	u = user_of(c, s);
+	if (u == NULL) {
 		session_end(c->w->sessions, s);
 		return;
 	}
@@ -75,6 +91,21 @@ auth_identify(struct call *c)
 		by_token(c, header + 7 + strspn(header + 7, " "));
 	else if (header == NULL)
 		by_cookie(c);
+}
+
+bool
+auth_still(const struct call *c)
+{
+	const struct setting *set = web_setting(c->w);
+	const struct token *t;
+
+	if (c->session != NULL)
+		return session_alive(c->session, DUR_MS(set->session_idle),
+			   DUR_MS(set->session_max), mono_now()) &&
+		       user_of(c, c->session) != NULL;
+	t = snapshot_find_path(
+	    daemon_snapshot(c->w->d), KIND_token, c->user + strlen(TOKEN_PREFIX));
+	return c->token && t != NULL && token_good(c, t);
 }
 
 bool

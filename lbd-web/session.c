@@ -78,6 +78,12 @@ session_begin(struct sessions *s, const char *user, uint32_t user_id, uint32_t p
 	return it;
 }
 
+bool
+session_alive(const struct session *it, dur_t idle, dur_t most, mono_t now)
+{
+	return it->used && now - it->last <= idle && now - it->begun <= most;
+}
+
 struct session *
 session_find(struct sessions *s, const char *key, dur_t idle, dur_t most, mono_t now)
 {
@@ -91,7 +97,7 @@ session_find(struct sessions *s, const char *key, dur_t idle, dur_t most, mono_t
 
 		if (!it->used || !tls_same(it->digest, digest, sizeof(digest)))
 			continue;
-		if (now - it->last > idle || now - it->begun > most) {
+		if (!session_alive(it, idle, most, now)) {
 			session_end(s, it);
 			return NULL;
 		}

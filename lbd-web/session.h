@@ -33,6 +33,8 @@ struct session *session_begin(struct sessions *s, const char *user, uint32_t use
 /* session_find - by its key; NULL when there is none or it is over. Marks it as used now. */
 struct session *session_find(
     struct sessions *s, const char *key, dur_t idle, dur_t most, mono_t now);
+/* session_alive - the same question for one that is held: not ended, and neither idle nor there for too long. */
+bool session_alive(const struct session *it, dur_t idle, dur_t most, mono_t now);
 void session_end(struct sessions *s, struct session *it);
 bool session_csrf_good(
     const struct session *it, const char *token); /* in constant time; NULL is wrong */

@@ -169,9 +169,9 @@ more(void *state, struct buf *out)
 	struct stream *s = state;
 	mono_t now = mono_now();
 
-	if (s->session != NULL &&
-	    (!s->session->used ||
-		memcmp(s->session->digest, s->session_digest, sizeof(s->session_digest)) != 0))
+	if ((s->session != NULL &&
+		memcmp(s->session->digest, s->session_digest, sizeof(s->session_digest)) != 0) ||
+	    !auth_still(s->c))
 		return HTTP_END; /* logged out */
 	if (s->said == 0)
 		buf_puts(out, "retry: 2000\n\n");

@@ -50,7 +50,7 @@ struct call {
 	bool loopback; /* the client is on this machine */
 	bool later;    /* the handler answers after its return, and calls call_free */
 	/* who; filled by auth.c. user is "" for nobody. */
-	char user[64];
+	char user[80];	       /* "eve", or "token/ci" */
 	enum route_access may; /* ACCESS_R_PUBLIC when nobody is logged in */
 	struct session *session;
 	bool token;
@@ -75,6 +75,8 @@ const char *call_form(const struct call *c, const char *name);	/* "" when absent
 /* auth.c - who asks, and whether he may. */
 void auth_identify(struct call *c);
 bool auth_allowed(const struct call *c);
+/* auth_still - for answers that last: is what he showed still good? */
+bool auth_still(const struct call *c);
 /* auth_same_site - a change by cookie must come from our own page: Sec-Fetch-Site, Origin, and the token of the
  * session. Fills err. */
 bool auth_same_site(const struct call *c, bool token, struct err *err);

@@ -4,7 +4,7 @@
 var d = document, root = d.documentElement, table = d.getElementById('vips-t'), source = null, wait = 0;
 root.classList.add('js');
 
-/* Theme without a round trip; the cookie is the one that the plain form sets. */
+/* Theme without a round trip, by the cookie of the form. */
 d.addEventListener('submit', function (e) {
 	if (!e.submitter || e.submitter.name !== 'theme') return;
 	e.preventDefault();
@@ -33,7 +33,7 @@ function filter() {
 	var f = d.querySelector('[data-filter]');
 	if (!f || !table) return;
 	var q = f.value.toLowerCase();
-	Array.prototype.forEach.call(table.tBodies, function (b) {
+	Array.from(table.tBodies).forEach(function (b) {
 		b.hidden = b.textContent.toLowerCase().indexOf(q) < 0;
 	});
 }
@@ -46,26 +46,38 @@ function morph(old, now) {
 		var held = old.contains(d.activeElement) && d.activeElement.getAttribute('aria-label');
 		old.replaceWith(now);
 		if (held) {
-			var again = Array.prototype.find.call(now.nodeType === 1 ? now.querySelectorAll('[aria-label]') : [],
-				function (x) { return x.getAttribute('aria-label') === held; });
+			var again = Array.from(now.nodeType === 1 ? now.querySelectorAll('[aria-label]') : []).find(function (x) {
+				return x.getAttribute('aria-label') === held;
+			});
 			if (again) again.focus();
 		}
 		return;
 	}
-	Array.prototype.slice.call(old.attributes).forEach(function (a) {
+	Array.from(old.attributes).forEach(function (a) {
 		if (!now.hasAttribute(a.name)) old.removeAttribute(a.name);
 	});
-	Array.prototype.forEach.call(now.attributes, function (a) {
+	Array.from(now.attributes).forEach(function (a) {
 		if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
 	});
-	var kids = Array.prototype.slice.call(now.childNodes);
-	Array.prototype.slice.call(old.childNodes).forEach(function (k, i) { morph(k, kids[i]); });
+	var kids = Array.from(now.childNodes);
+	Array.from(old.childNodes).forEach(function (k, i) { morph(k, kids[i]); });
 }
 function parse(html) { return new DOMParser().parseFromString(html, 'text/html'); }
+/* The sentence that screen readers speak changes at most every 10 s. */
+var said = 0, sayLater = 0;
+function say(n) {
+	clearTimeout(sayLater);
+	sayLater = setTimeout(function () {
+		var old = d.getElementById('said');
+		if (old) old.textContent = n.textContent;
+		said = Date.now();
+	}, Math.max(0, said + 10000 - Date.now()));
+}
 function take(fresh) {
-	Array.prototype.forEach.call(fresh, function (n) {
+	Array.from(fresh).forEach(function (n) {
 		var old = n.id && d.getElementById(n.id);
-		if (old) morph(old, d.importNode(n, true));
+		if (old && n.id === 'said') say(n);
+		else if (old) morph(old, d.importNode(n, true));
 	});
 	filter();
 }
@@ -80,6 +92,30 @@ function reload() {
 		});
 	}, 200);
 }
+/* No answer: what is shown is old, and says so. Logged out: the log-in page. */
+function broken() {
+	var note = d.getElementById('broken'), notes = d.getElementById('notes');
+	root.removeAttribute('data-live');
+	if (!note && notes) {
+		note = d.createElement('section');
+		note.id = 'broken';
+		note.className = 'note w';
+		note.textContent = 'The panel does not answer: what is shown is as of ' + new Date().toISOString().slice(11, 19) + ' UTC.';
+		notes.parentNode.insertBefore(note, notes);
+	}
+	if (source && source.readyState === 2) {
+		stop();
+		fetch(location.href, { redirect: 'manual' }).then(function (r) {
+			if (r.type === 'opaqueredirect') location.reload();
+			else setTimeout(start, 10000);
+		}, function () { setTimeout(start, 3000); });
+	}
+}
+function healthy() {
+	var note = d.getElementById('broken');
+	if (note) { note.remove(); reload(); }
+	root.setAttribute('data-live', 'yes');
+}
 function stop() { if (source) source.close(); source = null; }
 function start() {
 	var every = d.getElementById('every');
@@ -89,13 +125,14 @@ function start() {
 	source.addEventListener('row', function (e) { take(parse('<table>' + e.data + '</table>').querySelectorAll('tbody[id]')); });
 	source.addEventListener('part', function (e) { take(parse(e.data).body.children); });
 	source.addEventListener('reload', reload);
-	root.setAttribute('data-live', 'yes');
+	source.onopen = healthy;
+	source.onerror = broken;
 }
 d.addEventListener('visibilitychange', function () { if (d.hidden) stop(); else { reload(); start(); } });
 addEventListener('pagehide', stop);
 start();
 
-/* Fold and unfold in place: the link leads to the same page with one service more or less. */
+/* Fold and unfold in place; the address follows. */
 d.addEventListener('click', function (e) {
 	var a = e.target.closest('a.exp');
 	if (!a || e.ctrlKey || e.metaKey || e.shiftKey) return;

@@ -174,7 +174,7 @@ def test_orders(api):
     r = api("PUT", at, {"state": "drain", "timeout": "30m", "message": "kernel"})
     assert r.status == 200 and r.json["state"] == "drain" and r.json["until"]
     got = wait_until(lambda: (g := api("GET", at).json)["state"] == "drain" and g)
-    assert got["who"] == "t-admin" and got["from"] == "api 127.0.0.1" and got["why"] == "kernel"
+    assert got["who"] == "token/t-admin" and got["from"] == "api 127.0.0.1" and got["why"] == "kernel"
     status = api("GET", "/vips/o1/rips/a").json["status"]
     assert status["state"] == "drain" and status["weight"] == 0
     assert api("PUT", "/vips/o1/rips/a/weight", {"weight": 7}).status == 200
@@ -197,7 +197,7 @@ def test_revisions(api):
     """A172: who, when, why; diff, show, roll back, and a trial that is confirmed or reverted."""
     api("PUT", "/checks/rev", {"interval": "3s"}, message="first")
     before = api("GET", "/revisions?limit=1").json["items"][0]
-    assert before["who"] == "t-admin" and before["message"] == "first" and before["from"] == "api 127.0.0.1"
+    assert before["who"] == "token/t-admin" and before["message"] == "first" and before["from"] == "api 127.0.0.1"
     r = api("PATCH", "/checks/rev", {"interval": "4s"}, message="second")
     n = int(r.headers["Lbd-Revision"])
     assert n == before["revision"] + 1
@@ -214,7 +214,7 @@ def test_revisions(api):
     problem(api("POST", "/confirm"), 409)
     r = api("PATCH", "/checks/rev", {"interval": "5s"}, confirm="60")
     assert r.status == 200 and r.headers["Lbd-Trial-Until"]
-    assert api("GET", "/status").json["trial"]["who"] == "t-admin"
+    assert api("GET", "/status").json["trial"]["who"] == "token/t-admin"
     assert api("POST", "/confirm").status == 204
     r = api("PATCH", "/checks/rev", {"interval": "6s"}, confirm="60")
     assert api("POST", "/revert").status == 204
@@ -411,7 +411,7 @@ def test_events(web, api):
         text += r.read1(4096)
     c.close()
     event = json.loads(re.search(rb"data: (\{.*config\.revision.*\})", text)[1])
-    assert event["reason"] == "t-admin from api 127.0.0.1: look here"
+    assert event["reason"] == "token/t-admin from api 127.0.0.1: look here"
     seq = int(re.search(rb"id: (\d+)\nevent: config.revision", text)[1])
     assert event["seq"] == seq
 
@@ -429,6 +429,22 @@ def test_events(web, api):
     assert kept[-1]["type"] == "config.revision" and [e["seq"] for e in kept] == sorted(e["seq"] for e in kept)
     lines = web.ctl("events", "-o", "json").stdout
     assert "look here" in lines
+
+
+def test_stream_ends_with_its_right(web, api):
+    """A stream does not outlive the token or the session that opened it."""
+    key = api("PUT", "/tokens/brief", {"role": "viewer"}).json["key"]
+    wait_until(lambda: Api(web, key)("GET", "/status").status == 200)
+    form, streams = web.login(), []
+    for headers in ({"Authorization": f"Bearer {key}"}, {"Cookie": form.cookie}):
+        c = http.client.HTTPConnection("127.0.0.1", web.http, timeout=30)
+        c.request("GET", "/api/v1/events", headers=headers)
+        streams.append(c.getresponse())
+    form.post("/logout", {})
+    assert api("DELETE", "/tokens/brief").status == 204
+    for r in streams:
+        assert r.status == 200
+        r.read()  # to its end
 
 
 def test_stream_caps(web):

@@ -208,7 +208,7 @@ module.exports = {
 			const { port } = t.o.b;
 			await t.o.b.stop();
 			await become(page, 'green', 'Degraded');
-			assert.match(await page.textContent('#said'), /2 degraded/);
+			await waitUntil(async () => /2 degraded/.test(await page.textContent('#said')), 'the sentence');
 			t.o.b = await new Origin('b').start(port);
 			await become(page, 'green', 'Healthy');
 			assert.ok(await page.evaluate(() => window.same), 'no page was loaded');
@@ -227,7 +227,17 @@ module.exports = {
 			assert.strictEqual(await page.inputValue('#every'), '0');
 			assert.strictEqual(await page.getAttribute('html', 'data-live'), null);
 			await Promise.all([page.waitForNavigation(), page.selectOption('#every', '1')]);
-			assert.strictEqual(await page.getAttribute('html', 'data-live'), 'yes');
+			await page.waitForSelector('html[data-live=yes]');
+		}),
+
+		'a panel that does not answer says so, and one that was restarted asks to log in': (t) => panel(t, {}, async (page) => {
+			await page.waitForSelector('html[data-live=yes]');
+			await t.lbd.stop('lbd-web');
+			await page.waitForSelector('#broken');
+			assert.match(await page.textContent('#broken'), /does not answer: what is shown is as of \d\d:/);
+			await t.lbd.start('lbd-web');
+			await page.waitForSelector('#u');
+			page.faults = [];
 		}),
 
 		'without script the page refreshes itself only on demand': (t) => panel(t, { javaScriptEnabled: false }, async (page) => {
