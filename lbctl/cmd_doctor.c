@@ -109,8 +109,6 @@ look_at_daemons(struct doctor *d)
 	(void)view_collect(v, &d->c->paths, VIEW_DAEMONS, CTL_ANSWER, NULL);
 	a = view_daemons(v, &n);
 	for (i = 0; i < n; i++) {
-		if (!a[i].running && !ctl_needs(d->c, a[i].name))
-			continue;
 		if (!a[i].running)
 			finding(d, ST_DOWN, a[i].name, "does not run",
 			    "systemctl start lbd.target, or lbctl run");
@@ -127,6 +125,21 @@ look_at_daemons(struct doctor *d)
 		}
 	}
 	view_free(v);
+}
+
+/* A service that the schema knows and no daemon carries. */
+static void
+look_at_layers(struct doctor *d)
+{
+	uint32_t n = d->have_snapshot ? snapshot_count(d->c->snap, KIND_service) : 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct service *s = snapshot_at(d->c->snap, KIND_service, i);
+
+		if (s->enabled && service_layer(s) == 4)
+			finding(d, ST_DOWN, s->name,
+			    "layer 4: no daemon of this version carries it", "mode=tcp");
+	}
 }
 
 static void
@@ -235,6 +248,7 @@ cmd_doctor(struct ctl *c, struct err *err)
 	look_at_store(&d);
 	look_at_disk(&d);
 	look_at_daemons(&d);
+	look_at_layers(&d);
 	look_at_limits(&d);
 	look_at_rp_filter(&d);
 	look_at_ports(&d);

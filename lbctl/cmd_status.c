@@ -32,7 +32,7 @@ stand(struct ctl *c, struct standing *s)
 	view_totals(c->view, &s->t);
 	s->d = view_daemons(c->view, &s->daemons);
 	for (i = 0; i < s->daemons; i++) {
-		s->away += !s->d[i].running && ctl_needs(c, s->d[i].name);
+		s->away += !s->d[i].running;
 		s->behind += s->d[i].running && s->d[i].revision != head;
 		s->faults += s->d[i].running && s->d[i].fault[0] != '\0';
 	}
@@ -84,8 +84,6 @@ put_daemons(struct ctl *c, const struct standing *s, struct buf *out)
 	for (i = 0; i < s->daemons; i++) {
 		const struct view_daemon *d = &s->d[i];
 
-		if (!d->running && !ctl_needs(c, d->name))
-			continue;
 		buf_printf(out, "%-10s ", i == 0 ? "daemons" : "");
 		if (!d->running) {
 			buf_printf(out, "%-9s  %s\n", d->name,

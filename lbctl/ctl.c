@@ -140,20 +140,6 @@ ctl_look(struct ctl *c, unsigned what, struct err *err)
 	return what == 0 ? 0 : view_collect(c->view, &c->paths, what, CTL_ANSWER, err);
 }
 
-bool
-ctl_needs(const struct ctl *c, const char *daemon)
-{
-	uint32_t i, n;
-
-	if (strcmp(daemon, "lbd-ipvs") != 0)
-		return true;
-	n = c->snap != NULL ? snapshot_count(c->snap, KIND_service) : 0;
-	for (i = 0; i < n; i++)
-		if (service_layer(snapshot_at(c->snap, KIND_service, i)) == 4)
-			return true;
-	return false;
-}
-
 int
 ctl_kind(const char *word, const struct object **out, struct err *err)
 {

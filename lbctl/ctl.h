@@ -48,8 +48,6 @@ int ctl_reload(struct ctl *c, struct err *err);
 /* ctl_look - c->view, with these parts asked for (VIEW_ bits). */
 int ctl_look(struct ctl *c, unsigned what, struct err *err);
 
-/* ctl_needs - whether the configuration in c->snap has work for the daemon (lbd-ipvs: a service of layer 4). */
-bool ctl_needs(const struct ctl *c, const char *daemon);
 /* ctl_kind - the object that a word of the command line names; ERR_USAGE naming the nearest. */
 int ctl_kind(const char *word, const struct object **out, struct err *err);
 /* Notes: to standard error, unless -q. */

@@ -23,8 +23,7 @@
 #define BUSY_WAIT DUR_S(2) /* for a full backlog */
 #define GRANT 64
 
-const char *const client_daemons[] = { "lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web",
-	NULL };
+const char *const client_daemons[] = { "lbd-check", "lbd-proxy", "lbd-ha", "lbd-web", NULL };
 
 /* Until events, 0, or -ETIMEDOUT at the deadline. */
 static int
@@ -141,10 +140,11 @@ next(struct client *c, mono_t deadline, const struct msg_row **row_out, uint32_t
 
 	while ((code = client_take(c, row_out, seq_out, out, err)) == -EAGAIN) {
 		code = await(c->fd, POLLIN, deadline);
-		if (code == -ETIMEDOUT)
-			return err_set(err, code, "%s does not answer in time", c->daemon);
-		if (code != 0)
-			return err_set(err, code, "%s: %s", c->daemon, strerror(-code));
+		if (code == 0)
+			continue;
+		(void)err_set(err, code, "%s%s%s", c->daemon, code == -ETIMEDOUT ? " " : ": ",
+		    code == -ETIMEDOUT ? "does not answer in time" : strerror(-code));
+		return code;
 	}
 	return code;
 }

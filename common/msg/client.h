@@ -35,6 +35,8 @@ struct announce {
 struct commit_result;
 int client_announce(const struct paths *p, const struct commit_result *r, dur_t wait,
     void (*fn)(void *arg, const struct announce *a), void *arg, struct err *err);
-extern const char *const client_daemons[]; /* all that may run; ends with NULL */
+/* All that are built and so may run, in the order in which they are shown; ends with NULL. A daemon
+ * that is not in this row is not told of commits and not shown as away. */
+extern const char *const client_daemons[];
 
 #endif

@@ -544,6 +544,7 @@ def test_status_without_daemons(c):
     assert r.returncode == 1 and "lbd-proxy" in r.stdout and "away" in r.stdout
     s = json.loads(c.ctl("status", "-o", "json", check=False).stdout)
     assert s["green"] is False and s["services"]["grey"] == 3 and s["revision"] == 2
+    assert [d["name"] for d in s["daemons"]] == ["lbd-check", "lbd-proxy", "lbd-ha", "lbd-web"]
 
 
 def test_explain_help_version_doctor(c):
@@ -564,6 +565,9 @@ def test_explain_help_version_doctor(c):
     found = {f["name"]: f for f in json.loads(r.stdout)}
     assert r.returncode == 1 and found["lbd-proxy"]["status"] == "wrong" and found["store"]["status"] == "ok"
     assert all(f["fix"] for f in found.values() if f["status"] == "wrong")
+    c.ctl("create", "vip", "packets", "address=192.0.2.99", "ports=80", "mode=nat")
+    found = {f["name"]: f for f in json.loads(c.ctl("doctor", "-o", "json", check=False).stdout)}
+    assert found["packets"]["status"] == "wrong" and "layer 4" in found["packets"]["finding"]
 
 
 def test_manual_and_completion_script(c, tmp_path):
