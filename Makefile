@@ -40,10 +40,12 @@ LIB      := $(BUILD)/liblbd.a
 
 all: $(PROGRAMS:%=$(BIN)/%)
 
+# A program's rooms see each other from the program's folder; so do its tests.
+own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/%,$(1)),-I$(p)))
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(call own,$<) $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(OBJ_lib)
 	$(Q)rm -f $@
@@ -83,13 +85,13 @@ FUZZ_SAN := -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover
 $(BUILD)/fuzz/obj/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)clang-14 $(CPPFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(Q)clang-14 $(CPPFLAGS) $(call own,$<) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
 $(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 $(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/libfuzz.a
 	$(SAY) LD $@
-	$(Q)clang-14 $(filter-out -MMD -MP,$(CPPFLAGS)) -I. $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzz.a $(foreach p,$(PROGRAMS),$(LIB_$(p))) $(LIB_lib)
+	$(Q)clang-14 $(filter-out -MMD -MP,$(CPPFLAGS)) -I. $(call own,$<) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzz.a $(foreach p,$(PROGRAMS),$(LIB_$(p))) $(LIB_lib)
 .SECONDARY: $(FUZZ_OBJ)
 
 check-unit: $(UNIT)
@@ -151,9 +153,9 @@ size-check:
 units-check: all
 	$(Q)packaging/units-check $(BUILD)
 header-check:
-	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -I$$(dirname $$h) -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
+	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -I$$(dirname $$h) -I$${h%%/*} -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
 lint: fmt-check deps-check header-check
-	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS))' packaging/lint
+	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS)) $(PROGRAMS:%=-I%)' packaging/lint
 
 clean:
 	$(Q)rm -rf build build-*

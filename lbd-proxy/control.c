@@ -12,8 +12,8 @@
 #include "base/must.h"
 #include "sys/log.h"
 
-#include "crew.h"
-#include "letters.h"
+#include "net/crew.h"
+#include "net/letters.h"
 
 #include <string.h>
 

@@ -6,9 +6,9 @@
 #include "daemon/daemon.h"
 #include "sys/resolve.h"
 
-#include "idmap.h"
-#include "ports.h"
-#include "worker.h"
+#include "base/idmap.h"
+#include "net/ports.h"
+#include "net/worker.h"
 
 struct ctl_server {
 	uint32_t id;

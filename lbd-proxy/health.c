@@ -6,7 +6,7 @@
 #include "sys/log.h"
 
 #include "control.h"
-#include "letters.h"
+#include "net/letters.h"
 
 #define OBSERVE DUR_MS(250) /* how often failures that traffic showed are passed on */
 

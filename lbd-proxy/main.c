@@ -2,9 +2,9 @@
  *
  * The control thread runs the skeleton's loop: configuration, verdicts, questions. Clients are the workers' (worker.c). */
 #include "control.h"
-#include "crew.h"
+#include "net/crew.h"
 #include "health.h"
-#include "status.h"
+#include "view/status.h"
 
 static struct control control;
 

@@ -12,7 +12,7 @@
 #include "msg/counters.h"
 #include "schema/schema.h"
 
-#include "cookie.h"
+#include "http/cookie.h"
 
 #include <stdatomic.h>
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lbd-proxy/h1_parse.h"
+#include "lbd-proxy/http/h1_parse.h"
 
 static void
 want(bool ok)

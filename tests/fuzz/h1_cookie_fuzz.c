@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lbd-proxy/cookie.h"
+#include "lbd-proxy/http/cookie.h"
 
 static void
 want(bool ok)

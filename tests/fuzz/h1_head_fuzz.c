@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lbd-proxy/cookie.h"
-#include "lbd-proxy/http_msg.h"
+#include "lbd-proxy/http/cookie.h"
+#include "lbd-proxy/http/http_msg.h"
 #include "schema/schema.h"
 
 #define LIMIT 16384

@@ -1,7 +1,7 @@
 /* Places at servers: limits over all workers, the queue's order, who is woken, and drained servers. Runs inside two real
  * workers, because waking is between them. */
-#include "lbd-proxy/backend.h"
-#include "lbd-proxy/worker.h"
+#include "lbd-proxy/pool/backend.h"
+#include "lbd-proxy/net/worker.h"
 
 #include "base/must.h"
 #include "store/state.h"

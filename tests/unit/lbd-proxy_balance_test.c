@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/balance.h"
+#include "lbd-proxy/pool/balance.h"
 #include "schema/schema.h"
 
 #define MANY 3000

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/cookie.h"
+#include "lbd-proxy/http/cookie.h"
 
 static const struct row {
 	const char *value, *want; /* NULL: not there */

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/h1_parse.h"
+#include "lbd-proxy/http/h1_parse.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/h1_parse.h"
+#include "lbd-proxy/http/h1_parse.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
 #define REQUEST(rest) BYTES("GET / HTTP/1.1\r\nHost: a\r\n" rest "\r\n")

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/cookie.h"
-#include "lbd-proxy/http_msg.h"
+#include "lbd-proxy/http/cookie.h"
+#include "lbd-proxy/http/http_msg.h"
 #include "schema/schema.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-proxy/stick.h"
+#include "lbd-proxy/pool/stick.h"
 
 #define KEEP DUR_S(10)
 

@@ -1,5 +1,5 @@
 /* The timer wheel: nothing fires early, nothing is forgotten, moving away and off are cheap and right. */
-#include "lbd-proxy/wheel.h"
+#include "lbd-proxy/net/wheel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/must.h"
 #include "sys/paths.h"
 #include "sys/sock.h"
 
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/lbd-sock-XXXXXX";
@@ -150,6 +152,92 @@ test_unix_sockets_know_who_is_there(void **state)
 	(void)unlink(path);
 }
 
+/* One of many that start at once; each holds what it got until go is closed. 0: it listens. */
+static pid_t
+starter(const char *path, const int go[2], const int held[2])
+{
+	struct err err;
+	pid_t pid = fork();
+	char c;
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	(void)close(go[1]);
+	(void)close(held[0]);
+	fd = sock_listen_unix(path, 0666, &err);
+	(void)!write(held[1], fd >= 0 ? "y" : "n", 1);
+	(void)!read(go[0], &c, 1);
+	_exit(fd >= 0 ? 0 : fd == -EADDRINUSE ? 1 : 2);
+}
+
+static void
+test_one_of_many_takes_a_stale_socket(void **state)
+{
+	char path[100], lock[110], c;
+	struct err err;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/race.sock", dir);
+	(void)snprintf(lock, sizeof(lock), "%s.lock", path);
+	for (unsigned turn = 0; turn < 200; turn++) {
+		int fd = sock_listen_unix(path, 0666, &err), go[2], held[2], won = 0, status;
+		pid_t pid[6];
+
+		assert_true(fd >= 0);
+		(void)close(fd); /* stale now */
+		assert_int_equal(pipe2(go, O_CLOEXEC) | pipe2(held, O_CLOEXEC), 0);
+		for (unsigned i = 0; i < ARRAY_LEN(pid); i++)
+			pid[i] = starter(path, go, held);
+		for (unsigned i = 0; i < ARRAY_LEN(pid); i++)
+			assert_int_equal(read(held[0], &c, 1), 1);
+		(void)close(go[1]);
+		for (unsigned i = 0; i < ARRAY_LEN(pid); i++) {
+			assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+			won += WEXITSTATUS(status) == 0;
+		}
+		assert_int_equal(won, 1);
+		(void)close(go[0]);
+		(void)close(held[0]);
+		(void)close(held[1]);
+	}
+	assert_int_equal(access(lock, F_OK), -1);
+	/* A lock that a dead process left is taken over. */
+	(void)close(open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	(void)close(sock_listen_unix(path, 0666, &err));
+	assert_int_equal(access(lock, F_OK), -1);
+	(void)unlink(path);
+}
+
+static void
+test_a_socket_of_another_user(void **state)
+{
+	char folder[80], path[100];
+	struct err err = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(folder, sizeof(folder), "%s/sticky", dir);
+	(void)snprintf(path, sizeof(path), "%s/a.sock", folder);
+	assert_int_equal(chmod(dir, 0755) | mkdir(folder, 0755) | chmod(folder, 01777), 0);
+	(void)close(sock_listen_unix(path, 0666, &err));
+	pid = fork();
+	if (pid == 0) {
+		int fd = setgid(65534) == 0 && setuid(65534) == 0
+			     ? sock_listen_unix(path, 0666, &err)
+			     : 0;
+
+		_exit(fd == -EPERM && strstr(err.text, "remove it as root") != NULL ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(unlink(path) | rmdir(folder), 0); /* nothing else is left in it */
+}
+
 static void
 test_unix_socket_faults(void **state)
 {
@@ -163,6 +251,8 @@ test_unix_socket_faults(void **state)
 	longer[0] = '/';
 	assert_int_equal(sock_listen_unix(longer, 0666, &err), -ENAMETOOLONG);
 	assert_non_null(strstr(err.text, "longer than 107 bytes"));
+	(void)snprintf(path, sizeof(path), "%s/nowhere/a.sock", dir);
+	assert_int_equal(sock_listen_unix(path, 0666, &err), -ENOENT);
 	(void)snprintf(path, sizeof(path), "%s/file", dir);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	(void)close(fd);
@@ -262,6 +352,8 @@ main(void)
 		cmocka_unit_test(test_listen_on_an_address_that_is_not_here),
 		cmocka_unit_test(test_a_fault_names_address_and_port),
 		cmocka_unit_test(test_unix_sockets_know_who_is_there),
+		cmocka_unit_test(test_one_of_many_takes_a_stale_socket),
+		cmocka_unit_test(test_a_socket_of_another_user),
 		cmocka_unit_test(test_unix_socket_faults),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_folder_faults_name_the_folder),

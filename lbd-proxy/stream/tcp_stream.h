@@ -2,7 +2,7 @@
 #ifndef LBD_PROXY_TCP_STREAM_H
 #define LBD_PROXY_TCP_STREAM_H
 
-#include "backend.h"
+#include "pool/backend.h"
 
 extern const struct conn_ops tcp_ops; /* of both sides */
 

@@ -10,7 +10,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
-#include "persist.h"
+#include "pool/persist.h"
 
 #include <errno.h>
 #include <stdlib.h>

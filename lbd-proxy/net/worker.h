@@ -6,10 +6,10 @@
 #include "base/list.h"
 #include "sys/loop.h"
 
-#include "h1_parse.h"
-#include "http_msg.h"
+#include "http/h1_parse.h"
+#include "http/http_msg.h"
 #include "runtime.h"
-#include "stick.h"
+#include "pool/stick.h"
 #include "wheel.h"
 
 #include <pthread.h>

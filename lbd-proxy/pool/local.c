@@ -9,8 +9,8 @@
 #include "base/must.h"
 
 #include "backend.h"
-#include "conn.h"
-#include "worker.h"
+#include "net/conn.h"
+#include "net/worker.h"
 
 #include <stdlib.h>
 #include <string.h>

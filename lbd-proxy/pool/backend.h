@@ -5,7 +5,7 @@
 
 #include "base/list.h"
 
-#include "conn.h"
+#include "net/conn.h"
 #include "local.h"
 
 #define SEAT_TRIES 11 /* the field retries goes to 10 */

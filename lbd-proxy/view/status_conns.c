@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "sys/log.h"
 
-#include "conn.h"
+#include "net/conn.h"
 #include "control.h"
 #include "status.h"
 

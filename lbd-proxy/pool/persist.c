@@ -5,8 +5,8 @@
  * may still be used is decided where servers are chosen. */
 #include "persist.h"
 
-#include "cookie.h"
-#include "worker.h"
+#include "http/cookie.h"
+#include "net/worker.h"
 
 uint32_t
 persist_by_source(struct conn *c)

@@ -2,8 +2,8 @@
 #ifndef LBD_PROXY_PERSIST_H
 #define LBD_PROXY_PERSIST_H
 
-#include "conn.h"
-#include "h1_parse.h"
+#include "net/conn.h"
+#include "http/h1_parse.h"
 
 /* persist_by_source - id of the server the client's address belongs to; 0 unknown or not this kind of persistence.
  * persist_keep_source - it belongs there from now on. */

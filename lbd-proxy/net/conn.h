@@ -7,7 +7,7 @@
 #include "base/list.h"
 
 #include "io.h"
-#include "local.h"
+#include "pool/local.h"
 #include "wheel.h"
 
 #define CONN_MAGIC 0xc0994ec7

@@ -9,9 +9,9 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
-#include "flow.h"
-#include "persist.h"
-#include "worker.h"
+#include "net/flow.h"
+#include "pool/persist.h"
+#include "net/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

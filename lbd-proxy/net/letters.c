@@ -4,7 +4,7 @@
 
 #include "base/must.h"
 
-#include "backend.h"
+#include "pool/backend.h"
 #include "control.h"
 
 void

@@ -9,8 +9,8 @@
 #include "base/must.h"
 #include "cookie.h"
 
-#include "persist.h"
-#include "tcp_stream.h"
+#include "pool/persist.h"
+#include "stream/tcp_stream.h"
 
 #include <errno.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "base/must.h"
 
 #include "conn.h"
-#include "http_stream.h"
+#include "http/http_stream.h"
 #include "listener.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef LBD_PROXY_HTTP_STREAM_H
 #define LBD_PROXY_HTTP_STREAM_H
 
-#include "conn.h"
+#include "net/conn.h"
 
 extern const struct conn_ops http_client_ops;
 

@@ -6,11 +6,11 @@
 #ifndef LBD_PROXY_HTTP_PRIV_H
 #define LBD_PROXY_HTTP_PRIV_H
 
-#include "backend.h"
-#include "flow.h"
+#include "pool/backend.h"
+#include "net/flow.h"
 #include "h1_parse.h"
 #include "http_stream.h"
-#include "worker.h"
+#include "net/worker.h"
 
 #define HTTP_MAGIC 0x477b57e4
 #define HTTP_ROOM 2048	      /* bytes of a request that need no memory of their own */

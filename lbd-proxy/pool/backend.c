@@ -14,7 +14,7 @@
 #include "store/state.h"
 #include "sys/sock.h"
 
-#include "worker.h"
+#include "net/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -11,8 +11,8 @@
 #include "base/must.h"
 
 #include "conn.h"
-#include "http_stream.h"
-#include "tcp_stream.h"
+#include "http/http_stream.h"
+#include "stream/tcp_stream.h"
 #include "worker.h"
 
 #include <errno.h>
