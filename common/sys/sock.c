@@ -4,22 +4,35 @@
 #include "sys/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define UNIX_BACKLOG 64
+#define LOCK_PATH (sizeof(((struct sockaddr_un *)NULL)->sun_path) + sizeof(".lock"))
 
 static int
 set(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value)) == -1 ? -errno : 0;
+}
+
+/* The descriptor, or the code that made it useless. */
+static int
+fd_or(int fd, int code)
+{
+	if (code == 0)
+		return fd;
+	(void)close(fd);
+	return code;
 }
 
 static int
@@ -53,11 +66,7 @@ listen_at(const struct addr *a, uint16_t port, int backlog, int defer_s)
 	code = listener_options(fd, a, defer_s);
 	if (code == 0 && (bind(fd, (struct sockaddr *)&ss, len) == -1 || listen(fd, backlog) == -1))
 		code = -errno;
-	if (code != 0) {
-		(void)close(fd);
-		return code;
-	}
-	return fd;
+	return fd_or(fd, code);
 }
 
 int
@@ -85,11 +94,7 @@ sock_connect_tcp(const struct addr *a, uint16_t port)
 	code = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (code == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINPROGRESS)
 		code = -errno;
-	if (code != 0) {
-		(void)close(fd);
-		return code;
-	}
-	return fd;
+	return fd_or(fd, code);
 }
 
 int
@@ -112,7 +117,7 @@ open_unix(const char *path, int flags, struct sockaddr_un *sa)
 	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(sa->sun_path))
 		return -ENAMETOOLONG;
-	memcpy(sa->sun_path, path, strlen(path));
+	memcpy(sa->sun_path, path, strlen(path)); /* shorter: it ends with NUL */
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	return fd == -1 ? -errno : fd;
 }
@@ -123,12 +128,10 @@ sock_connect_unix(const char *path)
 	struct sockaddr_un sa;
 	int fd = open_unix(path, SOCK_NONBLOCK, &sa), code;
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
-		code = -errno;
-		(void)close(fd);
-		return code;
-	}
-	return fd;
+	if (fd < 0)
+		return fd;
+	code = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ? -errno : 0;
+	return fd_or(fd, code);
 }
 
 /* A socket file that nobody listens on is left over from a process that died. */
@@ -150,6 +153,55 @@ remove_stale(const char *path)
 	return fd == -ECONNREFUSED && unlink(path) == -1 && errno != ENOENT ? -errno : 0;
 }
 
+/* The right to take a socket's path: PATH.lock, which exists while somebody looks whether the path is
+ * free and takes it, so of two that start at once only one does. Who finds it locked gives up: the
+ * other is here. Without O_CREAT at first, as the kernel refuses that on a file of another user in a
+ * sticky folder (fs.protected_regular). */
+static int
+lock_path(const char *path, char lock[LOCK_PATH])
+{
+	(void)snprintf(lock, LOCK_PATH, "%s.lock", path);
+	for (;;) {
+		struct stat st;
+		int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), code = 0;
+
+		if (fd == -1 && errno == ENOENT)
+			fd = open(lock, O_RDONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+		if (fd == -1 && errno == EEXIST)
+			continue; /* made this moment */
+		if (fd == -1)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+			code = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+		else if (fstat(fd, &st) == -1)
+			code = -errno;
+		if (code == 0 && st.st_nlink > 0)
+			return fd;
+		(void)close(fd);
+		if (code != 0)
+			return code;
+		/* The one who had it is done and has removed it: from the start. */
+	}
+}
+
+/* Nobody can connect before listen, so the mode is right from the start. */
+static int
+take_path(int fd, const struct sockaddr_un *sa, unsigned mode)
+{
+	char lock[LOCK_PATH];
+	int held = lock_path(sa->sun_path, lock), code;
+
+	if (held < 0)
+		return held;
+	code = remove_stale(sa->sun_path);
+	if (code == 0 && (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) == -1 ||
+			     chmod(sa->sun_path, mode) == -1 || listen(fd, UNIX_BACKLOG) == -1))
+		code = -errno;
+	(void)unlink(lock); /* while it is held; one that stays is taken over */
+	(void)close(held);
+	return code;
+}
+
 static int
 listen_unix(const char *path, unsigned mode)
 {
@@ -158,16 +210,8 @@ listen_unix(const char *path, unsigned mode)
 
 	if (fd < 0)
 		return fd;
-	code = remove_stale(path);
-	/* Nobody can connect before listen, so the mode is right from the start. */
-	if (code == 0 && (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ||
-			     chmod(path, mode) == -1 || listen(fd, UNIX_BACKLOG) == -1))
-		code = -errno;
-	if (code != 0) {
-		(void)close(fd);
-		return code;
-	}
-	return fd;
+	code = take_path(fd, &sa, mode);
+	return fd_or(fd, code);
 }
 
 int
@@ -180,6 +224,10 @@ sock_listen_unix(const char *path, unsigned mode, struct err *err)
 		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
 	if (fd == -EADDRINUSE)
 		return err_set(err, fd, "socket %s: another process already serves it", path);
+	if (fd == -EPERM || fd == -EACCES)
+		return err_set(err, fd,
+		    "socket %s: %s; if another user's process left it, remove it as root", path,
+		    strerror(-fd));
 	if (fd < 0)
 		return err_set(err, fd, "socket %s: %s", path, strerror(-fd));
 	return fd;

@@ -13,7 +13,10 @@ int sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_
 int sock_connect_tcp(const struct addr *a, uint16_t port);
 int sock_error(int fd); /* SO_ERROR as 0 or -errno */
 
-/* Unix seqpacket sockets; path must fit sun_path (err says so). */
+/* Unix seqpacket sockets; path must fit sun_path (err says so).
+ * A socket that a dead process left is taken over; of two processes that start at once one gets the
+ * path and the other -EADDRINUSE. Who stops unlinks his path while he still listens. In a sticky
+ * folder only its owner and root can remove a socket of another user: -EPERM, and err says so. */
 int sock_listen_unix(const char *path, unsigned mode, struct err *err);
 /* sock_connect_unix - fd or -errno; -EAGAIN: nobody accepts there at the moment */
 int sock_connect_unix(const char *path);
