@@ -316,6 +316,12 @@ write_begin(struct call *c, struct write *x)
 		    x->w.o->plural);
 		return false;
 	}
+	if (x->w.path[0] == '\0' && strcmp(c->rq->method, "POST") != 0) {
+		http_set(c->rq, "Allow", "GET, HEAD, POST, OPTIONS");
+		reply_fail(c, 405, "%s is for one object: /api/v1/%s/{name}", c->rq->method,
+		    x->w.o->plural);
+		return false;
+	}
 	if (store_snapshot(daemon_store(c->w->d), &x->s, &x->err) != 0) {
 		reply_error(c, 0, &x->err);
 		return false;

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define COUNT_SHARE 10
+
 struct source_row {
 	const char *daemon;
 	unsigned topics;
@@ -33,7 +35,9 @@ struct source {
 	const struct source_row *row;
 	struct bus_link *link;
 	struct loop_timer stale;
-	bool synced, was_up, counting, asking;
+	bool synced, was_up, asking;
+	mono_t asked; /* for counters */
+	dur_t took;   /* until they were all here */
 };
 struct follow {
 	struct daemon *d;
@@ -250,6 +254,7 @@ counts_end(void *arg, int code, const char *text)
 
 	(void)text;
 	s->asking = false;
+	s->took = mono_now() - s->asked;
 	if (code == 0)
 		s->f->ops.counted(s->f->ops.arg);
 }
@@ -263,9 +268,12 @@ ask_counts(struct follow *f)
 	for (size_t i = 0; i < ARRAY_LEN(f->s); i++) {
 		struct source *s = &f->s[i];
 
-		if (s->row->counts && !s->asking && bus_link_is_up(s->link))
-			s->asking =
-			    bus_link_ask(s->link, MSG_COUNTERS, &all, on_row, counts_end, s) == 0;
+		/* At most a tenth of the time, however many services there are. */
+		if (!s->row->counts || s->asking || !bus_link_is_up(s->link) ||
+		    f->counted - s->asked < COUNT_SHARE * s->took)
+			continue;
+		s->asked = f->counted;
+		s->asking = bus_link_ask(s->link, MSG_COUNTERS, &all, on_row, counts_end, s) == 0;
 	}
 }
 

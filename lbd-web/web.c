@@ -180,6 +180,20 @@ changes(const struct call *c)
 	       strcmp(c->rq->method, "OPTIONS") != 0;
 }
 
+/* RFC 9110 section 12.5.1, as far as it can matter: the API speaks JSON, events and plain text. */
+static bool
+acceptable(const struct call *c)
+{
+	static const char *const ours[] = { "*/*", "json", "application/*", "text/event-stream",
+		"text/plain" };
+	const char *accept = http_header(c->rq, "Accept");
+
+	for (size_t i = 0; c->api && accept != NULL && i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strstr(accept, ours[i]) != NULL)
+			return true;
+	return !c->api || accept == NULL;
+}
+
 static void
 no_route(struct call *c, struct buf *allow)
 {
@@ -221,6 +235,9 @@ dispatch(struct call *c, struct err *err)
 		no_route(c, &allow);
 	else if (!auth_allowed(c))
 		refuse(c);
+	else if (!acceptable(c))
+		reply_fail(c, 406, "the API answers with JSON; Accept allows only %s",
+		    http_header(c->rq, "Accept"));
 	else if (read_form(c, err)) {
 		if (changes(c) && !c->token && !auth_same_site(c, c->session != NULL, err))
 			reply_error(c, 403, err);

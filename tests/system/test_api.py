@@ -127,6 +127,9 @@ def test_singles_and_the_kernels_own(api):
     lo = [i for i in api("GET", "/interfaces").json["items"] if i["name"] == "lo"]
     assert "127.0.0.1/8" in [i["address"] for i in lo]
     problem(api("POST", "/interfaces", {"name": "x"}), 405, "read from the kernel")
+    r = problem(api("PUT", "/checks", {}), 405, "/api/v1/checks/{name}")
+    assert r.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
+    problem(api("GET", "/checks", headers={"Accept": "image/png"}), 406, "JSON")
     problem(api("GET", "/vpis"), 404, "did you mean vips")
     problem(api("GET", "/admin"), 404)
     problem(api("GET", "/nothing/at/all"), 404)
