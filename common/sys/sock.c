@@ -162,7 +162,7 @@ lock_path(const char *path, char lock[LOCK_PATH])
 {
 	(void)snprintf(lock, LOCK_PATH, "%s.lock", path);
 	for (;;) {
-		struct stat st;
+		struct stat st = { .st_nlink = 0 };
 		int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), code = 0;
 
 		if (fd == -1 && errno == ENOENT)
