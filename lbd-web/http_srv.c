@@ -240,7 +240,8 @@ answer(struct http_rq *rq, unsigned status, struct MHD_Response *r)
 	{
 		struct header *h = container_of(it, struct header, in);
 
-		must(MHD_add_response_header(r, h->name, h->value) == MHD_YES);
+		/* refused when it is empty or not plain: then it is left out, since it may stem from the request */
+		(void)MHD_add_response_header(r, h->name, h->value);
 	}
 	rq->response = r;
 	rq->status = status;

@@ -82,7 +82,7 @@ problem_json(
 	buf_printf(b, ",\"status\":%u,\"detail\":", status);
 	view_json_text(b, err->text);
 	buf_puts(b, ",\"instance\":");
-	view_json_text(b, instance);
+	view_json_text(b, utf8_valid(instance, strlen(instance)) ? instance : "");
 	buf_puts(b, ",\"request_id\":");
 	view_json_text(b, id);
 	if (err->field[0] != '\0') {
@@ -193,6 +193,9 @@ reply_fail(struct call *c, unsigned status, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err.text, sizeof(err.text), fmt, ap);
 	va_end(ap);
+	if (!utf8_valid(err.text, strlen(err.text))) /* a header said so, or it was cut */
+		for (char *p = err.text; *p != '\0'; p++)
+			*p = (char)((*p & 0x80) != 0 ? '?' : *p);
 	switch (status) {
 	case 401:
 	case 403: err.code = ERR_DENIED; break;

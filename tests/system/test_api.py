@@ -386,6 +386,20 @@ def test_limits(web, api):
     for path in ("//", "/a//b", "/%00", "/%ff", "/../etc", "/?%zz"):
         assert web.raw("GET", path).status == 400, path
     assert web.raw("BREW", "/").status == 405
+    with socket.create_connection(("127.0.0.1", web.http)) as s:
+        s.sendall(b"GET /api/v1/\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        text = b"".join(iter(lambda: s.recv(65536), b""))
+    assert b" 400 " in text.split(b"\r\n")[0]
+    json.loads(text.split(b"\r\n\r\n", 1)[1])
+    r = api("GET", "/checks", headers={"Accept": b"\xff"})
+    assert r.status == 406 and r.json["detail"].endswith("?")
+
+
+def test_log_is_not_forged(web, api):
+    """What anybody types stays within its line of the log."""
+    assert web.login("eve\n2026-01-01 lbd-web: forged", "x" * 9, source="127.0.0.67").first.status == 401
+    api("PUT", "/checks/forge", {}, message="line\nforged too")
+    assert not [line for line in web.text().splitlines() if line.startswith(("2026-01-01", "forged"))]
 
 
 def test_brake(web, api):
