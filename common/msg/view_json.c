@@ -1,6 +1,7 @@
 /* The "status" object of the API: printed here for lbctl and lbd-web, so that both show the same bytes.
  * Printed by hand, not through a tree: ten thousand services are one pass. */
 #include "msg/view_priv.h"
+#include "schema/json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -9,18 +10,7 @@
 void
 view_json_text(struct buf *out, const char *text)
 {
-	const unsigned char *p;
-
-	buf_puts(out, "\"");
-	for (p = (const unsigned char *)text; *p != '\0'; p++) {
-		if (*p == '"' || *p == '\\')
-			buf_printf(out, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f)
-			buf_printf(out, "\\u%04x", *p);
-		else
-			buf_put(out, p, 1);
-	}
-	buf_puts(out, "\"");
+	json_quote(out, text, strlen(text));
 }
 
 void
