@@ -1,4 +1,4 @@
-/* How the node stands: status on one screen, ha status, floating addresses, versions. */
+/* How the node stands: status on one screen, ha status, floating addresses. */
 #include "watch.h"
 
 #include "msg/client.h"
@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 /* ---- status ------------------------------------------------------------------------------------------------------------ */
@@ -350,83 +349,4 @@ cmd_ha_status(struct ctl *c, struct err *err)
 	struct watch w = { .render = render_ha, .what = VIEW_HA, .on = GIVEN(c, watch) };
 
 	return watch_run(c, &w, err);
-}
-
-/* ---- version ------------------------------------------------------------------------------------------------------------- */
-
-enum { V_NAME, V_VERSION, V_REVISION, V_NOTE };
-static const struct column version_columns[] = {
-	[V_NAME] = { "name", NULL, COL_TEXT, COL_SHOW },
-	[V_VERSION] = { "version", NULL, COL_TEXT, COL_SHOW },
-	[V_REVISION] = { "revision", NULL, COL_ID, COL_SHOW },
-	[V_NOTE] = { "note", NULL, COL_TEXT, COL_SHOW },
-};
-
-static void
-version_row(struct table *t, const char *name, const char *version, const char *note)
-{
-	table_row(t);
-	table_text(t, V_NAME, name);
-	if (version != NULL)
-		table_text(t, V_VERSION, version);
-	table_text(t, V_NOTE, note);
-}
-
-static unsigned
-schema_version(void)
-{
-	unsigned o, i, most = 0;
-
-	for (o = 0; o < KINDS; o++)
-		for (i = 0; i < objects[o].n; i++)
-			most = objects[o].f[i].since > most ? objects[o].f[i].since : most;
-	return most;
-}
-
-/* "IP Virtual Server version 1.2.1 (size=4096)": the kernel's own words. */
-static void
-ipvs_version(char out[24])
-{
-	FILE *f = fopen("/proc/net/ip_vs", "re");
-	char line[128], *p;
-
-	out[0] = '\0';
-	if (f == NULL)
-		return;
-	if (fgets(line, sizeof(line), f) != NULL && (p = strstr(line, "version ")) != NULL)
-		(void)snprintf(out, 24, "%.*s", (int)strcspn(p + 8, " "), p + 8);
-	(void)fclose(f);
-}
-
-int
-cmd_version(struct ctl *c, struct err *err)
-{
-	struct table *t = table_new(version_columns, 4);
-	struct view *v = view_new();
-	const struct view_daemon *d;
-	struct utsname u;
-	unsigned n, i;
-	char text[40];
-
-	(void)view_collect(v, &c->paths, VIEW_DAEMONS, CTL_ANSWER, NULL);
-	version_row(t, "lbctl", LBD_VERSION, "");
-	d = view_daemons(v, &n);
-	for (i = 0; i < n; i++) {
-		bool other = d[i].running && strcmp(d[i].release, LBD_VERSION) != 0;
-
-		version_row(t, d[i].name, d[i].running ? d[i].release : NULL,
-		    other	   ? "not the version of lbctl"
-		    : d[i].running ? ""
-				   : "does not run");
-		if (d[i].running)
-			table_num(t, V_REVISION, d[i].revision);
-	}
-	(void)snprintf(text, sizeof(text), "%u", schema_version());
-	version_row(t, "schema", text, "");
-	if (uname(&u) == 0)
-		version_row(t, "kernel", u.release, "");
-	ipvs_version(text);
-	version_row(t, "ipvs", text[0] != '\0' ? text : NULL, text[0] != '\0' ? "" : "not loaded");
-	view_free(v);
-	return ctl_table(c, t, err);
 }
