@@ -100,6 +100,8 @@ class Proxy:
         b, d = self.bench, self.bench.scratch.dir
         base = self.base + offset
         self.ports = {"http": base, "tcp": base + 1, "cookie": base + 2}
+        if any(accepts(p) for p in self.ports.values()):  # it would take part of lbd's load: ports are shared
+            sys.exit(f"bench: somebody listens on {ADDRESS} at one of {list(self.ports.values())}; use --port-base")
         words = dict(self.ports, address=ADDRESS, origin=b.origin, dir=d, maxconn=b.maxconn,
                      nginx_conns=b.maxconn * 2, modules=b.modules)
         config = d / f"{self.name}-{base}.cfg"
