@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define ANNOUNCE_MAGIC 0x00a77007
-#define DELTA_INLINE (60 * 1024)
 
 struct announcement {
 	uint32_t magic;
@@ -155,13 +154,10 @@ announce_commit(struct daemon *d, const struct commit_result *r, dur_t wait,
 	loop_timer_init(&a->timer, d->loop, on_timer, a);
 	daemon_poke(d);
 	for (unsigned scope = 0; scope < SCOPES; scope++) {
-		struct msg_revision m = { .scope = (uint8_t)scope, .number = r->revision[scope] };
+		struct msg_revision m;
 
-		if (m.number == 0)
+		if (!client_revision(r, scope, &m))
 			continue;
-		if (r->delta[scope].len > 0 && r->delta[scope].len < DELTA_INLINE)
-			m.delta =
-			    (struct span){ .p = r->delta[scope].p, .len = r->delta[scope].len };
 		ask_all(a, &m);
 	}
 	loop_timer_set(&a->timer, a->open > 0 ? wait : 0);

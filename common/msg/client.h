@@ -33,6 +33,9 @@ struct announce {
 	const char *reason;
 };
 struct commit_result;
+/* client_revision - what REVISION says of a commit in one scope; its delta rides along when it is small enough and is
+ * borrowed from r. false: nothing changed there. */
+bool client_revision(const struct commit_result *r, unsigned scope, struct msg_revision *out);
 int client_announce(const struct paths *p, const struct commit_result *r, dur_t wait,
     void (*fn)(void *arg, const struct announce *a), void *arg, struct err *err);
 /* All that are built and so may run, in the order in which they are shown; ends with NULL. A daemon

@@ -35,19 +35,27 @@ end(struct told *t, int code, const char *reason)
 	t->c = NULL;
 }
 
+bool
+client_revision(const struct commit_result *r, unsigned scope, struct msg_revision *out)
+{
+	const struct buf *delta = &r->delta[scope];
+
+	*out = (struct msg_revision){ .scope = (uint8_t)scope, .number = r->revision[scope] };
+	if (delta->len > 0 && delta->len < DELTA_INLINE)
+		out->delta = (struct span){ .p = delta->p, .len = delta->len };
+	return out->number != 0;
+}
+
 static int
 send_all(struct told *t, const struct commit_result *r, struct err *err)
 {
 	int code = client_send_hello(t->c, err);
 
 	for (unsigned scope = 0; scope < SCOPES && code == 0; scope++) {
-		struct msg_revision m = { .scope = (uint8_t)scope, .number = r->revision[scope] };
+		struct msg_revision m;
 
-		if (m.number == 0)
+		if (!client_revision(r, scope, &m))
 			continue;
-		if (r->delta[scope].len > 0 && r->delta[scope].len < DELTA_INLINE)
-			m.delta =
-			    (struct span){ .p = r->delta[scope].p, .len = r->delta[scope].len };
 		code = client_send(t->c, MSG_REVISION, ++t->c->seq, &m, err);
 		t->open++;
 	}
