@@ -122,38 +122,31 @@ view_clock(struct view *v, mono_t now)
 	v->now = now;
 }
 
+/* Rows are in the order of their ids, which stand first in them. */
+static int
+compare_id(const void *key, const void *row)
+{
+	uint32_t a = *(const uint32_t *)key, b = *(const uint32_t *)row;
+
+	return (a > b) - (a < b);
+}
+
 const struct view_service *
 view_service(const struct view *v, uint32_t id)
 {
-	uint32_t lo = 0, hi = v->services_n, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (v->services[mid].id == id)
-			return &v->services[mid];
-		if (v->services[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	_Static_assert(offsetof(struct view_service, id) == 0, "found by compare_id");
+	return v->services_n == 0
+		   ? NULL
+		   : bsearch(&id, v->services, v->services_n, sizeof(*v->services), compare_id);
 }
 
 const struct view_server *
 view_server(const struct view *v, uint32_t id)
 {
-	uint32_t lo = 0, hi = v->servers_n, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (v->servers[mid].id == id)
-			return &v->servers[mid];
-		if (v->servers[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	_Static_assert(offsetof(struct view_server, id) == 0, "found by compare_id");
+	return v->servers_n == 0
+		   ? NULL
+		   : bsearch(&id, v->servers, v->servers_n, sizeof(*v->servers), compare_id);
 }
 
 static bool

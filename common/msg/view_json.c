@@ -87,14 +87,9 @@ put_check(
 	    now != NULL ? now->failed : 0, now != NULL ? now->turns : 0);
 }
 
-static void
-put_order(const struct admin *a, struct buf *out)
+void
+view_json_order(struct buf *out, const struct admin *a)
 {
-	buf_puts(out, ",\"order\":");
-	if (a->state == admin_state_online && !a->weighted) {
-		buf_puts(out, "null");
-		return;
-	}
 	buf_printf(out, "{\"state\":\"%s\",\"weight\":", word_text(&admin_state_list, a->state));
 	if (a->weighted)
 		buf_printf(out, "%u", a->weight);
@@ -111,6 +106,17 @@ put_order(const struct admin *a, struct buf *out)
 	buf_puts(out, ",\"why\":");
 	view_json_text(out, a->why);
 	buf_puts(out, "}");
+}
+
+/* Only one that says something: no order and "online" are the same. */
+static void
+put_order(const struct admin *a, struct buf *out)
+{
+	buf_puts(out, ",\"order\":");
+	if (a->state == admin_state_online && !a->weighted)
+		buf_puts(out, "null");
+	else
+		view_json_order(out, a);
 }
 
 static void
