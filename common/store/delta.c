@@ -81,20 +81,24 @@ delta_invert(const void *delta, size_t len, struct buf *out)
 }
 
 bool
+delta_is_secret(const struct delta_row *row, unsigned i)
+{
+	const struct object *o = object_of(row->kind);
+	const struct field *f = o != NULL ? field_by_tag(o, row->f[i].tag) : NULL;
+
+	return f != NULL && f->type == VT_SECRET;
+}
+
+bool
 delta_has_secret(const void *delta, size_t len)
 {
 	struct rd r = { .p = delta, .left = len };
 	struct delta_row row;
 
 	while (delta_next(&r, &row)) {
-		const struct object *o = object_of(row.kind);
-
-		for (unsigned i = 0; o != NULL && i < row.n; i++) {
-			const struct field *f = field_by_tag(o, row.f[i].tag);
-
-			if (f != NULL && f->type == VT_SECRET)
+		for (unsigned i = 0; i < row.n; i++)
+			if (delta_is_secret(&row, i))
 				return true;
-		}
 	}
 	return false;
 }

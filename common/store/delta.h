@@ -30,6 +30,8 @@ bool delta_next(struct rd *r, struct delta_row *out);
 unsigned delta_rows(const void *delta, size_t len);
 /* delta_invert - old and new exchanged. -EBADMSG: the bytes are bad. */
 int delta_invert(const void *delta, size_t len, struct buf *out);
+/* delta_is_secret - whether the i-th field of the row is SECRET: its values are numbers of secrets. */
+bool delta_is_secret(const struct delta_row *row, unsigned i);
 /* delta_has_secret - whether any row touches a SECRET field. */
 bool delta_has_secret(const void *delta, size_t len);
 

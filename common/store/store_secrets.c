@@ -49,12 +49,8 @@ add_delta(struct numbers *set, const void *delta, size_t len)
 	struct delta_row row;
 
 	while (delta_next(&r, &row)) {
-		const struct object *o = object_of(row.kind);
-
-		for (unsigned i = 0; o != NULL && i < row.n; i++) {
-			const struct field *f = field_by_tag(o, row.f[i].tag);
-
-			if (f == NULL || f->type != VT_SECRET)
+		for (unsigned i = 0; i < row.n; i++) {
+			if (!delta_is_secret(&row, i))
 				continue;
 			add(set, row.f[i].old.i);
 			add(set, row.f[i].new.i);
