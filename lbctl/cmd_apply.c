@@ -11,13 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The file and, with --prune, the deletions of what it leaves out. */
 static int
-prune_doc(struct ctl *c, struct doc *d, unsigned *n_out, struct err *err)
+read_doc(struct ctl *c, struct doc *d, unsigned *n_out, struct err *err)
 {
-	int rc = 0;
+	int rc = input_doc(c, DOC_REPLACE, d, err);
 
 	*n_out = 0;
-	if (GIVEN(c, prune)) {
+	if (rc == 0 && GIVEN(c, prune)) {
 		rc = ctl_load(c, err);
 		if (rc == ERR_UNKNOWN)
 			return 0; /* no store yet: nothing is left out */
@@ -35,9 +36,7 @@ cmd_apply(struct ctl *c, struct err *err)
 	int rc;
 
 	doc_init(&d);
-	rc = input_doc(c, DOC_REPLACE, &d, err);
-	if (rc == 0)
-		rc = prune_doc(c, &d, &gone, err);
+	rc = read_doc(c, &d, &gone, err);
 	if (rc == 0 && gone > 0)
 		rc = ctl_ask(c, err, "Delete %u object%s that the file leaves out", gone,
 		    gone == 1 ? "" : "s");
@@ -95,9 +94,7 @@ diff_file(struct ctl *c, struct err *err)
 	int rc;
 
 	doc_init(&d);
-	rc = input_doc(c, DOC_REPLACE, &d, err);
-	if (rc == 0)
-		rc = prune_doc(c, &d, &gone, err);
+	rc = read_doc(c, &d, &gone, err);
 	if (rc == 0)
 		rc = ctl_store(c, true, err);
 	if (rc == 0)

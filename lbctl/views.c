@@ -226,6 +226,27 @@ put_field(struct ctl *c, struct table *t, unsigned col, const struct field *f, c
 	}
 }
 
+/* What services and servers are counted by alike. */
+struct counted {
+	uint64_t conns, queue, requests;
+};
+
+static void
+put_counted(
+    struct table *t, unsigned col, unsigned what, const struct view_rates *rate, struct counted n)
+{
+	switch (what) {
+	case V_CONNS: table_num(t, col, (double)n.conns); break;
+	case V_CONN_RATE: table_num(t, col, rate->conns); break;
+	case V_REQ_RATE: table_num(t, col, rate->requests); break;
+	case V_IN_RATE: table_num(t, col, rate->bytes_in); break;
+	case V_OUT_RATE: table_num(t, col, rate->bytes_out); break;
+	case V_QUEUE: table_num(t, col, (double)n.queue); break;
+	case V_REQUESTS: table_num(t, col, (double)n.requests); break;
+	default: break;
+	}
+}
+
 static void
 put_service(struct ctl *c, struct table *t, unsigned col, unsigned what, const struct service *s)
 {
@@ -246,18 +267,10 @@ put_service(struct ctl *c, struct table *t, unsigned col, unsigned what, const s
 		return;
 	default: break;
 	}
-	if (!counted)
-		return;
-	switch (what) {
-	case V_CONNS: table_num(t, col, (double)now->counts.conns); break;
-	case V_CONN_RATE: table_num(t, col, now->rate.conns); break;
-	case V_REQ_RATE: table_num(t, col, now->rate.requests); break;
-	case V_IN_RATE: table_num(t, col, now->rate.bytes_in); break;
-	case V_OUT_RATE: table_num(t, col, now->rate.bytes_out); break;
-	case V_QUEUE: table_num(t, col, (double)now->counts.queue); break;
-	case V_REQUESTS: table_num(t, col, (double)now->counts.requests_total); break;
-	default: break;
-	}
+	if (counted)
+		put_counted(t, col, what, &now->rate,
+		    (struct counted){
+			now->counts.conns, now->counts.queue, now->counts.requests_total });
 }
 
 static void
@@ -310,18 +323,10 @@ put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const st
 		return;
 	default: break;
 	}
-	if (!counted)
-		return;
-	switch (what) {
-	case V_CONNS: table_num(t, col, (double)now->counts.conns); break;
-	case V_CONN_RATE: table_num(t, col, now->rate.conns); break;
-	case V_REQ_RATE: table_num(t, col, now->rate.requests); break;
-	case V_IN_RATE: table_num(t, col, now->rate.bytes_in); break;
-	case V_OUT_RATE: table_num(t, col, now->rate.bytes_out); break;
-	case V_QUEUE: table_num(t, col, (double)now->counts.queue); break;
-	case V_REQUESTS: table_num(t, col, (double)now->counts.requests_total); break;
-	default: break;
-	}
+	if (counted)
+		put_counted(t, col, what, &now->rate,
+		    (struct counted){
+			now->counts.conns, now->counts.queue, now->counts.requests_total });
 }
 
 /* ---- the one row of settings or node: field by field ------------------------------------------------------------ */
