@@ -27,7 +27,7 @@ CPPFLAGS += -Icommon -D_GNU_SOURCE -DLBD_VERSION='"$(VERSION)"' -MMD -MP $(if $(
 CFLAGS   ?= -g $(if $(DEBUG),-O0,-O2)
 CFLAGS   += -std=gnu11 -fPIE -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN)) -fno-sanitize-recover=all,-fstack-protector-strong -fstack-clash-protection -fcf-protection) $(if $(COV),--coverage)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN))) $(if $(COV),--coverage)
-LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lcrypt -lcrypto -lpthread
+LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lcrypt -lcrypto -lpthread -lm
 LIB_lbd-proxy := -lxxhash
 LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
 LIB_lbd-check :=
@@ -41,11 +41,14 @@ LIB      := $(BUILD)/liblbd.a
 all: $(PROGRAMS:%=$(BIN)/%)
 
 # A program's rooms see each other from the program's folder; so do its tests.
-own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/%,$(1)),-I$(p)))
+own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/%,$(1)),-iquote $(p)))
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(call own,$<) $(CFLAGS) -c -o $@ $<
+
+# The panel's files are part of the program.
+$(BUILD)/lbd-web/assets.o: $(wildcard lbd-web/assets/*)
 
 $(LIB): $(OBJ_lib)
 	$(Q)rm -f $@
@@ -153,9 +156,9 @@ size-check:
 units-check: all
 	$(Q)packaging/units-check $(BUILD)
 header-check:
-	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -I$$(dirname $$h) -I$${h%%/*} -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
+	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -iquote $$(dirname $$h) -iquote $${h%%/*} -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
 lint: fmt-check deps-check header-check
-	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS)) $(PROGRAMS:%=-I%)' packaging/lint
+	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS)) $(PROGRAMS:%=-iquote %)' packaging/lint
 
 clean:
 	$(Q)rm -rf build build-*

@@ -2,7 +2,7 @@
 #ifndef API_H
 #define API_H
 
-#include "json_scan.h"
+#include "schema/json.h"
 #include "web.h"
 
 #define API_LIMIT 500 /* objects of one answer, unless ?limit= says otherwise */

@@ -1,5 +1,5 @@
 /* Logging in and out, and the one thing that an account may do to itself here: another password. */
-#include "json_scan.h"
+#include "schema/json.h"
 #include "page.h"
 #include "sys/log.h"
 #include "web.h"

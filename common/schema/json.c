@@ -10,10 +10,10 @@
 #include "schema/value.h"
 #include "base/must.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
-
-#define JSON_DEPTH 32
 
 static const char *const op_words[] = {
 	[DOC_REPLACE] = "replace",
@@ -37,7 +37,7 @@ is_too_deep(const char *text, size_t len)
 			i++;
 		else if (c == '"')
 			in_string = !in_string;
-		else if (!in_string && (c == '{' || c == '[') && ++depth > JSON_DEPTH)
+		else if (!in_string && (c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
 			return true;
 		else if (!in_string && (c == '}' || c == ']') && depth > 0)
 			depth--;
@@ -70,8 +70,8 @@ load(const char *text, size_t len, json_t **out, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (is_too_deep(text, len))
-		return err_set(
-		    err, ERR_INVALID, "nested too deep; at most %d levels are allowed", JSON_DEPTH);
+		return err_set(err, ERR_INVALID, "nested too deep; at most %d levels are allowed",
+		    JSON_DEPTH_MAX);
 	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (*out == NULL) {
 		return not_json(&why, err);
@@ -330,4 +330,63 @@ doc_load(struct doc *d, const char *text, size_t len, struct err *err)
 		len -= n;
 	}
 	return rc;
+}
+
+static int
+give_member(
+    const char *name, json_t *v, int (*fn)(void *arg, const struct json_member *m), void *arg)
+{
+	static const enum json_type types[] = {
+		[JSON_OBJECT] = JSON_T_OBJECT,
+		[JSON_ARRAY] = JSON_T_ARRAY,
+		[JSON_STRING] = JSON_T_STRING,
+		[JSON_INTEGER] = JSON_T_NUMBER,
+		[JSON_REAL] = JSON_T_NUMBER,
+		[JSON_TRUE] = JSON_T_BOOL,
+		[JSON_FALSE] = JSON_T_BOOL,
+		[JSON_NULL] = JSON_T_NULL,
+	};
+	char *value = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct json_member m = { .name = name, .type = types[json_typeof(v)], .value = value };
+	int rc;
+
+	must(value != NULL);
+	m.len = strlen(value);
+	m.text = json_is_string(v) ? json_string_value(v) : value;
+	rc = fn(arg, &m);
+	free(value);
+	return rc;
+}
+
+int
+json_scan(const char *text, size_t len, int (*fn)(void *arg, const struct json_member *m),
+    void *arg, struct err *err)
+{
+	json_t *root, *v;
+	const char *name;
+	int rc = load(text, len, &root, err);
+
+	if (rc != 0) { /* for a caller of the API this is the form of the request, not a value */
+		if (err != NULL)
+			err->code = ERR_USAGE;
+		return ERR_USAGE;
+	}
+	json_object_foreach(root, name, v)
+	{
+		if (rc == 0 && fn != NULL)
+			rc = give_member(name, v, fn, arg);
+	}
+	json_decref(root);
+	return rc;
+}
+
+int
+json_text(const struct json_member *m, char *out, size_t room)
+{
+	size_t n = strlen(m->text);
+
+	if (m->type == JSON_T_ARRAY || m->type == JSON_T_OBJECT || n >= room)
+		return -EINVAL;
+	memcpy(out, m->text, n + 1);
+	return 0;
 }

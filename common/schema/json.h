@@ -1,5 +1,6 @@
 /* json.h - JSON written as a stream into a buf: no tree, fields in the order of the calls, always valid UTF-8.
- * Used by export, lbctl -o json, the REST API and metrics. Reading is in doc.h (json_parse).
+ * Used by export, lbctl -o json, the REST API and metrics. Reading into edits is in doc.h (json_parse); json_scan
+ * looks at the members of any object.
  *
  * key is the name of the member inside an object, and must be NULL inside an array and at the top. Borrowed
  * text only. Misuse (a key missing or too many, an end too many) is a programmer's error: must(). */
@@ -7,6 +8,7 @@
 #define SCHEMA_JSON_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "schema/value.h"
 
 #define JW_DEPTH 32
@@ -41,6 +43,29 @@ void jw_raw(struct json_writer *w, const char *key, const char *json, size_t len
  * is the text of value_format. names may be NULL when f is no REF. */
 void jw_cell(struct json_writer *w, const char *key, const struct field *f, const struct cell *c,
     const struct names *names);
+
+#define JSON_DEPTH_MAX 32
+enum json_type {
+	JSON_T_NULL,
+	JSON_T_BOOL,
+	JSON_T_NUMBER,
+	JSON_T_STRING,
+	JSON_T_ARRAY,
+	JSON_T_OBJECT
+};
+struct json_member {
+	const char *name; /* all borrowed until fn returns */
+	enum json_type type;
+	const char *value; /* as JSON, compact */
+	size_t len;
+	const char *text; /* of a string without quotes and escapes; else value */
+};
+/* json_scan - calls fn for each member of the one object that text is, in its order; not 0 stops and is returned.
+ * For bodies of which a part is no field of the schema. ERR_USAGE: no object, broken syntax, a name twice, too deep. */
+int json_scan(const char *text, size_t len, int (*fn)(void *arg, const struct json_member *m),
+    void *arg, struct err *err);
+/* json_text - a plain member as text; -EINVAL: an array or object, or it does not fit. */
+int json_text(const struct json_member *m, char *out, size_t room);
 
 /* json_quote - text as a JSON string with its quotes. */
 void json_quote(struct buf *out, const char *text, size_t len);

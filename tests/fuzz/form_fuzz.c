@@ -2,7 +2,7 @@
  * what is refused says why. Escaped into a page, nothing of it is markup. */
 #include "base/must.h"
 #include "lbd-web/decode.h"
-#include "lbd-web/json_scan.h"
+#include "schema/json.h"
 #include "lbd-web/page.h"
 
 #include <stdlib.h>

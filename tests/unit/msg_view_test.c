@@ -233,7 +233,7 @@ test_status_objects(void **state)
 	assert_true(view_json_status(view, object_of(KIND_server), rip("web/a"), &out));
 	assert_string_equal(buf_text(&out),
 	    "{\"state\":\"up\",\"colour\":\"green\",\"word\":\"Healthy\",\"weight\":100,\"safe_to_power_off\":false,"
-	    "\"check\":{\"verdict\":\"up\",\"reason\":\"ok\",\"text\":\"said \\\"ok\\\"\\u000a\","
+	    "\"check\":{\"verdict\":\"up\",\"reason\":\"ok\",\"text\":\"said \\\"ok\\\"\\n\","
 	    "\"since\":\"2026-01-01T00:00:00Z\",\"at\":\"2026-01-01T00:00:01Z\",\"latency_us\":212,\"probes\":7,"
 	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"order\":null,\"counters\":null}");
 	out.len = 0;

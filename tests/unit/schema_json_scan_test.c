@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-web/json_scan.h"
+#include "schema/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,8 +32,8 @@ test_rows(void **state)
 		{ "{\"a\":1}", "a:2:1;" },
 		{ "{\"a\":\"x\",\"b\":null,\"c\":true,\"d\":false}",
 		    "a:3:\"x\";b:0:null;c:1:true;d:1:false;" },
-		{ "{\"a\" : [1, {\"b\":2}] , \"c\":{}}", "a:4:[1, {\"b\":2}];c:5:{};" },
-		{ "{\"a\":-0.5e+10}", "a:2:-0.5e+10;" },
+		{ "{\"a\" : [1, {\"b\":2}] , \"c\":{}}", "a:4:[1,{\"b\":2}];c:5:{};" },
+		{ "{\"a\":-0.5e+10}", "a:2:-5000000000.0;" },
 		{ "{\"\\u0061\":1}", "a:2:1;" },
 		{ "", NULL },
 		{ "[]", NULL },
@@ -65,7 +65,8 @@ test_rows(void **state)
 
 		if (rows[i].want == NULL) {
 			assert_int_equal(rc, ERR_USAGE);
-			assert_int_equal(strncmp(err.text, "JSON", 4), 0);
+			assert_int_equal(err.code, ERR_USAGE);
+			assert_true(err.text[0] != '\0');
 		} else {
 			assert_int_equal(rc, 0);
 			assert_string_equal(buf_text(&b), rows[i].want);
@@ -86,7 +87,7 @@ test_depth(void **state)
 		    "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
 
 		assert_int_equal(json_scan(text, (size_t)n, NULL, NULL, NULL),
-		    deep < JSON_DEPTH_MAX - 1 ? 0 : ERR_USAGE);
+		    deep < JSON_DEPTH_MAX ? 0 : ERR_USAGE);
 	}
 }
 
