@@ -87,8 +87,8 @@ def test_every_object(api, plural, name, fields, change):
 
     problem(api("PATCH", at, {"nonsense": 1}), 422, "nonsense", "unknown field", pointer="/nonsense")
     problem(api("PATCH", at, "{"), 400, "line 1: this is not JSON")
-    problem(api("PATCH", at, "[]"), 400, "an object is expected")
-    problem(api("PATCH", at, '{"comment":"a","comment":"b"}'), 400, "twice")
+    problem(api("PATCH", at, "[]"), 400, "an object belongs here")
+    problem(api("PATCH", at, '{"comment":"a","comment":"b"}'), 400, "duplicate")
     problem(api("PATCH", at, "comment=x", {"Content-Type": "text/plain"}), 415, "merge-patch")
     problem(api("PUT", at, {**fields, "name": "other"}), 422, "the path says", pointer="/name")
     refused = problem(api("POST", at, {}), 405, "allowed is")
