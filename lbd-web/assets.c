@@ -1,7 +1,7 @@
 /* Style sheet and script, inside the binary. Their names carry a hash of what is in them, so that browsers may keep
  * them for ever and still see a new release at once. */
 #include "base/must.h"
-#include "tls_cert.h"
+#include "server/tls_cert.h"
 #include "web.h"
 
 #include <stdio.h>

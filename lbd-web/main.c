@@ -2,14 +2,14 @@
  * listened on: those of the settings, and those that systemd handed over. */
 #include "base/mem.h"
 #include "daemon/daemon.h"
-#include "events.h"
-#include "follow.h"
-#include "history.h"
-#include "stream.h"
+#include "live/events.h"
+#include "live/follow.h"
+#include "live/history.h"
+#include "live/stream.h"
 #include "sys/log.h"
 #include "sys/netlink.h"
 #include "sys/notify.h"
-#include "tls_cert.h"
+#include "server/tls_cert.h"
 #include "web.h"
 
 #include <stdio.h>

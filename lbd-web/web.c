@@ -5,7 +5,7 @@
  * Plain HTTP serves this machine only, unless a setting opens it; everybody else is sent to HTTPS. */
 #include "web.h"
 #include "base/mem.h"
-#include "follow.h"
+#include "live/follow.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,10 +3,10 @@
 #define WEB_H
 
 #include "daemon/daemon.h"
-#include "decode.h"
-#include "http_srv.h"
-#include "route.h"
-#include "session.h"
+#include "server/decode.h"
+#include "server/http_srv.h"
+#include "server/route.h"
+#include "access/session.h"
 #include "msg/view.h"
 #include "store/secret.h"
 #include "store/store.h"

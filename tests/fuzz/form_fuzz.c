@@ -1,9 +1,9 @@
 /* Requests of anybody: forms, paths, cookies and JSON members. Never a crash; what is taken is UTF-8 without NUL, and
  * what is refused says why. Escaped into a page, nothing of it is markup. */
 #include "base/must.h"
-#include "lbd-web/decode.h"
+#include "lbd-web/server/decode.h"
 #include "schema/json.h"
-#include "lbd-web/page.h"
+#include "lbd-web/pages/page.h"
 
 #include <stdlib.h>
 #include <string.h>

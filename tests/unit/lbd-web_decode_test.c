@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbd-web/decode.h"
+#include "lbd-web/server/decode.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lbd-web/page.h"
+#include "lbd-web/pages/page.h"
 
 #include <string.h>
 

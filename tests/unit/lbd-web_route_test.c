@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "lbd-web/api.h"
-#include "lbd-web/route.h"
+#include "lbd-web/api/api.h"
+#include "lbd-web/server/route.h"
 
 #include <stdio.h>
 #include <string.h>

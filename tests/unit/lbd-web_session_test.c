@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lbd-web/session.h"
+#include "lbd-web/access/session.h"
 
 #include <string.h>
 

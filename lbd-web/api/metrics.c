@@ -4,7 +4,7 @@
  * lbd_vip_ or lbd_rip_; the five classes of HTTP answers are one family with a label. */
 #include "base/mem.h"
 #include "base/must.h"
-#include "follow.h"
+#include "live/follow.h"
 #include "web.h"
 
 #include <stdio.h>

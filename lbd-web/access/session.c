@@ -7,7 +7,7 @@
 #include "session.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "tls_cert.h"
+#include "server/tls_cert.h"
 
 #include <stdio.h>
 #include <string.h>

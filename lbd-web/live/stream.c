@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "events.h"
 #include "follow.h"
-#include "overview.h"
+#include "pages/overview.h"
 
 #include <stdio.h>
 #include <stdlib.h>

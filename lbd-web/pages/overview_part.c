@@ -1,6 +1,6 @@
 /* The parts of the overview above the table: notes that want to be read, and counts. */
-#include "follow.h"
-#include "history.h"
+#include "live/follow.h"
+#include "live/history.h"
 #include "overview.h"
 #include "page.h"
 

@@ -1,7 +1,7 @@
 /* How the whole stands, over REST: status, daemons, revisions and what may be done with them, history of counters. */
 #include "api.h"
-#include "follow.h"
-#include "history.h"
+#include "live/follow.h"
+#include "live/history.h"
 
 #include <stdio.h>
 #include <stdlib.h>

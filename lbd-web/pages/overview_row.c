@@ -4,8 +4,8 @@
  *
  * Numbers that nobody counted (yet) are shown as a dash, never as zero. */
 #include "overview.h"
-#include "follow.h"
-#include "history.h"
+#include "live/follow.h"
+#include "live/history.h"
 #include "page.h"
 
 #include <stdio.h>

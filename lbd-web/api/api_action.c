@@ -2,7 +2,7 @@
  * {"state": "drain", "timeout": "30m", "message": "kernel update"}. A timeout is written as everywhere else. */
 #include "api.h"
 #include "base/mem.h"
-#include "follow.h"
+#include "live/follow.h"
 #include "schema/value.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * The content security policy allows nothing inline and nothing from elsewhere. Strict transport security is not
  * sent, because the first certificate is self-signed and the address may serve other things on other ports. */
 #include "web.h"
-#include "page.h"
+#include "pages/page.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  *
  * A check is run by lbd-check while the request waits; its steps come back as rows. */
 #include "base/mem.h"
-#include "follow.h"
+#include "live/follow.h"
 #include "page.h"
 #include "web.h"
 

@@ -7,7 +7,7 @@
  * it was checked at, so that no other commit can come between. */
 #include "api.h"
 #include "base/mem.h"
-#include "page.h"
+#include "pages/page.h"
 #include "sys/netlink.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * A wrong name costs the same time as a wrong password, and both are delayed more and more (session.c). */
 #include "web.h"
 #include "sys/log.h"
-#include "tls_cert.h"
+#include "server/tls_cert.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The parts of the REST API that its handlers have in common: what a path names, which body is taken, the query
  * members of every change, and the answers that say what a change did. */
 #include "api.h"
-#include "page.h"
+#include "pages/page.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Drawings of the overview: the sparkline of a service and the two charts of the node. A drawing is never alone: the
  * number stands beside it, and each chart has a sentence and a table with the same values. */
-#include "history.h"
+#include "live/history.h"
 #include "overview.h"
 #include "page.h"
 

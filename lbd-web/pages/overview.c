@@ -3,7 +3,7 @@
  * script. The rows themselves are made in overview_row.c, once for the page and for the live stream. */
 #include "overview.h"
 #include "base/mem.h"
-#include "follow.h"
+#include "live/follow.h"
 #include "page.h"
 
 #include <stdio.h>
