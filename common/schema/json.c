@@ -69,17 +69,19 @@ load(const char *text, size_t len, json_t **out, struct err *err)
 
 	if (rc != 0)
 		return rc;
-	if (is_too_deep(text, len))
-		return err_set(err, ERR_INVALID, "nested too deep; at most %d levels are allowed",
+	if (is_too_deep(text, len)) {
+		(void)err_set(err, ERR_INVALID, "nested too deep; at most %d levels are allowed",
 		    JSON_DEPTH_MAX);
-	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-	if (*out == NULL) {
-		return not_json(&why, err);
+		return ERR_INVALID;
 	}
+	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	if (*out == NULL)
+		return not_json(&why, err);
 	if (json_is_object(*out))
 		return 0;
 	json_decref(*out);
-	return err_set(err, ERR_INVALID, "an object belongs here, as {\"name\": value}");
+	(void)err_set(err, ERR_INVALID, "an object belongs here, as {\"name\": value}");
+	return ERR_INVALID;
 }
 
 /* One plain value as text; false when it is no plain value. */
