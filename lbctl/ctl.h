@@ -3,11 +3,11 @@
 #define LBCTL_CTL_H
 
 #include "base/arena.h"
-#include "commands.h"
+#include "words/commands.h"
 #include "msg/view.h"
 #include "store/store.h"
 #include "sys/paths.h"
-#include "table.h"
+#include "out/table.h"
 
 enum { EXIT_OK = 0, EXIT_DIFFERS = 1, EXIT_FAULT = 1 };
 

@@ -1,9 +1,9 @@
 /* lbctl: the command line of lbd. It works on the store itself, so it works with every daemon stopped; how things
  * stand it asks the daemons over their sockets. The table of commands is commands.def; this file takes the line
  * apart, runs one row, and turns what comes back into one line on standard error and an exit code. */
-#include "complete.h"
-#include "help.h"
-#include "options.h"
+#include "words/complete.h"
+#include "words/help.h"
+#include "words/options.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbctl/help.h"
-#include "lbctl/options.h"
+#include "lbctl/words/help.h"
+#include "lbctl/words/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lbctl/glob.h"
+#include "lbctl/operate/glob.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lbctl/table.h"
+#include "lbctl/out/table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "lbctl/version.h"
+#include "lbctl/see/version.h"
 
 static void
 test_valid(void **state)

@@ -3,7 +3,7 @@
 #include "prune.h"
 
 #include "base/mem.h"
-#include "glob.h"
+#include "operate/glob.h"
 
 #include <stdio.h>
 #include <stdlib.h>

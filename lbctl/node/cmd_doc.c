@@ -1,5 +1,5 @@
 /* Reference made from rows: lbctl doc, and the completion script of the shell. */
-#include "help.h"
+#include "words/help.h"
 
 #include "schema/doc.h"
 

@@ -1,6 +1,6 @@
 /* What there is: get, describe, explain. Rows come from the snapshot, interfaces from the kernel; how things stand comes
  * from the daemons, and is unknown when they are away. */
-#include "glob.h"
+#include "operate/glob.h"
 #include "views.h"
 #include "watch.h"
 

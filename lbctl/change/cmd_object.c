@@ -2,7 +2,7 @@
  * of edits from the words and hands it to ctl_commit; no command knows a kind, the rows do. */
 #include "target.h"
 
-#include "glob.h"
+#include "operate/glob.h"
 
 #include <stdio.h>
 #include <string.h>

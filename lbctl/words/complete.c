@@ -4,7 +4,7 @@
 #include "complete.h"
 
 #include "options.h"
-#include "views.h"
+#include "see/views.h"
 
 #include "msg/client.h"
 

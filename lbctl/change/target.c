@@ -1,7 +1,7 @@
 /* "KIND [NAME] rest..." of create, set, delete and the like: the kind, the rows that the name means, the rest. */
 #include "target.h"
 
-#include "glob.h"
+#include "operate/glob.h"
 
 #include <string.h>
 

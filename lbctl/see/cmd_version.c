@@ -6,7 +6,7 @@
 
 #include "msg/client.h"
 #include "msg/view.h"
-#include "table.h"
+#include "out/table.h"
 
 #include <errno.h>
 #include <fcntl.h>

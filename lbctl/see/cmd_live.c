@@ -1,5 +1,5 @@
 /* What happens: top, events, the journal, counters. */
-#include "glob.h"
+#include "operate/glob.h"
 #include "views.h"
 #include "watch.h"
 
