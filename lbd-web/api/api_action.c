@@ -109,27 +109,6 @@ read_order(struct call *c, struct order_body *b, struct err *err)
 	return false;
 }
 
-static void
-put_order(struct buf *b, const struct admin *a)
-{
-	buf_printf(b, "{\"state\":\"%s\",\"weight\":", word_text(&admin_state_list, a->state));
-	if (a->weighted)
-		buf_printf(b, "%u", a->weight);
-	else
-		buf_puts(b, "null");
-	buf_puts(b, ",\"since\":");
-	view_json_time(b, a->since);
-	buf_puts(b, ",\"until\":");
-	view_json_time(b, a->until);
-	buf_puts(b, ",\"who\":");
-	view_json_text(b, a->who);
-	buf_puts(b, ",\"from\":");
-	view_json_text(b, a->origin);
-	buf_puts(b, ",\"why\":");
-	view_json_text(b, a->why);
-	buf_puts(b, "}\n");
-}
-
 void
 api_admin_get(struct call *c)
 {
@@ -145,7 +124,8 @@ api_admin_get(struct call *c)
 		reply_fail(c, 404, "rip %s does not exist", w.path);
 		return;
 	}
-	put_order(&b, snapshot_admin(s, srv->id));
+	view_json_order(&b, snapshot_admin(s, srv->id));
+	buf_puts(&b, "\n");
 	reply_json(c, 200, &b);
 }
 

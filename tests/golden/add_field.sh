@@ -11,8 +11,8 @@ mkdir "$dir/src"
 cp -r "$top/Makefile" "$top/common" "$top/lbctl" "$dir/src/"
 mkdir "$dir/r"
 old="$build/bin/lbctl --root $dir/r"
-$old create vip web address=192.0.2.1 ports=80 >/dev/null
-$old create rip web/a address=10.0.0.1 >/dev/null
+$old -q create vip web address=198.51.100.1 ports=80 >/dev/null
+$old -q create rip web/a address=10.0.0.1 >/dev/null
 printf 'FIELD(99, rack, TEXT, 0, 12, "none", LIVE, 0, 2, "Rack", "Where the machine stands.")\n' >>"$dir/src/common/schema/server.def"
 make -s -j2 -C "$dir/src" BUILD="$dir/b" V=0 lbctl >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
 new="$dir/b/bin/lbctl --root $dir/r"

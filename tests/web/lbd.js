@@ -105,6 +105,8 @@ class Lbd {
 			const code = await this.stop(name);
 			if (code !== 0) wrong.push(`${name} ended with ${code}`);
 		}
+		// A stopped lbd-ha leaves its addresses to the next; here there is none.
+		execFileSync(path.join(BIN, 'lbd-ha'), ['--release', '--root', this.root]);
 		if (wrong.length) throw new Error(`${wrong.join('; ')}\n${this.text().slice(-3000)}`);
 		fs.rmSync(this.root, { recursive: true, force: true });
 	}
