@@ -178,6 +178,20 @@ In another terminal, as this user:
   lbctl set vip web enabled=no --confirm 20s         undoes itself unless: lbctl confirm
 """)
 
+    def live(self):
+        """Redraws the state below the introduction once a second, so that what to try stays in sight."""
+        tty = sys.stdout.isatty()
+        lines = 0
+        while self.procs["lbctl run"].poll() is None:
+            color = "--color=always" if tty else "--color=never"
+            out = (self.lbctl(color, "status", check=False) + "\n" +
+                   self.lbctl(color, "get", "rip", check=False) + "\nCtrl-C ends the demo.\n")
+            print(f"\x1b[{lines}A\x1b[J" * (lines > 0) + out, end="", flush=True)
+            if not tty:
+                self.procs["lbctl run"].wait()
+            lines = out.count("\n")
+            time.sleep(1)
+
     # ---- ONCE -------------------------------------------------------------------------------------------
 
     def client(self, jobs, results, barrier):
@@ -270,12 +284,7 @@ def main():
         if args.once:
             return demo.once()
         demo.intro()
-        live = ["status", "-w"] if sys.stdout.isatty() else ["status"]
-        subprocess.run([BIN / "lbctl", "--root", demo.root, *live], check=False)
-        if not sys.stdout.isatty():
-            print("demo: runs until Ctrl-C")
-            while demo.procs["lbctl run"].poll() is None:
-                time.sleep(0.5)
+        demo.live()
         return 0
     except KeyboardInterrupt:
         return 0
