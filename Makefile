@@ -1,7 +1,7 @@
 # lbd: one Makefile, wildcard sources per folder. make help lists the targets.
 # Switches: DEBUG=1 ASAN=1 UBSAN=1 TSAN=1 COV=1 CC=clang-14; each set of sanitizers has a build folder of its own.
 VERSION  := 0.1.0
-PROGRAMS := lbd-proxy lbd-check lbd-ha lbd-web lbctl
+PROGRAMS := lbd-ipvs lbd-proxy lbd-check lbd-ha lbd-web lbctl
 V        ?= 0
 Q        := $(if $(filter 1,$(V)),,@)
 SAY       = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n')
@@ -30,6 +30,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(c
 LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lcrypt -lcrypto -lpthread -lm
 LIB_lbd-proxy := -lxxhash
 LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
+LIB_lbd-ipvs  := -lnl-genl-3
 LIB_lbd-check :=
 LIB_lbd-ha    :=
 LIB_lbctl     :=

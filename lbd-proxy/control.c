@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "store/state.h"
 #include "sys/log.h"
 
 #include "net/crew.h"
@@ -175,7 +176,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 	copy_name(s->name, r->name);
 	watch(p->k, s, &r->address);
 	s->used = true;
-	runtime_admission(
+	admission_of(
 	    snapshot_admin(p->now, r->id), row, snapshot_weight(p->now, r), p->now_s, &adm);
 	*at = (struct view_server){
 		.srv = s->srv,
@@ -205,7 +206,7 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 		r = snapshot_find(p->now, KIND_server, s->id);
 		if (r == NULL || s->cut)
 			continue;
-		runtime_admission(snapshot_admin(p->now, s->id), row, 1, p->now_s, &adm);
+		admission_of(snapshot_admin(p->now, s->id), row, 1, p->now_s, &adm);
 		if (!adm.cut)
 			continue;
 		s->cut = true;

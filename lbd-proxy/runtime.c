@@ -10,29 +10,6 @@
 
 #include <string.h>
 
-void
-runtime_admission(const struct admin *a, const struct service *s, uint32_t weight, int64_t now_s,
-    struct admission *out)
-{
-	int64_t end = a->until;
-
-	*out = (struct admission){ 0 };
-	switch (a->state) {
-	case admin_state_online:
-		out->fresh = weight > 0;
-		out->known = true;
-		return;
-	case admin_state_drain:
-		if (end == 0 && s->drain_timeout > 0)
-			end = a->since + (s->drain_timeout + 999) / 1000;
-		out->known = end == 0 || now_s < end;
-		out->cut = !out->known && s->drain_cut;
-		break;
-	default: out->cut = now_s >= end; break;
-	}
-	out->next = end > now_s ? end : 0;
-}
-
 struct svc *
 svc_new(uint32_t id, unsigned workers)
 {

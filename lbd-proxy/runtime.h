@@ -81,14 +81,6 @@ struct view {
 	struct view_server at[];
 };
 
-/* What an operator's order means at an instant. Pure. */
-struct admission {
-	bool fresh, known, cut;
-	int64_t next; /* seconds since 1970: when it changes by itself; 0 never */
-};
-void runtime_admission(const struct admin *a, const struct service *s, uint32_t weight,
-    int64_t now_s, struct admission *out);
-
 /* Control plane: memory ends the process. The reference is the caller's. */
 struct svc *svc_new(uint32_t id, unsigned workers);
 struct svc *svc_ref(struct svc *s);

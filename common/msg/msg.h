@@ -81,7 +81,7 @@ enum {
 	PROG_ANY = 63
 };
 enum msg_access { ACCESS_PUBLIC, ACCESS_OPERATOR, ACCESS_INTERNAL };
-enum { TOPIC_HEALTH = 1, TOPIC_HA = 2 };
+enum { TOPIC_HEALTH = 1, TOPIC_HA = 2, TOPIC_L4 = 4 };
 
 struct msg_field {
 	uint16_t tag, offset;
@@ -121,5 +121,13 @@ enum reason {
 	REASONS
 };
 #undef REASON
+
+extern const char *const finding_text[], *const finding_name[];
+#define FINDING(number, name, text) FINDING_##name = number,
+enum finding {
+#include "msg/findings.def"
+	FINDINGS
+};
+#undef FINDING
 
 #endif

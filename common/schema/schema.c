@@ -34,6 +34,8 @@
 #define ADVANCED F_ADVANCED
 #define HASH F_HASH
 #define DIGEST F_DIGEST
+#define L4 F_L4
+#define L7 F_L7
 #define T_NAME .type = VT_NAME
 #define T_TEXT .type = VT_TEXT
 #define T_TCHAR .type = VT_TCHAR
@@ -43,6 +45,7 @@
 #define T_NET .type = VT_NET
 #define T_CIDR .type = VT_CIDR
 #define T_RANGES .type = VT_RANGES
+#define T_ADDRS .type = VT_ADDRS
 #define T_ENUM(list) .type = VT_ENUM, .words = &list##_list
 #define T_U16 .type = VT_U16
 #define T_U32 .type = VT_U32
@@ -116,6 +119,11 @@ static const struct field token_fields[] = {
 static const struct field admin_fields[] = {
 #define OBJ admin
 #include "schema/admin.def"
+#undef OBJ
+};
+static const struct field natrule_fields[] = {
+#define OBJ natrule
+#include "schema/natrule.def"
 #undef OBJ
 };
 

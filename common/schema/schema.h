@@ -19,6 +19,7 @@ enum vtype {
 	VT_NET,	   /* network */
 	VT_CIDR,   /* interface address with prefix length */
 	VT_RANGES, /* "80,443,8000-8010", rising; min and max are those of a number */
+	VT_ADDRS,  /* "10.0.0.2,10.0.1.0/28,10.0.2.1-10.0.2.9"; max is how many addresses in all */
 	VT_ENUM,
 	VT_U16, /* from here on a cell is a number */
 	VT_U32,
@@ -38,6 +39,8 @@ enum {
 	F_ADVANCED = 8,
 	F_HASH = 16,   /* SECRET: kept as a yescrypt hash (passwords) */
 	F_DIGEST = 32, /* SECRET: kept as SHA-256 (keys made by us, of full entropy) */
+	F_L4 = 64,     /* of a service or server: only in the modes of layer 4 */
+	F_L7 = 128,    /* only in the modes of layer 7 */
 };
 enum { O_CHILD = 1, O_SINGLE = 2, O_NAMELESS = 4 };
 enum effect { EFFECT_LIVE, EFFECT_PART, EFFECT_DAEMON };
@@ -50,6 +53,15 @@ struct ranges {
 	struct {
 		uint16_t lo, hi;
 	} r[];
+};
+#define ADDRS_MAX 64 /* items of one list */
+struct addr_range {
+	struct addr lo, hi; /* hosts of one family, lo <= hi */
+};
+struct addrs {
+	uint16_t n;
+	uint32_t total; /* addresses in all */
+	struct addr_range r[];
 };
 struct host {
 	const char *text; /* as written */
@@ -84,7 +96,7 @@ enum kind {
 };
 #undef OBJECT
 #define KINDS (KIND_END - 1)
-#define FIELDS_MAX 40
+#define FIELDS_MAX 64
 
 /* The structs. The empty member named after the tag makes a repeated tag an error. */
 #define C_NAME const char *
@@ -96,6 +108,7 @@ enum kind {
 #define C_NET struct addr
 #define C_CIDR struct addr
 #define C_RANGES const struct ranges *
+#define C_ADDRS const struct addrs *
 #define C_ENUM(list) uint8_t
 #define C_U16 uint16_t
 #define C_U32 uint32_t
@@ -150,6 +163,10 @@ struct admin {
 	uint32_t id;
 #include "schema/admin.def"
 };
+struct natrule {
+	uint32_t id;
+#include "schema/natrule.def"
+};
 #undef FIELD
 #undef RETIRED
 
@@ -183,10 +200,13 @@ const char *schema_nearest(const struct object *o, const char *text);
 const char *words_nearest(const char *const *words, unsigned n, const char *text);
 const char *word_text(const struct words *w, int number); /* "?" when unknown */
 extern const struct words protocol_list, mode_list, scheduler_list, persistence_list,
-    forwarded_list, probe_list, method_list, role_list, admin_state_list, log_level_list;
+    forwarded_list, probe_list, method_list, role_list, admin_state_list, log_level_list,
+    forward_list, tunnel_list, checksum_list, failure_list, stop_action_list, sync_role_list,
+    assume_list, nat_kind_list, nat_protocol_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);
+bool addrs_contain(const struct addrs *l, const struct addr *host); /* l may be NULL */
 /* 4 or 7: the layer of a service follows from its mode. */
 static inline unsigned
 service_layer(const struct service *s)

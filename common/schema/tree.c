@@ -175,7 +175,7 @@ tree_set(struct tree *t, struct doc_item *it, const struct field *f, const char 
 int
 tree_list(struct tree *t, const struct doc_item *it, const struct field *f)
 {
-	if (f->type == VT_RANGES || f->type == VT_LABELS)
+	if (f->type == VT_RANGES || f->type == VT_ADDRS || f->type == VT_LABELS)
 		return 0;
 	return tree_shape(t, it->o, it, f->name, "a list has no place here");
 }

@@ -209,6 +209,7 @@ static const struct type_ops *const types[] = {
 	[VT_NET] = &value_net_ops,
 	[VT_CIDR] = &value_cidr_ops,
 	[VT_RANGES] = &value_ranges_ops,
+	[VT_ADDRS] = &value_addrs_ops,
 	[VT_ENUM] = &value_enum_ops,
 	[VT_U16] = &u16_ops,
 	[VT_U32] = &u32_ops,

@@ -27,4 +27,15 @@ const char *server_word(
 const char *server_token(
     enum server_state s); /* up down drain halt unknown: lbctl, JSON, metrics */
 
+/* What an operator's order means at an instant, for layers 4 and 7 alike. weight: in force (snapshot_weight). */
+struct admission {
+	bool fresh, known, cut;
+	int64_t next; /* seconds since 1970: when it changes by itself; 0 never */
+};
+void admission_of(const struct admin *a, const struct service *s, uint32_t weight, int64_t now_s,
+    struct admission *out);
+
+/* server_fit - whether a server may take traffic by its verdict: unknown counts as its check's "assume" says. */
+bool server_fit(const struct check *c, enum verdict v);
+
 #endif

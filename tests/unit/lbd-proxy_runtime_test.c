@@ -1,4 +1,5 @@
 /* What an order means at an instant; views, their references, and counters. */
+#include "store/state.h"
 #include "lbd-proxy/runtime.h"
 
 #include <setjmp.h>
@@ -58,7 +59,7 @@ test_admission(void **state)
 			.drain_cut = rows[i].drain_cut };
 		struct admission got;
 
-		runtime_admission(&a, &s, rows[i].weight, rows[i].now, &got);
+		admission_of(&a, &s, rows[i].weight, rows[i].now, &got);
 		if (got.fresh != rows[i].want.fresh || got.known != rows[i].want.known ||
 		    got.cut != rows[i].want.cut || got.next != rows[i].want.next)
 			fail_msg("%s: fresh %d known %d cut %d next %lld", rows[i].why, got.fresh,

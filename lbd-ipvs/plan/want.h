@@ -1,0 +1,56 @@
+/* want.h - what the kernel should hold for one virtual service of layer 4, now. Pure: configuration, orders, verdicts
+ * and time go in, services of table.h come out.
+ *
+ * One address, one port and one protocol are a service of the kernel by address. Everything else (several ports,
+ * ranges, more addresses, TCP and UDP together, mode snat, a mark of the user's own) is a service by firewall mark,
+ * one for each address family in use; packet/ sets the mark. */
+#ifndef IPVS_PLAN_WANT_H
+#define IPVS_PLAN_WANT_H
+
+#include "plan/table.h"
+
+#include "store/snapshot.h"
+#include "store/state.h"
+
+/* Marks that lbd sets: this base plus the row id of the service. A service that names its own mark has that. */
+#define MARK_BASE 0x10000000u
+/* want_mark - the mark of a service; 0: it is one by address. */
+uint32_t want_mark(const struct service *s);
+
+/* What is known of a server beside its row. */
+struct want_fit {
+	enum verdict verdict;
+	int64_t
+	    up_ms; /* wall clock of the change from down to up, milliseconds; 0: it was up all the time */
+};
+struct want_input {
+	const struct snapshot *s;
+	const struct service *svc;
+	int64_t now_ms;		       /* wall clock, as orders carry it */
+	bool quorum_known, quorum_met; /* as lbd-check says; not known: one fit server is enough */
+	struct addr local
+	    [2]; /* for the fallback page: addresses of this node, IPv4 and IPv6; family 0: none */
+	/* borrowed; of a server of svc */
+	const struct want_fit *(*fit)(void *arg, uint32_t server);
+	void *arg;
+};
+struct want_output {
+	struct ipvs_table table; /* owned by the caller */
+	bool fallback;		 /* the fallback takes the clients */
+	int64_t next_ms; /* when the answer changes by itself (slow start, drain, halt); 0 never */
+	/* Servers whose connections are to be cut now: halted or drained to the end, or failed with drop_on_failure. */
+	uint32_t cut_n, *cut;
+};
+/* want_service - an empty table when the service is disabled or not of layer 4. */
+void want_service(const struct want_input *in, struct want_output *out);
+void want_output_fini(struct want_output *out);
+/* want_slow_start - share of its weight that a server has, ms after it came back: from 1 up to weight, in at most
+ * SLOW_STEPS steps; next_out: ms until the next step, 0: done. */
+#define SLOW_STEPS 20
+uint32_t want_slow_start(uint32_t weight, uint32_t slow_ms, int64_t since_ms, int64_t *next_out);
+void want_timeouts(const struct snapshot *s, struct ipvs_timeouts *out);
+/* The sync daemons as set; interface as found by the caller when the node names none. */
+void want_sync(const struct snapshot *s, const char *interface, struct ipvs_sync *master,
+    struct ipvs_sync *backup);
+
+#endif
