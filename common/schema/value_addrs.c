@@ -128,19 +128,25 @@ scan(const struct field *f, const char *s, struct addrs_list *out)
 	return NULL;
 }
 
-/* The prefix length with which a range is a network; -1 when it is none. */
+static bool
+bit_at(const struct addr *a, unsigned i)
+{
+	return (a->b[i / 8] & (0x80 >> (i % 8))) != 0;
+}
+
+/* The prefix length with which a range is a network: all bits behind it are 0 in the first address and 1 in the
+ * last. -1 when it is none. */
 static int
 net_length(const struct addr_range *r)
 {
-	struct addr net = r->lo, last;
+	unsigned bits = 8 * bytes_of(&r->lo), len = bits;
 
-	for (unsigned len = 8 * bytes_of(&r->lo); len > 0; len--) {
-		net.len = (uint8_t)len;
-		last = last_of(&net);
-		if (memcmp(last.b, r->hi.b, sizeof(last.b)) == 0)
-			return (int)len;
-	}
-	return -1;
+	while (len > 0 && !bit_at(&r->lo, len - 1) && bit_at(&r->hi, len - 1))
+		len--;
+	for (unsigned i = 0; i < len; i++)
+		if (bit_at(&r->lo, i) != bit_at(&r->hi, i))
+			return -1;
+	return len > 0 ? (int)len : -1;
 }
 
 static void

@@ -96,7 +96,8 @@ test_rows_texts(void **state)
 		assert_true(f->min <= f->max);
 		assert_true(f == o->f || f->tag > f[-1].tag);
 		assert_true(f->since >= 1);
-		assert_true(f->since == 1 || f->def != NULL);
+		/* A column that is added needs a default; the first field is as old as its table. */
+		assert_true(f->since == o->f[0].since || f->def != NULL);
 		assert_true(f->def != NULL || (f->flags & (F_REQUIRED | F_KEY)) != 0);
 		assert_ptr_equal(field_find(o, f->name), f);
 		assert_ptr_equal(field_by_tag(o, f->tag), f);
@@ -253,6 +254,12 @@ tries(const struct field *f, char out[16][64])
 		for (; n < 2; n++)
 			(void)snprintf(out[n], sizeof(out[n]), n > 0 ? "%d,%d-%d" : "%d",
 			    (int)f->min, (int)f->min + 2, (int)f->max);
+	else if (f->type == VT_ADDRS)
+		for (; n < 3; n++)
+			(void)snprintf(out[n], sizeof(out[n]), "%s",
+			    n == 0   ? "10.1.2.3"
+			    : n == 1 ? "fd00::1,10.1.2.0/24,10.2.0.7-10.2.1.9"
+				     : "::1-::3,10.0.0.0/31");
 	else if (f->type == VT_ENUM)
 		for (; n < f->words->n && n < 16; n++)
 			(void)snprintf(out[n], sizeof(out[n]), "%s", f->words->w[n].text);
@@ -283,7 +290,8 @@ same_way(const struct object *o, const struct field *f, const char *text)
 
 	if (value_parse(f, text, &names, arena, &c, &err) != 0)
 		fail_msg("%s: %s", o->name, err.text);
-	assert_int_equal(value_load(f, &c, arena, one), 0);
+	if (value_load(f, &c, arena, one) != 0)
+		fail_msg("%s %s: \"%s\" is not loaded", o->name, f->name, text);
 	/* struct -> cell: the same cell */
 	value_save(f, one, arena, &d);
 	assert_true(cell_same(&c, &d));

@@ -27,6 +27,7 @@ static const struct field fields[] = {
 	[VT_NET] = { .type = VT_NET, .name = "f" },
 	[VT_CIDR] = { .type = VT_CIDR, .name = "f" },
 	[VT_RANGES] = { .type = VT_RANGES, .name = "f", .min = 1, .max = 65535 },
+	[VT_ADDRS] = { .type = VT_ADDRS, .name = "f", .min = 1, .max = 1024 },
 	[VT_ENUM] = { .type = VT_ENUM, .name = "f", .words = &colours },
 	[VT_U16] = { .type = VT_U16, .name = "f", .min = 1, .max = 65535 },
 	[VT_U32] = { .type = VT_U32, .name = "f", .min = 0, .max = 4294967295 },
@@ -147,6 +148,31 @@ static const struct {
 	{ VT_ENUM, "blue", NULL, "allowed: red, green" },
 	{ VT_U16, "65535", "65535", "largest" },
 	{ VT_U16, "007", "7", "leading zeros" },
+	{ VT_ADDRS, "", "", "none" },
+	{ VT_ADDRS, "10.0.0.1", "10.0.0.1", "one" },
+	{ VT_ADDRS, "10.0.0.9,10.0.0.1", "10.0.0.9,10.0.0.1",
+	    "the order in which they were written" },
+	{ VT_ADDRS, "10.0.0.1, fd00:0::1", "10.0.0.1,fd00::1", "a space; both families" },
+	{ VT_ADDRS, "10.0.1.0/28", "10.0.1.0/28", "network" },
+	{ VT_ADDRS, "10.0.1.0-10.0.1.15", "10.0.1.0/28", "a range that is a network" },
+	{ VT_ADDRS, "10.0.1.1-10.0.1.15", "10.0.1.1-10.0.1.15", "one that begins later" },
+	{ VT_ADDRS, "::1-::3", "::1-::3", "one that ends like a network" },
+	{ VT_ADDRS, "::4-::7", "::4/126", "IPv6 network" },
+	{ VT_ADDRS, "10.0.0.7-10.0.0.7", "10.0.0.7", "a range of one" },
+	{ VT_ADDRS, "10.0.0.255-10.0.1.0", "10.0.0.255-10.0.1.0", "across a byte" },
+	{ VT_ADDRS, "10.0.0.0/22", "10.0.0.0/22", "as many as are allowed" },
+	{ VT_ADDRS, "10.0.0.0/22,10.1.0.0", NULL, "too many addresses in it" },
+	{ VT_ADDRS, "fd00::/64", NULL, "1024 addresses in all" },
+	{ VT_ADDRS, "::/0", NULL, "too many addresses" },
+	{ VT_ADDRS, "10.0.0.0/24,10.0.0.7", NULL, "no address may be in it twice" },
+	{ VT_ADDRS, "10.0.0.9-10.0.0.1", NULL, "addresses, networks and ranges" },
+	{ VT_ADDRS, "10.0.0.1-fd00::1", NULL, "as 10.0.0.2,10.0.1.0/28" },
+	{ VT_ADDRS, "10.0.0.1/24", NULL, "\"10.0.0.1/24\" is not allowed" },
+	{ VT_ADDRS, "10.0.0.1,", NULL, "addresses, networks" },
+	{ VT_ADDRS, ",10.0.0.1", NULL, "addresses, networks" },
+	{ VT_ADDRS, "10.0.0.1,,10.0.0.2", NULL, "addresses, networks" },
+	{ VT_ADDRS, "10.0.0.1-", NULL, "addresses, networks" },
+	{ VT_ADDRS, "web.example", NULL, "addresses, networks" },
 	{ VT_U16, "65536", NULL, "1 to 65535" },
 	{ VT_U16, "0", NULL, "1 to 65535" },
 	{ VT_U16, "-1", NULL, "1 to 65535" },
@@ -287,6 +313,7 @@ static const struct {
 	{ VT_ADDR, { .s = "10.0.0", .len = 6 }, "no address" },
 	{ VT_NET, { .s = "10.0.0.1/8", .len = 10 }, "no network" },
 	{ VT_RANGES, { .s = "9-1", .len = 3 }, "no ranges" },
+	{ VT_ADDRS, { .s = "10.0.0.2-10.0.0.1", .len = 17 }, "no range of addresses" },
 	{ VT_TEXT, { .i = 0 }, "number for a text" },
 };
 
@@ -334,6 +361,38 @@ test_value_load_members(void **state)
 	assert_true(ranges_contain(svc.ports, 80) && ranges_contain(svc.ports, 99));
 	assert_false(ranges_contain(svc.ports, 81) || ranges_contain(svc.ports, 100));
 	assert_false(ranges_contain(NULL, 0));
+	arena_unref(a);
+}
+
+static void
+test_value_addrs_contain(void **state)
+{
+	static const struct {
+		const char *address;
+		bool in;
+	} asked[] = { { "10.0.0.4", false }, { "10.0.0.5", true }, { "10.0.1.2", true },
+		{ "10.0.1.3", false }, { "fd00::ffff", true }, { "fd00::1:0", false },
+		{ "::a00:5", false } };
+	const struct field *f = field_find(object_of(KIND_service), "more_addresses");
+	struct arena *a = arena_new(4096);
+	struct service svc = { 0 }, other = { 0 };
+	struct addr at;
+	struct cell c;
+
+	(void)state;
+	assert_int_equal(value_parse(f, "fd00::fff0/124,10.0.0.5-10.0.1.2", NULL, a, &c, NULL), 0);
+	assert_int_equal(value_load(f, &c, a, &svc), 0);
+	assert_int_equal(svc.more_addresses->n, 2);
+	assert_int_equal(svc.more_addresses->total, 16 + 254);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		assert_int_equal(addr_parse(asked[i].address, ADDR_HOST, &at), 0);
+		if (addrs_contain(svc.more_addresses, &at) != asked[i].in)
+			fail_msg("%s", asked[i].address);
+	}
+	assert_false(addrs_contain(NULL, &at));
+	assert_false(value_same(f, &svc, &other));
+	assert_int_equal(value_load(f, &c, a, &other), 0);
+	assert_true(value_same(f, &svc, &other));
 	arena_unref(a);
 }
 
@@ -432,6 +491,7 @@ main(void)
 		cmocka_unit_test(test_value_show_long),
 		cmocka_unit_test(test_value_load_bad),
 		cmocka_unit_test(test_value_load_members),
+		cmocka_unit_test(test_value_addrs_contain),
 		cmocka_unit_test(test_value_same_zeroed),
 		cmocka_unit_test(test_cell_take_bad),
 		cmocka_unit_test(test_words_nearest),
