@@ -184,6 +184,14 @@ row_copy(const struct object *o, const void *row, struct arena *a)
 				*(const struct ranges **)m = memcpy(arena_alloc(a, n), r, n);
 			break;
 		}
+		case VT_ADDRS: {
+			const struct addrs *l = *(const struct addrs **)m;
+			size_t n = l != NULL ? sizeof(*l) + l->n * sizeof(l->r[0]) : 0;
+
+			if (l != NULL)
+				*(const struct addrs **)m = memcpy(arena_alloc(a, n), l, n);
+			break;
+		}
 		default: break; /* lies in the struct itself */
 		}
 	}
