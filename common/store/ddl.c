@@ -173,6 +173,28 @@ ddl_create(struct store *st, struct err *err)
 	return rc != 0 ? rc : ddl_columns(st, err);
 }
 
+/* The columns that a table lacks. Rows are then written anew: in those of before the new columns would stand by
+ * their default only, which a session (of SQLite before 3.44) records as NULL in the next edit's old values, and a
+ * rollback of that edit would put there. */
+static void
+add_columns(const struct store *st, const struct object *o, struct buf *sql)
+{
+	const bool *has = st->has[o->kind - 1];
+	bool added = false;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		if (has[i])
+			continue;
+		added = true;
+		buf_printf(sql, "ALTER TABLE \"%s\" ADD COLUMN ", o->cname);
+		column(o, &o->f[i], sql);
+		buf_puts(sql, ";");
+	}
+	if (added)
+		buf_printf(
+		    sql, "UPDATE \"%s\" SET \"%s\"=\"%s\";", o->cname, o->f[0].name, o->f[0].name);
+}
+
 int
 ddl_upgrade(struct store *st, struct err *err)
 {
@@ -188,15 +210,9 @@ ddl_upgrade(struct store *st, struct err *err)
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++) {
 		const struct object *o = &objects[k];
 
-		if (!stored(o) || st->col[k][1] == NO_FIELD)
-			continue; /* made whole by the statement above */
-		for (unsigned i = 0; i < o->n; i++) {
-			if (st->has[k][i])
-				continue;
-			buf_printf(&sql, "ALTER TABLE \"%s\" ADD COLUMN ", o->cname);
-			column(o, &o->f[i], &sql);
-			buf_puts(&sql, ";");
-		}
+		if (stored(o) &&
+		    st->col[k][1] != NO_FIELD) /* else made whole by the statement above */
+			add_columns(st, o, &sql);
 	}
 	if (rc == 0)
 		rc = store_exec(st, buf_text(&sql), err);

@@ -44,6 +44,16 @@ make_v1(void)
 	free(sql);
 }
 
+/* As this build would have made it, but for what a test takes away. */
+static void
+make_current(void)
+{
+	make_v1();
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	store_close(st);
+	st = NULL;
+}
+
 static char *
 export_all(struct store *s, bool full)
 {
@@ -126,7 +136,7 @@ test_each_column_missing(void **state)
 
 			if (f->def == NULL || (f->flags & (F_PARENT | F_REQUIRED)) != 0)
 				continue; /* every file has had these */
-			make_v1();
+			make_current();
 			drop_column(&objects[k], f);
 			if (f->type != VT_REF) {
 				assert_good(store_open(dir, STORE_READ, &reader, &err));
@@ -225,8 +235,8 @@ static void
 test_a_copy_is_made_before_an_upgrade(void **state)
 {
 	(void)state;
-	make_v1();
-	drop_column(object_of(KIND_service), field_find(object_of(KIND_service), "queue_max"));
+	make_v1(); /* which lacks the columns of layer 4 */
+	assert_int_equal(access(file_in("backup/config-6.db"), F_OK), -1);
 	assert_good(store_open(dir, STORE_WRITE, &st, &err));
 	assert_int_equal(access(file_in("backup/config-6.db"), F_OK), 0);
 }
