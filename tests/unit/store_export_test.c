@@ -150,7 +150,8 @@ test_parts(void **state)
 	    s, object_of(KIND_server), snapshot_find_path(s, KIND_server, "shop/web2"), &out);
 	assert_string_equal(buf_text(&out),
 	    "{\"name\":\"web2\",\"comment\":\"\",\"vip\":\"shop\",\"address\":\"origin.example\",\"port\":8080,\"weight\":50,"
-	    "\"max_conns\":0,\"check\":\"port\"}");
+	    "\"max_conns\":0,\"check\":\"port\",\"min_conns\":0,\"forward\":\"service\",\"tunnel\":\"ipip\",\"tunnel_port\":6080,"
+	    "\"tunnel_csum\":\"none\"}");
 	buf_fini(&out);
 	snapshot_unref(s);
 }
