@@ -113,6 +113,9 @@ check:
 	$(Q)packaging/run-check
 check-system: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
+# What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
+check-kernel: all
+	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
 check-web: all
 	$(Q)cd tests/web && npm ci --silent --no-audit --no-fund && LBD_BIN=$(abspath $(BIN)) node run.js
 check-golden: all
@@ -165,6 +168,6 @@ clean:
 	$(Q)rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean demo check check-unit check-system check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
+.PHONY: all clean demo check check-unit check-system check-kernel check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
         deps-check size-check units-check header-check lint
 .DELETE_ON_ERROR:
