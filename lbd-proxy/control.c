@@ -14,6 +14,7 @@
 #include "sys/log.h"
 
 #include "net/crew.h"
+#include "members.h"
 #include "net/letters.h"
 
 #include <string.h>
@@ -36,6 +37,32 @@ mark(struct pass *p, uint32_t service)
 		idmap_put(&p->dirty, service, p);
 }
 
+static const struct service *
+row_of(const struct pass *p, uint32_t id)
+{
+	const struct service *row = snapshot_find(p->now, KIND_service, id);
+
+	return row != NULL ? row : page_row(&p->k->page, id);
+}
+
+/* Whoever is tested by this check. */
+static void
+mark_users(struct pass *p, uint32_t check)
+{
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
+		const struct service *s = snapshot_at(p->now, KIND_service, i);
+
+		if (s->check == check)
+			mark(p, s->id);
+	}
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_server); i++) {
+		const struct server *r = snapshot_at(p->now, KIND_server, i);
+
+		if (r->check == check)
+			mark(p, r->vip);
+	}
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -56,113 +83,12 @@ on_change(void *arg, const struct change *c)
 		if (s != NULL)
 			mark(p, s->of->id);
 		break;
+	case KIND_check:
+		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
+			mark_users(p, ((const struct check *)row)->id);
+		break;
 	default: break;
 	}
-}
-
-static void refresh(struct control *k, uint32_t service);
-
-static void
-on_resolved(void *arg, const struct addr *a, const char *why)
-{
-	struct ctl_server *s = arg;
-	char text[ADDR_TEXT];
-
-	if (a->family == 0) {
-		log_warn(
-		    "rip %s/%s: %s cannot be resolved: %s", s->of->name, s->name, s->host, why);
-		return;
-	}
-	addr_format(a, ADDR_HOST, text);
-	log_info("rip %s/%s: %s is %s", s->of->name, s->name, s->host, text);
-	s->addr = *a;
-	refresh(s->of->control, s->of->id);
-}
-
-static void
-unwatch(struct ctl_server *s)
-{
-	if (s->watch != NULL)
-		resolver_unwatch(s->watch);
-	s->watch = NULL;
-	FREE(s->host);
-}
-
-static void
-watch(struct control *k, struct ctl_server *s, const struct host *h)
-{
-	if (h->addr.family != 0) {
-		unwatch(s);
-		s->addr = h->addr;
-		return;
-	}
-	if (s->host != NULL && strcmp(s->host, h->text) == 0)
-		return;
-	unwatch(s);
-	s->addr = (struct addr){ 0 };
-	s->host = mem_text(h->text);
-	s->watch = resolver_watch(k->resolver, s->host, on_resolved, s);
-}
-
-static void
-copy_name(char out[64], const char *name)
-{
-	size_t n = strlen(name);
-
-	n = n < 63 ? n : 63;
-	memcpy(out, name, n);
-	out[n] = '\0';
-}
-
-static struct ctl_server *
-server_get(struct control *k, struct ctl_service *c, const struct server *row)
-{
-	struct ctl_server *s = idmap_get(&k->servers, row->id);
-	uintptr_t verdict = (uintptr_t)idmap_get(&k->verdicts, row->id);
-
-	if (s != NULL && s->of == c)
-		return s;
-	s = mem_alloc(sizeof(*s));
-	s->id = row->id;
-	s->of = c;
-	s->srv = srv_new(row->id, c->id, k->px.n);
-	if (verdict > 0)
-		atomic_store(&s->srv->verdict, (unsigned)verdict - 1);
-	c->servers = mem_grow(c->servers, (c->n + 1) * sizeof(struct ctl_server *));
-	c->servers[c->n++] = s;
-	idmap_put(&k->servers, s->id, s);
-	return s;
-}
-
-static void
-server_free(struct control *k, struct ctl_server *s)
-{
-	unwatch(s);
-	if (idmap_get(&k->servers, s->id) == s) {
-		idmap_put(&k->servers, s->id, NULL);
-		idmap_put(&k->verdicts, s->id, NULL);
-	}
-	if (stick_count(k->px.stick) > 0)
-		(void)stick_clear(k->px.stick, s->of->id, s->id, NULL);
-	srv_unref(s->srv);
-	free(s);
-}
-
-/* Servers that are not used any more go. */
-static void
-sweep(struct control *k, struct ctl_service *c)
-{
-	uint32_t i, kept = 0;
-
-	for (i = 0; i < c->n; i++) {
-		if (c->servers[i]->used)
-			c->servers[kept++] = c->servers[i];
-		else
-			server_free(k, c->servers[i]);
-	}
-	c->n = kept;
-	if (kept == 0)
-		FREE(c->servers);
 }
 
 /* One server of a view. */
@@ -170,12 +96,9 @@ static void
 compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
     const struct server *r, struct view_server *at)
 {
-	struct ctl_server *s = server_get(p->k, c, r);
+	struct ctl_server *s = member_get(p->k, c, r);
 	struct admission adm;
 
-	copy_name(s->name, r->name);
-	watch(p->k, s, &r->address);
-	s->used = true;
 	admission_of(
 	    snapshot_admin(p->now, r->id), row, snapshot_weight(p->now, r), p->now_s, &adm);
 	*at = (struct view_server){
@@ -186,6 +109,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.max_conns = r->max_conns,
 		.fresh = adm.fresh,
 		.known = adm.known,
+		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
 	};
 	if (adm.next != 0 && (c->next == 0 || adm.next < c->next))
 		c->next = adm.next;
@@ -222,19 +146,28 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
 	const void *const *child;
 	struct view_server *at;
+	struct ctl_server *last;
 	struct view *v;
 	uint32_t i, n;
 
 	child = snapshot_children(p->now, KIND_server, row->id, &n);
-	at = mem_alloc((n + 1) * sizeof(*at));
+	at = mem_alloc((n + 2) * sizeof(*at));
 	for (i = 0; i < c->n; i++)
 		c->servers[i]->used = false;
 	c->next = 0;
 	for (i = 0; i < n; i++)
 		compile_server(p, c, row, child[i], &at[i]);
+	last = member_fallback(p->k, c, row);
+	if (last != NULL)
+		at[n++] = (struct view_server){ .srv = last->srv,
+			.addr = last->addr,
+			.port = row->fallback_port,
+			.weight = 1,
+			.fresh = true };
 	v = view_new(c->svc, row, at, n);
+	v->page = row->id >= PAGE_ID;
 	free(at);
-	sweep(p->k, c);
+	member_sweep(p->k, c);
 	return v;
 }
 
@@ -282,9 +215,10 @@ service_get(struct control *k, const struct service *row)
 		c->svc = svc_new(row->id, k->px.n);
 		c->owner = owner(k, row->id);
 		list_init(&c->ports.list);
+		atomic_store(&c->svc->no_quorum, idmap_get(&k->no_quorum, row->id) != NULL);
 		idmap_put(&k->services, c->id, c);
 	}
-	copy_name(c->name, row->name);
+	member_name(c->name, row->name);
 	return c;
 }
 
@@ -295,8 +229,10 @@ service_free(struct control *k, struct ctl_service *c)
 
 	for (i = 0; i < c->n; i++)
 		c->servers[i]->used = false;
-	sweep(k, c);
+	member_sweep(k, c);
+	member_drop_fallback(c);
 	idmap_put(&k->services, c->id, NULL);
+	idmap_put(&k->no_quorum, c->id, NULL);
 	if (stick_count(k->px.stick) > 0)
 		(void)stick_clear(k->px.stick, c->id, 0, NULL);
 	view_unref(c->view);
@@ -326,7 +262,7 @@ static void
 release(struct pass *p, uint32_t id)
 {
 	struct ctl_service *c = idmap_get(&p->k->services, id);
-	const struct service *row = snapshot_find(p->now, KIND_service, id);
+	const struct service *row = row_of(p, id);
 
 	if (c != NULL)
 		ports_release(p->k, c, served(row) ? row : NULL);
@@ -336,7 +272,7 @@ release(struct pass *p, uint32_t id)
 static void
 establish(struct pass *p, uint32_t id)
 {
-	const struct service *row = snapshot_find(p->now, KIND_service, id);
+	const struct service *row = row_of(p, id);
 	struct ctl_service *c;
 	struct err one;
 	int code;
@@ -361,7 +297,7 @@ static void
 forget(struct pass *p, uint32_t id)
 {
 	struct ctl_service *c = idmap_get(&p->k->services, id);
-	const struct service *row = snapshot_find(p->now, KIND_service, id);
+	const struct service *row = row_of(p, id);
 
 	if (c == NULL || served(row))
 		return;
@@ -419,8 +355,8 @@ run(struct pass *p)
 }
 
 /* One service again, with the snapshot as it is. */
-static void
-refresh(struct control *k, uint32_t service)
+void
+control_refresh(struct control *k, uint32_t service)
 {
 	struct pass p = { .k = k, .now = k->seen };
 
@@ -483,6 +419,9 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 			mark(&p, ((const struct service *)snapshot_at(now, KIND_service, i))->id);
 	else
 		(void)snapshot_diff(old, now, on_change, &p);
+	if (page_set(&k->page, now))
+		for (i = 0; i < PAGES; i++)
+			mark(&p, PAGE_ID + i);
 	mark_missing(&p);
 	code = run(&p);
 	snapshot_unref(old);
@@ -514,6 +453,8 @@ control_fini(struct control *k)
 		service_free(k, c);
 	}
 	ports_forget(k);
+	page_fini(&k->page);
+	idmap_fini(&k->no_quorum);
 	idmap_fini(&k->services);
 	idmap_fini(&k->servers);
 	idmap_fini(&k->verdicts);

@@ -8,6 +8,7 @@
 
 #include "base/idmap.h"
 #include "net/ports.h"
+#include "page.h"
 #include "net/worker.h"
 
 struct ctl_server {
@@ -31,7 +32,8 @@ struct ctl_service {
 	struct ctl_ports ports;
 	struct ctl_server **servers;
 	uint32_t n;
-	int64_t next; /* seconds since 1970: when an order runs out; 0 never */
+	struct ctl_server *fallback; /* NULL: none; its id is 0 */
+	int64_t next;		     /* seconds since 1970: when an order runs out; 0 never */
 };
 
 struct control {
@@ -41,6 +43,8 @@ struct control {
 	struct idmap services, servers;
 	struct idmap
 	    verdicts; /* of servers, also of those not seen yet: enum verdict + 1 as a pointer */
+	struct idmap no_quorum; /* services of which lbd-check said so */
+	struct page page;
 	struct list orphans; /* within one apply: ports that nobody wants any more */
 	unsigned n_ports, fd_limit;
 	struct resolver *resolver;
@@ -55,6 +59,8 @@ struct control {
 
 int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
+/* control_refresh - one service again, with the snapshot as it is. */
+void control_refresh(struct control *k, uint32_t service);
 void control_fini(struct control *k);
 
 #endif

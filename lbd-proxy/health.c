@@ -37,11 +37,30 @@ take_verdict(struct control *k, uint32_t id, unsigned verdict, const char *why)
 		letter_to_svc(k, s->of, letter_kick, s->of->svc);
 }
 
+/* lbd-check has counted whether enough servers of a service are fit; only a fallback server makes a difference here. */
+static void
+take_quorum(struct control *k, uint32_t id, bool met)
+{
+	const struct ctl_service *c = idmap_get(&k->services, id);
+
+	idmap_put(&k->no_quorum, id, met ? NULL : k);
+	if (c == NULL || atomic_exchange(&c->svc->no_quorum, !met) == !met)
+		return;
+	if (c->fallback != NULL)
+		log_info("vip %s: %s", c->name,
+		    met ? "enough servers are fit again, the fallback server rests"
+			: "too few servers are fit, the fallback server takes new clients");
+	if (atomic_load(&c->svc->waiting) > 0)
+		letter_to_svc(k, c, letter_kick, c->svc);
+}
+
 static void
 on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	char text[200];
 
+	if (row->number == MSG_QUORUM)
+		take_quorum(arg, m->quorum.service, m->quorum.met);
 	if (row->number != MSG_HEALTH)
 		return;
 	span_text(m->health.text, text, sizeof(text));

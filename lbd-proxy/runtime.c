@@ -94,6 +94,7 @@ compile(struct view *v, const struct service *s)
 	v->persistence = s->persistence;
 	v->forwarded = s->forwarded_for;
 	v->drop_on_failure = s->drop_on_failure;
+	v->transparent = s->transparent;
 	v->retries = s->retries;
 	v->max_conns = s->max_conns;
 	v->queue_max = s->queue_max;
@@ -125,7 +126,8 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	for (i = 0; i < n; i++) {
 		v->at[i] = at[i];
 		srv_ref(at[i].srv);
-		if (v->tokens.slot != NULL)
+		v->fallback = at[i].srv->id == 0;
+		if (v->tokens.slot != NULL && !v->fallback)
 			cookie_map_put(&v->tokens, at[i].srv->token, i);
 	}
 	return v;
@@ -166,7 +168,7 @@ view_same(const struct view *a, const struct view *b)
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->proven != y->proven || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

@@ -27,6 +27,7 @@ struct svc {
 	atomic_uint waiting;	  /* requests that wait for a server, of all workers */
 	_Atomic uint64_t waiters; /* a bit for each worker in which some wait */
 	atomic_uint turn;	  /* the worker that was woken last */
+	atomic_bool no_quorum;	  /* lbd-check says: too few servers are fit */
 	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
 	struct service_counters
 	    base; /* what to take off since the counters were flushed; control thread */
@@ -61,15 +62,18 @@ struct view_server {
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
 	uint32_t max_conns;
-	bool fresh; /* takes new clients while it is fit */
-	bool known; /* takes clients that belong to it while it is fit */
+	bool fresh;  /* takes new clients while it is fit */
+	bool known;  /* takes clients that belong to it while it is fit */
+	bool proven; /* fit only after a good probe: the check's assume is down */
 };
 struct view {
 	atomic_uint refs;
 	struct svc *svc;
 	char name[64];
 	uint8_t mode, scheduler, persistence, forwarded;
-	bool drop_on_failure;
+	bool drop_on_failure, transparent;
+	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
+	bool page;     /* answers itself, with the fallback page */
 	uint16_t retries;
 	uint32_t max_conns, queue_max, head_max;
 	uint64_t body_max;

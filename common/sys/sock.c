@@ -82,8 +82,25 @@ sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, s
 	return fd;
 }
 
-int
-sock_connect_tcp(const struct addr *a, uint16_t port)
+/* Bound to an address that need not be here. */
+static int
+bind_as(int fd, const struct addr *source)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_sockaddr(source, 0, &ss);
+	int code = source->family == 4 ? set(fd, IPPROTO_IP, IP_TRANSPARENT, 1)
+				       : set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+
+	if (code == 0)
+		code = set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (code == 0 && bind(fd, (struct sockaddr *)&ss, len) == -1)
+		code = -errno;
+	return code;
+}
+
+/* source NULL: the node's own. */
+static int
+start_connect(const struct addr *a, uint16_t port, const struct addr *source)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_sockaddr(a, port, &ss);
@@ -92,9 +109,23 @@ sock_connect_tcp(const struct addr *a, uint16_t port)
 	if (fd == -1)
 		return -errno;
 	code = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (code == 0 && source != NULL)
+		code = bind_as(fd, source);
 	if (code == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINPROGRESS)
 		code = -errno;
 	return fd_or(fd, code);
+}
+
+int
+sock_connect_tcp(const struct addr *a, uint16_t port)
+{
+	return start_connect(a, port, NULL);
+}
+
+int
+sock_connect_as(const struct addr *a, uint16_t port, const struct addr *source)
+{
+	return start_connect(a, port, source);
 }
 
 int

@@ -131,7 +131,8 @@ http_fail(struct http *h, unsigned status)
 	http_drop_server(h); /* before the count: it is our answer, not the server's */
 	http_count_status(h, status);
 	http_free(h);
-	answer = http_error_answer(status, head, &n);
+	answer = status == 503 && c->svc->view->page ? http_page_answer(head, &n)
+						     : http_error_answer(status, head, &n);
 	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
 	else

@@ -50,6 +50,32 @@ http_error_answer(unsigned status, bool head, size_t *len_out)
 	return a->text;
 }
 
+/* What people see of a service of layer 4 that has no server left. No script, no picture, nothing that is fetched. */
+#define PAGE                                                                                             \
+	"<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"                            \
+	"<meta name=\"viewport\" content=\"width=device-width\">"                                        \
+	"<title>Service unavailable</title></head>\n"                                                    \
+	"<body style=\"font-family: sans-serif; max-width: 32em; margin: 20vh auto; padding: 0 1em\">\n" \
+	"<h1>Service unavailable</h1>\n"                                                                 \
+	"<p>This service is being looked after. Please try again in a few minutes.</p>\n"                \
+	"</body>\n</html>\n"
+#define PAGE_LENGTH 368
+#define PAGE_HEAD(length)                                                                \
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html; charset=utf-8\r\n" \
+	"Content-Length: " #length "\r\nRetry-After: 60\r\nCache-Control: no-store\r\n"  \
+	"Connection: close\r\n\r\n"
+#define PAGE_HEAD_OF(length) PAGE_HEAD(length)
+_Static_assert(sizeof(PAGE) - 1 == PAGE_LENGTH, "length of the fallback page");
+
+const char *
+http_page_answer(bool head, size_t *len_out)
+{
+	static const char text[] = PAGE_HEAD_OF(PAGE_LENGTH) PAGE;
+
+	*len_out = sizeof(text) - 1 - (head ? PAGE_LENGTH : 0);
+	return text;
+}
+
 const char *
 http_continue(size_t *len_out)
 {

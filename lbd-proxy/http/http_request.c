@@ -106,9 +106,9 @@ attach(struct http *h)
 	int code = 0;
 
 	if (!h->fresh)
-		s = backend_idle(&h->seat, c->port, !h->sure, &http_server_ops);
+		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);
 	if (s == NULL) {
-		code = backend_connect(&h->seat, c->port, &http_server_ops, &s);
+		code = backend_connect(&h->seat, c, &http_server_ops, &s);
 		if (code == 0)
 			COUNT(h->seat.srv->n->conns_total);
 	}

@@ -1,6 +1,7 @@
 /* Which server, when, and over which connection.
  *
- * A server is fit unless lbd-check says that it is down; one without a verdict counts as fit. Limits hold for all
+ * A server is fit unless lbd-check says that it is down; one without a verdict counts as its check's assume says. The
+ * fallback server takes new clients when no other can, or when lbd-check says that too few are fit. Limits hold for all
  * workers together: a place is one atomic addition. Who finds every fit server full waits in the queue of its worker;
  * a place that becomes free wakes one worker in which somebody waits, each in turn, and that worker goes through
  * its queue from the front. The order of additions and looks makes sure that nobody is forgotten: who waits is
@@ -26,8 +27,10 @@
 static bool
 fit(const struct view_server *at)
 {
-	return at->addr.family != 0 &&
-	       atomic_load_explicit(&at->srv->verdict, memory_order_relaxed) != VERDICT_DOWN;
+	unsigned verdict = atomic_load_explicit(&at->srv->verdict, memory_order_relaxed);
+
+	return at->addr.family != 0 && verdict != VERDICT_DOWN &&
+	       (!at->proven || verdict == VERDICT_UP);
 }
 
 void
@@ -72,8 +75,9 @@ claim(struct seat *s, uint32_t i)
 	return true;
 }
 
+/* Among the first n, its servers. */
 static enum seat_result
-pick(struct seat *s)
+pick_among(struct seat *s, uint32_t n)
 {
 	struct wsvc *svc = s->svc;
 	const struct view *v = svc->view;
@@ -81,7 +85,7 @@ pick(struct seat *s)
 	int64_t i;
 
 	for (round = 0; round < PICKS; round++) {
-		for (uint32_t k = 0; k < v->n; k++) {
+		for (uint32_t k = 0; k < n; k++) {
 			const struct view_server *at = &v->at[k];
 			bool takes =
 			    at->fresh && fit(at) && (s->tries == 0 || !was_tried(s, at->srv->id));
@@ -90,7 +94,7 @@ pick(struct seat *s)
 			svc->item[k].active =
 			    atomic_load_explicit(&at->srv->conns, memory_order_relaxed);
 		}
-		i = balance_pick(svc->item, v->n, v->scheduler, NULL);
+		i = balance_pick(svc->item, n, v->scheduler, NULL);
 		if (i == BALANCE_NONE)
 			return SEAT_NONE;
 		if (i >= 0 && claim(s, (uint32_t)i))
@@ -99,6 +103,31 @@ pick(struct seat *s)
 			break;
 	}
 	return SEAT_WAIT;
+}
+
+/* The fallback server, which has no limit. */
+static enum seat_result
+pick_fallback(struct seat *s)
+{
+	const struct view *v = s->svc->view;
+
+	if (!fit(&v->at[v->n - 1]) || was_tried(s, 0) || !claim(s, v->n - 1))
+		return SEAT_NONE;
+	return SEAT_OK;
+}
+
+static enum seat_result
+pick(struct seat *s)
+{
+	const struct view *v = s->svc->view;
+	enum seat_result r;
+
+	if (!v->fallback)
+		return pick_among(s, v->n);
+	if (atomic_load_explicit(&s->svc->svc->no_quorum, memory_order_relaxed))
+		return pick_fallback(s);
+	r = pick_among(s, v->n - 1);
+	return r == SEAT_NONE ? pick_fallback(s) : r;
 }
 
 /* The index of the server that the client belongs to, when it may go there; -1. */
@@ -292,12 +321,15 @@ static const struct conn_ops idle_ops = {
 };
 
 struct conn *
-backend_idle(const struct seat *s, uint16_t client_port, bool fresh, const struct conn_ops *ops)
+backend_idle(
+    const struct seat *s, const struct conn *client, bool fresh, const struct conn_ops *ops)
 {
 	const struct view_server *at = &s->svc->view->at[s->index];
-	uint16_t port = at->port != 0 ? at->port : client_port;
+	uint16_t port = at->port != 0 ? at->port : client->port;
 	struct list *it, *next;
 
+	if (s->svc->view->transparent)
+		return NULL;
 	list_each_safe(it, next, &s->srv->idle)
 	{
 		struct conn *c = container_of(it, struct conn, link);
@@ -343,10 +375,10 @@ evict(struct worker *w)
 
 int
 backend_connect(
-    const struct seat *s, uint16_t client_port, const struct conn_ops *ops, struct conn **out)
+    const struct seat *s, const struct conn *client, const struct conn_ops *ops, struct conn **out)
 {
 	const struct view_server *at = &s->svc->view->at[s->index];
-	uint16_t port = at->port != 0 ? at->port : client_port;
+	uint16_t port = at->port != 0 ? at->port : client->port;
 	struct worker *w = s->svc->w;
 	struct conn *c;
 	int fd;
@@ -356,7 +388,8 @@ backend_connect(
 		if (!proxy_fd_take(w->px, 1))
 			return -EMFILE;
 	}
-	fd = sock_connect_tcp(&at->addr, port);
+	fd = s->svc->view->transparent ? sock_connect_as(&at->addr, port, &client->addr)
+				       : sock_connect_tcp(&at->addr, port);
 	if (fd < 0) {
 		proxy_fd_give(w->px, 1);
 		return fd;
@@ -386,8 +419,8 @@ backend_done(struct conn *c, bool reusable)
 	dur_t keep = s->svc->view->pool;
 
 	c->task = NULL;
-	if (!reusable || keep == 0 || !s->listed || s->svc->gone || s->w->stopping || c->hup ||
-	    c->in != NULL || c->out != NULL || !conn_watch(c) ||
+	if (!reusable || keep == 0 || s->svc->view->transparent || !s->listed || s->svc->gone ||
+	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);
 		return;

@@ -40,12 +40,13 @@ bool seat_tried(struct seat *s);
 /* backend_kick - places may be free: go through those that wait. */
 void backend_kick(struct wsvc *s);
 
-/* backend_idle - a pooled connection to the seat's server; NULL none. fresh: only one that was in use just now.
+/* backend_idle - a pooled connection to the seat's server for this client; NULL none. fresh: only one that was in use
+ * just now. A transparent service has none: each belongs to the client whose address it bears.
  * backend_connect - a new one, its connect begun. -EMFILE: no descriptor is left. The connection is busy. */
 struct conn *backend_idle(
-    const struct seat *s, uint16_t client_port, bool fresh, const struct conn_ops *ops);
+    const struct seat *s, const struct conn *client, bool fresh, const struct conn_ops *ops);
 int backend_connect(
-    const struct seat *s, uint16_t client_port, const struct conn_ops *ops, struct conn **out);
+    const struct seat *s, const struct conn *client, const struct conn_ops *ops, struct conn **out);
 /* backend_observed - the server failed a request or connection: lbd-check will look sooner. */
 void backend_observed(const struct wsrv *s, enum observed what);
 /* backend_done - the stream has let go of it: into the pool, or closed. */

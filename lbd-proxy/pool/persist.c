@@ -26,7 +26,7 @@ persist_keep_source(struct conn *c, uint32_t server)
 	const struct wsvc *s = c->svc;
 	struct stick_key k;
 
-	if (s->view->persistence != persistence_source)
+	if (s->view->persistence != persistence_source || server == 0)
 		return;
 	stick_key_addr(&c->addr, &k);
 	stick_store(c->w->px->stick, s->svc->id, &k, server, c->w->now, s->view->persist);
@@ -102,6 +102,8 @@ learn(struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
 void
 persist_keep_head(struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
 {
+	if (server == 0) /* the fallback: nobody belongs there */
+		return;
 	switch (c->svc->view->persistence) {
 	case persistence_source: persist_keep_source(c, server); break;
 	case persistence_app_cookie:

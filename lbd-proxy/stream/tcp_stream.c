@@ -191,7 +191,7 @@ static void
 start_connect(struct tcp *t)
 {
 	struct conn *c = t->c, *s;
-	int code = backend_connect(&t->seat, c->port, &tcp_ops, &s);
+	int code = backend_connect(&t->seat, c, &tcp_ops, &s);
 
 	if (code == -EMFILE || code == -ENOMEM) {
 		COUNT(c->svc->n->refused_total);
