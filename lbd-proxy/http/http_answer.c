@@ -107,8 +107,7 @@ rewrite(struct http *h, const char *buf)
 	h->keep =
 	    h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !c->svc->gone && !c->w->stopping;
 	policy.keep_alive = h->keep;
-	if (v->persistence == persistence_cookie && h->known != srv->id &&
-	    srv->id != 0) {
+	if (v->persistence == persistence_cookie && h->known != srv->id && srv->id != 0) {
 		policy.insert = line;
 		policy.insert_len = (uint16_t)cookie_line_format(v->cookie, srv->token, line);
 	}
