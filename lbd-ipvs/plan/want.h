@@ -20,28 +20,36 @@ uint32_t want_mark(const struct service *s);
 /* What is known of a server beside its row. */
 struct want_fit {
 	enum verdict verdict;
-	int64_t
-	    up_ms; /* wall clock of the change from down to up, milliseconds; 0: it was up all the time */
+	/* When it became fit again, on the clock of now_ms; 0: it was fit all the time. */
+	int64_t up_ms;
 };
 struct want_input {
 	const struct snapshot *s;
 	const struct service *svc;
 	int64_t now_ms;		       /* wall clock, as orders carry it */
 	bool quorum_known, quorum_met; /* as lbd-check says; not known: one fit server is enough */
-	struct addr local
-	    [2]; /* for the fallback page: addresses of this node, IPv4 and IPv6; family 0: none */
-	/* borrowed; of a server of svc */
+	/* The kernel brings clients that persistence knows to a server at weight 0 too (sysctl
+	 * expire_quiescent_template is 0). Then a failed server of a persistent service is taken out. */
+	bool templates_stay;
+	/* borrowed; of a server of svc; NULL: nothing is known */
 	const struct want_fit *(*fit)(void *arg, uint32_t server);
 	void *arg;
 };
 struct want_output {
 	struct ipvs_table table; /* owned by the caller */
 	bool fallback;		 /* the fallback takes the clients */
+	bool
+	    keeps; /* a server at weight 0 keeps the clients that persistence knows (templates must stay) */
 	int64_t next_ms; /* when the answer changes by itself (slow start, drain, halt); 0 never */
-	/* Servers whose connections are to be cut now: halted or drained to the end, or failed with drop_on_failure. */
+	/* Servers that must have no connection: halted or drained to the end, or failed with drop_on_failure. They stand
+	 * here as long as that lasts; the caller cuts once. */
 	uint32_t cut_n, *cut;
 };
-/* want_service - an empty table when the service is disabled or not of layer 4. */
+/* want_service - empty when the service is disabled or not of layer 4.
+ *
+ * While the quorum is not met, or no server may take a client, the fallback stands beside the servers, which are then at
+ * weight 0: their connections go on. The schedulers sh, mh, dh and ovf would not find it among them, so the service has
+ * wlc meanwhile. Without a fallback the servers that are fit go on. */
 void want_service(const struct want_input *in, struct want_output *out);
 void want_output_fini(struct want_output *out);
 /* want_slow_start - share of its weight that a server has, ms after it came back: from 1 up to weight, in at most
