@@ -23,9 +23,9 @@
 
 /* In the order in which they start; they stop in the opposite one. */
 const struct run_daemon run_daemons[] = {
-	{ "lbd-check", 0 },
-	{ "lbd-proxy", CAP(CAP_NET_BIND_SERVICE) },
-	{ "lbd-ipvs", CAP(CAP_NET_ADMIN) },
+	{ "lbd-check", CAP(CAP_NET_RAW) },
+	{ "lbd-proxy", CAP(CAP_NET_BIND_SERVICE) | CAP(CAP_NET_RAW) },
+	{ "lbd-ipvs", CAP(CAP_NET_ADMIN) | CAP(CAP_NET_RAW) },
 	{ "lbd-ha", CAP(CAP_NET_ADMIN) | CAP(CAP_NET_RAW) },
 	{ "lbd-web", 0 },
 };
