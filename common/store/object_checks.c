@@ -1,11 +1,16 @@
 /* What the rows of the schema cannot say: rules between fields, between objects, and with the addresses of this
  * node. Pure. Each rule names the object, the field, the value and what would do. Rules about one kind are one
  * function; the walk is over rows in order of id, and services with their servers, so that all of 100,000
- * servers cost a few milliseconds. */
+ * servers cost a few milliseconds.
+ *
+ * What the interfaces of this node have is not the configuration's doing: what stood before is not held against a
+ * change of something else, or an interface that lost its address would block every commit.
+ *
+ * Rules of layer 4 are object_checks_l4.c, who is where with whom is object_checks_places.c. */
+#include "store/object_checks_priv.h"
+
 #include "base/mem.h"
 #include "base/must.h"
-#include "store/snapshot_priv.h"
-#include "sys/netlink.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,18 +20,8 @@
 
 #define FEW_SERVERS 16 /* up to here each is compared with each, above they are sorted */
 
-struct look {
-	const struct snapshot *s;
-	const struct iface_list *local;
-	struct err *err;
-};
-
-/* An error about a field of a row. */
-static int bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt,
-    ...) __attribute__((format(printf, 5, 6)));
-
-static int
-bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt, ...)
+int
+look_bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt, ...)
 {
 	const struct object *o = object_of(kind);
 	char object[200], path[160], text[400];
@@ -43,9 +38,8 @@ bad(struct look *l, unsigned kind, const void *row, const char *field, const cha
 	return err_field(l->err, ERR_INVALID, object, field, "%s", text);
 }
 
-/* Why no one can be served at, or be a server at, this address; NULL when it is an ordinary one. */
-static const char *
-no_host(const struct addr *a)
+const char *
+look_no_host(const struct addr *a)
 {
 	static const uint8_t zero[16], ones[4] = { 255, 255, 255, 255 };
 	size_t n = a->family == 4 ? 4 : 16;
@@ -61,6 +55,14 @@ no_host(const struct addr *a)
 	return NULL;
 }
 
+/* By family, then bytes; the prefix does not count. */
+static int
+by_address(const struct addr *a, const struct addr *b)
+{
+	return a->family != b->family ? (int)a->family - (int)b->family
+				      : memcmp(a->b, b->b, sizeof(a->b));
+}
+
 static int
 check_address(struct look *l, unsigned kind, const void *row, const struct addr *a)
 {
@@ -68,25 +70,146 @@ check_address(struct look *l, unsigned kind, const void *row, const struct addr 
 	const char *why;
 
 	if (a->family == 0)
-		return bad(l, kind, row, "address", "is required");
-	why = no_host(a);
+		return look_bad(l, kind, row, "address", "is required");
+	why = look_no_host(a);
 	if (why == NULL)
 		return 0;
 	addr_format(a, ADDR_HOST, text);
-	return bad(
+	return look_bad(
 	    l, kind, row, "address", "\"%s\" is %s; allowed is the address of one host", text, why);
 }
 
-/* S060: a floating address must be able to leave the node. */
-static int
-own_address(struct look *l, unsigned kind, const void *row, const struct iface_addr *at)
+bool
+look_unchanged(const struct look *l, unsigned kind, const void *row, const char *field)
+{
+	const void *before = l->base != NULL ? snapshot_find(l->base, kind, row_id(row)) : NULL;
+
+	return before != NULL && value_same(field_find(object_of(kind), field), before, row);
+}
+
+int
+look_own_address(struct look *l, unsigned kind, const void *row, const char *field,
+    const struct addr *lo, const struct addr *hi)
 {
 	char text[ADDR_TEXT];
+	unsigned from = 0, to = l->own_n;
 
-	addr_format(&at->addr, ADDR_HOST, text);
-	return bad(l, kind, row, "address",
+	while (from < to) {
+		unsigned mid = from + (to - from) / 2;
+
+		if (by_address(&l->own[mid]->addr, lo) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	if (from == l->own_n || by_address(&l->own[from]->addr, hi) > 0 ||
+	    look_unchanged(l, kind, row, field))
+		return 0;
+	addr_format(&l->own[from]->addr, ADDR_HOST, text);
+	return look_bad(l, kind, row, field,
 	    "\"%s\" is the address of interface %s of this node; allowed is any that no interface has",
-	    text, at->name);
+	    text, l->own[from]->name);
+}
+
+static bool
+is_cookie(unsigned persistence)
+{
+	return persistence == persistence_cookie || persistence == persistence_app_cookie;
+}
+
+/* What only one layer or mode can do. */
+static int
+check_layer(struct look *l, const struct service *s)
+{
+	const char *mode = word_text(&mode_list, s->mode);
+	bool seven = service_layer(s) == 7;
+
+	if (seven && s->protocol != protocol_tcp)
+		return look_bad(l, KIND_service, s, "protocol",
+		    "\"%s\" is not possible in mode %s; allowed is tcp, or one of the modes dr, nat, tun, snat",
+		    word_text(&protocol_list, s->protocol), mode);
+	if (seven && s->scheduler != scheduler_wlc && s->scheduler != scheduler_wrr)
+		return look_bad(l, KIND_service, s, "scheduler",
+		    "\"%s\" is not possible in mode %s; allowed are wlc and wrr, or one of the modes dr, nat, "
+		    "tun, snat",
+		    word_text(&scheduler_list, s->scheduler), mode);
+	if (is_cookie(s->persistence) && s->mode != mode_http)
+		return look_bad(l, KIND_service, s, "persistence",
+		    "\"%s\" is not possible in mode %s; allowed are none and source, or mode http",
+		    word_text(&persistence_list, s->persistence), mode);
+	if (s->persistence == persistence_sip && (seven || s->protocol != protocol_udp))
+		return look_bad(l, KIND_service, s, "persistence",
+		    "\"sip\" is not possible in mode %s with protocol %s; allowed are none and source, or "
+		    "protocol udp in one of the modes dr, nat, tun, snat",
+		    mode, word_text(&protocol_list, s->protocol));
+	return 0;
+}
+
+static int
+check_quorum(struct look *l, const struct service *s)
+{
+	if (s->quorum_hysteresis < s->quorum)
+		return 0;
+	return look_bad(l, KIND_service, s, "quorum_hysteresis",
+	    "%u is not less than the quorum of %u, so the service would never go down; allowed is 0 to %u",
+	    (unsigned)s->quorum_hysteresis, (unsigned)s->quorum, (unsigned)s->quorum - 1);
+}
+
+static int
+check_more(struct look *l, const struct service *s)
+{
+	const struct addrs *more = s->more_addresses;
+	char text[ADDR_TEXT];
+
+	for (unsigned i = 0; more != NULL && i < more->n; i++) {
+		const struct addr *bad = &more->r[i].lo;
+		const char *why = look_no_host(bad);
+		int rc = look_own_address(
+		    l, KIND_service, s, "more_addresses", &more->r[i].lo, &more->r[i].hi);
+
+		if (why == NULL) {
+			bad = &more->r[i].hi;
+			why = look_no_host(bad);
+		}
+		if (rc != 0)
+			return rc;
+		if (why == NULL)
+			continue;
+		addr_format(bad, ADDR_HOST, text);
+		return look_bad(l, KIND_service, s, "more_addresses",
+		    "\"%s\" is %s; allowed are addresses of hosts", text, why);
+	}
+	if (!addrs_contain(more, &s->address))
+		return 0;
+	addr_format(&s->address, ADDR_HOST, text);
+	return look_bad(l, KIND_service, s, "more_addresses",
+	    "\"%s\" is the address already; allowed are others", text);
+}
+
+/* Whether a host and a port (0: any) are those of the service itself. */
+static bool
+is_itself(const struct service *s, const struct addr *a, uint16_t port)
+{
+	return (addr_same_host(a, &s->address) || addrs_contain(s->more_addresses, a)) &&
+	       (port == 0 || ranges_contain(s->ports, port));
+}
+
+static int
+check_fallback(struct look *l, const struct service *s)
+{
+	const struct host *h = &s->fallback;
+	const char *why = h->addr.family != 0 ? look_no_host(&h->addr) : NULL;
+
+	if (h->text[0] == '\0')
+		return 0;
+	if (why != NULL)
+		return look_bad(l, KIND_service, s, "fallback",
+		    "\"%s\" is %s; allowed is the address of one host", h->text, why);
+	if (h->addr.family != 0 && is_itself(s, &h->addr, s->fallback_port))
+		return look_bad(l, KIND_service, s, "fallback",
+		    "\"%s\" with port %u is the virtual service itself, a loop; allowed is any other",
+		    h->text, s->fallback_port);
+	return 0;
 }
 
 static int
@@ -94,22 +217,23 @@ check_service(struct look *l, const struct service *s)
 {
 	int rc = check_address(l, KIND_service, s, &s->address);
 
-	if (rc != 0)
-		return rc;
-	if (s->ports->n == 0)
-		return bad(l, KIND_service, s, "ports", "is required");
-	if (s->protocol == protocol_udp && service_layer(s) != 4)
-		return bad(l, KIND_service, s, "protocol",
-		    "\"udp\" is not possible in mode %s; allowed is tcp, or one of the modes dr, nat, tun",
-		    word_text(&mode_list, s->mode));
-	if ((s->persistence == persistence_cookie || s->persistence == persistence_app_cookie) &&
-	    s->mode != mode_http)
-		return bad(l, KIND_service, s, "persistence",
-		    "\"%s\" is not possible in mode %s; allowed are none and source, or mode http",
-		    word_text(&persistence_list, s->persistence), word_text(&mode_list, s->mode));
-	if (s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
-		return bad(l, KIND_service, s, "check", "the check it names does not exist");
-	return 0;
+	if (rc == 0)
+		rc = look_own_address(l, KIND_service, s, "address", &s->address, &s->address);
+	if (rc == 0 && s->ports->n == 0)
+		rc = look_bad(l, KIND_service, s, "ports", "is required");
+	if (rc == 0)
+		rc = check_layer(l, s);
+	if (rc == 0)
+		rc = check_more(l, s);
+	if (rc == 0)
+		rc = check_fallback(l, s);
+	if (rc == 0)
+		rc = check_l4_service(l, s);
+	if (rc == 0)
+		rc = check_quorum(l, s);
+	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
+		rc = look_bad(l, KIND_service, s, "check", "the check it names does not exist");
+	return rc;
 }
 
 static int
@@ -122,12 +246,20 @@ by_host(const struct host *a, const struct host *b)
 	return strcasecmp(a->text, b->text);
 }
 
+/* A server of layer 4 is where the kernel has it; of layer 7 where it was written. */
+static uint16_t
+port_of(const struct service *s, const struct server *r)
+{
+	return service_layer(s) == 4 ? check_l4_port(s, r) : r->port;
+}
+
 static int
-by_place(const void *a, const void *b)
+by_place(const void *a, const void *b, void *service)
 {
 	const struct server *x = *(const void *const *)a, *y = *(const void *const *)b;
+	int cmp = (int)port_of(service, x) - (int)port_of(service, y);
 
-	return x->port != y->port ? (int)x->port - (int)y->port : by_host(&x->address, &y->address);
+	return cmp != 0 ? cmp : by_host(&x->address, &y->address);
 }
 
 static int
@@ -135,34 +267,45 @@ same_place(struct look *l, const struct server *a, const struct server *b)
 {
 	const struct server *first = a->id < b->id ? a : b, *second = a->id < b->id ? b : a;
 
-	return bad(l, KIND_server, second, "address",
+	return look_bad(l, KIND_server, second, "address",
 	    "\"%s\" with port %u is rip %s already; allowed is any other address or port",
 	    second->address.text, second->port, first->name);
 }
 
 static int
-check_places(struct look *l, const struct kids *k)
+check_few(struct look *l, const struct service *s, const struct kids *k)
 {
-	const void **sorted;
-	int rc = 0;
-
-	for (uint32_t i = 0; k->n <= FEW_SERVERS && i < k->n; i++) {
+	for (uint32_t i = 0; i < k->n; i++) {
 		const struct server *a = k->row[i];
 
 		for (uint32_t j = 0; j < i; j++) {
 			const struct server *b = k->row[j];
 
-			if (a->port == b->port && by_host(&a->address, &b->address) == 0)
+			if (by_host(&a->address, &b->address) == 0 &&
+			    port_of(s, a) == port_of(s, b))
 				return same_place(l, a, b);
 		}
 	}
+	return 0;
+}
+
+static int
+check_twice(struct look *l, const struct service *s, const struct kids *k)
+{
+	union {
+		const struct service *c;
+		void *p;
+	} arg = { .c = s };
+	const void **sorted;
+	int rc = 0;
+
 	if (k->n <= FEW_SERVERS)
-		return 0;
+		return check_few(l, s, k);
 	sorted = mem_alloc(k->n * sizeof(*sorted));
 	memcpy(sorted, k->row, k->n * sizeof(*sorted));
-	qsort(sorted, k->n, sizeof(*sorted), by_place);
+	qsort_r(sorted, k->n, sizeof(*sorted), by_place, arg.p);
 	for (uint32_t i = 1; rc == 0 && i < k->n; i++)
-		if (by_place(&sorted[i - 1], &sorted[i]) == 0)
+		if (by_place(&sorted[i - 1], &sorted[i], arg.p) == 0)
 			rc = same_place(l, sorted[i - 1], sorted[i]);
 	free(sorted);
 	return rc;
@@ -172,28 +315,23 @@ static int
 check_server(struct look *l, const struct service *s, const struct server *r)
 {
 	const struct addr *a = &r->address.addr;
-	const char *why = a->family != 0 ? no_host(a) : NULL;
+	const char *why = a->family != 0 ? look_no_host(a) : NULL;
+	int rc;
 
 	if (r->address.text[0] == '\0')
-		return bad(l, KIND_server, r, "address", "is required");
+		return look_bad(l, KIND_server, r, "address", "is required");
 	if (why != NULL)
-		return bad(l, KIND_server, r, "address",
+		return look_bad(l, KIND_server, r, "address",
 		    "\"%s\" is %s; allowed is the address of one host", r->address.text, why);
-	if (addr_same_host(a, &s->address) && (r->port == 0 || ranges_contain(s->ports, r->port)))
-		return bad(l, KIND_server, r, "address",
+	if (a->family != 0 && is_itself(s, a, port_of(s, r)))
+		return look_bad(l, KIND_server, r, "address",
 		    "\"%s\" with port %u is its own virtual service, a loop; allowed is any other",
 		    r->address.text, r->port);
-	if (service_layer(s) == 4 && a->family == 0)
-		return bad(l, KIND_server, r, "address",
-		    "\"%s\" is a name, and mode %s is layer 4; allowed is an address",
-		    r->address.text, word_text(&mode_list, s->mode));
-	if (s->mode == mode_dr && a->family != s->address.family)
-		return bad(l, KIND_server, r, "address",
-		    "\"%s\" is IPv%d, and mode dr keeps the packet as it is; allowed is IPv%d like the "
-		    "virtual service's",
-		    r->address.text, a->family, s->address.family);
+	rc = check_l4_server(l, s, r);
+	if (rc != 0)
+		return rc;
 	if (r->check != 0 && snapshot_find(l->s, KIND_check, r->check) == NULL)
-		return bad(l, KIND_server, r, "check", "the check it names does not exist");
+		return look_bad(l, KIND_server, r, "check", "the check it names does not exist");
 	return 0;
 }
 
@@ -214,7 +352,7 @@ check_services(struct look *l)
 		for (uint32_t j = 0; rc == 0 && j < k->n; j++)
 			rc = check_server(l, s, k->row[j]);
 		if (rc == 0)
-			rc = check_places(l, k);
+			rc = check_twice(l, s, k);
 		servers += k->n;
 	}
 	for (uint32_t i = 0;
@@ -222,127 +360,19 @@ check_services(struct look *l)
 		const struct server *r = pages_at(srv->rows, i);
 
 		if (snapshot_find(l->s, KIND_service, r->vip) == NULL)
-			rc = bad(l, KIND_server, r, "vip", "the virtual service does not exist");
+			rc = look_bad(
+			    l, KIND_server, r, "vip", "the virtual service does not exist");
 	}
 	return rc;
 }
 
-/* A range of ports at an address. The key sorts as bytes: family, address, protocol, first port. */
-#define SPAN_PLACE 18 /* bytes of the key before the port */
-struct span {
-	uint8_t key[SPAN_PLACE + 2];
-	uint16_t lo, hi;
-	const struct service *s;
-};
-
-static void
-span_init(struct span *v, const struct service *s, uint16_t lo, uint16_t hi)
-{
-	*v = (struct span){ .lo = lo, .hi = hi, .s = s };
-	v->key[0] = s->address.family;
-	memcpy(v->key + 1, s->address.b, sizeof(s->address.b));
-	v->key[SPAN_PLACE - 1] = s->protocol;
-	v->key[SPAN_PLACE] = (uint8_t)(lo >> 8);
-	v->key[SPAN_PLACE + 1] = (uint8_t)lo;
-}
-
-static int
-by_span(const void *a, const void *b)
-{
-	const struct span *x = a, *y = b;
-	int cmp = memcmp(x->key, y->key, sizeof(x->key));
-
-	return cmp != 0 ? cmp : x->s->id < y->s->id ? -1 : x->s->id > y->s->id;
-}
-
-static int
-overlap(struct look *l, const struct span *a, const struct span *b)
-{
-	const struct span *first = a->s->id < b->s->id ? a : b, *second = first == a ? b : a;
-	char text[ADDR_TEXT];
-
-	addr_format(&second->s->address, ADDR_HOST, text);
-	return bad(l, KIND_service, second->s, "ports",
-	    "%u-%u at %s is taken by vip %s (%s %u-%u); allowed are ports that no other has there",
-	    second->lo, second->hi, text, first->s->name,
-	    word_text(&protocol_list, first->s->protocol), first->lo, first->hi);
-}
-
-/* An enabled service and one that is not may not share a port either: enabling it would fail then. */
-static int
-check_overlaps(struct look *l, const struct span *v, uint32_t n)
-{
-	uint32_t widest = 0;
-
-	for (uint32_t i = 1; i < n; i++) {
-		bool same = memcmp(v[widest].key, v[i].key, SPAN_PLACE) == 0;
-
-		if (same && v[i].lo <= v[widest].hi)
-			return overlap(l, &v[widest], &v[i]);
-		if (!same || v[i].hi > v[widest].hi)
-			widest = i;
-	}
-	return 0;
-}
-
-static const struct service *
-service_at(const struct span *v, uint32_t n, const struct addr *a)
-{
-	uint32_t lo = 0, hi = n;
-	uint8_t key[sizeof(a->b) + 1] = { a->family };
-
-	memcpy(key + 1, a->b, sizeof(a->b));
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (memcmp(v[mid].key, key, sizeof(key)) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < n && addr_same_host(&v[lo].s->address, a) ? v[lo].s : NULL;
-}
-
-static int
-check_spans(struct look *l)
-{
-	const struct pages *rows = l->s->t[KIND_service - 1].rows;
-	uint32_t n = 0, cap = 0;
-	struct span *v = NULL;
-	int rc;
-
-	for (uint32_t i = 0; i < pages_count(rows); i++) {
-		const struct service *s = pages_at(rows, i);
-
-		if (n + s->ports->n > cap) {
-			cap = 2 * cap + s->ports->n;
-			v = mem_grow(v, cap * sizeof(*v));
-		}
-		for (unsigned r = 0; r < s->ports->n; r++)
-			span_init(&v[n++], s, s->ports->r[r].lo, s->ports->r[r].hi);
-	}
-	if (n > 0)
-		qsort(v, n, sizeof(*v), by_span);
-	rc = check_overlaps(l, v, n);
-	for (unsigned i = 0; rc == 0 && l->local != NULL && i < l->local->n; i++) {
-		const struct iface_addr *at = &l->local->a[i];
-		const struct service *s = at->ours ? NULL : service_at(v, n, &at->addr);
-
-		if (s != NULL)
-			rc = own_address(l, KIND_service, s, at);
-	}
-	free(v);
-	return rc;
-}
-
-/* An interface's name as the kernel takes it; "" is none. */
-static int
-check_interface(struct look *l, unsigned kind, const void *row, const char *name)
+int
+look_interface(struct look *l, unsigned kind, const void *row, const char *field, const char *name)
 {
 	for (const char *p = name; *p != '\0'; p++)
 		if (*p == '/' || *p == ':' || *p <= ' ' || *p == 0x7f || strcmp(name, ".") == 0 ||
 		    strcmp(name, "..") == 0)
-			return bad(l, kind, row, "interface",
+			return look_bad(l, kind, row, field,
 			    "\"%s\" cannot be the name of an interface; allowed are up to 15 characters "
 			    "without space, slash and colon",
 			    name);
@@ -360,13 +390,32 @@ check_fips(struct look *l)
 
 		rc = check_address(l, KIND_fip, f, &f->address);
 		if (rc == 0)
-			rc = check_interface(l, KIND_fip, f, f->interface);
-		for (unsigned k = 0; rc == 0 && l->local != NULL && k < l->local->n; k++)
-			if (!l->local->a[k].ours &&
-			    addr_same_host(&l->local->a[k].addr, &f->address))
-				rc = own_address(l, KIND_fip, f, &l->local->a[k]);
+			rc = look_interface(l, KIND_fip, f, "interface", f->interface);
+		if (rc == 0)
+			rc = look_own_address(l, KIND_fip, f, "address", &f->address, &f->address);
 	}
 	return rc;
+}
+
+static int
+check_natrules(struct look *l)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < snapshot_count(l->s, KIND_natrule); i++)
+		rc = check_natrule(l, snapshot_at(l->s, KIND_natrule, i));
+	return rc;
+}
+
+static int
+check_node(struct look *l)
+{
+	const struct node *n = snapshot_node(l->s);
+	int rc = look_interface(l, KIND_node, n, "interface", n->interface);
+
+	if (rc == 0)
+		rc = look_interface(l, KIND_node, n, "sync_interface", n->sync_interface);
+	return rc != 0 ? rc : look_interface(l, KIND_node, n, "autonat", n->autonat);
 }
 
 static int
@@ -375,25 +424,25 @@ check_check(struct look *l, const struct check *c)
 	bool http = c->kind == probe_http;
 
 	if (c->kind != probe_none && c->timeout > c->interval)
-		return bad(l, KIND_check, c, "timeout",
+		return look_bad(l, KIND_check, c, "timeout",
 		    "%u ms is longer than the interval of %u ms, and one probe is sent at a time; allowed is "
 		    "up to the interval",
 		    (unsigned)c->timeout, (unsigned)c->interval);
 	if (c->path[0] != '/')
-		return bad(l, KIND_check, c, "path",
+		return look_bad(l, KIND_check, c, "path",
 		    "\"%s\" does not begin with a slash; allowed is /...", c->path);
 	if (http && c->status->n == 0)
-		return bad(l, KIND_check, c, "status", "is required; allowed is 100 to 599");
+		return look_bad(l, KIND_check, c, "status", "is required; allowed is 100 to 599");
 	if (!http && c->expect[0] != '\0')
-		return bad(l, KIND_check, c, "expect",
+		return look_bad(l, KIND_check, c, "expect",
 		    "is not possible with kind %s; allowed is kind http",
 		    word_text(&probe_list, c->kind));
 	if (!http && c->reject[0] != '\0')
-		return bad(l, KIND_check, c, "reject",
+		return look_bad(l, KIND_check, c, "reject",
 		    "is not possible with kind %s; allowed is kind http",
 		    word_text(&probe_list, c->kind));
 	if (http && c->method == method_HEAD && c->expect[0] != '\0')
-		return bad(l, KIND_check, c, "expect",
+		return look_bad(l, KIND_check, c, "expect",
 		    "is not possible with method HEAD, which has no body; allowed are GET and OPTIONS");
 	return 0;
 }
@@ -426,13 +475,14 @@ check_users(struct look *l)
 		admin = admin || (u->enabled && u->role == role_admin);
 	}
 	if (someone != NULL && !admin)
-		return bad(l, KIND_user, someone, someone->role != role_admin ? "role" : "enabled",
+		return look_bad(l, KIND_user, someone,
+		    someone->role != role_admin ? "role" : "enabled",
 		    "nobody could change the configuration any more; at least one user must be enabled, have "
 		    "role admin and a password");
 	for (uint32_t i = 0; i < snapshot_count(l->s, KIND_token); i++) {
 		t = snapshot_at(l->s, KIND_token, i);
 		if (snapshot_find_path(l->s, KIND_user, t->name) != NULL)
-			return bad(l, KIND_token, t, "name",
+			return look_bad(l, KIND_token, t, "name",
 			    "\"%s\" is a user already; allowed is any name that no user has",
 			    t->name);
 	}
@@ -445,30 +495,96 @@ check_setting(struct look *l)
 	const struct setting *g = snapshot_setting(l->s);
 
 	if (g->http_port == g->https_port)
-		return bad(l, KIND_setting, g, "http_port",
+		return look_bad(l, KIND_setting, g, "http_port",
 		    "%u is the HTTPS port too; allowed is any other port", g->http_port);
 	if (g->session_idle > g->session_max)
-		return bad(l, KIND_setting, g, "session_idle",
+		return look_bad(l, KIND_setting, g, "session_idle",
 		    "%u ms is longer than session_max (%u ms); allowed is up to that",
 		    (unsigned)g->session_idle, (unsigned)g->session_max);
-	return 0;
+	return check_l4_setting(l, g);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+static int
+by_own(const void *a, const void *b)
+{
+	return by_address(&(*(const struct iface_addr *const *)a)->addr,
+	    &(*(const struct iface_addr *const *)b)->addr);
+}
+
+/* A network of an interface, once; that it is down now says nothing of tomorrow. */
+static void
+add_net(struct look *l, const struct addr *a)
+{
+	for (unsigned i = 0; i < l->nets_n; i++)
+		if (l->nets[i].len == a->len && addr_contains(&l->nets[i], a))
+			return;
+	if (a->len != (a->family == 4 ? 32 : 128))
+		l->nets[l->nets_n++] = *a;
+}
+
+static void
+look_at_node(struct look *l)
+{
+	unsigned n = l->local != NULL ? l->local->n : 0;
+
+	l->own = arena_alloc(l->a, (n + 1) * sizeof(*l->own));
+	l->nets = arena_alloc(l->a, (n + 1) * sizeof(*l->nets));
+	for (unsigned i = 0; i < n; i++) {
+		if (l->local->a[i].ours)
+			continue;
+		l->own[l->own_n++] = &l->local->a[i];
+		add_net(l, &l->local->a[i].addr);
+	}
+	qsort(l->own, l->own_n, sizeof(*l->own), by_own);
+}
+
+static void
+sort_fields(unsigned kind, struct layer_fields of[2])
+{
+	const struct object *o = object_of(kind);
+
+	for (unsigned i = 0; i < o->n; i++) {
+		if ((o->f[i].flags & F_L4) != 0)
+			of[0].f[of[0].n++] = &o->f[i];
+		if ((o->f[i].flags & F_L7) != 0)
+			of[1].f[of[1].n++] = &o->f[i];
+	}
+}
+
+static int
+check_all(struct look *l)
+{
+	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
+		check_fips, check_services, check_natrules, check_places, check_users };
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)
+		rc = parts[i](l);
+	return rc;
+}
+
+int
+snapshot_check_change(const struct snapshot *base, const struct snapshot *s,
+    const struct iface_list *local, struct err *err)
+{
+	struct look l = { .s = s, .base = base, .local = local, .err = err };
+	int rc;
+
+	l.a = arena_new(16 * 1024);
+	look_at_node(&l);
+	object_defaults(object_of(KIND_service), l.a, &l.service);
+	object_defaults(object_of(KIND_server), l.a, &l.server);
+	sort_fields(KIND_service, l.of_service);
+	sort_fields(KIND_server, l.of_server);
+	rc = check_all(&l);
+	arena_unref(l.a);
+	return rc;
 }
 
 int
 snapshot_check(const struct snapshot *s, const struct iface_list *local, struct err *err)
 {
-	struct look l = { .s = s, .local = local, .err = err };
-	int rc = check_setting(&l);
-
-	if (rc == 0)
-		rc = check_interface(&l, KIND_node, snapshot_node(s), snapshot_node(s)->interface);
-	if (rc == 0)
-		rc = check_checks(&l);
-	if (rc == 0)
-		rc = check_fips(&l);
-	if (rc == 0)
-		rc = check_services(&l);
-	if (rc == 0)
-		rc = check_spans(&l);
-	return rc != 0 ? rc : check_users(&l);
+	return snapshot_check_change(NULL, s, local, err);
 }

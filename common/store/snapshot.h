@@ -49,6 +49,9 @@ int snapshot_patch(struct snapshot *base, enum scope scope, uint32_t revision, c
  * these are the addresses of this node's interfaces, which no service may use (S060). */
 struct iface_list;
 int snapshot_check(const struct snapshot *s, const struct iface_list *local, struct err *err);
+/* snapshot_check_change - of base into s: what local says against a value that base has too counts no more. */
+int snapshot_check_change(const struct snapshot *base, const struct snapshot *s,
+    const struct iface_list *local, struct err *err);
 
 /* One difference: f NULL means the row was added (old NULL) or deleted (new NULL). Rows in order of kind, id. */
 struct change {

@@ -197,7 +197,7 @@ make_candidate(struct store *st, const struct buf delta[SCOPES], uint32_t n[SCOP
 		}
 	}
 	if (rc == 0)
-		rc = snapshot_check(s, st->check_local ? &st->local : NULL, err);
+		rc = snapshot_check_change(st->base, s, st->check_local ? &st->local : NULL, err);
 	if (rc == 0)
 		*out = s;
 	else

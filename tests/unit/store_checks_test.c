@@ -1,14 +1,9 @@
 /* Rules between fields, objects and the addresses of the node, as a table: what is refused names object, field,
  * value and what is allowed; what is close to it is fine. */
-#include "store_help.h"
-#include "sys/netlink.h"
+#include "checks_help.h"
 
 #define WEB "create vip web address=10.0.0.1 ports=80"
 
-struct rule {
-	const char *before, *lines;
-	const char *words; /* NULL: allowed */
-};
 static const struct rule rules[] = {
 	/* two services at one place */
 	{ WEB, "create vip b address=10.0.0.1 ports=80",
@@ -118,44 +113,10 @@ static const struct rule rules[] = {
 };
 
 static void
-set_local(void)
-{
-	static struct iface_addr a[] = { { .name = "lo" }, { .name = "lo" }, { .name = "eth0" },
-		{ .name = "eth0", .ours = true } };
-	static const char *const text[] = { "127.0.0.1/8", "::1/128", "192.168.1.10/24",
-		"192.168.1.11/24" };
-	struct iface_list l = { ARRAY_LEN(a), a };
-
-	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
-		assert_int_equal(addr_parse(text[i], ADDR_CIDR, &a[i].addr), 0);
-	store_set_local(st, &l);
-}
-
-static void
 test_rules(void **state)
 {
-	struct snapshot *s;
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		const struct rule *r = &rules[i];
-		uint32_t head;
-
-		set_local();
-		if (r->before != NULL)
-			assert_good(edit(r->before));
-		head = store_head(st, SCOPE_SHARED);
-		if (r->words == NULL)
-			assert_good(edit(r->lines));
-		else
-			assert_bad(edit(r->lines), ERR_INVALID, r->words);
-		if (r->words != NULL)
-			assert_int_equal(store_head(st, SCOPE_SHARED), head);
-		assert_good(store_rollback(st, SCOPE_SHARED, 1, &by_test, NULL, &err));
-		s = look();
-		assert_int_equal(snapshot_count(s, KIND_service), 0);
-		snapshot_unref(s);
-	}
+	run_rules(rules, ARRAY_LEN(rules));
 }
 
 static void

@@ -1,0 +1,54 @@
+/* object_checks_priv.h - what the files object_checks*.c share. */
+#ifndef STORE_OBJECT_CHECKS_PRIV_H
+#define STORE_OBJECT_CHECKS_PRIV_H
+
+#include "store/snapshot_priv.h"
+#include "sys/netlink.h"
+
+/* Fields of one layer of a kind. */
+struct layer_fields {
+	unsigned n;
+	const struct field *f[FIELDS_MAX];
+};
+struct look {
+	const struct snapshot *s;
+	const struct snapshot *base; /* what is in force; NULL: unknown */
+	const struct iface_list *local;
+	struct err *err;
+	struct arena *a;
+	/* Of local, without lbd-ha's: sorted by address; and the networks that they are in, each once. */
+	unsigned own_n, nets_n;
+	const struct iface_addr **own;
+	struct addr *nets;
+	struct service service; /* defaults */
+	struct server server;
+	struct layer_fields of_service[2], of_server[2]; /* [0]: layer 4 only, [1]: layer 7 only */
+};
+
+/* An error about a field of a row; returns its code. */
+int look_bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt,
+    ...) __attribute__((format(printf, 5, 6)));
+/* Why no one can be served at, or be a server at, this address; NULL when it is an ordinary one. */
+const char *look_no_host(const struct addr *a);
+/* Whether a field is the same in base: then what this node's interfaces say against it is no fault of this change. */
+bool look_unchanged(const struct look *l, unsigned kind, const void *row, const char *field);
+/* S060: a floating address must be able to leave the node, so no interface may have it by itself. */
+int look_own_address(struct look *l, unsigned kind, const void *row, const char *field,
+    const struct addr *lo, const struct addr *hi);
+/* An interface's name as the kernel takes it; "" is none. */
+int look_interface(
+    struct look *l, unsigned kind, const void *row, const char *field, const char *name);
+
+/* object_checks_l4.c. Fields of the other layer, and all that layer 4 asks of a service, a server, the settings and
+ * the rules of translation. */
+int check_l4_service(struct look *l, const struct service *s);
+int check_l4_server(struct look *l, const struct service *s, const struct server *r);
+int check_l4_setting(struct look *l, const struct setting *g);
+int check_natrule(struct look *l, const struct natrule *r);
+/* Port by which the kernel tells servers of one address apart. */
+uint16_t check_l4_port(const struct service *s, const struct server *r);
+
+/* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
+int check_places(struct look *l);
+
+#endif
