@@ -116,6 +116,11 @@ check-system: all
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
+# The product as installed, under a real systemd.
+check-systemd: all
+	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null
+	$(Q)LBD_STAGE=$(abspath $(BUILD)/stage) LBD_BIN=/usr/sbin tests/kernel/run --systemd -- \
+	  $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel/systemd_units.py $(T)
 check-web: all
 	$(Q)cd tests/web && npm ci --silent --no-audit --no-fund && LBD_BIN=$(abspath $(BIN)) node run.js
 check-golden: all
@@ -129,13 +134,14 @@ bench: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) tests/bench/run
 install: all docs
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/bin $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d \
-	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
+	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/lib/modules-load.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
 	  $(addprefix $(DESTDIR)/usr/share/man/man,1 5 7 8)
 	install -m 755 $(filter-out %/lbctl,$(PROGRAMS:%=$(BIN)/%)) $(DESTDIR)/usr/sbin
 	install -m 755 $(BIN)/lbctl $(DESTDIR)/usr/bin
 	install -m 644 packaging/systemd/*.service packaging/systemd/*.target $(DESTDIR)/lib/systemd/system
 	install -m 644 packaging/systemd/lbd.sysusers $(DESTDIR)/usr/lib/sysusers.d/lbd.conf
 	install -m 644 packaging/systemd/lbd.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/lbd.conf
+	install -m 644 packaging/systemd/lbd.modules $(DESTDIR)/usr/lib/modules-load.d/lbd.conf
 	install -m 644 packaging/completion/lbctl.bash $(DESTDIR)/usr/share/bash-completion/completions/lbctl
 	install -m 644 configs/*.yaml $(DESTDIR)/usr/share/doc/lbd/examples
 	for s in 1 5 7 8; do for m in packaging/man/*.$$s $(BUILD)/man/*.$$s; do \
@@ -168,6 +174,6 @@ clean:
 	$(Q)rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean demo check check-unit check-system check-kernel check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
+.PHONY: all clean demo check check-unit check-system check-kernel check-systemd check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
         deps-check size-check units-check header-check lint
 .DELETE_ON_ERROR:
