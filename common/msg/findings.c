@@ -12,3 +12,9 @@ const char *const finding_name[FINDINGS] = {
 #include "msg/findings.def"
 };
 #undef FINDING
+const char *const found_word[FOUND_END] = {
+	[FOUND_RIGHT] = "right",
+	[FOUND_DOUBTFUL] = "doubtful",
+	[FOUND_WRONG] = "wrong",
+	[FOUND_UNKNOWN] = "unknown",
+};

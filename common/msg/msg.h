@@ -129,5 +129,8 @@ enum finding {
 	FINDINGS
 };
 #undef FINDING
+/* How far a finding goes: status of FINDING. */
+enum found { FOUND_RIGHT, FOUND_DOUBTFUL, FOUND_WRONG, FOUND_UNKNOWN, FOUND_END };
+extern const char *const found_word[FOUND_END];
 
 #endif
