@@ -9,6 +9,8 @@
 #include "run.h"
 #include "sched.h"
 
+#include "doctor/doctor.h"
+
 #include "base/must.h"
 #include "daemon/daemon.h"
 #include "msg/msg.h"
@@ -121,6 +123,14 @@ on_observed(void *arg, const struct bus_request *rq, const union msg_any *m)
 	bus_result(rq, 0, NULL);
 }
 
+static void
+on_diagnose(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	doctor_start(
+	    daemon_loop(app.d), daemon_bus(app.d), daemon_snapshot(app.d), rq, &m->diagnose);
+}
+
 static int
 init(struct daemon *d, struct err *err)
 {
@@ -165,6 +175,7 @@ fini(struct daemon *d)
 static const struct bus_handler handlers[] = {
 	{ MSG_CHECK_RUN, on_check_run },
 	{ MSG_OBSERVED, on_observed },
+	{ MSG_DIAGNOSE, on_diagnose },
 	{ 0, NULL },
 };
 
