@@ -1,11 +1,13 @@
 /* main.c - lbd-check: is each real server fit for traffic?
  *
- * The ops table, and what goes in and out: verdicts as topic HEALTH, probes that people ask for, failures that others
- * saw. A verdict that changed is also a line of the log. Which targets there are and when they are probed is sched.c,
- * what a result means verdict.c, how a probe goes probe.c and its kinds.
+ * The ops table, and what goes in and out: verdicts and quorums as topic HEALTH, probes that people ask for, failures
+ * that others saw. A verdict or quorum that changed is also a line of the log. Which targets there are and when they are
+ * probed is sched.c, what a result means verdict.c, how a probe goes probe.c and its kinds, what verdicts mean for a
+ * service quorum.c.
  *
  * After a start nothing is known until it is proven: subscribers keep what they know, and are told of each verdict as
  * it stands. A server that was deleted is told of no more. */
+#include "members.h"
 #include "run.h"
 #include "sched.h"
 
@@ -25,6 +27,7 @@
 static struct {
 	struct daemon *d;
 	struct sched *sched;
+	struct members *members;
 } app;
 
 static void
@@ -69,9 +72,45 @@ on_told(void *arg, const struct target *t, bool turned)
 
 	(void)arg;
 	fill(t, text, &m);
-	if (turned)
+	if (turned) {
 		log_turn(t, text);
+		members_touch(app.members, t->id);
+	}
 	bus_publish(daemon_bus(app.d), TOPIC_HEALTH, MSG_HEALTH, &m);
+}
+
+static enum verdict
+verdict_of(void *arg, uint32_t server)
+{
+	const struct target *t = sched_find(app.sched, server);
+
+	(void)arg;
+	return t ? t->st.verdict : VERDICT_UNKNOWN;
+}
+
+static struct msg_quorum
+quorum_row(uint32_t service, const struct quorum *q)
+{
+	return (struct msg_quorum){
+		.service = service, .met = q->met, .weight = q->weight, .since = q->since
+	};
+}
+
+/* The quorum of a service is met or not, or its weight is another. */
+static void
+on_quorum(void *arg, uint32_t service, const struct quorum *q, bool turned)
+{
+	const struct service *svc = snapshot_find(daemon_snapshot(app.d), KIND_service, service);
+	struct msg_quorum m = quorum_row(service, q);
+	char fields[120];
+
+	(void)arg;
+	if (turned && svc) {
+		(void)snprintf(fields, sizeof(fields), "LBD_VIP=%s\n", svc->name);
+		log_at(LOG_P_INFO, fields, "vip %s: quorum %s, weight %llu of %u", svc->name,
+		    q->met ? "met" : "lost", (unsigned long long)q->weight, (unsigned)svc->quorum);
+	}
+	bus_publish(daemon_bus(app.d), TOPIC_HEALTH, MSG_QUORUM, &m);
 }
 
 static void
@@ -104,6 +143,16 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 		fill(t, text, &m);
 		(void)bus_reply(rq, MSG_HEALTH, &m);
 	}
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
+		const struct service *svc = snapshot_at(s, KIND_service, i);
+		const struct quorum *q = members_find(app.members, svc->id);
+		struct msg_quorum row;
+
+		if (!q || !q->known)
+			continue;
+		row = quorum_row(svc->id, q);
+		(void)bus_reply(rq, MSG_QUORUM, &row);
+	}
 }
 
 static void
@@ -135,10 +184,12 @@ static int
 init(struct daemon *d, struct err *err)
 {
 	static const struct sched_ops ops = { .told = on_told, .starved = on_starved };
+	static const struct members_ops of_members = { .verdict = verdict_of, .told = on_quorum };
 
 	(void)err;
 	app.d = d;
 	app.sched = sched_new(daemon_loop(d), &ops, NULL);
+	app.members = members_new(daemon_loop(d), &of_members, NULL);
 	return 0;
 }
 
@@ -147,6 +198,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 {
 	(void)d;
 	(void)err;
+	members_apply(app.members, old, now); /* first: it hears of verdicts on servers of now */
 	sched_apply(app.sched, old, now);
 	return 0;
 }
@@ -168,7 +220,9 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	members_free(app.members);
 	sched_free(app.sched);
+	app.members = NULL;
 	app.sched = NULL;
 }
 
