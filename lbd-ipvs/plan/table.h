@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define IPVS_NAME 16 /* of a scheduler or persistence engine, with NUL */
+#define NETMASK_ODD 255
 
 /* What the kernel knows a service by: protocol, address and port, or family and firewall mark. */
 struct ipvs_key {
@@ -50,7 +51,8 @@ struct ipvs_service {
 	char scheduler[IPVS_NAME], pe[IPVS_NAME]; /* pe "": none */
 	uint32_t flags;	    /* IP_VS_SVC_F_PERSISTENT, ONEPACKET, SCHED1..3; HASHED is masked out */
 	uint32_t timeout_s; /* of persistence */
-	uint32_t netmask;   /* of persistence: prefix length; 32 or 128 when it does not matter */
+	uint32_t netmask;   /* of persistence: prefix length; 32 or 128 when it does not matter;
+			     * NETMASK_ODD: no prefix (somebody's tool set it) */
 	uint32_t service;   /* row id; 0: not lbd's */
 	uint32_t n;
 	struct ipvs_dest *dest;
@@ -89,6 +91,7 @@ struct ipvs_dest *service_find(
     const struct ipvs_service *s, const struct addr *a, uint16_t port); /* NULL */
 /* table_add - a copy of one service with its destinations, kept in order; one of the same key is replaced. */
 void table_add(struct ipvs_table *t, const struct ipvs_service *s);
+void service_copy(struct ipvs_service *out, const struct ipvs_service *s); /* with destinations */
 void table_remove(struct ipvs_table *t, const struct ipvs_key *k);
 void table_sort(struct ipvs_table *t); /* after filling service[] and dest[] in any order */
 void table_fini(struct ipvs_table *t);
