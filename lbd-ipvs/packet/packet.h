@@ -26,7 +26,7 @@ int packet_clear(struct packet *p, struct err *err);
  *   set cut4 { type ipv4_addr . inet_service . ipv4_addr . inet_service; flags timeout; }  source, destination
  *   set cut6 likewise: packets of these flows are answered by a TCP reset and dropped; conns/cut.c adds elements. */
 void packet_rules(const struct snapshot *s, struct buf *out);
-/* packet_add_flow - put TCP flows into cut4/cut6 (one direction each), for CUT_TIME. Soon; the order with packet_apply
+/* packet_cut - put TCP flows into cut4/cut6 (one direction each), for CUT_TIME. Soon; the order with packet_apply
  * is kept. done may be NULL; code 0 or negative. */
 #define CUT_TIME_S 10
 struct packet_flow {
@@ -35,5 +35,7 @@ struct packet_flow {
 };
 void packet_cut(struct packet *p, const struct packet_flow *f, uint32_t n,
     void (*done)(void *arg, int code), void *arg);
+/* packet_cut_script - what it runs; pure. */
+void packet_cut_script(const struct packet_flow *f, uint32_t n, struct buf *out);
 
 #endif

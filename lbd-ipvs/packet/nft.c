@@ -1,0 +1,537 @@
+/* nft.c - runs nft until the kernel has what is wanted.
+ *
+ * One child at a time. First the table is listed, without the elements of its sets: only the names of what is there
+ * matter, so that what an older lbd-ipvs left is taken away in the same transaction that brings the new. From then on
+ * the names are those of the script that was run last. When such a transaction fails, the second try makes the table
+ * anew, which loses counters and dynamic sets, but needs to know nothing. When that fails too it is a fault, told, and
+ * tried again after NFT_RETRY.
+ *
+ * Orders for once (nft_add) wait behind what is wanted, but not for a fault to go away.
+ *
+ * nft reads the script from its standard input, and every word in it was written by rules.c. What another program does
+ * to its own tables concerns nobody here. */
+#include "packet/nft.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "sys/child.h"
+#include "sys/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NFT_MAGIC 0x4e467401
+#define LISTING_MOST (16u << 20)
+#define FAULT_ROOM 400
+#define CLEAR_LIMIT DUR_S(1)
+#define TABLE "inet lbd"
+#define NEW_TABLE "add table " TABLE "\ndelete table " TABLE "\n"
+#define NO_TABLE "No such file or directory"
+
+struct order {
+	struct list in;
+	struct buf script;
+	void (*done)(void *arg, int code);
+	void *arg;
+};
+struct nft {
+	uint32_t magic;
+	struct loop *loop;
+	struct child *child;
+	struct loop_timer retry;
+	struct buf wanted, trying, applied;
+	bool dirty, waiting; /* wanted is not what is applied; a fault waits for its retry */
+	enum { UNKNOWN, KNOWN, ANEW } names;
+	bool there;	    /* names KNOWN: the table is */
+	struct buf have;    /* its names */
+	struct list orders; /* the first is under way when the child is none of wanted */
+	bool faulty, deferred, freed;
+	char said[FAULT_ROOM];
+	void (*fault)(void *arg, const char *fault);
+	void *arg;
+};
+
+static void step(struct nft *n);
+
+/* ---- pure --------------------------------------------------------------------------------- */
+
+static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct words {
+	char *text; /* lines; their ends are NUL */
+	uint32_t n;
+	const char **w;
+};
+
+/* The lines of a text, sorted. */
+static void
+words_of(const char *lines, struct words *out)
+{
+	char *save = NULL;
+
+	*out = (struct words){ .text = mem_text(lines) };
+	for (char *w = strtok_r(out->text, "\n", &save); w != NULL;
+	     w = strtok_r(NULL, "\n", &save)) {
+		if ((out->n & (out->n - 1)) == 0)
+			out->w = mem_grow(out->w, (out->n > 0 ? 2 * out->n : 1) * sizeof(*out->w));
+		out->w[out->n++] = w;
+	}
+	if (out->n > 0)
+		qsort(out->w, out->n, sizeof(*out->w), compare_text);
+}
+
+static bool
+words_have(const struct words *l, const char *word)
+{
+	return l->n > 0 && bsearch(&word, l->w, l->n, sizeof(*l->w), compare_text) != NULL;
+}
+
+static void
+words_fini(struct words *l)
+{
+	free(l->w);
+	free(l->text);
+}
+
+static const char *const kinds[] = { "map", "chain", "set",
+	"counter" }; /* in the order in which they can go */
+
+/* "KIND NAME" when the line makes or shows an object: "add KIND inet lbd NAME ...", or a tab and "KIND NAME {". */
+static bool
+name_in(const char *line, struct buf *out)
+{
+	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++)
+		for (unsigned f = 0; f < 2; f++) {
+			char start[40];
+			int n = snprintf(
+			    start, sizeof(start), f == 0 ? "add %s " TABLE " " : "\t%s ", kinds[k]);
+			size_t len;
+
+			if (strncmp(line, start, (size_t)n) != 0)
+				continue;
+			len = strcspn(line + n, " \n");
+			buf_printf(out, "%s %.*s\n", kinds[k], (int)len, line + n);
+			return true;
+		}
+	return false;
+}
+
+void
+nft_names(const char *text, struct buf *out)
+{
+	struct buf found = { 0 };
+	struct words l;
+
+	for (const char *line = text; line != NULL && *line != '\0';
+	     line = strchr(line, '\n'), line += line != NULL)
+		(void)name_in(line, &found);
+	words_of(found.p != NULL ? buf_text(&found) : "", &l);
+	for (uint32_t i = 0; i < l.n; i++)
+		buf_printf(out, "%s\n", l.w[i]);
+	words_fini(&l);
+	buf_fini(&found);
+}
+
+/* What is to be done with each of have: maps are emptied first, as their elements hold chains. */
+static void
+put_stale(const struct words *have, const struct words *wanted, struct buf *out)
+{
+	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++)
+		for (uint32_t i = 0; i < have->n; i++) {
+			const char *w = have->w[i];
+			size_t len = strlen(kinds[k]);
+			bool stale = !words_have(wanted, w);
+
+			if (strncmp(w, kinds[k], len) != 0 || w[len] != ' ')
+				continue;
+			if (stale || k == 0)
+				buf_printf(out, "%s %s " TABLE "%s\n", stale ? "delete" : "flush",
+				    kinds[k], w + len);
+		}
+}
+
+void
+nft_script(const char *text, const char *have, struct buf *out)
+{
+	const char *body = text;
+	struct buf names = { 0 };
+	struct words old, new;
+
+	if (have == NULL || text[0] == '\0') {
+		buf_printf(out, "%s%s", NEW_TABLE, text);
+		return;
+	}
+	for (int i = 0; i < 2; i++) /* add table, flush table */
+		body = strchr(body, '\n') + 1;
+	buf_put(out, text, (size_t)(body - text));
+	nft_names(text, &names);
+	words_of(have, &old);
+	words_of(names.p != NULL ? buf_text(&names) : "", &new);
+	put_stale(&old, &new, out);
+	words_fini(&old);
+	words_fini(&new);
+	buf_fini(&names);
+	buf_puts(out, body);
+}
+
+/* "/dev/stdin:3:1-9: Error: MESSAGE\nLINE\n^^^^": MESSAGE, and the line that it is about. */
+void
+nft_fault(const char *text, char *out, size_t room)
+{
+	const char *message = strstr(text, "Error: "), *line;
+	int n, len;
+
+	message = message != NULL ? message + strlen("Error: ") : text;
+	n = (int)strcspn(message, "\n");
+	line = message[n] == '\n' ? message + n + 1 : "";
+	len = (int)strcspn(line, "\n");
+	if (n == 0)
+		(void)snprintf(out, room, "nft failed without a word");
+	else if (len == 0 || message == text)
+		(void)snprintf(out, room, "nft: %.*s", n, message);
+	else
+		(void)snprintf(out, room, "nft: %.*s (%.*s%s)", n, message, len < 160 ? len : 160,
+		    line, len < 160 ? "" : "...");
+}
+
+/* ---- running it --------------------------------------------------------------------------- */
+
+static void
+tell(struct nft *n, const char *fault)
+{
+	if ((fault != NULL) == n->faulty && (fault == NULL || strcmp(fault, n->said) == 0))
+		return;
+	n->faulty = fault != NULL;
+	(void)snprintf(n->said, sizeof(n->said), "%s", fault != NULL ? fault : "");
+	n->fault(n->arg, fault != NULL ? n->said : NULL);
+}
+
+/* Tried again later, from the start. */
+static void
+failed(struct nft *n, const char *fault)
+{
+	n->names = UNKNOWN;
+	n->waiting = true;
+	loop_timer_set(&n->retry, NFT_RETRY);
+	tell(n, fault);
+}
+
+static const char *const load[] = { "nft", "-f", "-", NULL };
+static const char *const show[] = { "nft", "-t", "list", "table", "inet", "lbd", NULL };
+
+static int
+run(struct nft *n, const char *const *argv, const struct buf *script,
+    void (*done)(void *, const struct child_result *), struct err *err)
+{
+	struct child_spec spec = {
+		.argv = argv, .output_max = LISTING_MOST, .limit = NFT_LIMIT, .done = done, .arg = n
+	};
+
+	if (script != NULL) {
+		spec.input = script->p;
+		spec.input_len = script->len;
+	}
+	return child_start(&n->child, n->loop, &spec, err);
+}
+
+/* What a run that failed says of itself. */
+static void
+fault_of(const struct child_result *r, char *out, size_t room)
+{
+	if (r->late)
+		(void)snprintf(
+		    out, room, "nft did not answer within %d s", (int)(NFT_LIMIT / DUR_S(1)));
+	else
+		nft_fault(r->err, out, room);
+}
+
+static bool
+same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->p, b->p, a->len) == 0);
+}
+
+static void
+in_force(struct nft *n)
+{
+	buf_fini(&n->applied);
+	n->applied = n->trying;
+	n->trying = (struct buf){ 0 };
+	n->names = KNOWN;
+	n->there = n->applied.len > 0;
+	buf_fini(&n->have);
+	nft_names(buf_text(&n->applied), &n->have);
+	n->dirty = !same(&n->wanted, &n->applied);
+	tell(n, NULL);
+}
+
+static void
+on_applied(void *arg, const struct child_result *r)
+{
+	struct nft *n = arg;
+	char text[FAULT_ROOM];
+
+	must_obj(n, NFT_MAGIC);
+	n->child = NULL;
+	if (r->code == 0) {
+		in_force(n);
+	} else {
+		fault_of(r, text, sizeof(text));
+		if (n->names == KNOWN && n->there) {
+			log_warn("table " TABLE " is made anew: %s", text);
+			n->names = ANEW;
+		} else {
+			failed(n, text);
+		}
+	}
+	step(n);
+}
+
+static void
+on_listed(void *arg, const struct child_result *r)
+{
+	struct nft *n = arg;
+	char text[FAULT_ROOM];
+
+	must_obj(n, NFT_MAGIC);
+	n->child = NULL;
+	n->there = r->code == 0;
+	buf_fini(&n->have);
+	if (r->code == 0 && !r->cut) {
+		n->names = KNOWN;
+		nft_names(r->out, &n->have);
+	} else if (r->code == 0) {
+		n->names = ANEW;
+	} else if (strstr(r->err, NO_TABLE) != NULL) {
+		n->names = KNOWN;
+	} else {
+		fault_of(r, text, sizeof(text));
+		failed(n, text);
+	}
+	step(n);
+}
+
+/* The next step towards what is wanted. */
+static void
+apply(struct nft *n)
+{
+	struct buf script = { 0 };
+	struct err err = { 0 };
+	int rc;
+
+	if (n->names == UNKNOWN) {
+		rc = run(n, show, NULL, on_listed, &err);
+		if (rc != 0 && n->wanted.len > 0) {
+			failed(n, err.text);
+		} else if (rc != 0) { /* without nft there is no table of ours either */
+			buf_fini(&n->trying);
+			in_force(n);
+		}
+		return;
+	}
+	buf_fini(&n->trying);
+	buf_put(&n->trying, n->wanted.p, n->wanted.len);
+	if (n->wanted.len == 0 && n->names == KNOWN && !n->there) {
+		in_force(n);
+		return;
+	}
+	nft_script(buf_text(&n->trying), n->names == KNOWN ? buf_text(&n->have) : NULL, &script);
+	rc = run(n, load, &script, on_applied, &err);
+	buf_fini(&script);
+	if (rc != 0)
+		failed(n, err.text);
+}
+
+static struct order *
+first_order(struct nft *n)
+{
+	return list_empty(&n->orders) ? NULL : container_of(n->orders.next, struct order, in);
+}
+
+static void
+order_free(struct order *o)
+{
+	list_del(&o->in);
+	buf_fini(&o->script);
+	free(o);
+}
+
+static void
+order_end(struct nft *n, int code)
+{
+	struct order *o = first_order(n);
+
+	if (o->done != NULL)
+		o->done(o->arg, code);
+	order_free(o);
+}
+
+static void
+on_ordered(void *arg, const struct child_result *r)
+{
+	struct nft *n = arg;
+	char text[FAULT_ROOM];
+
+	must_obj(n, NFT_MAGIC);
+	n->child = NULL;
+	if (r->code != 0) {
+		fault_of(r, text, sizeof(text));
+		log_debug("%s", text);
+	}
+	order_end(n, r->code == 0 ? 0 : strstr(r->err, NO_TABLE) != NULL ? -ENOENT : -EIO);
+	step(n);
+}
+
+static void
+step(struct nft *n)
+{
+	while (n->child == NULL) {
+		struct order *o = first_order(n);
+		int rc;
+
+		if (n->dirty && !n->waiting) {
+			apply(n);
+		} else if (o != NULL) {
+			rc = run(n, load, &o->script, on_ordered, NULL);
+			if (rc != 0)
+				order_end(n, rc);
+		} else {
+			return;
+		}
+	}
+}
+
+static void
+on_retry(void *arg)
+{
+	struct nft *n = arg;
+
+	must_obj(n, NFT_MAGIC);
+	n->waiting = false;
+	step(n);
+}
+
+/* From the loop: callbacks never come from within a call of nft_want or nft_add. */
+static void
+on_deferred(void *arg)
+{
+	struct nft *n = arg;
+
+	must_obj(n, NFT_MAGIC);
+	n->deferred = false;
+	if (n->freed)
+		free(n);
+	else
+		step(n);
+}
+
+static void
+soon(struct nft *n)
+{
+	if (!n->deferred)
+		loop_defer(n->loop, on_deferred, n);
+	n->deferred = true;
+}
+
+struct nft *
+nft_new(struct loop *l, void (*fault)(void *arg, const char *fault), void *arg)
+{
+	struct nft *n = mem_alloc(sizeof(*n));
+
+	*n = (struct nft){ .magic = NFT_MAGIC, .loop = l, .fault = fault, .arg = arg };
+	list_init(&n->orders);
+	loop_timer_init(&n->retry, l, on_retry, n);
+	return n;
+}
+
+static void
+forget(struct nft *n)
+{
+	child_stop(n->child);
+	n->child = NULL;
+	while (first_order(n) != NULL)
+		order_end(n, -ECANCELED);
+	loop_timer_cancel(&n->retry);
+	n->waiting = n->dirty = false;
+	n->names = UNKNOWN;
+	buf_fini(&n->wanted);
+	buf_fini(&n->trying);
+	buf_fini(&n->applied);
+	buf_fini(&n->have);
+}
+
+void
+nft_free(struct nft *n)
+{
+	if (n == NULL)
+		return;
+	must_obj(n, NFT_MAGIC);
+	forget(n);
+	loop_timer_fini(&n->retry);
+	n->freed = true;
+	if (!n->deferred)
+		free(n);
+}
+
+void
+nft_want(struct nft *n, struct buf *script)
+{
+	must_obj(n, NFT_MAGIC);
+	buf_fini(&n->wanted);
+	n->wanted = *script;
+	*script = (struct buf){ 0 };
+	n->dirty = n->names == UNKNOWN || !same(&n->wanted, &n->applied);
+	if (n->dirty)
+		soon(n);
+}
+
+void
+nft_add(struct nft *n, struct buf *script, void (*done)(void *arg, int code), void *arg)
+{
+	struct order *o = mem_alloc(sizeof(*o));
+
+	must_obj(n, NFT_MAGIC);
+	*o = (struct order){ .script = *script, .done = done, .arg = arg };
+	*script = (struct buf){ 0 };
+	list_push(&n->orders, &o->in);
+	soon(n);
+}
+
+static void
+on_cleared(void *arg, const struct child_result *r)
+{
+	struct err *err = arg;
+	char text[FAULT_ROOM];
+
+	if (r->code == 0)
+		return;
+	fault_of(r, text, sizeof(text));
+	(void)err_set(err, -EIO, "%s", text);
+}
+
+int
+nft_clear(struct nft *n, struct err *err)
+{
+	struct err here = { 0 };
+	struct child_spec spec = { .argv = load, .output_max = 4096, .limit = CLEAR_LIMIT };
+	int rc;
+
+	must_obj(n, NFT_MAGIC);
+	forget(n);
+	spec.input = NEW_TABLE;
+	spec.input_len = strlen(NEW_TABLE);
+	spec.done = on_cleared;
+	spec.arg = &here;
+	rc = child_run(&spec, &here);
+	if (rc == 0)
+		rc = here.code;
+	if (rc != 0 && err != NULL)
+		*err = here;
+	return rc;
+}

@@ -1,0 +1,35 @@
+/* nft.h - the table "inet lbd" in the kernel, kept as a script says. nft does it, as a child beside the loop, one
+ * after the other. Nothing here knows what the script means, but for the lines that name its objects. */
+#ifndef IPVS_PACKET_NFT_H
+#define IPVS_PACKET_NFT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "sys/loop.h"
+
+#define NFT_RETRY DUR_S(5)
+#define NFT_LIMIT DUR_S(60) /* a transaction of 5,000 services takes a second */
+
+struct nft;
+/* fault: what hinders, one line; NULL: as wanted. Only when it changed, from the loop. */
+struct nft *nft_new(struct loop *l, void (*fault)(void *arg, const char *fault), void *arg);
+void nft_free(struct nft *n); /* the table stays; a run that is under way is ended */
+/* nft_want - the whole table from now on, as packet_rules writes it; "": none. The text is taken (emptied). Objects that
+ * older scripts made and this one does not name go away; the content of sets that it only adds stays. */
+void nft_want(struct nft *n, struct buf *script);
+/* nft_add - a script for once, behind what is wanted and added already. done may be NULL; from the loop, code 0 or
+ * negative; -ECANCELED: it was cleared or freed. The text is taken. */
+void nft_add(struct nft *n, struct buf *script, void (*done)(void *arg, int code), void *arg);
+/* nft_clear - the table is taken away, now; what was wanted and added before is forgotten. Blocks up to a second. */
+int nft_clear(struct nft *n, struct err *err);
+
+/* ---- pure, for tests ---- */
+/* nft_script - what is run: text with the objects of have (sorted, "chain x", "map y", a line each) that it does not
+ * name taken away. have NULL: not known, the table is made anew. */
+void nft_script(const char *text, const char *have, struct buf *out);
+/* nft_names - the objects that a script adds, or that a listing of the table shows, sorted, a line each. */
+void nft_names(const char *text, struct buf *out);
+/* nft_fault - one line of what nft wrote to its standard error. */
+void nft_fault(const char *text, char *out, size_t room);
+
+#endif
