@@ -48,6 +48,7 @@ class Host(Netns):
     def __init__(self, name):
         self.name = f"lbdt{os.getpid()}x{next(Netns._number)}"
         self.prefix = ["ip", "netns", "exec", self.name]
+        self.ip_command = ["ip", "-n", self.name]
         self.host, self.plugs, self.address, self.address6 = name, {}, None, None
 
     @staticmethod
@@ -70,7 +71,7 @@ class Host(Netns):
 
     def ip(self, *lines):
         """ip commands, one a line, in one run of ip."""
-        r = subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(lines), capture_output=True, text=True)
+        r = subprocess.run([*self.ip_command, "-batch", "-"], input="\n".join(lines), capture_output=True, text=True)
         if r.returncode != 0:
             raise AssertionError(f"ip on {self.host}: {r.stderr}\n" + "\n".join(lines))
 
@@ -92,6 +93,19 @@ class Host(Netns):
 
     def drop(self, *addresses, dev="lo"):
         self.ip(*(f"addr del {a}/{128 if is6(a) else 32} dev {dev}" for a in addresses))
+
+
+class Machine(Host):
+    """The machine that the test runs on, as the node: for the product as installed. In the guest only."""
+
+    def __init__(self, name):
+        assert os.environ.get("LBD_GUEST")
+        super().__init__(name)
+        self.name, self.prefix, self.ip_command = str(os.getpid()), [], ["ip"]
+
+    @contextlib.contextmanager
+    def inside(self):
+        yield self
 
 
 class Server(Host):
@@ -161,10 +175,11 @@ def parse_table(text):
 
 
 class Lab:
-    """The picture above. clients, servers: how many; far: which servers (numbers from 1) stand behind the router."""
+    """The picture above. clients, servers: how many; far: which servers (numbers from 1) stand behind the router; here: the
+    node is this machine."""
 
-    def __init__(self, servers=2, clients=1, arms=2, far=()):
-        self.arms, self.stack, self.echo = arms, contextlib.ExitStack(), Echo()
+    def __init__(self, servers=2, clients=1, arms=2, far=(), here=False):
+        self.here, self.arms, self.stack, self.echo = here, arms, contextlib.ExitStack(), Echo()
         self.stack.callback(self.echo.close)
         try:
             self._make(servers, clients, far)
@@ -174,13 +189,14 @@ class Lab:
 
     def _make(self, servers, clients, far):
         inner = "back" if self.arms == 2 else "front"
-        self.wire, self.router, self.node = Host("wire"), Host("router"), Host("node")
+        self.wire, self.router, self.node = Host("wire"), Host("router"), (Machine if self.here else Host)("node")
         self.clients = [Host(f"c{i + 1}") for i in range(clients)]
         self.servers = [Server(f"s{i + 1}", "far" if i + 1 in far else inner, self.echo) for i in range(servers)]
         self.client = self.clients[0]
         hosts = [self.wire, self.router, self.node, *self.clients, *self.servers]
-        self.stack.callback(Host.batch, "del", hosts)
-        Host.batch("add", hosts)
+        made = [h for h in hosts if not isinstance(h, Machine)]
+        self.stack.callback(Host.batch, "del", made)
+        Host.batch("add", made)
         for h in hosts:
             h.first()
         nets = ["client", "front", *(["back"] if self.arms == 2 else []), *(["far"] if far else [])]

@@ -1,0 +1,245 @@
+"""The product as installed, under a real systemd: the guest is the node, its clients and servers are namespaces (tests/kernel/run
+--systemd; LBD_STAGE is what make install put into a folder).
+
+One service of layer 7 and one of layer 4 take clients all the time; a client that fails fails the test. The tests stand in the
+order of a machine's life, and each leaves everything running."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab import Lab
+from lbdtest import Load, Origin, Vip, listens, wait_until
+
+STAGE = os.environ.get("LBD_STAGE")
+WEB, FAST = "10.0.1.100", "10.0.1.101"
+DAEMONS = ["lbd-check", "lbd-ipvs", "lbd-proxy", "lbd-ha", "lbd-web"]
+WATCHDOG = """[Service]
+WatchdogSec=4
+"""
+
+
+def run(*cmd, check=True, **kw):
+    r = subprocess.run(list(map(str, cmd)), capture_output=True, text=True, **kw)
+    if check and r.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, cmd))}: exit {r.returncode}\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def ctl(*args, check=True):
+    return run("lbctl", *args, check=check)
+
+
+def show(unit, *properties):
+    """Values of a unit's properties."""
+    lines = run("systemctl", "show", unit, "-p", ",".join(properties)).splitlines()
+    found = dict(x.split("=", 1) for x in lines)
+    return [found[p] for p in properties]
+
+
+def pids():
+    """{daemon: main process}, of one systemctl."""
+    lines = run("systemctl", "show", *(f"{d}.service" for d in DAEMONS), "-p", "MainPID", "--value").split()
+    return dict(zip(DAEMONS, map(int, lines)))
+
+
+def journal(*match):
+    return [json.loads(x) for x in run("journalctl", "-b", "-q", "-o", "json", "--output-fields", "MESSAGE,LBD_VIP,LBD_RIP",
+                                       *match).splitlines()]
+
+
+def status():
+    return json.loads(ctl("status", "-o", "json", check=False))
+
+
+def settled():
+    """Every daemon runs, holds the last revision, and has no fault."""
+    s = status()
+    return all(d["running"] and d["revision"] == s["revision"] and not d["fault"] for d in s["daemons"])
+
+
+def addresses():
+    rows = json.loads(run("ip", "-j", "addr", "show"))
+    return {a["local"] for r in rows for a in r["addr_info"]}
+
+
+def install():
+    """What a package does: the files, then users, folders, modules and units."""
+    for top in pathlib.Path(STAGE).iterdir():  # /lib may be a link
+        run("cp", "-a", "--no-preserve=ownership", f"{top}/.", f"/{top.name}/")
+    for d in DAEMONS:
+        folder = pathlib.Path(f"/etc/systemd/system/{d}.service.d")
+        folder.mkdir(parents=True)
+        (folder / "watchdog.conf").write_text(WATCHDOG)
+    run("systemd-sysusers", "/usr/lib/sysusers.d/lbd.conf")
+    run("systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/lbd.conf")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "systemd-modules-load.service")
+
+
+class Node:
+    """The installed suite with its lab."""
+
+    def __init__(self):
+        install()
+        self.lab = Lab(servers=2, here=True)
+        self.origins = []
+        for s in self.lab.servers:
+            s.nat()
+            with s.inside():
+                self.origins.append(Origin(s.host, address="0.0.0.0", port=8080))
+        self.web, self.fast = Vip("web", WEB, 80), Vip("fast", FAST, 80)
+        run("systemctl", "start", "lbd.target")
+        ctl("create", "check", "quick", "kind=tcp", "interval=2s", "timeout=2s")
+        for v, mode, more in (self.web, "http", []), (self.fast, "nat", ["scheduler=rr"]):
+            ctl("create", "vip", v.name, f"address={v.address}", "ports=80", f"mode={mode}", "check=quick", *more)
+            for s in self.lab.servers:
+                ctl("create", "rip", f"{v.name}/{s.host}", f"address={s.address}", "port=8080")
+
+    def loads(self):
+        """Clients of both services: the first opens connections now and then, the other for each request."""
+        return (Load(self.web, clients=2, every_ms=50, close_every=10, netns=self.lab.client),
+                Load(self.fast, clients=2, every_ms=50, close_every=1, netns=self.lab.client))
+
+    def close(self):
+        for o in self.origins:
+            o.close()
+        self.lab.close()
+
+
+@pytest.fixture(scope="module")
+def node():
+    n = Node()
+    yield n
+    n.close()
+
+
+class Under:
+    """Both loads for as long as the block lasts; forgives: the service that may fail meanwhile, and must recover."""
+
+    def __init__(self, node, forgives=None):
+        self.node, self.forgives = node, forgives
+
+    def __enter__(self):
+        self.web, self.fast = self.node.loads()
+        self.both()
+        return self
+
+    def both(self):
+        """Both services answer some more."""
+        self.web.wait(5)
+        self.fast.wait(5)
+
+    def __exit__(self, kind, *_):
+        results = {"web": self.web.stop(), "fast": self.fast.stop()}
+        if kind is None:
+            for name, r in results.items():
+                assert r["ok"] and set(r["servers"]) == {"s1", "s2"}, (name, r)
+                assert name == self.forgives or not r["failed"], (name, r)
+
+
+def test_start(node):
+    """One start brings all up, none of them started twice, addresses are held, both layers serve."""
+    wait_until(settled, 20, "all daemons hold the configuration")
+    for d in DAEMONS:
+        assert show(d, "ActiveState", "NRestarts", "NotifyAccess") == ["active", "0", "main"], run("systemctl", "status", d)
+    assert show("lbd-store", "ActiveState") == show("lbd-addresses", "ActiveState") == ["active"]
+    wait_until(lambda: {WEB, FAST} <= addresses(), what="the floating addresses")
+    with Under(node):
+        pass
+
+
+def test_users(node):
+    """Each runs as a user of its own with the rights that its unit gives, and no more."""
+    wanted = {"lbd-check": 0x2000, "lbd-ipvs": 0x3000, "lbd-proxy": 0x2400, "lbd-ha": 0x3000, "lbd-web": 0}
+    for d, pid in pids().items():
+        text = dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in x)
+        assert run("stat", "-c", "%U %G", f"/proc/{pid}").split() == [d, "lbd"]
+        assert {int(text[c], 16) for c in ("CapBnd", "CapEff", "CapPrm")} == {wanted[d]}, d
+        assert text["NoNewPrivs"] == "1" and text["Seccomp"] == "2"
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_killed(node, name):
+    """Killed, with a change of the configuration while it is away: back in a moment as the store says, the others and their
+    clients undisturbed. Only what is inside a killed lbd-proxy is lost."""
+    before = pids()
+    with Under(node, "web" if name == "lbd-proxy" else None) as under:
+        os.kill(before[name], signal.SIGKILL)
+        ctl("set", "rip", "web/s1", f"weight={50 + DAEMONS.index(name)}")
+        ctl("set", "rip", "fast/s1", f"weight={50 + DAEMONS.index(name)}")
+        wait_until(lambda: pids()[name] not in (0, before[name]), 10, f"{name} is started again")
+        wait_until(settled, 10, "all hold the new revision")
+        under.both()
+    after = pids()
+    assert {d: p for d, p in after.items() if d != name} == {d: p for d, p in before.items() if d != name}
+    assert {WEB, FAST} <= addresses()
+    if name == "lbd-ipvs":
+        assert node.lab.table()[f"TCP {FAST}:80"].servers["10.0.2.11:8080"].weight == 50 + DAEMONS.index(name)
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_hung(node, name):
+    """A daemon that hangs is ended by its watchdog and started again; the others serve on."""
+    before = pids()
+    with Under(node, "web" if name == "lbd-proxy" else None) as under:
+        os.kill(before[name], signal.SIGSTOP)
+        wait_until(lambda: pids()[name] not in (0, before[name]), 20, f"the watchdog of {name}")
+        wait_until(settled, 10, "all are well again")
+        under.both()
+    assert {d: p for d, p in pids().items() if d != name} == {d: p for d, p in before.items() if d != name}
+    assert any("atchdog" in x["MESSAGE"] for x in journal("_PID=1", f"UNIT={name}.service"))
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_stopped_and_started(node, name):
+    """One daemon is stopped alone, cleanly: what it made for the clients stays, but for the listeners of lbd-proxy."""
+    with Under(node, "web" if name == "lbd-proxy" else None) as under:
+        run("systemctl", "stop", name)
+        assert show(name, "ActiveState", "Result", "ExecMainStatus") == ["inactive", "success", "0"]
+        assert {WEB, FAST} <= addresses()
+        under.fast.wait(5)
+        if name != "lbd-proxy":
+            under.web.wait(5)
+        run("systemctl", "start", name)
+        wait_until(settled, 10, "all are well again")
+        under.both()
+
+
+def test_reload(node):
+    """SIGHUP by systemctl: the same processes go on, no client notices."""
+    before = pids()
+    with Under(node) as under:
+        run("systemctl", "reload", *DAEMONS)
+        under.both()
+    assert pids() == before
+
+
+def test_journal(node):
+    """Lines about a server carry its names as fields, so that they can be asked for."""
+    ctl("drain", "web/s2")
+    ctl("online", "web/s2")
+    node.origins[1].close()
+    wait_until(lambda: any("down" in x["MESSAGE"] for x in journal("LBD_VIP=web", "LBD_RIP=s2")), 20, "the verdict, by its fields")
+    with node.lab.servers[1].inside():
+        node.origins[1] = Origin("s2", address="0.0.0.0", port=8080)
+    wait_until(lambda: status()["servers"]["down"] == 0, 20, "both are up again")
+
+
+def test_stop_and_start_of_all(node):
+    """A stop of the target ends all in order and gives the addresses back; a start finds everything again."""
+    run("systemctl", "stop", "lbd.target")
+    for d in DAEMONS + ["lbd-addresses"]:
+        state, result = show(d, "ActiveState", "Result")
+        assert (state, result) == ("inactive", "success"), run("systemctl", "status", d, check=False)
+    assert not {WEB, FAST} & addresses()
+    assert not run("systemctl", "--failed", "--no-legend")
+    run("systemctl", "start", "lbd.target")
+    wait_until(settled, 20, "all are up again")
+    wait_until(lambda: {WEB, FAST} <= addresses(), what="the floating addresses")
+    with Under(node):
+        pass
