@@ -3,7 +3,7 @@
  * Two arrays sorted by id, one of services and one of servers, run beside the snapshot. A new snapshot merges
  * them: rows that stay keep what was heard, new rows begin unknown. Colours and states are reckoned when asked
  * (state.h decides), so nothing here can grow stale by itself: only the clock and the links can.
- * Asking the daemons is view_collect.c, the words of the API are view_json.c. */
+ * What layer 4 and quorums add is view_l4.c, asking the daemons view_collect.c, the words of the API view_json.c. */
 #include "msg/view_priv.h"
 
 #include "base/mem.h"
@@ -32,6 +32,13 @@ free_floating(struct view_floating *f)
 	free(f);
 }
 
+static void
+drop_server(struct view_server *s)
+{
+	free(s->text);
+	free(s->hint_text);
+}
+
 void
 view_free(struct view *v)
 {
@@ -41,7 +48,9 @@ view_free(struct view *v)
 	if (v == NULL)
 		return;
 	for (i = 0; i < v->servers_n; i++)
-		free(v->servers[i].text);
+		drop_server(&v->servers[i]);
+	for (i = 0; i < v->services_n; i++)
+		free(v->services[i].fault);
 	while ((f = v->floating) != NULL) {
 		v->floating = f->next;
 		free_floating(f);
@@ -71,10 +80,12 @@ merge_services(struct view *v, struct snapshot *s)
 	for (i = 0; i < n; i++) {
 		a[i].id = row_id(s, KIND_service, i);
 		while (old < v->services_n && v->services[old].id < a[i].id)
-			old++;
+			free(v->services[old++].fault);
 		if (old < v->services_n && v->services[old].id == a[i].id)
-			a[i] = v->services[old];
+			a[i] = v->services[old++];
 	}
+	while (old < v->services_n)
+		free(v->services[old++].fault);
 	free(v->services);
 	v->services = a;
 	v->services_n = n;
@@ -89,12 +100,12 @@ merge_servers(struct view *v, struct snapshot *s)
 	for (i = 0; i < n; i++) {
 		a[i].id = row_id(s, KIND_server, i);
 		while (old < v->servers_n && v->servers[old].id < a[i].id)
-			free(v->servers[old++].text);
+			drop_server(&v->servers[old++]);
 		if (old < v->servers_n && v->servers[old].id == a[i].id)
 			a[i] = v->servers[old++];
 	}
 	while (old < v->servers_n)
-		free(v->servers[old++].text);
+		drop_server(&v->servers[old++]);
 	free(v->servers);
 	v->servers = a;
 	v->servers_n = n;
@@ -167,6 +178,15 @@ span_dup(struct span s)
 	return out;
 }
 
+void
+view_keep_text(char **slot, struct span text)
+{
+	if (same_text(*slot, text))
+		return;
+	free(*slot);
+	*slot = span_dup(text);
+}
+
 static bool
 on_health(struct view *v, const struct msg_health *m)
 {
@@ -187,10 +207,7 @@ on_health(struct view *v, const struct msg_health *m)
 	s->latency_us = m->latency;
 	s->probes = m->probes;
 	s->failed = m->failed;
-	if (!same_text(s->text, m->text)) {
-		free(s->text);
-		s->text = span_dup(m->text);
-	}
+	view_keep_text(&s->text, m->text);
 	return changed;
 }
 
@@ -330,6 +347,9 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 {
 	switch (row->number) {
 	case MSG_HEALTH: return v->snap != NULL && on_health(v, &m->health);
+	case MSG_QUORUM: return view_on_quorum(v, &m->quorum);
+	case MSG_L4_SERVICE: return view_on_l4_service(v, &m->l4_service);
+	case MSG_L4_HINT: return view_on_l4_hint(v, &m->l4_hint);
 	case MSG_ROLE: return on_role(v, &m->role);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
@@ -337,6 +357,21 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_DAEMON: on_daemon(v, &m->daemon); return false;
 	default: return false;
 	}
+}
+
+static void
+source_here(struct view *v, struct view_source *s, bool here)
+{
+	if (!here && s->here)
+		s->left_at = v->now;
+	s->here = here;
+	s->known = s->known || here;
+}
+
+bool
+view_fresh(const struct view *v, const struct view_source *s)
+{
+	return s->known && (s->here || v->now - s->left_at <= VIEW_STALE);
 }
 
 void
@@ -347,12 +382,12 @@ view_here(struct view *v, const char *daemon, bool here)
 	for (i = 0; i < v->daemons_n; i++)
 		if (!here && strcmp(v->daemons[i].name, daemon) == 0)
 			v->daemons[i].running = false;
-	if (strcmp(daemon, "lbd-check") != 0)
-		return;
-	if (!here && v->check_here)
-		v->check_left_at = v->now;
-	v->check_here = here;
-	v->check_known = v->check_known || here;
+	if (strcmp(daemon, "lbd-check") == 0)
+		source_here(v, &v->check, here);
+	if (strcmp(daemon, "lbd-ipvs") == 0) {
+		source_here(v, &v->ipvs, here);
+		v->l4_turn = (uint16_t)(v->l4_turn + here);
+	}
 }
 
 const struct view_role *
@@ -379,29 +414,30 @@ view_verdict(const struct view *v, uint32_t server_id)
 {
 	const struct view_server *s = view_server(v, server_id);
 
-	if (s == NULL || !s->heard || !v->check_known)
-		return VERDICT_UNKNOWN;
-	if (!v->check_here && v->now - v->check_left_at > VIEW_STALE)
-		return VERDICT_UNKNOWN;
-	return s->verdict;
+	return s != NULL && s->heard && view_fresh(v, &v->check) ? s->verdict : VERDICT_UNKNOWN;
 }
 
 enum server_state
 view_server_state(const struct view *v, const struct server *srv)
 {
-	return server_state(snapshot_admin(v->snap, srv->id), view_verdict(v, srv->id));
+	return server_state(snapshot_admin(v->snap, srv->id), view_verdict(v, srv->id),
+	    view_hint(v, srv->id) != NULL);
 }
 
 enum status
 view_service_status(const struct view *v, const struct service *s, struct service_view *tally_out)
 {
-	struct service_view t = { 0 };
+	const struct view_service *quorum = view_quorum(v, s->id), *l4 = view_l4(v, s->id);
+	struct service_view t = { .no_quorum = quorum != NULL && !quorum->quorum_met,
+		.fallback = view_fallback(v, s),
+		.fault = l4 != NULL && !l4->loaded };
 	uint32_t i, n;
 	const void *const *rows = snapshot_children(v->snap, KIND_server, s->id, &n);
 
 	for (i = 0; i < n; i++) {
 		switch (view_server_state(v, rows[i])) {
 		case SRV_UP: t.up++; break;
+		case SRV_WARN: t.warn++; break;
 		case SRV_DOWN: t.down++; break;
 		case SRV_DRAIN: t.drain++; break;
 		case SRV_HALT: t.halt++; break;
@@ -425,6 +461,7 @@ view_totals(const struct view *v, struct view_totals *out)
 
 		out->services[view_service_status(v, snapshot_at(v->snap, KIND_service, i), &t)]++;
 		out->servers[SRV_UP] += t.up;
+		out->servers[SRV_WARN] += t.warn;
 		out->servers[SRV_DOWN] += t.down;
 		out->servers[SRV_DRAIN] += t.drain;
 		out->servers[SRV_HALT] += t.halt;

@@ -22,7 +22,14 @@ struct view_rates {
 };
 struct view_service {
 	uint32_t id;
-	bool counted; /* counts were heard */
+	bool counted;			 /* counts were heard */
+	bool quorum_heard, quorum_met;	 /* as lbd-check said; see view_quorum */
+	bool l4_heard, loaded, fallback; /* as lbd-ipvs said; see view_l4, view_fallback */
+	uint16_t l4_turn;		 /* of the link by which it was heard */
+	uint32_t mark;			 /* firewall mark; 0: by address */
+	uint64_t quorum_weight;		 /* of fit servers */
+	int64_t quorum_since;		 /* when met last changed; seconds since 1970 */
+	char *fault;			 /* why the kernel has it not; NULL */
 	mono_t counted_at;
 	int64_t since; /* when the counters started at zero; 0 unknown */
 	struct view_rates rate;
@@ -33,7 +40,11 @@ struct view_server {
 	bool heard, counted; /* a verdict, counts */
 	uint8_t verdict;     /* enum verdict, as lbd-check said; see view_verdict */
 	uint16_t reason;
+	uint16_t hint; /* row of findings.def, as lbd-ipvs said; 0 none; see view_hint */
+	uint16_t l4_turn;
 	uint32_t turns;
+	int64_t hint_since; /* seconds since 1970 */
+	char *hint_text;    /* in words and figures; NULL */
 	int64_t since,
 	    at; /* seconds since 1970: last change of the verdict, end of the last probe */
 	uint64_t latency_us, probes, failed;
@@ -71,12 +82,15 @@ void view_use(struct view *v, struct snapshot *s);
 struct snapshot *view_snapshot(const struct view *v); /* borrowed */
 /* view_clock - the time that "stale" and the rates are reckoned from; call it before view_row and reading. */
 void view_clock(struct view *v, mono_t now);
-/* view_row - one message: HEALTH, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, DAEMON; others are ignored.
- * Ids that the snapshot does not have are ignored. true when something that is shown changed its state
- * (a verdict, a role, a floating address; not counters). */
+/* view_row - one message: HEALTH, QUORUM, L4_SERVICE, L4_HINT, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, DAEMON;
+ * others are ignored. Ids that the snapshot does not have are ignored. true when something that is shown changed its
+ * state (a verdict, a quorum, a fallback, a hint, a role, a floating address; not counters). */
 bool view_row(struct view *v, const struct msg_row *row, const union msg_any *m);
 /* view_here - a link came up (here) or went down. Nothing was heard from lbd-check yet: verdicts are unknown. */
 void view_here(struct view *v, const char *daemon, bool here);
+/* view_synced - the snapshot of a topic is complete: what lbd-ipvs said over an earlier link and did not repeat is not
+ * so any more. */
+void view_synced(struct view *v, const char *daemon);
 
 /* By row id; NULL for an id that the snapshot does not have. Borrowed until view_use. */
 const struct view_service *view_service(const struct view *v, uint32_t id);
@@ -89,6 +103,17 @@ const struct view_daemon *view_daemons(const struct view *v, unsigned *n_out);
 
 /* The verdict that counts: unknown when lbd-check is away for too long. */
 enum verdict view_verdict(const struct view *v, uint32_t server_id);
+/* What counts of a service or server now; NULL: unknown, or (view_hint) nothing is the matter. The hint of a server
+ * counts until lbd-ipvs has been away for too long, as do mark, loaded, fault and fallback of a service. */
+const struct view_service *view_quorum(const struct view *v, uint32_t service_id);
+const struct view_service *view_l4(const struct view *v, uint32_t service_id);
+const struct view_server *view_hint(const struct view *v, uint32_t server_id);
+/* Whether the fallback takes the clients: in layer 4 as lbd-ipvs says, in layer 7 while the quorum is not met. */
+bool view_fallback(const struct view *v, const struct service *s);
+/* view_note - what is out of the ordinary with a service, in one line: "fallback takes the clients; weight 100 of
+ * quorum 200". false, and "", when nothing is. */
+#define VIEW_NOTE 300
+bool view_note(const struct view *v, const struct service *s, char out[VIEW_NOTE]);
 enum server_state view_server_state(const struct view *v, const struct server *srv);
 /* How a service stands; tally_out may be NULL. Servers in all: their sum. */
 enum status view_service_status(
@@ -105,17 +130,22 @@ bool view_safe_to_power_off(const struct view *v, const struct server *srv);
 
 /* view_collect - blocking, for lbctl: ask the daemons. what: VIEW_ bits. A daemon that is away is no error
  * (view_daemons and unknown verdicts tell). wait: for each daemon. Returns 0 or the first fault of one that answers. */
-enum { VIEW_HEALTH = 1, VIEW_COUNTS = 2, VIEW_HA = 4, VIEW_DAEMONS = 8 };
+enum { VIEW_HEALTH = 1, VIEW_COUNTS = 2, VIEW_HA = 4, VIEW_DAEMONS = 8 }; /* HEALTH: layer 4 too */
 int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wait, struct err *err);
 
 /* view_json_row - the body of the API for one row: every field of the configuration, and for vips and rips
  * "status": {...}. No line end. view_json_status - only that object; false (nothing written) for other kinds.
  *
- * vip: {"state":"warn","colour":"yellow","word":"Degraded","servers":{"total":3,"up":2,"down":1,"drain":0,
- *       "halt":0,"unknown":0},"counters":{"connections":0,...}}
+ * vip: {"state":"warn","colour":"yellow","word":"Degraded","note":"","servers":{"total":3,"up":2,"warning":0,
+ *       "down":1,"drain":0,"halt":0,"unknown":0},
+ *       "quorum":{"met":true,"weight":200,"needed":1,"since":"2026-...Z"},"fallback":false,
+ *       "kernel":{"loaded":true,"mark":268435460,"fault":""},"counters":{"connections":0,...}}
+ *       "quorum" is null while nobody knows; "kernel" in layer 7 and while lbd-ipvs does not say; "mark" 0: none.
  * rip: {"state":"down","colour":"red","word":"Down","weight":100,"safe_to_power_off":false,
  *       "check":{"verdict":"down","reason":"refused"...,"text":"...","since":"2026-...Z","at":"...Z",
  *       "latency_us":212,"probes":7,"failed":3,"turns":1,"by":"lbd-check"},
+ *       "hint":{"what":"half_open","means":"connections to the server stay half open","text":"...",
+ *       "since":"..."} or null (layer 4),
  *       "order":{"state":"drain","weight":null,"since":"...","until":"...","who":"eve","from":"cli","why":""},
  *       "counters":{...}}; "order" is null when nothing was ordered. Times are null when unknown.
  * Names in "counters" are those of /metrics without the prefix; it is null when nobody counted. */

@@ -40,6 +40,8 @@ ask(struct collect *c, struct client *k, const char *daemon, unsigned what, stru
 		rc = client_call(k, MSG_STATUS, &none, on_row, c, c->wait, err);
 	if (rc == 0 && (what & VIEW_HEALTH) && strcmp(daemon, "lbd-check") == 0)
 		rc = subscribe(c, k, TOPIC_HEALTH, err);
+	if (rc == 0 && (what & VIEW_HEALTH) && strcmp(daemon, "lbd-ipvs") == 0)
+		rc = subscribe(c, k, TOPIC_L4, err);
 	if (rc == 0 && (what & VIEW_HA) && strcmp(daemon, "lbd-ha") == 0)
 		rc = subscribe(c, k, TOPIC_HA, err);
 	if (rc == 0 && (what & VIEW_COUNTS) &&
@@ -55,7 +57,7 @@ wanted_of(const char *daemon, unsigned what)
 {
 	unsigned w = what & VIEW_DAEMONS;
 
-	if (strcmp(daemon, "lbd-check") == 0)
+	if (strcmp(daemon, "lbd-check") == 0 || strcmp(daemon, "lbd-ipvs") == 0)
 		w |= what & VIEW_HEALTH;
 	if (strcmp(daemon, "lbd-ha") == 0)
 		w |= what & VIEW_HA;

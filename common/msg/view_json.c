@@ -47,17 +47,57 @@ put_counters(
 }
 
 static void
+put_quorum(const struct view *v, const struct service *s, struct buf *out)
+{
+	const struct view_service *q = view_quorum(v, s->id);
+
+	if (q == NULL) {
+		buf_puts(out, ",\"quorum\":null");
+		return;
+	}
+	buf_printf(out,
+	    ",\"quorum\":{\"met\":%s,\"weight\":%" PRIu64 ",\"needed\":%" PRIu32 ",\"since\":",
+	    q->quorum_met ? "true" : "false", q->quorum_weight, s->quorum);
+	view_json_time(out, q->quorum_since);
+	buf_puts(out, "}");
+}
+
+static void
+put_kernel(const struct view *v, const struct service *s, struct buf *out)
+{
+	const struct view_service *l4 = view_l4(v, s->id);
+
+	buf_printf(out, ",\"fallback\":%s,\"kernel\":", view_fallback(v, s) ? "true" : "false");
+	if (l4 == NULL || service_layer(s) != 4) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_printf(out,
+	    "{\"loaded\":%s,\"mark\":%" PRIu32 ",\"fault\":", l4->loaded ? "true" : "false",
+	    l4->mark);
+	view_json_text(out, l4->fault != NULL ? l4->fault : "");
+	buf_puts(out, "}");
+}
+
+static void
 put_service(const struct view *v, const struct service *s, struct buf *out)
 {
 	const struct view_service *now = view_service(v, s->id);
 	struct service_view t;
 	enum status st = view_service_status(v, s, &t);
+	char note[VIEW_NOTE];
 
-	buf_printf(out, "{\"state\":\"%s\",\"colour\":\"%s\",\"word\":\"%s\"", status_class(st),
-	    status_colour(st), status_word(st, &t));
 	buf_printf(out,
-	    ",\"servers\":{\"total\":%u,\"up\":%u,\"down\":%u,\"drain\":%u,\"halt\":%u,\"unknown\":%u}",
-	    t.up + t.down + t.drain + t.halt + t.unknown, t.up, t.down, t.drain, t.halt, t.unknown);
+	    "{\"state\":\"%s\",\"colour\":\"%s\",\"word\":\"%s\",\"note\":", status_class(st),
+	    status_colour(st), status_word(st, &t));
+	(void)view_note(v, s, note);
+	view_json_text(out, note);
+	buf_printf(out,
+	    ",\"servers\":{\"total\":%u,\"up\":%u,\"warning\":%u,\"down\":%u,\"drain\":%u,\"halt\":%u,"
+	    "\"unknown\":%u}",
+	    service_servers(&t), t.up, t.warn, t.down, t.drain, t.halt, t.unknown);
+	put_quorum(v, s, out);
+	put_kernel(v, s, out);
 	put_counters(out, now != NULL && now->counted, service_counters, service_counters_n,
 	    now != NULL ? &now->counts : NULL);
 	buf_puts(out, "}");
@@ -85,6 +125,26 @@ put_check(
 	    ",\"turns\":%u,\"by\":\"lbd-check\"}",
 	    now != NULL ? now->latency_us : 0, now != NULL ? now->probes : 0,
 	    now != NULL ? now->failed : 0, now != NULL ? now->turns : 0);
+}
+
+static void
+put_hint(const struct view_server *h, struct buf *out)
+{
+	unsigned what = h != NULL && h->hint < FINDINGS ? h->hint : FINDING_none;
+
+	if (h == NULL) {
+		buf_puts(out, ",\"hint\":null");
+		return;
+	}
+	buf_puts(out, ",\"hint\":{\"what\":");
+	view_json_text(out, finding_name[what] != NULL ? finding_name[what] : "");
+	buf_puts(out, ",\"means\":");
+	view_json_text(out, finding_text[what] != NULL ? finding_text[what] : "");
+	buf_puts(out, ",\"text\":");
+	view_json_text(out, h->hint_text != NULL ? h->hint_text : "");
+	buf_puts(out, ",\"since\":");
+	view_json_time(out, h->hint_since);
+	buf_puts(out, "}");
 }
 
 void
@@ -130,6 +190,7 @@ put_server(const struct view *v, const struct server *srv, struct buf *out)
 	    server_token(st), status_colour(server_status(st)), server_word(st),
 	    snapshot_weight(v->snap, srv), view_safe_to_power_off(v, srv) ? "true" : "false");
 	put_check(v, srv, now, out);
+	put_hint(view_hint(v, srv->id), out);
 	put_order(snapshot_admin(v->snap, srv->id), out);
 	put_counters(out, now != NULL && now->counted, server_counters, server_counters_n,
 	    now != NULL ? &now->counts : NULL);

@@ -4,6 +4,11 @@
 
 #include "msg/view.h"
 
+/* A daemon whose words count only while it is there. */
+struct view_source {
+	bool here, known; /* linked now; was ever */
+	mono_t left_at;
+};
 struct view {
 	struct snapshot *snap; /* NULL before view_use */
 	mono_t now;
@@ -14,8 +19,16 @@ struct view {
 	struct view_floating *floating; /* in order of address */
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
-	bool check_here, check_known; /* lbd-check is linked now; was ever */
-	mono_t check_left_at;
+	struct view_source check, ipvs;
+	uint16_t l4_turn; /* goes up with each link to lbd-ipvs */
 };
+
+bool view_fresh(const struct view *v, const struct view_source *s);
+/* view_l4.c */
+bool view_on_quorum(struct view *v, const struct msg_quorum *m);
+bool view_on_l4_service(struct view *v, const struct msg_l4_service *m);
+bool view_on_l4_hint(struct view *v, const struct msg_l4_hint *m);
+/* text of a message kept: *slot is freed and set; NULL for "" */
+void view_keep_text(char **slot, struct span text);
 
 #endif

@@ -21,6 +21,7 @@ struct server_row {
 };
 static const struct server_row server_rows[] = {
 	[SRV_UP] = { "up", "Healthy", ST_OK },
+	[SRV_WARN] = { "warning", "Warning", ST_WARN },
 	[SRV_DOWN] = { "down", "Down", ST_DOWN },
 	[SRV_DRAIN] = { "drain", "Offline (drain)", ST_OFF },
 	[SRV_HALT] = { "halt", "Offline (halt)", ST_OFF },
@@ -42,30 +43,58 @@ server_row(enum server_state s)
 }
 
 enum server_state
-server_state(const struct admin *a, enum verdict v)
+server_state(const struct admin *a, enum verdict v, bool hint)
 {
 	if (a != NULL && a->state == admin_state_halt)
 		return SRV_HALT;
 	if (a != NULL && a->state == admin_state_drain)
 		return SRV_DRAIN;
-	return v == VERDICT_UP ? SRV_UP : v == VERDICT_DOWN ? SRV_DOWN : SRV_UNKNOWN;
+	if (v == VERDICT_UP)
+		return hint ? SRV_WARN : SRV_UP;
+	return v == VERDICT_DOWN ? SRV_DOWN : SRV_UNKNOWN;
+}
+
+/* Servers that no operator took out. */
+static unsigned
+in_service(const struct service_view *v)
+{
+	return v->up + v->warn + v->down + v->unknown;
+}
+
+unsigned
+service_servers(const struct service_view *v)
+{
+	return in_service(v) + v->drain + v->halt;
 }
 
 /* Only servers that no operator took out decide between green, yellow and red. */
-enum status
-service_status(bool enabled, const struct service_view *v)
+static enum status
+status_by_servers(const struct service_view *v)
 {
-	unsigned in = v->up + v->down + v->unknown;
+	unsigned in = in_service(v);
 
-	if (!enabled)
-		return ST_OFF;
 	if (in == 0)
 		return v->drain + v->halt > 0 ? ST_OFF : ST_UNK;
 	if (v->down == in)
 		return ST_DOWN;
-	if (v->down > 0)
+	if (v->down + v->warn > 0)
 		return ST_WARN;
 	return v->unknown > 0 ? ST_UNK : ST_OK;
+}
+
+enum status
+service_status(bool enabled, const struct service_view *v)
+{
+	enum status st;
+
+	if (!enabled)
+		return ST_OFF;
+	if (v->fault)
+		return ST_DOWN;
+	st = status_by_servers(v);
+	if ((v->no_quorum || v->fallback) && in_service(v) > 0 && (st == ST_OK || st == ST_UNK))
+		return ST_WARN;
+	return st;
 }
 
 enum status
@@ -86,16 +115,31 @@ status_colour(enum status s)
 	return status_row(s)->colour;
 }
 
+static const char *
+off_word(const struct service_view *v)
+{
+	if (in_service(v) == 0 && v->drain > 0 && v->halt == 0)
+		return server_rows[SRV_DRAIN].word;
+	if (in_service(v) == 0 && v->halt > 0 && v->drain == 0)
+		return server_rows[SRV_HALT].word;
+	return status_row(ST_OFF)->word;
+}
+
 const char *
 status_word(enum status s, const struct service_view *v)
 {
-	if (s == ST_OFF && v != NULL && v->up + v->down + v->unknown == 0 &&
-	    v->drain + v->halt > 0) {
-		if (v->halt == 0)
-			return server_rows[SRV_DRAIN].word;
-		if (v->drain == 0)
-			return server_rows[SRV_HALT].word;
-	}
+	if (v == NULL)
+		return status_row(s)->word;
+	if (s == ST_OFF)
+		return off_word(v);
+	if (s == ST_DOWN && v->fault)
+		return "Not in force";
+	if (s == ST_DOWN && v->fallback)
+		return "Down (fallback)";
+	if (s == ST_WARN && v->fallback)
+		return "Fallback";
+	if (s == ST_WARN && v->no_quorum)
+		return "No quorum";
 	return status_row(s)->word;
 }
 

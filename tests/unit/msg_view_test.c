@@ -227,15 +227,16 @@ test_status_objects(void **state)
 	(void)health("web/b", VERDICT_DOWN, "refused");
 	assert_true(view_json_status(view, object_of(KIND_service), vip("web"), &out));
 	assert_string_equal(buf_text(&out),
-	    "{\"state\":\"warn\",\"colour\":\"yellow\",\"word\":\"Degraded\",\"servers\":{\"total\":2,\"up\":1,"
-	    "\"down\":1,\"drain\":0,\"halt\":0,\"unknown\":0},\"counters\":null}");
+	    "{\"state\":\"warn\",\"colour\":\"yellow\",\"word\":\"Degraded\",\"note\":\"\","
+	    "\"servers\":{\"total\":2,\"up\":1,\"warning\":0,\"down\":1,\"drain\":0,\"halt\":0,\"unknown\":0},"
+	    "\"quorum\":null,\"fallback\":false,\"kernel\":null,\"counters\":null}");
 	out.len = 0;
 	assert_true(view_json_status(view, object_of(KIND_server), rip("web/a"), &out));
 	assert_string_equal(buf_text(&out),
 	    "{\"state\":\"up\",\"colour\":\"green\",\"word\":\"Healthy\",\"weight\":100,\"safe_to_power_off\":false,"
 	    "\"check\":{\"verdict\":\"up\",\"reason\":\"ok\",\"text\":\"said \\\"ok\\\"\\n\","
 	    "\"since\":\"2026-01-01T00:00:00Z\",\"at\":\"2026-01-01T00:00:01Z\",\"latency_us\":212,\"probes\":7,"
-	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"order\":null,\"counters\":null}");
+	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"hint\":null,\"order\":null,\"counters\":null}");
 	out.len = 0;
 	assert_false(view_json_status(
 	    view, object_of(KIND_setting), snapshot_setting(view_snapshot(view)), &out));
@@ -263,6 +264,165 @@ test_totals(void **state)
 	assert_int_equal(t.conns, 4);
 }
 
+static bool
+quorum(const char *name, bool met, uint64_t weight)
+{
+	union msg_any m = { .quorum = { .service = vip(name)->id,
+				.met = met,
+				.weight = weight,
+				.since = 1767225600 } };
+
+	return view_row(view, msg_row(MSG_QUORUM), &m);
+}
+
+static bool
+carried(const char *name, bool loaded, bool fallback, const char *fault)
+{
+	union msg_any m = { .l4_service = { .service = vip(name)->id,
+				.loaded = loaded,
+				.fallback = fallback,
+				.mark = 268435460,
+				.fault = SPAN(fault) } };
+
+	return view_row(view, msg_row(MSG_L4_SERVICE), &m);
+}
+
+static bool
+hint(const char *path, unsigned what, const char *text)
+{
+	union msg_any m = { .l4_hint = { .server = rip(path)->id,
+				.what = (uint16_t)what,
+				.since = 1767225600,
+				.text = SPAN(text) } };
+
+	return view_row(view, msg_row(MSG_L4_HINT), &m);
+}
+
+/* A store with a service of layer 4, both daemons here, and its servers up. */
+static int
+begin_l4(void **state)
+{
+	struct snapshot *s;
+
+	if (begin(state) != 0)
+		return -1;
+	assert_good(edit("create vip four address=192.0.2.4 ports=80 mode=nat fallback=10.0.0.9; "
+			 "create rip four/a address=10.0.0.1; create rip four/b address=10.0.0.2; "
+			 "set vip web fallback=sorry.example quorum=150"));
+	s = load();
+	view_use(view, s);
+	snapshot_unref(s);
+	view_here(view, "lbd-check", true);
+	view_here(view, "lbd-ipvs", true);
+	(void)health("four/a", VERDICT_UP, "ok");
+	(void)health("four/b", VERDICT_UP, "ok");
+	(void)health("web/a", VERDICT_UP, "ok");
+	return 0;
+}
+
+static void
+test_quorum_and_fallback(void **state)
+{
+	struct service_view t;
+	char note[VIEW_NOTE];
+
+	(void)state;
+	(void)health("web/b", VERDICT_UP, "ok");
+	assert_null(view_quorum(view, vip("web")->id));
+	assert_true(quorum("web", true, 200));
+	assert_false(quorum("web", true, 200));
+	assert_int_equal(view_service_status(view, vip("web"), NULL), ST_OK);
+	assert_false(view_note(view, vip("web"), note));
+	assert_true(quorum("web", false, 100));
+	assert_true(view_fallback(view, vip("web"))); /* layer 7: while the quorum is not met */
+	assert_int_equal(view_service_status(view, vip("web"), &t), ST_WARN);
+	assert_string_equal(status_word(ST_WARN, &t), "Fallback");
+	assert_true(view_note(view, vip("web"), note));
+	assert_string_equal(
+	    note, "the fallback sorry.example takes the clients; no quorum: weight 100 of 150");
+	assert_true(quorum("four", false, 0)); /* layer 4: as lbd-ipvs says */
+	assert_false(view_fallback(view, vip("four")));
+	assert_true(carried("four", true, true, ""));
+	assert_true(view_fallback(view, vip("four")));
+	view_here(view, "lbd-check", false);
+	view_clock(view, DUR_S(100) + VIEW_STALE + 1);
+	assert_null(view_quorum(view, vip("web")->id));
+	assert_false(view_fallback(view, vip("web")));
+}
+
+static void
+test_what_the_kernel_does_not_carry_is_red(void **state)
+{
+	struct buf out = { 0 };
+	struct service_view t;
+
+	(void)state;
+	assert_true(carried("four", true, false, ""));
+	assert_false(carried("four", true, false, ""));
+	assert_int_equal(view_service_status(view, vip("four"), NULL), ST_OK);
+	assert_true(carried("four", false, false, "no module ip_vs_mh"));
+	assert_int_equal(view_service_status(view, vip("four"), &t), ST_DOWN);
+	assert_string_equal(status_word(ST_DOWN, &t), "Not in force");
+	assert_true(view_json_status(view, object_of(KIND_service), vip("four"), &out));
+	assert_non_null(strstr(
+	    buf_text(&out), "\"note\":\"the kernel does not carry it: no module ip_vs_mh\""));
+	assert_non_null(strstr(buf_text(&out),
+	    "\"fallback\":false,\"kernel\":{\"loaded\":false,\"mark\":268435460,"
+	    "\"fault\":\"no module ip_vs_mh\"}"));
+	buf_fini(&out);
+	assert_true(carried("four", false, false, "")); /* not layer 4 any more */
+	assert_null(view_l4(view, vip("four")->id));
+	assert_false(carried("four", false, false, ""));
+}
+
+static void
+test_hints_make_a_server_yellow(void **state)
+{
+	struct buf out = { 0 };
+	struct view_totals t;
+
+	(void)state;
+	assert_true(hint("four/a", FINDING_half_open, "12 of 12 half open"));
+	assert_false(hint("four/a", FINDING_half_open, "13 of 13 half open"));
+	assert_int_equal(view_server_state(view, rip("four/a")), SRV_WARN);
+	assert_int_equal(view_service_status(view, vip("four"), NULL), ST_WARN);
+	view_totals(view, &t);
+	assert_int_equal(t.servers[SRV_WARN], 1);
+	assert_true(view_json_status(view, object_of(KIND_server), rip("four/a"), &out));
+	assert_non_null(strstr(buf_text(&out),
+	    "\"hint\":{\"what\":\"half_open\",\"means\":\"connections to the server stay half open\","
+	    "\"text\":\"13 of 13 half open\",\"since\":\"2026-01-01T00:00:00Z\"}"));
+	assert_non_null(strstr(buf_text(&out), "{\"state\":\"warning\",\"colour\":\"yellow\""));
+	buf_fini(&out);
+	assert_true(hint("four/a", FINDING_none, ""));
+	assert_int_equal(view_server_state(view, rip("four/a")), SRV_UP);
+}
+
+/* What is not said again after a restart is not so any more; until then, and for a while without lbd-ipvs, it is. */
+static void
+test_a_new_link_sweeps(void **state)
+{
+	(void)state;
+	(void)hint("four/a", FINDING_half_open, "x");
+	(void)hint("four/b", FINDING_half_open, "y");
+	(void)carried("four", false, true, "fault");
+	view_here(view, "lbd-ipvs", false);
+	view_clock(view, DUR_S(100) + VIEW_STALE);
+	assert_non_null(view_hint(view, rip("four/a")->id));
+	view_clock(view, DUR_S(100) + VIEW_STALE + 1);
+	assert_null(view_hint(view, rip("four/a")->id));
+	assert_null(view_l4(view, vip("four")->id));
+	view_here(view, "lbd-ipvs", true);
+	assert_non_null(view_hint(view, rip("four/a")->id));
+	assert_false(hint("four/b", FINDING_half_open, "y"));
+	view_synced(view, "lbd-check");
+	assert_non_null(view_hint(view, rip("four/a")->id));
+	view_synced(view, "lbd-ipvs");
+	assert_null(view_hint(view, rip("four/a")->id));
+	assert_non_null(view_hint(view, rip("four/b")->id));
+	assert_null(view_l4(view, vip("four")->id));
+}
+
 int
 main(void)
 {
@@ -276,6 +436,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_floating_addresses_come_and_go, begin, end),
 		cmocka_unit_test_setup_teardown(test_status_objects, begin, end),
 		cmocka_unit_test_setup_teardown(test_totals, begin, end),
+		cmocka_unit_test_setup_teardown(test_quorum_and_fallback, begin_l4, end),
+		cmocka_unit_test_setup_teardown(
+		    test_what_the_kernel_does_not_carry_is_red, begin_l4, end),
+		cmocka_unit_test_setup_teardown(test_hints_make_a_server_yellow, begin_l4, end),
+		cmocka_unit_test_setup_teardown(test_a_new_link_sweeps, begin_l4, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

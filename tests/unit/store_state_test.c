@@ -23,14 +23,29 @@ test_order_wins_over_verdict(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct admin a = { .state = (uint8_t)rows[i].order };
-		enum server_state s = server_state(&a, rows[i].v);
+		enum server_state s = server_state(&a, rows[i].v, false);
 
 		assert_int_equal(s, rows[i].want);
 		assert_string_equal(server_word(s), rows[i].word);
 		assert_string_equal(server_token(s), rows[i].token);
 		assert_string_equal(status_class(server_status(s)), rows[i].class);
 	}
-	assert_int_equal(server_state(NULL, VERDICT_UP), SRV_UP);
+	assert_int_equal(server_state(NULL, VERDICT_UP, false), SRV_UP);
+}
+
+/* S203: what connections betray makes a fit server yellow, and says nothing of another. */
+static void
+test_hint(void **state)
+{
+	struct admin drained = { .state = admin_state_drain };
+
+	(void)state;
+	assert_int_equal(server_state(NULL, VERDICT_UP, true), SRV_WARN);
+	assert_int_equal(server_state(NULL, VERDICT_DOWN, true), SRV_DOWN);
+	assert_int_equal(server_state(NULL, VERDICT_UNKNOWN, true), SRV_UNKNOWN);
+	assert_int_equal(server_state(&drained, VERDICT_UP, true), SRV_DRAIN);
+	assert_string_equal(server_token(SRV_WARN), "warning");
+	assert_string_equal(status_colour(server_status(SRV_WARN)), "yellow");
 }
 
 static void
@@ -54,6 +69,22 @@ test_service(void **state)
 		{ true, { 0 }, ST_UNK, "Unknown", "grey" },
 		{ true, { .unknown = 2 }, ST_UNK, "Unknown", "grey" },
 		{ true, { .up = 1, .unknown = 1 }, ST_UNK, "Unknown", "grey" },
+		{ true, { .up = 2, .warn = 1 }, ST_WARN, "Degraded", "yellow" },
+		{ true, { .warn = 2 }, ST_WARN, "Degraded", "yellow" },
+		{ true, { .down = 1, .warn = 1 }, ST_WARN, "Degraded", "yellow" },
+		{ true, { .up = 2, .no_quorum = true }, ST_WARN, "No quorum", "yellow" },
+		{ true, { .unknown = 2, .no_quorum = true }, ST_WARN, "No quorum", "yellow" },
+		{ true, { .up = 1, .down = 1, .no_quorum = true }, ST_WARN, "No quorum", "yellow" },
+		{ true, { .up = 1, .down = 1, .no_quorum = true, .fallback = true }, ST_WARN,
+		    "Fallback", "yellow" },
+		{ true, { .down = 2, .no_quorum = true }, ST_DOWN, "Down", "red" },
+		{ true, { .down = 2, .no_quorum = true, .fallback = true }, ST_DOWN,
+		    "Down (fallback)", "red" },
+		{ true, { .drain = 2, .no_quorum = true, .fallback = true }, ST_OFF,
+		    "Offline (drain)", "blue" },
+		{ true, { .no_quorum = true }, ST_UNK, "Unknown", "grey" },
+		{ true, { .up = 2, .fault = true }, ST_DOWN, "Not in force", "red" },
+		{ false, { .up = 2, .fault = true }, ST_OFF, "Offline", "blue" },
 		{ false, { .up = 2 }, ST_OFF, "Offline", "blue" },
 		{ false, { .up = 2, .halt = 1 }, ST_OFF, "Offline", "blue" },
 	};
@@ -73,6 +104,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_wins_over_verdict),
+		cmocka_unit_test(test_hint),
 		cmocka_unit_test(test_service),
 	};
 
