@@ -1,15 +1,13 @@
 /* Whole files: apply, diff, validate, export. apply creates or replaces what the file holds and, with --prune, deletes
  * what it leaves out; diff and validate are the same road, ending before anything is written. */
 #include "prune.h"
+#include "scratch.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The file and, with --prune, the deletions of what it leaves out. */
 static int
@@ -150,21 +148,6 @@ cmd_diff(struct ctl *c, struct err *err)
 
 /* ---- validate --------------------------------------------------------------------------------------------------- */
 
-/* An empty store of our own, in a folder that goes away with it. */
-static void
-remove_folder(const char *dir)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-
-	while (d != NULL && (e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(dirfd(d), e->d_name, 0);
-	if (d != NULL)
-		(void)closedir(d);
-	(void)rmdir(dir);
-}
-
 /* A reference to a secret ("@3") means something only in the store that it comes from: any secret stands for it. */
 static void
 stand_in_for_secrets(const struct doc *d)
@@ -184,37 +167,17 @@ stand_in_for_secrets(const struct doc *d)
 	}
 }
 
-static int
-validate_in(const char *dir, const struct doc *d, struct err *err)
-{
-	struct commit_info info = { .who = "validate", .origin = "cli", .dry_run = true };
-	struct store *st = NULL;
-	int rc = store_open(dir, STORE_WRITE, &st, err);
-
-	if (rc == 0)
-		rc = store_edit(st, d, &info, NULL, err);
-	store_close(st);
-	return rc;
-}
-
 int
 cmd_validate(struct ctl *c, struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
-	char dir[300];
 	struct doc d;
 	int rc;
 
-	(void)snprintf(
-	    dir, sizeof(dir), "%s/lbctl-XXXXXX", tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
 	doc_init(&d);
 	rc = input_doc(c, DOC_REPLACE, &d, err);
-	if (rc == 0 && mkdtemp(dir) == NULL) {
-		rc = err_set(err, -errno, "%s: %s", dir, strerror(errno));
-	} else if (rc == 0) {
+	if (rc == 0) {
 		stand_in_for_secrets(&d);
-		rc = validate_in(dir, &d, err);
-		remove_folder(dir);
+		rc = scratch_check(&d, NULL, err);
 	}
 	if (rc == 0)
 		ctl_note(c, "%u object%s, all allowed", d.n, d.n == 1 ? "" : "s");
