@@ -83,7 +83,8 @@ $(BUILD)/tests/unit/%.o: CPPFLAGS += -I.
 
 # tests/fuzz/NAME_fuzz.c, built by clang with libFuzzer and sanitizers together with the sources it reads.
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_SRC := $(SRC_lib) $(filter-out %/main.c,$(foreach p,$(PROGRAMS),$(filter-out lbctl/%,$(SRC_$(p)))))
+FUZZ_SRC := $(SRC_lib) $(filter-out %/main.c,$(foreach p,$(PROGRAMS),$(filter-out lbctl/%,$(SRC_$(p))))) \
+            $(filter-out %/cmd_import.c,$(wildcard lbctl/import/*.c))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ_SAN := -g -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all
 $(BUILD)/fuzz/obj/%.o: %.c
