@@ -149,9 +149,10 @@ check_rules(struct import *im, struct err *err)
 
 		if (n == REFUSED_MAX || r == NULL || r->left_out) {
 			*err = why;
-			return err_prefix(err,
-			    n < REFUSED_MAX ? "" : "more than %d rows are refused, the last: ",
-			    REFUSED_MAX);
+			if (n == REFUSED_MAX)
+				(void)err_prefix(
+				    err, "more than %d rows are refused, the last: ", REFUSED_MAX);
+			return err->code;
 		}
 		import_say(im, r->at, NOT_TAKEN, why.object, "left out: %s", reason(&why));
 		r->left_out = true;

@@ -44,6 +44,10 @@ struct dir {
 	const char *what; /* as it stands in the file, for the report */
 };
 
+static const struct ld_common nothing_said = {
+	.checktimeout = -1, .negotiatetimeout = -1, .interval = -1, .failures = -1, .quiescent = -1
+};
+
 static void
 say(struct reader *r, const struct dir *d, enum taken how, const char *why)
 {
@@ -80,7 +84,7 @@ on_virtual(struct reader *r, const struct dir *d)
 	r->skip = false;
 	end.hi = end.lo;
 	vs->last_real = &vs->reals;
-	vs->v.own = (struct ld_common){ -1, -1, -1, -1, -1, { { NULL } } };
+	vs->v.own = nothing_said;
 	vs->v.port = end.port;
 	vs->v.protocol = end.port == 53 ? "udp" : "tcp";
 	vs->v.s->mark = mark;
@@ -575,7 +579,7 @@ import_ldirectord(struct import *im, const char *text, size_t len, struct err *e
 	int rc = 0;
 
 	r.last = &r.first;
-	r.global = (struct ld_common){ -1, -1, -1, -1, -1, { { NULL } } };
+	r.global = nothing_said;
 	while (rc == 0 && p < end) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = nl != NULL ? (size_t)(nl - p) : (size_t)(end - p);
