@@ -1,7 +1,12 @@
 /* Questions and requests to the data plane and to lbd-check about one thing: connections, persistence entries, counters at
- * zero, a probe now. Each asks the daemon that knows; when it does not run the exit code is 6. */
+ * zero, a probe now. Each asks the daemon that knows; when it does not run the exit code is 6.
+ *
+ * Filters go along with the question. The kernel's side (lbd-ipvs) does them all; what the proxy leaves over is done
+ * here. Connections of layer 4 that stay half open say what is wrong with a server, so "conns" says it too. */
 #include "ctl.h"
 
+#include "base/mem.h"
+#include "base/must.h"
 #include "msg/client.h"
 
 #include <ctype.h>
@@ -10,35 +15,60 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const data_plane[] = { "lbd-proxy", "lbd-ipvs" };
+enum { PROXY, KERNEL };
+static const char *const data_plane[] = { [PROXY] = "lbd-proxy", [KERNEL] = "lbd-ipvs" };
+#define LONG_ANSWER DUR_S(120) /* the kernel's list may be long, and all of it filtered out */
 
+struct half { /* connections of a server */
+	uint32_t server, half, all;
+};
 struct ask {
 	struct ctl *c;
 	struct table *t;
-	unsigned most;
+	unsigned most, daemon; /* daemon: who answers */
+	uint32_t half_n;
+	struct half *half; /* in order of server */
 };
 
-/* The service that an optional first argument names; 0 is all. */
+/* The service or the server that an optional first argument names; 0 is all. */
 static int
-service_id(struct ctl *c, uint32_t *out, struct err *err)
+chosen(struct ctl *c, uint32_t *service, uint32_t *server, struct err *err)
 {
+	bool one = c->argc > 0 && server != NULL && strchr(c->argv[0], '/') != NULL;
 	struct picked rows;
 	int rc = ctl_load(c, err);
 
-	*out = 0;
+	*service = 0;
 	if (rc != 0 || c->argc == 0)
 		return rc;
-	rc = pick_rows(c, object_of(KIND_service), 1, c->argv, &rows, err);
+	rc = pick_rows(c, object_of(one ? KIND_server : KIND_service), 1, c->argv, &rows, err);
 	if (rc == 0 && rows.n != 1)
-		return err_set(err, ERR_USAGE, "%s: one service at a time", c->cmd->name);
-	if (rc == 0)
-		*out = ((const struct service *)rows.row[0])->id;
+		return err_set(err, ERR_USAGE, "%s: one %s at a time", c->cmd->name,
+		    one ? "server" : "service");
+	if (rc == 0 && one)
+		*server = ((const struct server *)rows.row[0])->id;
+	else if (rc == 0)
+		*service = ((const struct service *)rows.row[0])->id;
 	return rc;
+}
+
+/* --client, --state, -n and the argument, as the daemons take them. */
+static int
+selected(struct ctl *c, struct ask *a, struct msg_select *ask, struct err *err)
+{
+	a->c = c;
+	a->most = GIVEN(c, number) ? (unsigned)c->num[OPT_number] : 0;
+	ask->most = a->most;
+	if (GIVEN(c, client))
+		ask->client = SPAN(c->opt[OPT_client]);
+	if (GIVEN(c, state))
+		ask->state = SPAN(c->opt[OPT_state]);
+	return chosen(c, &ask->service, &ask->server, err);
 }
 
 /* The same request to every daemon of the data plane that runs; all away is ERR_AWAY. */
 static int
-ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_fn fn, void *arg,
+ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_fn fn, struct ask *a,
     struct err *err)
 {
 	unsigned i, answered = 0;
@@ -59,7 +89,12 @@ ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_f
 			continue;
 		}
 		answered++;
-		rc = client_call(k, number, payload, fn, arg, CTL_ANSWER, err);
+		if (a != NULL)
+			a->daemon = i;
+		rc = client_call(k, number, payload, fn, a,
+		    GIVEN(c, timeout) ? DUR_MS(c->num[OPT_timeout])
+				      : (i == KERNEL ? LONG_ANSWER : CTL_ANSWER),
+		    err);
 		client_close(k);
 	}
 	return rc == 0 && answered == 0 ? last : rc;
@@ -83,27 +118,64 @@ put_span(struct table *t, unsigned col, struct span s)
 	table_text(t, col, text);
 }
 
+/* The address of "10.0.0.1:80", "[fd00::1]:80", "10.0.0.1" or "10.0.0.0/8". */
 static bool
-client_wanted(const struct ctl *c, struct span s)
+address_of(struct span s, struct addr *out)
 {
-	const char *want = c->opt[OPT_client];
-	size_t n = want != NULL ? strlen(want) : 0;
+	char text[ADDR_TEXT + 8], *p = text, *end;
 
-	/* an address with or without its port, or a whole cookie */
-	return want == NULL ||
-	       (s.len >= n && memcmp(s.p, want, n) == 0 && (s.len == n || s.p[n] == ':')) ||
-	       (s.len > n + 2 && s.p[0] == '[' && memcmp(s.p + 1, want, n) == 0 &&
-		   s.p[n + 1] == ']');
+	if (s.len >= sizeof(text))
+		return false;
+	span_text(s, text, sizeof(text));
+	if (*p == '[') {
+		p++;
+		p[strcspn(p, "]")] = '\0';
+	} else if ((end = strchr(p, ':')) != NULL && strchr(end + 1, ':') == NULL) {
+		*end = '\0';
+	}
+	return addr_parse(p, ADDR_NET, out) == 0 && out->family != 0;
+}
+
+static bool
+client_wanted(const struct ask *a, struct span s)
+{
+	const char *want = a->c->opt[OPT_client];
+	struct addr net, is;
+	size_t n;
+
+	if (want == NULL || a->daemon == KERNEL)
+		return true;
+	if (addr_parse(want, ADDR_NET, &net) == 0 && address_of(s, &is))
+		return addr_contains(&net, &is);
+	/* with its port, or a whole cookie */
+	n = strlen(want);
+	return s.len == n && memcmp(s.p, want, n) == 0;
 }
 
 /* ---- conns ----------------------------------------------------------------------------------------------------------- */
 
-enum { C_VIP, C_RIP, C_CLIENT, C_STATE, C_AGE, C_IDLE, C_IN, C_OUT, C_REQUESTS, C_VIRTUAL, C_REAL };
+enum {
+	C_VIP,
+	C_RIP,
+	C_PROTOCOL,
+	C_CLIENT,
+	C_STATE,
+	C_LEFT,
+	C_AGE,
+	C_IDLE,
+	C_IN,
+	C_OUT,
+	C_REQUESTS,
+	C_VIRTUAL,
+	C_REAL
+};
 static const struct column conn_columns[] = {
 	[C_VIP] = { "vip", NULL, COL_TEXT, COL_SHOW },
 	[C_RIP] = { "rip", NULL, COL_TEXT, COL_SHOW },
+	[C_PROTOCOL] = { "protocol", "proto", COL_TEXT, COL_SHOW },
 	[C_CLIENT] = { "client", NULL, COL_TEXT, COL_SHOW },
 	[C_STATE] = { "state", NULL, COL_TEXT, COL_SHOW },
+	[C_LEFT] = { "left", NULL, COL_DUR_US, COL_SHOW },
 	[C_AGE] = { "age", NULL, COL_DUR_US, COL_SHOW },
 	[C_IDLE] = { "idle", NULL, COL_DUR_US, COL_SHOW },
 	[C_IN] = { "bytes_in", "in", COL_BYTES, COL_SHOW },
@@ -113,6 +185,75 @@ static const struct column conn_columns[] = {
 	[C_REAL] = { "real", NULL, COL_TEXT, COL_WIDE },
 };
 
+/* What only one of the two knows stays absent with the other. */
+static void
+put_kernel_or_proxy(struct ask *a, const struct msg_conn *k)
+{
+	struct table *t = a->t;
+
+	if (a->daemon == KERNEL) {
+		put_span(t, C_PROTOCOL, k->protocol);
+		table_num(t, C_LEFT, (double)k->left);
+		return;
+	}
+	if (k->protocol.len > 0)
+		put_span(t, C_PROTOCOL, k->protocol);
+	table_num(t, C_AGE, (double)k->age);
+	table_num(t, C_IDLE, (double)k->idle);
+	table_num(t, C_IN, (double)k->bytes_in);
+	table_num(t, C_OUT, (double)k->bytes_out);
+	table_num(t, C_REQUESTS, (double)k->requests);
+}
+
+#define SYN_RECV_S 60 /* the kernel forgets a half-open connection so long after its last packet */
+#define HALF_OPEN_S 4 /* a handshake that takes longer is in trouble */
+
+static void
+count_half(struct ask *a, const struct msg_conn *k, const char *state)
+{
+	uint32_t i;
+
+	if (a->daemon != KERNEL || k->server == 0 || k->protocol.len != 3 ||
+	    memcmp(k->protocol.p, "TCP", 3) != 0)
+		return;
+	for (i = a->half_n; i > 0 && a->half[i - 1].server > k->server; i--)
+		;
+	if (i == 0 || a->half[i - 1].server != k->server) {
+		a->half = mem_grow(a->half, (a->half_n + 1) * sizeof(*a->half));
+		memmove(a->half + i + 1, a->half + i, (a->half_n - i) * sizeof(*a->half));
+		a->half[i] = (struct half){ .server = k->server };
+		a->half_n++;
+		i++;
+	}
+	a->half[i - 1].all++;
+	a->half[i - 1].half +=
+	    strcmp(state, "SYN_RECV") == 0 && k->left <= (uint64_t)DUR_S(SYN_RECV_S - HALF_OPEN_S);
+}
+
+/* S203, S204: what it means depends on the way to the server. */
+static void
+warn_half(struct ctl *c, const struct half *h)
+{
+	const struct server *srv = snapshot_find(c->snap, KIND_server, h->server);
+	const struct service *s =
+	    srv != NULL ? snapshot_find(c->snap, KIND_service, srv->vip) : NULL;
+	bool nat = s != NULL && (srv->forward == forward_nat ||
+				    (srv->forward == forward_service && s->mode == mode_nat));
+	bool snat = s != NULL && srv->forward == forward_service && s->mode == mode_snat;
+	char path[160];
+
+	if (s == NULL || h->half * 2 < h->all || h->half == 0)
+		return;
+	(void)snapshot_path(c->snap, KIND_server, h->server, path);
+	ctl_note(c,
+	    "%s: %u of %u connections stay in SYN_RECV. Likely: %s%s%s. See: lbctl diagnose %s",
+	    path, h->half, h->all,
+	    finding_text[nat	? FINDING_gateway
+			 : snat ? FINDING_unreachable
+				: FINDING_arp_answers],
+	    nat || snat ? "" : "; or ", nat || snat ? "" : finding_text[FINDING_no_vip], s->name);
+}
+
 static int
 on_conn(void *arg, const struct msg_row *row, const union msg_any *m)
 {
@@ -120,38 +261,39 @@ on_conn(void *arg, const struct msg_row *row, const union msg_any *m)
 	const struct msg_conn *k = &m->conn;
 	char state[40];
 
-	if (row->number != MSG_CONN || !client_wanted(a->c, k->client) ||
+	if (row->number != MSG_CONN || !client_wanted(a, k->client) ||
 	    (a->most != 0 && table_rows(a->t) >= a->most))
 		return 0;
 	span_text(k->state, state, sizeof(state));
 	if (GIVEN(a->c, state) && strcasecmp(state, a->c->opt[OPT_state]) != 0)
 		return 0;
+	count_half(a, k, state);
 	table_row(a->t);
 	put_name(a->c, a->t, C_VIP, KIND_service, k->service);
 	put_name(a->c, a->t, C_RIP, KIND_server, k->server);
 	put_span(a->t, C_CLIENT, k->client);
 	table_text(a->t, C_STATE, state);
-	table_num(a->t, C_AGE, (double)k->age);
-	table_num(a->t, C_IDLE, (double)k->idle);
-	table_num(a->t, C_IN, (double)k->bytes_in);
-	table_num(a->t, C_OUT, (double)k->bytes_out);
-	table_num(a->t, C_REQUESTS, (double)k->requests);
 	put_span(a->t, C_VIRTUAL, k->virtual);
 	put_span(a->t, C_REAL, k->real);
+	put_kernel_or_proxy(a, k);
 	return 0;
 }
 
 int
 cmd_conns(struct ctl *c, struct err *err)
 {
-	struct ask a = { .c = c, .most = GIVEN(c, number) ? (unsigned)c->num[OPT_number] : 0 };
 	struct msg_select ask = { 0 };
-	int rc = service_id(c, &ask.service, err);
+	struct ask a = { 0 };
+	uint32_t i;
+	int rc = selected(c, &a, &ask, err);
 
 	if (rc != 0)
 		return rc;
-	a.t = table_new(conn_columns, 11);
+	a.t = table_new(conn_columns, ARRAY_LEN(conn_columns));
 	rc = ask_data_plane(c, MSG_CONNS, &ask, on_conn, &a, err);
+	for (i = 0; rc == 0 && i < a.half_n; i++)
+		warn_half(c, &a.half[i]);
+	free(a.half);
 	if (rc == 0)
 		return ctl_table(c, a.t, err);
 	table_free(a.t);
@@ -173,7 +315,7 @@ on_persist(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	struct ask *a = arg;
 
-	if (row->number != MSG_PERSIST || !client_wanted(a->c, m->persist.key) ||
+	if (row->number != MSG_PERSIST || !client_wanted(a, m->persist.key) ||
 	    (a->most != 0 && table_rows(a->t) >= a->most))
 		return 0;
 	table_row(a->t);
@@ -187,9 +329,9 @@ on_persist(void *arg, const struct msg_row *row, const union msg_any *m)
 int
 cmd_persist_list(struct ctl *c, struct err *err)
 {
-	struct ask a = { .c = c, .most = GIVEN(c, number) ? (unsigned)c->num[OPT_number] : 0 };
 	struct msg_select ask = { 0 };
-	int rc = service_id(c, &ask.service, err);
+	struct ask a = { 0 };
+	int rc = selected(c, &a, &ask, err);
 
 	if (rc != 0)
 		return rc;
@@ -205,7 +347,7 @@ int
 cmd_persist_clear(struct ctl *c, struct err *err)
 {
 	struct msg_persist_clear ask = { 0 };
-	int rc = service_id(c, &ask.service, err);
+	int rc = chosen(c, &ask.service, &ask.server, err);
 
 	if (GIVEN(c, client))
 		ask.key = SPAN(c->opt[OPT_client]);
@@ -223,7 +365,7 @@ int
 cmd_flush_stats(struct ctl *c, struct err *err)
 {
 	struct msg_select ask = { 0 };
-	int rc = service_id(c, &ask.service, err);
+	int rc = chosen(c, &ask.service, NULL, err);
 
 	if (rc == 0)
 		rc = ask_data_plane(c, MSG_FLUSH_COUNTERS, &ask, NULL, NULL, err);
