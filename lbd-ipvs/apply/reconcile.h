@@ -21,6 +21,8 @@ struct reconcile_ops {
 	void (*told)(void *arg, uint32_t service, const char *fault);
 	/* The whole: NULL, or why nothing can be done at all ("no ip_vs: modprobe ip_vs"). */
 	void (*fault)(void *arg, const char *fault);
+	/* The same for timeouts and sync daemons; may be NULL. */
+	void (*settings)(void *arg, const char *fault);
 	/* A new mirror was read: counters are fresh. */
 	void (*read)(void *arg);
 	void *arg;
@@ -42,7 +44,8 @@ void reconcile_look(struct reconcile *r);
 /* The mirror, with row ids filled in where they are known; borrowed until the loop turns. at_out: when it was read. */
 const struct ipvs_table *reconcile_have(const struct reconcile *r, mono_t *at_out);
 bool reconcile_mine(const struct reconcile *r, const struct ipvs_key *k);
-/* reconcile_clear - take away everything that is lbd's, now (setting ipvs_stop). */
+/* reconcile_clear - take away everything that is lbd's, now (setting ipvs_stop). Nothing is put back until the next
+ * reconcile_want. */
 int reconcile_clear(struct reconcile *r, struct err *err);
 /* reconcile_zero - counters of a service (0: of all that are lbd's). */
 int reconcile_zero(struct reconcile *r, uint32_t service, struct err *err);
