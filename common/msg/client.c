@@ -23,7 +23,8 @@
 #define BUSY_WAIT DUR_S(2) /* for a full backlog */
 #define GRANT 64
 
-const char *const client_daemons[] = { "lbd-check", "lbd-proxy", "lbd-ha", "lbd-web", NULL };
+const char *const client_daemons[] = { "lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web",
+	NULL };
 
 /* Until events, 0, or -ETIMEDOUT at the deadline. */
 static int

@@ -151,6 +151,17 @@ put_line(struct buf *out, const char *head, const char *text)
 	buf_printf(out, "%-20s  %s\n", head, *text != '\0' ? text : "-");
 }
 
+/* A field that has no place in the layer of its service: it has its default, which says nothing. */
+static bool
+of_other_layer(const struct ctl *c, const struct object *o, const void *row, const struct field *f)
+{
+	const struct service *s = o->kind == KIND_service ? row : NULL;
+
+	if (o->kind == KIND_server)
+		s = snapshot_find(c->snap, KIND_service, ((const struct server *)row)->vip);
+	return s != NULL && (f->flags & (service_layer(s) == 4 ? F_L7 : F_L4)) != 0;
+}
+
 static void
 describe_fields(struct ctl *c, const struct object *o, const void *row, struct buf *out)
 {
@@ -160,7 +171,8 @@ describe_fields(struct ctl *c, const struct object *o, const void *row, struct b
 		const struct field *f = &o->f[i];
 		const char *text;
 
-		if ((f->flags & F_PARENT) || ((f->flags & F_ADVANCED) && !GIVEN(c, advanced)))
+		if ((f->flags & F_PARENT) || ((f->flags & F_ADVANCED) && !GIVEN(c, advanced)) ||
+		    of_other_layer(c, o, row, f))
 			continue;
 		text = f->type == VT_SECRET
 			   ? (*views_field_text(c, c->snap, f, row) != '\0' ? "(set)" : "")
@@ -239,6 +251,24 @@ describe_counts(
 }
 
 static void
+describe_hint(struct ctl *c, const struct server *s, struct buf *out)
+{
+	const struct view_server *h = view_hint(c->view, s->id);
+	char t[24];
+
+	if (h == NULL)
+		return;
+	if (h->hint < FINDINGS && finding_text[h->hint] != NULL)
+		put_line(out, "warning", finding_text[h->hint]);
+	if (h->hint_text != NULL)
+		put_line(out, "seen", h->hint_text);
+	if (h->hint_since != 0) {
+		human_time(h->hint_since, t);
+		put_line(out, "seen since", t);
+	}
+}
+
+static void
 describe_server(struct ctl *c, const struct server *s, struct buf *out)
 {
 	const struct view_server *now = view_server(c->view, s->id);
@@ -246,6 +276,7 @@ describe_server(struct ctl *c, const struct server *s, struct buf *out)
 
 	buf_puts(out, "\n");
 	put_line(out, "status", server_word(st));
+	describe_hint(c, s, out);
 	describe_order(snapshot_admin(c->snap, s->id), out);
 	buf_printf(out, "%-20s  %u\n", "weight in force", snapshot_weight(c->snap, s));
 	describe_check(now, out);
@@ -253,6 +284,22 @@ describe_server(struct ctl *c, const struct server *s, struct buf *out)
 		put_line(out, "safe to power off", "yes: no connection is left");
 	describe_counts(
 	    now != NULL && now->counted, server_counters, server_counters_n, &now->counts, out);
+}
+
+static void
+describe_layer4(struct ctl *c, const struct service *s, struct buf *out)
+{
+	const struct view_service *l4 = view_l4(c->view, s->id),
+				  *quorum = view_quorum(c->view, s->id);
+	char note[VIEW_NOTE];
+
+	if (view_note(c->view, s, note))
+		put_line(out, "note", note);
+	if (quorum != NULL)
+		buf_printf(out, "%-20s  weight %" PRIu64 " of %" PRIu32 ", %s\n", "quorum now",
+		    quorum->quorum_weight, s->quorum, quorum->quorum_met ? "met" : "not met");
+	if (l4 != NULL && l4->mark != 0)
+		buf_printf(out, "%-20s  %" PRIu32 "\n", "firewall mark", l4->mark);
 }
 
 static int
@@ -269,6 +316,7 @@ describe_service(struct ctl *c, const struct service *s, struct buf *out, struct
 	    (const void **)(uintptr_t)snapshot_children(c->snap, KIND_server, s->id, &rows.n);
 	buf_puts(out, "\n");
 	put_line(out, "status", status_word(st, &v));
+	describe_layer4(c, s, out);
 	describe_counts(
 	    now != NULL && now->counted, service_counters, service_counters_n, &now->counts, out);
 	buf_puts(out, "\n");

@@ -1,4 +1,5 @@
 /* How the node stands: status on one screen, ha status, floating addresses. */
+#include "views.h"
 #include "watch.h"
 
 #include "msg/client.h"
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define NOTES_SHOWN 10
 
 /* ---- status ------------------------------------------------------------------------------------------------------------ */
 
@@ -115,6 +118,8 @@ put_services(struct ctl *c, const struct standing *s, struct buf *out)
 	buf_fini(&line);
 	buf_printf(
 	    out, "\nservers    %u up, %u down", s->t.servers[SRV_UP], s->t.servers[SRV_DOWN]);
+	if (s->t.servers[SRV_WARN] > 0)
+		buf_printf(out, ", %u up with a warning", s->t.servers[SRV_WARN]);
 	if (s->t.servers[SRV_DRAIN] + s->t.servers[SRV_HALT] > 0)
 		buf_printf(out, ", %u drained, %u halted", s->t.servers[SRV_DRAIN],
 		    s->t.servers[SRV_HALT]);
@@ -126,6 +131,35 @@ put_services(struct ctl *c, const struct standing *s, struct buf *out)
 	if (s->t.rate.conns > 0)
 		buf_printf(out, ", %s new a second", rate);
 	buf_puts(out, "\n");
+}
+
+/* What is out of the ordinary beside servers that are down: fallbacks, quorums, hints; a screen has room for some. */
+static void
+put_notes(struct ctl *c, struct buf *out)
+{
+	char note[VIEW_NOTE], path[160];
+	unsigned shown = 0;
+	uint32_t i, n;
+	const void *const *rows = snapshot_by_name(c->snap, KIND_service, &n);
+
+	for (i = 0; i < n && shown < NOTES_SHOWN; i++) {
+		const struct service *s = rows[i];
+
+		if (!view_note(c->view, s, note))
+			continue;
+		buf_printf(out, "%-10s vip %s: %s\n", shown++ == 0 ? "notes" : "", s->name, note);
+	}
+	rows = snapshot_by_name(c->snap, KIND_server, &n);
+	for (i = 0; i < n && shown < NOTES_SHOWN; i++) {
+		const struct server *s = rows[i];
+
+		if (view_server_state(c->view, s) != SRV_WARN)
+			continue;
+		buf_printf(out, "%-10s rip %s: %s\n", shown++ == 0 ? "notes" : "",
+		    snapshot_path(c->snap, KIND_server, s->id, path), views_hint(c, s));
+	}
+	if (shown == NOTES_SHOWN)
+		buf_puts(out, "           and perhaps more: lbctl get vip -o wide\n");
 }
 
 static void
@@ -141,6 +175,7 @@ put_text(struct ctl *c, const struct standing *s, struct buf *out)
 		if (f->fault != NULL)
 			buf_printf(out, "           %s: %s\n", f->address, f->fault);
 	put_services(c, s, out);
+	put_notes(c, out);
 	buf_printf(out, "revision   %" PRIu32 "\n", snapshot_revision(c->snap, SCOPE_SHARED));
 	if (s->trial.pending) {
 		human_dur(s->trial.left_ms > 0 ? s->trial.left_ms * 1000 : 0, left);

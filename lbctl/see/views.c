@@ -3,10 +3,11 @@
  * with --columns. */
 #include "views.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS_ROOM 80
+#define COLUMNS_ROOM 96
 #define FIELDS_SHOWN 8
 
 /* Live columns: a letter of "what", then fields of the schema. */
@@ -29,6 +30,9 @@ enum live {
 	V_WHO,
 	V_WHY,
 	V_VIP,
+	V_NOTE,
+	V_FALLBACK,
+	V_QUORUM,
 	V_FIELD /* and above: a field */
 };
 struct plan {
@@ -54,9 +58,12 @@ static const struct plan service_plan[] = {
 	{ "out_s",     "out/s",   COL_BYTES,  COL_WIDE, V_OUT_RATE,  NULL },
 	{ "queue",     NULL,      COL_NUM,    COL_WIDE, V_QUEUE,     NULL },
 	{ "requests",  NULL,      COL_NUM,    COL_WIDE, V_REQUESTS,  NULL },
+	{ "on_fallback", "fallback", COL_BOOL, COL_WIDE, V_FALLBACK, NULL },
+	{ "quorum_now", "quorum", COL_TEXT,   COL_WIDE, V_QUORUM,    NULL },
 	{ "persistence", NULL,    COL_TEXT,   COL_WIDE, V_FIELD,     "persistence" },
 	{ "check",     NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "check" },
 	{ "labels",    NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "labels" },
+	{ "note",      NULL,      COL_TEXT,   COL_WIDE, V_NOTE,      NULL },
 };
 static const struct plan server_plan[] = {
 	{ "status",    NULL,      COL_STATUS, COL_SHOW, V_STATUS,    NULL },
@@ -77,6 +84,7 @@ static const struct plan server_plan[] = {
 	{ "ordered_by", "by",     COL_TEXT,   COL_WIDE, V_WHO,       NULL },
 	{ "until",     NULL,      COL_TIME,   COL_WIDE, V_UNTIL,     NULL },
 	{ "why",       NULL,      COL_TEXT,   COL_WIDE, V_WHY,       NULL },
+	{ "note",      NULL,      COL_TEXT,   COL_WIDE, V_NOTE,      NULL },
 	{ "vip",       NULL,      COL_TEXT,   COL_HIDE, V_VIP,       NULL },
 };
 /* clang-format on */
@@ -252,6 +260,8 @@ put_service(struct ctl *c, struct table *t, unsigned col, unsigned what, const s
 {
 	const struct view_service *now = view_service(c->view, s->id);
 	bool counted = now != NULL && now->counted;
+	const struct view_service *quorum;
+	char note[VIEW_NOTE];
 	struct service_view v;
 	enum status st;
 
@@ -263,7 +273,18 @@ put_service(struct ctl *c, struct table *t, unsigned col, unsigned what, const s
 	case V_NAME: table_text(t, col, s->name); return;
 	case V_SERVERS:
 		(void)view_service_status(c->view, s, &v);
-		table_textf(t, col, "%u/%u", v.up, v.up + v.down + v.drain + v.halt + v.unknown);
+		table_textf(t, col, "%u/%u", v.up + v.warn, service_servers(&v));
+		return;
+	case V_NOTE:
+		if (view_note(c->view, s, note))
+			table_text(t, col, note);
+		return;
+	case V_FALLBACK: table_num(t, col, view_fallback(c->view, s)); return;
+	case V_QUORUM:
+		quorum = view_quorum(c->view, s->id);
+		if (quorum != NULL)
+			table_textf(
+			    t, col, "%" PRIu64 "/%" PRIu32, quorum->quorum_weight, s->quorum);
 		return;
 	default: break;
 	}
@@ -288,6 +309,18 @@ put_order(struct ctl *c, struct table *t, unsigned col, unsigned what, const str
 		table_num(t, col, (double)a->until);
 }
 
+const char *
+views_hint(const struct ctl *c, const struct server *s)
+{
+	const struct view_server *h = view_hint(c->view, s->id);
+
+	if (h == NULL)
+		return "";
+	if (h->hint_text != NULL)
+		return h->hint_text;
+	return h->hint < FINDINGS && finding_text[h->hint] != NULL ? finding_text[h->hint] : "";
+}
+
 static void
 put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const struct server *s)
 {
@@ -308,6 +341,7 @@ put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const st
 		svc = snapshot_find(c->snap, KIND_service, s->vip);
 		table_text(t, col, svc != NULL ? svc->name : "");
 		return;
+	case V_NOTE: table_text(t, col, views_hint(c, s)); return;
 	case V_CHECKED:
 		if (heard)
 			table_text(

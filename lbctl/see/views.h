@@ -19,4 +19,7 @@ unsigned views_columns(struct ctl *c, const struct object *o, const char **keys,
 const char *views_field_text(
     struct ctl *c, const struct snapshot *s, const struct field *f, const void *row);
 
+/* What connections betray of a server, in words; "" when nothing. Borrowed. */
+const char *views_hint(const struct ctl *c, const struct server *s);
+
 #endif

@@ -70,10 +70,11 @@ api_status_get(struct call *c)
 	    snapshot_revision(s, SCOPE_OPER));
 	buf_printf(&b,
 	    "\"vips\":{\"healthy\":%u,\"degraded\":%u,\"down\":%u,\"offline\":%u,\"unknown\":%u},"
-	    "\"rips\":{\"up\":%u,\"down\":%u,\"drain\":%u,\"halt\":%u,\"unknown\":%u},\"connections\":%llu,",
+	    "\"rips\":{\"up\":%u,\"warning\":%u,\"down\":%u,\"drain\":%u,\"halt\":%u,\"unknown\":%u},\"connections\":%llu,",
 	    t->services[ST_OK], t->services[ST_WARN], t->services[ST_DOWN], t->services[ST_OFF],
-	    t->services[ST_UNK], t->servers[SRV_UP], t->servers[SRV_DOWN], t->servers[SRV_DRAIN],
-	    t->servers[SRV_HALT], t->servers[SRV_UNKNOWN], (unsigned long long)t->conns);
+	    t->services[ST_UNK], t->servers[SRV_UP], t->servers[SRV_WARN], t->servers[SRV_DOWN],
+	    t->servers[SRV_DRAIN], t->servers[SRV_HALT], t->servers[SRV_UNKNOWN],
+	    (unsigned long long)t->conns);
 	put_role(&b, view_role(web_view(c)));
 	buf_puts(&b, ",");
 	put_trial(&b, web_trial(c->w));

@@ -85,6 +85,7 @@ vip_rips(struct scrape *x, struct buf *b, const void *object)
 
 	(void)view_service_status(follow_view(x->w->follow), object, &t);
 	n[SRV_UP] = t.up;
+	n[SRV_WARN] = t.warn;
 	n[SRV_DOWN] = t.down;
 	n[SRV_DRAIN] = t.drain;
 	n[SRV_HALT] = t.halt;
@@ -94,6 +95,62 @@ vip_rips(struct scrape *x, struct buf *b, const void *object)
 		buf_printf(b, ",state=\"%s\"", server_token((enum server_state)i));
 		value(b, n[i]);
 	}
+}
+
+static void
+vip_quorum(struct scrape *x, struct buf *b, const void *object)
+{
+	const struct service *s = object;
+	const struct view_service *q = view_quorum(follow_view(x->w->follow), s->id);
+
+	if (q == NULL)
+		return;
+	of_vip(x, b, object);
+	value(b, q->quorum_met);
+}
+
+static void
+vip_weight(struct scrape *x, struct buf *b, const void *object)
+{
+	const struct service *s = object;
+	const struct view_service *q = view_quorum(follow_view(x->w->follow), s->id);
+
+	if (q == NULL)
+		return;
+	of_vip(x, b, object);
+	value(b, q->quorum_weight);
+}
+
+static void
+vip_fallback(struct scrape *x, struct buf *b, const void *object)
+{
+	of_vip(x, b, object);
+	value(b, view_fallback(follow_view(x->w->follow), object));
+}
+
+static void
+vip_loaded(struct scrape *x, struct buf *b, const void *object)
+{
+	const struct service *s = object;
+	const struct view_service *l4 = view_l4(follow_view(x->w->follow), s->id);
+
+	if (l4 == NULL)
+		return;
+	of_vip(x, b, object);
+	value(b, l4->loaded);
+}
+
+static void
+rip_hint(struct scrape *x, struct buf *b, const void *object)
+{
+	const struct server *r = object;
+	const struct view_server *h = view_hint(follow_view(x->w->follow), r->id);
+
+	if (h == NULL || h->hint >= FINDINGS || finding_name[h->hint] == NULL)
+		return;
+	of_rip(x, b, object);
+	buf_printf(b, ",hint=\"%s\"", finding_name[h->hint]);
+	value(b, 1);
 }
 
 static void
@@ -279,6 +336,14 @@ static const struct family families[] = {
 	{ "lbd_vip_state", "gauge", "How a virtual service stands.", OVER_VIP, vip_state },
 	{ "lbd_vip_rips", "gauge", "Real servers of a virtual service in each state.", OVER_VIP,
 	    vip_rips },
+	{ "lbd_vip_quorum_met", "gauge", "Whether enough servers are fit.", OVER_VIP, vip_quorum },
+	{ "lbd_vip_fit_weight", "gauge", "Weights of fit servers, summed.", OVER_VIP, vip_weight },
+	{ "lbd_vip_fallback", "gauge", "Whether the fallback takes the clients.", OVER_VIP,
+	    vip_fallback },
+	{ "lbd_vip_loaded", "gauge", "Layer 4: whether the kernel carries the service.", OVER_VIP,
+	    vip_loaded },
+	{ "lbd_rip_hint", "gauge",
+	    "Layer 4: what connections betray of a server; 1 while it is so.", OVER_RIP, rip_hint },
 	{ "lbd_rip_state", "gauge", "How a real server stands.", OVER_RIP, rip_state },
 	{ "lbd_rip_weight", "gauge", "Weight in force.", OVER_RIP, rip_weight },
 	{ "lbd_rip_transitions_total", "counter", "Changes of the verdict.", OVER_RIP, rip_turns },

@@ -10,7 +10,8 @@ struct event_row {
 	uint64_t seq; /* from 1 on */
 	int64_t at_ms;
 	const char *
-	    type; /* a literal: rip.state vip.state rip.admin config.revision config.trial fip.held ha.role daemon.state */
+	    type; /* a literal: rip.state vip.state vip.quorum vip.fallback vip.kernel rip.admin config.revision
+		     config.trial fip.held ha.role daemon.state */
 	char name[140], from[40], to[40], reason[200];
 };
 struct events;

@@ -27,6 +27,7 @@ struct source_row {
 static const struct source_row sources[] = {
 	{ "lbd-check", TOPIC_HEALTH, false },
 	{ "lbd-proxy", 0, true },
+	{ "lbd-ipvs", TOPIC_L4, true },
 	{ "lbd-ha", TOPIC_HA, false },
 };
 
@@ -108,6 +109,26 @@ compare(struct follow *f, const struct before *was, bool known, const char *reas
 		    status_colour(status), "");
 }
 
+/* What is told of a service as a whole, in the words of events; NULL: not known. */
+struct service_words {
+	const char *quorum, *takes, *kernel;
+};
+
+static void
+words_of(const struct follow *f, const struct service *svc, struct service_words *out)
+{
+	static const char *const met[] = { "lost", "met" },
+				 *const takes[] = { "servers", "fallback" },
+				 *const kernel[] = { "not in force", "in force" };
+	const struct view_service *q = view_service(f->view, svc->id),
+				  *l4 = view_l4(f->view, svc->id);
+
+	/* What was known before lbd-check was away counts too: a change meanwhile is a change. */
+	out->quorum = q != NULL && q->quorum_heard ? met[q->quorum_met] : NULL;
+	out->takes = takes[view_fallback(f->view, svc)];
+	out->kernel = kernel[l4 == NULL || l4->loaded];
+}
+
 static void
 on_health(struct source *s, const struct msg_row *row, const union msg_any *m)
 {
@@ -119,6 +140,64 @@ on_health(struct source *s, const struct msg_row *row, const union msg_any *m)
 	if (!view_row(f->view, row, m))
 		return;
 	compare(f, &was, s->synced, reason);
+	f->ops.moved(f->ops.arg);
+}
+
+static enum status
+status_of(const struct follow *f, uint32_t service)
+{
+	const struct service *s = snapshot_find(view_snapshot(f->view), KIND_service, service);
+
+	return s != NULL ? view_service_status(f->view, s, NULL) : ST_UNK;
+}
+
+/* A row about a service as a whole: its state may be another, and its quorum or who takes its clients. */
+static void
+on_service(struct source *s, const struct msg_row *row, const union msg_any *m, uint32_t id)
+{
+	struct follow *f = s->f;
+	const struct snapshot *snap = view_snapshot(f->view);
+	const struct service *svc = snap != NULL ? snapshot_find(snap, KIND_service, id) : NULL;
+	const struct view_service *q;
+	struct service_words was, is;
+	enum status status;
+	char why[120] = "", note[VIEW_NOTE];
+
+	if (svc == NULL)
+		return;
+	status = status_of(f, id);
+	words_of(f, svc, &was);
+	if (!view_row(f->view, row, m))
+		return;
+	words_of(f, svc, &is);
+	q = view_quorum(f->view, id);
+	if (q != NULL)
+		(void)snprintf(why, sizeof(why), "weight %llu of %u",
+		    (unsigned long long)q->quorum_weight, (unsigned)svc->quorum);
+	if (was.quorum != NULL && is.quorum != NULL && was.quorum != is.quorum)
+		events_add(f->events, "vip.quorum", svc->name, was.quorum, is.quorum, why);
+	(void)view_note(f->view, svc, note);
+	if (was.takes != is.takes && s->synced)
+		events_add(f->events, "vip.fallback", svc->name, was.takes, is.takes, why);
+	if (was.kernel != is.kernel && s->synced)
+		events_add(f->events, "vip.kernel", svc->name, was.kernel, is.kernel, note);
+	if (status != status_of(f, id) && (s->synced || status != ST_UNK))
+		events_add(f->events, "vip.state", svc->name, status_colour(status),
+		    status_colour(status_of(f, id)), note);
+	f->ops.moved(f->ops.arg);
+}
+
+static void
+on_hint(struct source *s, const struct msg_row *row, const union msg_any *m)
+{
+	struct follow *f = s->f;
+	struct before was = look(f, m->l4_hint.server);
+	char text[200];
+
+	span_text(m->l4_hint.text, text, sizeof(text));
+	if (!view_row(f->view, row, m))
+		return;
+	compare(f, &was, s->synced, text);
 	f->ops.moved(f->ops.arg);
 }
 
@@ -176,6 +255,9 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	view_clock(f->view, mono_now());
 	switch (row->number) {
 	case MSG_HEALTH: on_health(s, row, m); break;
+	case MSG_QUORUM: on_service(s, row, m, m->quorum.service); break;
+	case MSG_L4_SERVICE: on_service(s, row, m, m->l4_service.service); break;
+	case MSG_L4_HINT: on_hint(s, row, m); break;
 	case MSG_FLOATING: on_floating(s, row, m); break;
 	case MSG_ROLE: on_role(s, row, m); break;
 	default:
@@ -219,6 +301,7 @@ on_synced(void *arg)
 	struct source *s = arg;
 
 	s->synced = true;
+	view_synced(s->f->view, s->row->daemon);
 	s->f->ops.moved(s->f->ops.arg);
 }
 

@@ -155,12 +155,15 @@ found(const struct view *v, const struct service *s, const char *q)
 {
 	const void *const *rips;
 	char text[ADDR_TEXT];
+	struct addr at;
 	uint32_t n;
 
 	if (q[0] == '\0' || has(s->name, q))
 		return true;
 	addr_format(&s->address, ADDR_HOST, text);
 	if (has(text, q))
+		return true;
+	if (addr_parse(q, ADDR_HOST, &at) == 0 && addrs_contain(s->more_addresses, &at))
 		return true;
 	rips = snapshot_children(view_snapshot(v), KIND_server, s->id, &n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -188,7 +191,7 @@ sort_key(const struct view *v, const struct service *s, enum overview_sort by)
 	case SORT_PROTO: return s->mode == mode_http ? 0 : 1 + (unsigned)s->protocol;
 	case SORT_METHOD: return service_layer(s);
 	case SORT_MODE: return service_layer(s) == 7 ? 0 : s->mode;
-	case SORT_UP: (void)view_service_status(v, s, &t); return t.up;
+	case SORT_UP: (void)view_service_status(v, s, &t); return t.up + t.warn;
 	case SORT_TRAFFIC: return now != NULL ? (uint64_t)now->rate.bytes_out : 0;
 	default: return 0;
 	}

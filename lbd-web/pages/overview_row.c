@@ -65,7 +65,14 @@ dash(struct buf *b)
 static const char *
 protocol(const struct service *s)
 {
-	return s->mode == mode_http ? "HTTP" : s->protocol == protocol_udp ? "UDP" : "TCP";
+	if (s->mode == mode_http)
+		return "HTTP";
+	switch (s->protocol) {
+	case protocol_udp: return "UDP";
+	case protocol_sctp: return "SCTP";
+	case protocol_tcp_udp: return "TCP+UDP";
+	default: return "TCP";
+	}
 }
 
 static const char *
@@ -75,6 +82,7 @@ mode(const struct service *s)
 	case mode_dr: return "DR";
 	case mode_nat: return "NAT";
 	case mode_tun: return "TUN";
+	case mode_snat: return "SNAT";
 	default: return "Proxy";
 	}
 }
@@ -96,8 +104,11 @@ service_cells(struct call *c, struct buf *b, const struct overview_query *q,
 	    s->enabled ? status_word(st, &t) : "Disabled");
 	page_add(b, "<th class=\"full\" scope=\"row\"><a class=\"exp\" href=\"");
 	overview_toggle(b, q, s->name);
-	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a></th><td>%s</td><td class=\"r\">", s->name,
+	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a></th><td>%s", s->name,
 	    open ? "true" : "false", s->name, address);
+	if (s->more_addresses != NULL && s->more_addresses->n > 0)
+		buf_printf(b, " <small>+%u</small>", (unsigned)s->more_addresses->total);
+	page_add(b, "</td><td class=\"r\">");
 	ports(b, s->ports);
 	page_add(b, "</td><td class=\"num\" data-l=\"Conns\">");
 	if (counted)
@@ -106,8 +117,8 @@ service_cells(struct call *c, struct buf *b, const struct overview_query *q,
 		dash(b);
 	page_add(b, "</td><td class=\"r\">%s</td><td>Layer&nbsp;%u</td><td class=\"r\">%s</td>",
 	    protocol(s), service_layer(s), mode(s));
-	page_add(b, "<td class=\"num\" data-l=\"Up\">%u of %u</td><td class=\"num nw r\">", t.up,
-	    t.up + t.down + t.drain + t.halt + t.unknown);
+	page_add(b, "<td class=\"num\" data-l=\"Up\">%u of %u</td><td class=\"num nw r\">",
+	    t.up + t.warn, service_servers(&t));
 	if (counted)
 		page_bits(b, (double)now->rate.bytes_out);
 	else
@@ -131,6 +142,42 @@ check_facts(struct buf *b, const struct check *k)
 	page_ms(b, k->interval);
 }
 
+/* Everything that has to be known of a service of layer 4, and of who takes its clients. */
+static void
+layer4_facts(struct buf *b, const struct view *v, const struct service *s)
+{
+	const struct view_service *l4 = view_l4(v, s->id);
+	char first[ADDR_TEXT], last[ADDR_TEXT];
+
+	for (unsigned i = 0; s->more_addresses != NULL && i < s->more_addresses->n; i++) {
+		const struct addr_range *r = &s->more_addresses->r[i];
+
+		addr_format(&r->lo, ADDR_HOST, first);
+		addr_format(&r->hi, ADDR_HOST, last);
+		page_add(b, i == 0 ? "<i class=\"vh\"> | </i><span>Also at: %s" : ", %s", first);
+		if (strcmp(first, last) != 0)
+			page_add(b, "–%s", last);
+	}
+	if (s->more_addresses != NULL && s->more_addresses->n > 0)
+		page_add(b, "</span>");
+	if (s->mode == mode_tun)
+		page_add(b, "<i class=\"vh\"> | </i><span>Tunnel: %s</span>",
+		    word_text(&tunnel_list, s->tunnel));
+	if (l4 != NULL && l4->mark != 0)
+		page_add(
+		    b, "<i class=\"vh\"> | </i><span>Firewall mark: %u</span>", (unsigned)l4->mark);
+}
+
+static void
+note(struct buf *b, const struct view *v, const struct service *s)
+{
+	char text[VIEW_NOTE];
+
+	if (view_note(v, s, text))
+		page_add(
+		    b, "     <div class=\"facts\"><span class=\"st warn\">%s</span></div>\n", text);
+}
+
 static void
 facts(struct call *c, struct buf *b, const struct service *s)
 {
@@ -144,7 +191,8 @@ facts(struct call *c, struct buf *b, const struct service *s)
 	page_add(b, "%s", word_text(&persistence_list, s->persistence));
 	if (s->persistence == persistence_cookie || s->persistence == persistence_app_cookie)
 		page_add(b, " %s", s->cookie);
-	if (s->persistence == persistence_source || s->persistence == persistence_app_cookie) {
+	if (s->persistence == persistence_source || s->persistence == persistence_app_cookie ||
+	    s->persistence == persistence_sip) {
 		page_add(b, ", ");
 		page_ms(b, s->persist_timeout);
 	}
@@ -154,6 +202,11 @@ facts(struct call *c, struct buf *b, const struct service *s)
 	else
 		page_add(b, "TCP connection");
 	page_add(b, "</span>");
+	if (service_layer(s) == 4)
+		layer4_facts(b, web_view(c), s);
+	if (s->fallback.text[0] != '\0' || s->fallback_page)
+		page_add(b, "<i class=\"vh\"> | </i><span>Fallback: %s</span>",
+		    s->fallback.text[0] != '\0' ? s->fallback.text : "page of this node");
 	if (history_points(c->w->history, s->id, points)) {
 		for (int i = 0; i < HISTORY_POINTS; i++)
 			most = points[i] > most ? points[i] : most;
@@ -184,7 +237,7 @@ buttons(struct call *c, struct buf *b, const struct overview_query *q, const cha
 	page_add(b, "<input type=\"hidden\" name=\"view\" value=\"");
 	overview_href(b, q, NULL, NULL);
 	page_add(b, "\">");
-	if (st == SRV_UP || st == SRV_UNKNOWN)
+	if (st == SRV_UP || st == SRV_WARN || st == SRV_UNKNOWN)
 		button(b, "drain", "Drain", path);
 	if (st == SRV_DOWN)
 		button(b, "check", "Check", path);
@@ -223,6 +276,21 @@ order_words(struct buf *b, const struct view *v, const struct server *r, const s
 }
 
 static void
+hint_words(struct buf *b, const struct view_server *h)
+{
+	if (h == NULL)
+		return;
+	if (h->hint < FINDINGS && finding_text[h->hint] != NULL)
+		page_add(b, "%s", finding_text[h->hint]);
+	if (h->hint_text != NULL)
+		page_add(b, ": %s", h->hint_text);
+	if (h->hint_since != 0) {
+		page_add(b, ", since ");
+		page_clock(b, h->hint_since);
+	}
+}
+
+static void
 last_check(struct buf *b, const struct view *v, const struct server *r, enum server_state st)
 {
 	const struct view_server *now = view_server(v, r->id);
@@ -230,6 +298,10 @@ last_check(struct buf *b, const struct view *v, const struct server *r, enum ser
 
 	if (st == SRV_DRAIN || st == SRV_HALT) {
 		order_words(b, v, r, a);
+		return;
+	}
+	if (st == SRV_WARN) {
+		hint_words(b, view_hint(v, r->id));
 		return;
 	}
 	if (st == SRV_UNKNOWN || now == NULL || !now->heard) {
@@ -262,7 +334,8 @@ server_address(struct buf *b, const struct server *r)
 }
 
 static void
-server_row(struct call *c, struct buf *b, const struct overview_query *q, const struct server *r)
+server_row(struct call *c, struct buf *b, const struct overview_query *q, const struct service *s,
+    const struct server *r)
 {
 	struct view *v = web_view(c);
 	const struct view_server *now = view_server(v, r->id);
@@ -284,7 +357,8 @@ server_row(struct call *c, struct buf *b, const struct overview_query *q, const 
 		dash(b);
 	page_add(b, "</td><td class=\"num\" data-l=\"New/s\">");
 	if (counted)
-		page_add(b, "%.0f", (double)now->rate.requests);
+		page_add(b, "%.0f",
+		    (double)(service_layer(s) == 4 ? now->rate.conns : now->rate.requests));
 	else
 		dash(b);
 	page_add(b, "</td><td class=\"mute full\">");
@@ -307,6 +381,7 @@ overview_tbody(
 	if (open) {
 		rips = snapshot_children(daemon_snapshot(c->w->d), KIND_server, s->id, &n);
 		page_add(b, "   <tr class=\"sub\"><td colspan=\"11\"><div class=\"box\">\n");
+		note(b, web_view(c), s);
 		facts(c, b, s);
 		page_add(b,
 		    "     <table class=\"stackable\"><caption class=\"vh\">Real servers of %s</caption>\n"
@@ -316,7 +391,7 @@ overview_tbody(
 		    "<th class=\"num\" scope=\"col\">Actions</th></tr></thead>\n      <tbody>\n",
 		    s->name);
 		for (uint32_t i = 0; i < n; i++)
-			server_row(c, b, q, rips[i]);
+			server_row(c, b, q, s, rips[i]);
 		if (n == 0)
 			page_add(b,
 			    "      <tr><td colspan=\"8\">No real servers yet. Add one with <code>lbctl create "

@@ -544,7 +544,7 @@ def test_status_without_daemons(c):
     assert r.returncode == 1 and "lbd-proxy" in r.stdout and "away" in r.stdout
     s = json.loads(c.ctl("status", "-o", "json", check=False).stdout)
     assert s["green"] is False and s["services"]["grey"] == 3 and s["revision"] == 2
-    assert [d["name"] for d in s["daemons"]] == ["lbd-check", "lbd-proxy", "lbd-ha", "lbd-web"]
+    assert [d["name"] for d in s["daemons"]] == ["lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web"]
 
 
 def test_explain_help_version_doctor(c):

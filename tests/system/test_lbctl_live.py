@@ -14,7 +14,7 @@ from lbdtest import ADDRESS, BIN, SLOW, Lbd, Origin, Reader, free_port, wait_unt
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """All daemons, with one service of two servers that are up."""
-    lb = Lbd(tmp_path_factory.mktemp("lbctl"), "lbd-check", "lbd-proxy", "lbd-ha", "lbd-web")
+    lb = Lbd(tmp_path_factory.mktemp("lbctl"), "lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web")
     lb.ctl("set", "setting", f"https_port={free_port()}", f"http_port={free_port()}")
     lb.ctl("create", "check", "fast", "interval=200ms", "timeout=150ms", "fall=2", "rise=1")
     a, b = Origin("a"), Origin("b")
@@ -69,7 +69,8 @@ def test_status_is_green(c):
     assert r.stdout.startswith("All is green.") and "2 up" in r.stdout and "1 of 1 floating" in r.stdout
     s = c.json("status")
     assert s["green"] and s["role"]["active"] and s["servers"]["up"] == 2
-    assert {d["name"] for d in s["daemons"] if d["running"]} == {"lbd-check", "lbd-proxy", "lbd-ha", "lbd-web"}
+    assert {d["name"] for d in s["daemons"] if d["running"]} == \
+        {"lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web"}
     assert c.ctl("doctor", check=False).stdout.count("wrong") == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lbdtest import BIN, SLOW, Lbd, Origin, alive, children, free_port, wait_until
 
-DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ha", "lbd-web")
+DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web")
 
 
 class Run:
@@ -165,9 +165,11 @@ def test_own_users_and_capabilities(tmp_path, closing):
         return dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in x)
     try:
         wait_until(lambda: {n for n, c in daemons().items() if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
-                   == set(DAEMONS), 20, "four daemons with users of their own")
-        uids = {"lbd-check": 901, "lbd-proxy": 902, "lbd-ha": 904, "lbd-web": 905}
-        caps = {"lbd-check": 0, "lbd-proxy": 1 << 10, "lbd-ha": 1 << 12 | 1 << 13, "lbd-web": 0}
+                   == set(DAEMONS), 20, "the daemons with users of their own")
+        uids = {"lbd-check": 901, "lbd-proxy": 902, "lbd-ipvs": 903, "lbd-ha": 904, "lbd-web": 905}
+        admin, raw = 1 << 12, 1 << 13
+        caps = {"lbd-check": raw, "lbd-proxy": 1 << 10 | raw, "lbd-ipvs": admin | raw, "lbd-ha": admin | raw,
+                "lbd-web": 0}
         for name, pid in daemons().items():
             s = status(pid)
             assert s["Uid"].split() == [str(uids[name])] * 4 and s["Gid"].split() == ["900"] * 4, name

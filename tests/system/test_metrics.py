@@ -12,7 +12,7 @@ FAST = {"interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 1}
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    w = Web(tmp_path_factory.mktemp("metrics"), "lbd-check", "lbd-proxy", "lbd-ha")
+    w = Web(tmp_path_factory.mktemp("metrics"), "lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha")
     w.start()
     yield w
     w.stop()
@@ -64,7 +64,7 @@ def test_promtool_and_numbers(web):
         assert value(text, "lbd_config_revision", scope="shared") >= 3
         assert value(text, "lbd_ha_role", role="active") == 1
         wait_until(lambda: value(scrape(web), "lbd_fip_held", address=f"{ADDRESS}/32") == 1)
-        for daemon in ("lbd-check", "lbd-proxy", "lbd-ha", "lbd-web"):
+        for daemon in ("lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web"):
             wait_until(lambda: value(scrape(web), "lbd_daemon_up", daemon=daemon) == 1)
             assert value(scrape(web), "lbd_process_resident_memory_bytes", daemon=daemon) > 1e6
         r = subprocess.run(["promtool", "check", "metrics"], input=scrape(web), capture_output=True, text=True)

@@ -86,7 +86,7 @@ class Lbd {
 		return p.gone;
 	}
 	async startAll() {
-		for (const name of ['lbd-check', 'lbd-proxy', 'lbd-ha', 'lbd-web']) await this.start(name);
+		for (const name of ['lbd-check', 'lbd-proxy', 'lbd-ipvs', 'lbd-ha', 'lbd-web']) await this.start(name);
 		await waitUntil(() => this.fetch('/login').then((r) => r.status === 200), 'the panel');
 	}
 	fetch(what, options = {}) {
