@@ -12,6 +12,8 @@
  * to its own tables concerns nobody here. */
 #include "packet/nft.h"
 
+#include "packet/script.h"
+
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -55,151 +57,6 @@ struct nft {
 
 static void step(struct nft *n);
 
-/* ---- pure --------------------------------------------------------------------------------- */
-
-static int
-compare_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-struct words {
-	char *text; /* lines; their ends are NUL */
-	uint32_t n;
-	const char **w;
-};
-
-/* The lines of a text, sorted. */
-static void
-words_of(const char *lines, struct words *out)
-{
-	char *save = NULL;
-
-	*out = (struct words){ .text = mem_text(lines) };
-	for (char *w = strtok_r(out->text, "\n", &save); w != NULL;
-	     w = strtok_r(NULL, "\n", &save)) {
-		if ((out->n & (out->n - 1)) == 0)
-			out->w = mem_grow(out->w, (out->n > 0 ? 2 * out->n : 1) * sizeof(*out->w));
-		out->w[out->n++] = w;
-	}
-	if (out->n > 0)
-		qsort(out->w, out->n, sizeof(*out->w), compare_text);
-}
-
-static bool
-words_have(const struct words *l, const char *word)
-{
-	return l->n > 0 && bsearch(&word, l->w, l->n, sizeof(*l->w), compare_text) != NULL;
-}
-
-static void
-words_fini(struct words *l)
-{
-	free(l->w);
-	free(l->text);
-}
-
-static const char *const kinds[] = { "map", "chain", "set",
-	"counter" }; /* in the order in which they can go */
-
-/* "KIND NAME" when the line makes or shows an object: "add KIND inet lbd NAME ...", or a tab and "KIND NAME {". */
-static bool
-name_in(const char *line, struct buf *out)
-{
-	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++)
-		for (unsigned f = 0; f < 2; f++) {
-			char start[40];
-			int n = snprintf(
-			    start, sizeof(start), f == 0 ? "add %s " TABLE " " : "\t%s ", kinds[k]);
-			size_t len;
-
-			if (strncmp(line, start, (size_t)n) != 0)
-				continue;
-			len = strcspn(line + n, " \n");
-			buf_printf(out, "%s %.*s\n", kinds[k], (int)len, line + n);
-			return true;
-		}
-	return false;
-}
-
-void
-nft_names(const char *text, struct buf *out)
-{
-	struct buf found = { 0 };
-	struct words l;
-
-	for (const char *line = text; line != NULL && *line != '\0';
-	     line = strchr(line, '\n'), line += line != NULL)
-		(void)name_in(line, &found);
-	words_of(found.p != NULL ? buf_text(&found) : "", &l);
-	for (uint32_t i = 0; i < l.n; i++)
-		buf_printf(out, "%s\n", l.w[i]);
-	words_fini(&l);
-	buf_fini(&found);
-}
-
-/* What is to be done with each of have: maps are emptied first, as their elements hold chains. */
-static void
-put_stale(const struct words *have, const struct words *wanted, struct buf *out)
-{
-	for (unsigned k = 0; k < ARRAY_LEN(kinds); k++)
-		for (uint32_t i = 0; i < have->n; i++) {
-			const char *w = have->w[i];
-			size_t len = strlen(kinds[k]);
-			bool stale = !words_have(wanted, w);
-
-			if (strncmp(w, kinds[k], len) != 0 || w[len] != ' ')
-				continue;
-			if (stale || k == 0)
-				buf_printf(out, "%s %s " TABLE "%s\n", stale ? "delete" : "flush",
-				    kinds[k], w + len);
-		}
-}
-
-void
-nft_script(const char *text, const char *have, struct buf *out)
-{
-	const char *body = text;
-	struct buf names = { 0 };
-	struct words old, new;
-
-	if (have == NULL || text[0] == '\0') {
-		buf_printf(out, "%s%s", NEW_TABLE, text);
-		return;
-	}
-	for (int i = 0; i < 2; i++) /* add table, flush table */
-		body = strchr(body, '\n') + 1;
-	buf_put(out, text, (size_t)(body - text));
-	nft_names(text, &names);
-	words_of(have, &old);
-	words_of(names.p != NULL ? buf_text(&names) : "", &new);
-	put_stale(&old, &new, out);
-	words_fini(&old);
-	words_fini(&new);
-	buf_fini(&names);
-	buf_puts(out, body);
-}
-
-/* "/dev/stdin:3:1-9: Error: MESSAGE\nLINE\n^^^^": MESSAGE, and the line that it is about. */
-void
-nft_fault(const char *text, char *out, size_t room)
-{
-	const char *message = strstr(text, "Error: "), *line;
-	int n, len;
-
-	message = message != NULL ? message + strlen("Error: ") : text;
-	n = (int)strcspn(message, "\n");
-	line = message[n] == '\n' ? message + n + 1 : "";
-	len = (int)strcspn(line, "\n");
-	if (n == 0)
-		(void)snprintf(out, room, "nft failed without a word");
-	else if (len == 0 || message == text)
-		(void)snprintf(out, room, "nft: %.*s", n, message);
-	else
-		(void)snprintf(out, room, "nft: %.*s (%.*s%s)", n, message, len < 160 ? len : 160,
-		    line, len < 160 ? "" : "...");
-}
-
 /* ---- running it --------------------------------------------------------------------------- */
 
 static void
@@ -217,6 +74,7 @@ static void
 failed(struct nft *n, const char *fault)
 {
 	n->names = UNKNOWN;
+	buf_fini(&n->applied);
 	n->waiting = true;
 	loop_timer_set(&n->retry, NFT_RETRY);
 	tell(n, fault);
@@ -248,7 +106,7 @@ fault_of(const struct child_result *r, char *out, size_t room)
 		(void)snprintf(
 		    out, room, "nft did not answer within %d s", (int)(NFT_LIMIT / DUR_S(1)));
 	else
-		nft_fault(r->err, out, room);
+		script_fault(r->err, out, room);
 }
 
 static bool
@@ -266,7 +124,7 @@ in_force(struct nft *n)
 	n->names = KNOWN;
 	n->there = n->applied.len > 0;
 	buf_fini(&n->have);
-	nft_names(buf_text(&n->applied), &n->have);
+	script_names(buf_text(&n->applied), &n->have);
 	n->dirty = !same(&n->wanted, &n->applied);
 	tell(n, NULL);
 }
@@ -305,7 +163,7 @@ on_listed(void *arg, const struct child_result *r)
 	buf_fini(&n->have);
 	if (r->code == 0 && !r->cut) {
 		n->names = KNOWN;
-		nft_names(r->out, &n->have);
+		script_names(r->out, &n->have);
 	} else if (r->code == 0) {
 		n->names = ANEW;
 	} else if (strstr(r->err, NO_TABLE) != NULL) {
@@ -341,7 +199,8 @@ apply(struct nft *n)
 		in_force(n);
 		return;
 	}
-	nft_script(buf_text(&n->trying), n->names == KNOWN ? buf_text(&n->have) : NULL, &script);
+	script_next(buf_text(&n->trying), n->names == KNOWN ? buf_text(&n->have) : NULL,
+	    n->names == KNOWN && n->applied.len > 0 ? buf_text(&n->applied) : NULL, &script);
 	rc = run(n, load, &script, on_applied, &err);
 	buf_fini(&script);
 	if (rc != 0)

@@ -23,13 +23,4 @@ void nft_add(struct nft *n, struct buf *script, void (*done)(void *arg, int code
 /* nft_clear - the table is taken away, now; what was wanted and added before is forgotten. Blocks up to a second. */
 int nft_clear(struct nft *n, struct err *err);
 
-/* ---- pure, for tests ---- */
-/* nft_script - what is run: text with the objects of have (sorted, "chain x", "map y", a line each) that it does not
- * name taken away. have NULL: not known, the table is made anew. */
-void nft_script(const char *text, const char *have, struct buf *out);
-/* nft_names - the objects that a script adds, or that a listing of the table shows, sorted, a line each. */
-void nft_names(const char *text, struct buf *out);
-/* nft_fault - one line of what nft wrote to its standard error. */
-void nft_fault(const char *text, char *out, size_t room);
-
 #endif

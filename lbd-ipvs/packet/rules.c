@@ -93,9 +93,8 @@ rules_put_set(
 	if (elements->len > 0)
 		buf_printf(out,
 		    "add %s " TABLE "%s { type %s; }\n"
-		    "flush %s " TABLE "%s\n"
 		    "add element " TABLE "%s {\n%s\n}\n",
-		    kind, name, type, kind, name, name, buf_text(elements));
+		    kind, name, type, name, buf_text(elements));
 	buf_fini(elements);
 }
 

@@ -1,5 +1,5 @@
 /* The room as a whole, with the real nft in namespaces of the test's own: what is in force after a configuration was
- * applied, what survives the next, what is left alone, and faults. The pure parts of nft.c first. */
+ * applied, what survives the next, what is left alone, and faults. The kernel's switches first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "lbd-ipvs/packet/nft.h"
 #include "lbd-ipvs/packet/packet.h"
 #include "lbd-ipvs/packet/sysctl.h"
 #include "sys/child.h"
@@ -18,91 +17,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define HEAD "add table inet lbd\nflush table inet lbd\n"
 #define DR "create vip a address=10.0.0.1 ports=80 mode=dr"
 #define MARKED "create vip m address=10.0.0.2 ports=80,81 mode=nat syn_rate=5"
-
-/* ---- pure --------------------------------------------------------------------------------- */
-
-static void
-test_script(void **state)
-{
-	static const struct {
-		const char *why, *text, *have, *script;
-	} rows[] = {
-		{ "nothing is known", HEAD "add chain inet lbd a\n", NULL,
-		    "add table inet lbd\ndelete table inet lbd\n" HEAD "add chain inet lbd a\n" },
-		{ "nothing is wanted", "", "chain a\n",
-		    "add table inet lbd\ndelete table inet lbd\n" },
-		{ "the first", HEAD "add chain inet lbd a\n", "", HEAD "add chain inet lbd a\n" },
-		{ "the same", HEAD "add chain inet lbd a\nadd set inet lbd s { type mark; }\n",
-		    "chain a\nset s\n",
-		    HEAD "add chain inet lbd a\nadd set inet lbd s { type mark; }\n" },
-		{ "what is stale goes, maps first, and maps that stay let go of chains",
-		    HEAD "add map inet lbd m { type mark : verdict; }\n",
-		    "chain a\nchain ab\ncounter c\nmap m\nmap n\nset s\n",
-		    HEAD
-		    "flush map inet lbd m\ndelete map inet lbd n\ndelete chain inet lbd a\n"
-		    "delete chain inet lbd ab\ndelete set inet lbd s\ndelete counter inet lbd c\n"
-		    "add map inet lbd m { type mark : verdict; }\n" },
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		struct buf out = { 0 };
-
-		nft_script(rows[i].text, rows[i].have, &out);
-		if (strcmp(buf_text(&out), rows[i].script) != 0)
-			fail_msg("%s:\n%swanted\n%s", rows[i].why, buf_text(&out), rows[i].script);
-		buf_fini(&out);
-	}
-}
-
-static void
-test_names(void **state)
-{
-	struct buf made = { 0 }, shown = { 0 };
-
-	(void)state;
-	nft_names(HEAD
-	    "add set inet lbd s { type mark; }\nflush set inet lbd s\nadd element inet lbd s {\n\t1\n}\n"
-	    "add counter inet lbd c\nadd chain inet lbd b { type filter hook input priority 0; }\n"
-	    "add rule inet lbd b drop\nadd map inet lbd m { type mark : mark; }\n",
-	    &made);
-	assert_string_equal(buf_text(&made), "chain b\ncounter c\nmap m\nset s\n");
-	nft_names(
-	    "table inet lbd {\n\tcounter c {\n\t\tpackets 0 bytes 0\n\t}\n\n\tset s {\n\t\ttype mark\n\t}\n"
-	    "\n\tmap m {\n\t\ttype mark : mark\n\t}\n\n\tchain b {\n\t\ttype filter\n\t\tdrop\n\t}\n}\n",
-	    &shown);
-	assert_string_equal(buf_text(&shown), buf_text(&made));
-	buf_fini(&made);
-	buf_fini(&shown);
-}
-
-static void
-test_fault(void **state)
-{
-	static const struct {
-		const char *text, *line;
-	} rows[] = {
-		{ "/dev/stdin:3:1-9: Error: Could not process rule: No such file or directory\nadd rule inet lbd x "
-		  "drop\n^^^^\n",
-		    "nft: Could not process rule: No such file or directory (add rule inet lbd x drop)" },
-		{ "Operation not permitted (you must be root)\nnetlink: Error: cache initialization failed: Operation "
-		  "not permitted\n",
-		    "nft: cache initialization failed: Operation not permitted" },
-		{ "boom\nbang\n", "nft: boom" },
-		{ "", "nft failed without a word" },
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		char out[200];
-
-		nft_fault(rows[i].text, out, sizeof(out));
-		assert_string_equal(out, rows[i].line);
-	}
-}
 
 /* ---- switches: a folder of files stands for the kernel's ----------------------------------- */
 
@@ -545,9 +461,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_script),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_fault),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_needs),
 		cmocka_unit_test(test_life),
