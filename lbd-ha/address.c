@@ -1,8 +1,8 @@
 /* address.c - the plan for floating addresses: configuration on one side, the kernel's list on the other.
  *
- * An address is wanted because an enabled service uses it or because somebody asked for it by hand; both together
- * make one entry, with the prefix length and interface of the manual one. Nothing that derives from services is
- * stored anywhere: the last service takes its address with it because the next plan no longer has it.
+ * An address is wanted because an enabled service or rule of translation uses it or because somebody asked for it by
+ * hand; both together make one entry, with the prefix length and interface of the manual one. Nothing that derives
+ * from services is stored anywhere: the last one takes its address with it because the next plan no longer has it.
  *
  * What is in the kernel falls into three: addresses with our mark that are in our record are ours to delete;
  * addresses with the mark but not in the record are another instance's; all others are the administrator's. Only
@@ -75,27 +75,83 @@ places_add(struct places *p, const char *ifname, const struct addr *a)
 	p->a[p->n++] = place_of(ifname, a);
 }
 
+struct wanted {
+	struct floating *f;
+	uint32_t n, room;
+};
+
+static struct floating *
+want(struct wanted *w, const struct addr *a)
+{
+	if (w->n == w->room) {
+		w->room = w->room ? w->room * 2 : 64;
+		w->f = mem_grow(w->f, w->room * sizeof(*w->f));
+	}
+	w->f[w->n] = (struct floating){ .addr = *a };
+	return &w->f[w->n++];
+}
+
+static bool
+step(struct addr *a)
+{
+	for (unsigned i = a->family == 4 ? 4 : 16; i-- > 0;)
+		if (++a->b[i] != 0)
+			return true;
+	return false;
+}
+
+/* Each of them is an address by itself: the field's range bounds how many there are. */
+static void
+want_ranges(struct wanted *w, const struct addrs *list)
+{
+	for (unsigned i = 0; list && i < list->n; i++) {
+		struct addr at = list->r[i].lo;
+
+		do
+			want(w, &at)->services = 1;
+		while (memcmp(at.b, list->r[i].hi.b, sizeof(at.b)) != 0 && step(&at));
+	}
+}
+
+static void
+want_all(const struct snapshot *s, struct wanted *w)
+{
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_fip); i++) {
+		const struct fip *row = snapshot_at(s, KIND_fip, i);
+		struct floating *f = want(w, &row->address);
+
+		f->manual = true;
+		(void)snprintf(f->ifname, IFNAME_MAX, "%s", row->interface);
+	}
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
+		const struct service *row = snapshot_at(s, KIND_service, i);
+
+		if (!row->enabled || !row->address.family)
+			continue;
+		want(w, &row->address)->services = 1;
+		want_ranges(w, row->more_addresses);
+	}
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_natrule); i++) {
+		const struct natrule *row = snapshot_at(s, KIND_natrule, i);
+
+		if (row->enabled && row->outside.family)
+			want(w, &row->outside)->services = 1;
+	}
+}
+
 /* All that is wanted, sorted, one row each; where they go is still open. ifname of a manual one is its own. */
 static void
 collect(const struct snapshot *s, struct address_plan *out)
 {
-	uint32_t fips = snapshot_count(s, KIND_fip), services = snapshot_count(s, KIND_service),
-		 n = 0, to = 0;
-	struct floating *f = mem_alloc((fips + services + 1) * sizeof(*f));
+	struct wanted w = { 0 };
+	struct floating *f;
+	uint32_t to = 0, n;
 
-	for (uint32_t i = 0; i < fips; i++) {
-		const struct fip *row = snapshot_at(s, KIND_fip, i);
-
-		f[n] = (struct floating){ .addr = row->address, .manual = true };
-		(void)snprintf(f[n++].ifname, IFNAME_MAX, "%s", row->interface);
-	}
-	for (uint32_t i = 0; i < services; i++) {
-		const struct service *row = snapshot_at(s, KIND_service, i);
-
-		if (row->enabled && row->address.family)
-			f[n++] = (struct floating){ .addr = row->address, .services = 1 };
-	}
-	qsort(f, n, sizeof(*f), floating_compare);
+	want_all(s, &w);
+	f = w.f;
+	n = w.n;
+	if (n)
+		qsort(f, n, sizeof(*f), floating_compare);
 	for (uint32_t i = 0; i < n; i++) {
 		struct floating *last = to ? &f[to - 1] : NULL;
 

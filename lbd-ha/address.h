@@ -9,7 +9,7 @@
 struct floating {
 	struct addr addr; /* full prefix, but for a manual one with another */
 	char ifname[IFNAME_MAX];
-	uint32_t services; /* enabled ones that use it */
+	uint32_t services; /* enabled ones that use it, and rules of translation */
 	bool manual;	   /* asked for by hand */
 	bool held;	   /* it is there */
 	char fault[120];   /* why it cannot be; "" */
@@ -42,7 +42,8 @@ void places_fini(struct places *p);
  *          another instance on this machine: they are left alone.
  * out:     owned by the caller: address_plan_fini.
  *
- * Wanted are the address of each enabled service and every fip. An address goes to the interface its fip names,
+ * Wanted are all addresses of each enabled service, the outside address of each enabled rule of translation, and every
+ * fip. An address goes to the interface its fip names,
  * else for loopback addresses to lo, else to the one in whose subnet it lies (one that is up before one that is
  * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched. */
 void address_plan(const struct snapshot *s, const struct iface_list *kernel,

@@ -75,6 +75,29 @@ static const struct {
 	{ "also beside ours", "{}", ETH ",eth0 10.0.0.50/32*,eth0 10.0.0.51/32*",
 	    "eth0 10.0.0.51/32", "-10.0.0.51/32@eth0" },
 	{ "of a record what is gone", "{}", ETH, "eth0 10.0.0.51/32", "" },
+	{ "more addresses of a service",
+	    "vips:\n" VIP("a", "10.0.0.50",
+		", mode: nat, more_addresses: '10.0.0.254-10.0.1.1,2001:db8::50,10.1.7.0/31'"),
+	    ETH, "",
+	    "+10.0.0.50/32@eth0(1) +10.0.0.254/32@eth0(1) +10.0.0.255/32@eth0(1) +10.0.1.0/32@lo(1) "
+	    "+10.0.1.1/32@lo(1) +10.1.7.0/32@eth1(1) +10.1.7.1/32@eth1(1) +2001:db8::50/128@eth0(1)" },
+	{ "two services that share some",
+	    "vips:\n" VIP("a", "10.0.0.50",
+		", mode: nat, more_addresses: 10.0.0.51") "  b: {address: "
+							  "10.0.0.51, ports: 81}\n",
+	    ETH, "", "+10.0.0.50/32@eth0(1) +10.0.0.51/32@eth0(2)" },
+	{ "a disabled service has none of them",
+	    "vips:\n" VIP("a", "10.0.0.50", OFF ", mode: nat, more_addresses: 10.0.0.51"),
+	    ETH ",eth0 10.0.0.51/32*", "eth0 10.0.0.51/32", "-10.0.0.51/32@eth0" },
+	{ "outside addresses of rules",
+	    "nats:\n  a: {outside: 10.0.0.60, inside: 10.1.0.9}\n  b: {kind: snat, outside: 10.0.0.61, "
+	    "inside: 10.1.0.0/16}\n  c: {kind: dnat, outside: 10.0.0.62, inside: 10.1.0.9, enabled: no, "
+	    "protocol: tcp, ports: 5}\n  d: {kind: masquerade, inside: 10.1.0.0/16, interface: eth0}\n",
+	    ETH, "", "+10.0.0.60/32@eth0(1) +10.0.0.61/32@eth0(1)" },
+	{ "outside addresses, one with a service",
+	    "nats:\n  b: {kind: snat, outside: 10.0.0.61, inside: 10.1.0.0/16}\nvips:\n" VIP(
+		"a", "10.0.0.61", ""),
+	    ETH, "", "+10.0.0.61/32@eth0(2)" },
 	{ "in order",
 	    "vips:\n" VIP("a", "10.0.0.9", "") VIP("b", "10.0.0.7", "") VIP("c", "2001:db8::1", ""),
 	    ETH, "", "+10.0.0.7/32@eth0(1) +10.0.0.9/32@eth0(1) +2001:db8::1/128@eth0(1)" },
