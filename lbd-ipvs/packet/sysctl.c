@@ -10,12 +10,10 @@
  * vs/conntrack                 mode snat: what IPVS sends to a server is then translated by nftables.
  * vs/expire_nodest_conn        a server that was taken out: its connections end with a reset at their next packet,
  *   instead of hanging until the kernel forgets them.
- * vs/expire_quiescent_template a persistent client of a failed server of weight 0 is sent to another one, instead of
- *   back to the dead one for as long as it keeps trying. The kernel cannot tell a failed server from a drained one by
- *   anything but its weight, so a drained server keeps the connections it has, but not the next ones of its clients.
  * vs/drop_entry, vs/secure_tcp when memory runs out (mode 1: automatic), half-open connections are dropped first.
  *   tcp_syncookies does the same for what this node accepts itself.
  *
+ * vs/expire_quiescent_template follows from the state of servers, not from the configuration: services.c sets it.
  * Left at the kernel's defaults, which are right here: vs/pmtu_disc (1), vs/schedule_icmp and vs/ignore_tunneled (0:
  * ICMP that belongs to a connection finds its server by the connection), vs/snat_reroute and vs/conn_reuse_mode (1).
  * Source: Documentation/networking/ipvs-sysctl.rst, ip-sysctl.rst. */
@@ -43,7 +41,6 @@ static const struct row rows[] = {
 	{ NEED_FORWARD6, "net/ipv6/conf/all/forwarding", 1, -1 },
 	{ NEED_CONNTRACK, "net/ipv4/vs/conntrack", 1, -1 },
 	{ NEED_IPVS, "net/ipv4/vs/expire_nodest_conn", 1, -1 },
-	{ NEED_TEMPLATES, "net/ipv4/vs/expire_quiescent_template", 1, -1 },
 	{ NEED_DEFENSE, "net/ipv4/vs/drop_entry", 1, 0 },
 	{ NEED_DEFENSE, "net/ipv4/vs/secure_tcp", 1, 0 },
 	{ NEED_DEFENSE, "net/ipv4/tcp_syncookies", 1, -1 },
@@ -88,8 +85,6 @@ needs_of_service(const struct snapshot *s, const struct service *v, bool routes)
 		needs |= families_of(v) | NEED_NO_REDIRECTS;
 	if (v->mode == mode_snat)
 		needs |= NEED_CONNTRACK;
-	if (v->persistence != persistence_none)
-		needs |= NEED_TEMPLATES;
 	return needs;
 }
 

@@ -15,8 +15,7 @@ enum {
 	NEED_FORWARD6 = 4,
 	NEED_NO_REDIRECTS = 8, /* servers must not learn a way around this node */
 	NEED_CONNTRACK = 16,   /* what IPVS forwards is translated again: mode snat */
-	NEED_TEMPLATES = 32,   /* persistence */
-	NEED_DEFENSE = 64,     /* setting syn_defense */
+	NEED_DEFENSE = 32,     /* setting syn_defense */
 };
 unsigned sysctl_needs(const struct snapshot *s); /* pure */
 

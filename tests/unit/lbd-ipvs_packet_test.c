@@ -63,7 +63,6 @@ test_switches(void **state)
 		{ "net/ipv4/conf/eth0/send_redirects", 1, 0, NEED_NO_REDIRECTS },
 		{ "net/ipv4/vs/conntrack", 0, 1, NEED_CONNTRACK },
 		{ "net/ipv4/vs/expire_nodest_conn", 0, 1, NEED_IPVS },
-		{ "net/ipv4/vs/expire_quiescent_template", 0, 1, NEED_TEMPLATES },
 		{ "net/ipv4/vs/drop_entry", 0, 1, NEED_DEFENSE },
 		{ "net/ipv4/vs/secure_tcp", 2, 2, NEED_DEFENSE },
 		{ "net/ipv4/tcp_syncookies", 2, 2, NEED_DEFENSE },
@@ -119,8 +118,7 @@ test_needs(void **state)
 		    "; create rip a/r address=10.0.0.9 forward=nat; set setting main packet_filter=yes",
 		    NEED_IPVS | NEED_FORWARD4 | NEED_NO_REDIRECTS },
 		{ "create vip a address=10.0.0.1 ports=80 mode=snat persistence=source",
-		    NEED_IPVS | NEED_FORWARD4 | NEED_NO_REDIRECTS | NEED_CONNTRACK |
-			NEED_TEMPLATES },
+		    NEED_IPVS | NEED_FORWARD4 | NEED_NO_REDIRECTS | NEED_CONNTRACK },
 		{ "create nat n kind=masquerade inside=fd00::/64 interface=eth1", NEED_FORWARD6 },
 		{ "create nat n kind=masquerade inside=fd00::/64 interface=eth1 enabled=no", 0 },
 		{ "set node main autonat=eth1", NEED_FORWARD4 },
