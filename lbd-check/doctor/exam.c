@@ -240,13 +240,15 @@ step_back(struct ward *w, struct exam *e, mono_t now)
 	} else {
 		w->back_spent += now - e->asked_at;
 	}
-	if (s->back.what == HEARD_NOTHING && e->tries < (pat->router_silent ? 1 : BACK_TRIES)) {
+	s->contested = pat->claims > 0;
+	if (s->back.what == HEARD_NOTHING &&
+	    e->tries < (pat->router_silent || s->contested ? 1 : BACK_TRIES)) {
 		e->tries++;
 		e->asked_at = now;
 		ask(w, e, Q_BACK);
 		return;
 	}
-	if (s->back.what == HEARD_NOTHING && s->vip_here && !pat->router_tells &&
+	if (s->back.what == HEARD_NOTHING && s->vip_here && !s->contested && !pat->router_tells &&
 	    !pat->router_silent) {
 		if (!e->calibrating) {
 			/* What the server's answer would look like, from here. */

@@ -245,6 +245,10 @@ judge_return(struct judging *j)
 		addr_format(&h->from, ADDR_HOST, from);
 		say(j, FINDING_return_path, FOUND_RIGHT, "its answer to %s went to router %s",
 		    outside, from);
+	} else if (s->outside == OUTSIDE_FOREIGN && s->contested) {
+		say(j, FINDING_return_path, FOUND_UNKNOWN,
+		    "where its answers go cannot be seen while others answer %s for %s", asking(j),
+		    j->vip);
 	} else if (s->outside == OUTSIDE_OWN || s->router_tells) {
 		say(j, FINDING_return_path, FOUND_WRONG,
 		    "%s at the server answers clients in its own network, but not %s", j->vport,

@@ -47,6 +47,8 @@ struct seen {
 	struct addr local, outside_addr;
 	bool
 	    router_tells; /* FOREIGN: an error came back for a packet of our own to the same place */
+	bool
+	    contested; /* others answer for the virtual address too, so errors may have gone to them */
 	bool claim_asked, claims; /* it answers ARP or solicitations for the virtual address */
 	bool announces;		  /* it asked by ARP with the virtual address as sender */
 	unsigned mtu, overhead;	  /* tun: of the way to the server, of the tunnel */
