@@ -1,6 +1,6 @@
 /* doctor: looks at the machine and says what is wrong and how to mend it. It reads only, and every finding carries the line
  * that mends it. Nothing is repaired here. */
-#include "ctl.h"
+#include "doctor.h"
 
 #include "msg/client.h"
 #include "sys/netlink.h"
@@ -23,16 +23,9 @@ static const struct column doctor_columns[] = {
 	[D_FIX] = { "fix", NULL, COL_TEXT, COL_SHOW },
 };
 
-struct doctor {
-	struct ctl *c;
-	struct table *t;
-	unsigned bad;
-	bool have_snapshot;
-};
-
-/* ST_WARN and ST_DOWN count. Good findings and mere remarks (ST_UNK) are shown with -v, or in JSON. */
-static void
-finding(struct doctor *d, enum status st, const char *what, const char *text, const char *fix)
+void
+doctor_finding(
+    struct doctor *d, enum status st, const char *what, const char *text, const char *fix)
 {
 	static const char *const words[] = { [ST_OK] = "ok",
 		[ST_WARN] = "warning",
@@ -50,20 +43,6 @@ finding(struct doctor *d, enum status st, const char *what, const char *text, co
 	table_text(d->t, D_FIX, fix);
 }
 
-/* A number in a file of /proc; -1 when there is none. */
-static long
-proc_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	long v = -1;
-
-	if (f != NULL && fscanf(f, "%ld", &v) != 1)
-		v = -1;
-	if (f != NULL)
-		(void)fclose(f);
-	return v;
-}
-
 static void
 look_at_store(struct doctor *d)
 {
@@ -76,11 +55,11 @@ look_at_store(struct doctor *d)
 		rc = snapshot_check(d->c->snap, &l, &err);
 	iface_list_fini(&l);
 	if (rc == 0)
-		finding(d, ST_OK, "store", "readable, whole and allowed", "");
+		doctor_finding(d, ST_OK, "store", "readable, whole and allowed", "");
 	else if (rc == ERR_UNKNOWN)
-		finding(d, ST_WARN, "store", err.text, "lbctl config check");
+		doctor_finding(d, ST_WARN, "store", err.text, "lbctl config check");
 	else
-		finding(d, ST_DOWN, "store", err.text,
+		doctor_finding(d, ST_DOWN, "store", err.text,
 		    rc == ERR_INVALID ? "lbctl describe, then lbctl set" : "lbctl config restore");
 }
 
@@ -92,10 +71,10 @@ look_at_disk(struct doctor *d)
 
 	(void)snprintf(path, sizeof(path), "%s/secrets.db", d->c->paths.state);
 	if (stat(path, &sb) == 0 && (sb.st_mode & S_IRWXO) != 0)
-		finding(d, ST_DOWN, "secrets", "everybody may read the file with secrets",
+		doctor_finding(d, ST_DOWN, "secrets", "everybody may read the file with secrets",
 		    "chmod o= secrets.db");
 	else
-		finding(d, ST_OK, "secrets", "closed to others", "");
+		doctor_finding(d, ST_OK, "secrets", "closed to others", "");
 }
 
 static void
@@ -110,36 +89,21 @@ look_at_daemons(struct doctor *d)
 	a = view_daemons(v, &n);
 	for (i = 0; i < n; i++) {
 		if (!a[i].running)
-			finding(d, ST_DOWN, a[i].name, "does not run",
+			doctor_finding(d, ST_DOWN, a[i].name, "does not run",
 			    "systemctl start lbd.target, or lbctl run");
 		else if (a[i].fault[0] != '\0')
-			finding(d, ST_WARN, a[i].name, a[i].fault, "lbctl log");
+			doctor_finding(d, ST_WARN, a[i].name, a[i].fault, "lbctl log");
 		else if (d->have_snapshot &&
 			 a[i].revision != snapshot_revision(d->c->snap, SCOPE_SHARED)) {
 			(void)snprintf(text, sizeof(text),
 			    "has revision %" PRIu32 " in force, not %" PRIu32, a[i].revision,
 			    snapshot_revision(d->c->snap, SCOPE_SHARED));
-			finding(d, ST_WARN, a[i].name, text, "lbctl log");
+			doctor_finding(d, ST_WARN, a[i].name, text, "lbctl log");
 		} else {
-			finding(d, ST_OK, a[i].name, "runs", "");
+			doctor_finding(d, ST_OK, a[i].name, "runs", "");
 		}
 	}
 	view_free(v);
-}
-
-/* A service that the schema knows and no daemon carries. */
-static void
-look_at_layers(struct doctor *d)
-{
-	uint32_t n = d->have_snapshot ? snapshot_count(d->c->snap, KIND_service) : 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct service *s = snapshot_at(d->c->snap, KIND_service, i);
-
-		if (s->enabled && service_layer(s) == 4)
-			finding(d, ST_DOWN, s->name,
-			    "layer 4: no daemon of this version carries it", "mode=tcp");
-	}
 }
 
 static void
@@ -156,10 +120,10 @@ look_at_limits(struct doctor *d)
 		(void)snprintf(text, sizeof(text), "%llu files at most: %llu connections, not %u",
 		    (unsigned long long)r.rlim_max, (unsigned long long)r.rlim_max / 2,
 		    s->proxy_conns);
-		finding(d, ST_UNK, "file limit", text,
+		doctor_finding(d, ST_UNK, "file limit", text,
 		    "without systemd: ulimit -Hn; the units ask for 1048576 themselves");
 	} else {
-		finding(d, ST_OK, "file limit", "enough", "");
+		doctor_finding(d, ST_OK, "file limit", "enough", "");
 	}
 }
 
@@ -169,7 +133,7 @@ look_at_rp_filter(struct doctor *d)
 {
 	struct iface_list l = { 0 };
 	char path[100], text[200], last[IFNAME_MAX] = "";
-	long all = proc_number("/proc/sys/net/ipv4/conf/all/rp_filter"), one;
+	long all = facts_number("/proc/sys/net/ipv4/conf/all/rp_filter"), one;
 	unsigned i;
 	bool bad = false;
 
@@ -180,17 +144,17 @@ look_at_rp_filter(struct doctor *d)
 			continue;
 		(void)snprintf(last, sizeof(last), "%s", l.a[i].name);
 		(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", last);
-		one = proc_number(path);
+		one = facts_number(path);
 		if ((one > all ? one : all) != 1)
 			continue;
 		bad = true;
 		(void)snprintf(
 		    text, sizeof(text), "strict on %s: answers by another way are dropped", last);
 		(void)snprintf(path, sizeof(path), "sysctl -w net.ipv4.conf.%s.rp_filter=2", last);
-		finding(d, ST_WARN, "rp_filter", text, path);
+		doctor_finding(d, ST_WARN, "rp_filter", text, path);
 	}
 	if (!bad)
-		finding(d, ST_OK, "rp_filter", "not strict", "");
+		doctor_finding(d, ST_OK, "rp_filter", "not strict", "");
 	iface_list_fini(&l);
 }
 
@@ -206,10 +170,10 @@ look_at_ports(struct doctor *d)
 	if (fscanf(f, "%u %u", &lo, &hi) == 2 && hi > lo && hi - lo < 20000) {
 		(void)snprintf(
 		    text, sizeof(text), "%u ports for connections to one server", hi - lo + 1);
-		finding(d, ST_WARN, "local ports", text,
+		doctor_finding(d, ST_WARN, "local ports", text,
 		    "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
 	} else {
-		finding(d, ST_OK, "local ports", "enough", "");
+		doctor_finding(d, ST_OK, "local ports", "enough", "");
 	}
 	(void)fclose(f);
 }
@@ -217,14 +181,14 @@ look_at_ports(struct doctor *d)
 static void
 look_at_backlog(struct doctor *d)
 {
-	long n = proc_number("/proc/sys/net/core/somaxconn");
+	long n = facts_number("/proc/sys/net/core/somaxconn");
 	char text[120];
 
 	if (n > 0 && n < 4096) {
 		(void)snprintf(text, sizeof(text), "%ld connections may wait to be accepted", n);
-		finding(d, ST_WARN, "backlog", text, "sysctl -w net.core.somaxconn=65535");
+		doctor_finding(d, ST_WARN, "backlog", text, "sysctl -w net.core.somaxconn=65535");
 	} else {
-		finding(d, ST_OK, "backlog", "enough", "");
+		doctor_finding(d, ST_OK, "backlog", "enough", "");
 	}
 }
 
@@ -233,10 +197,10 @@ static void
 look_at_clock(struct doctor *d)
 {
 	if (time(NULL) < 1767225600) /* 2026-01-01 */
-		finding(
+		doctor_finding(
 		    d, ST_DOWN, "clock", "the time of day is wrong", "timedatectl set-ntp true");
 	else
-		finding(d, ST_OK, "clock", "plausible", "");
+		doctor_finding(d, ST_OK, "clock", "plausible", "");
 }
 
 int
@@ -248,7 +212,7 @@ cmd_doctor(struct ctl *c, struct err *err)
 	look_at_store(&d);
 	look_at_disk(&d);
 	look_at_daemons(&d);
-	look_at_layers(&d);
+	doctor_layer4(&d);
 	look_at_limits(&d);
 	look_at_rp_filter(&d);
 	look_at_ports(&d);
