@@ -224,3 +224,12 @@ reader_ask(struct reader *r, dur_t after)
 	r->due = due;
 	loop_timer_set(&r->timer, after);
 }
+
+void
+reader_delay(struct reader *r, dur_t after)
+{
+	if (r->due == 0)
+		return;
+	r->due = mono_now() + after;
+	loop_timer_set(&r->timer, after);
+}

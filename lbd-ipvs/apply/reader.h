@@ -23,6 +23,8 @@ int reader_new(
 void reader_free(struct reader *r); /* waits for a reading under way */
 /* reader_ask - read after this time; of two wishes the earlier counts. */
 void reader_ask(struct reader *r, dur_t after);
+/* reader_delay - not before this time; while thousands of changes go out, reading would only slow them down. */
+void reader_delay(struct reader *r, dur_t after);
 void reading_fini(struct reading *r);
 
 /* cadence_next - how long to wait after a reading that cost this much processor time: READ_EVERY, or so long that

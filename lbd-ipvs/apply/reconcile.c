@@ -247,9 +247,9 @@ finish(struct reconcile *r, struct sending *s)
 	struct ipvs_key *orphan = mem_alloc((s->n + 1) * sizeof(*orphan));
 	bool stale = false;
 
-	if (!r->counted)
-		log_info("ip_vs: %u services found, %u changes due", r->have.n, s->ops.n);
-	r->counted = true;
+	if (!r->counted && r->due == 0)
+		r->found = r->have.n;
+	r->due += s->ops.n;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->span[i].entry == NULL)
 			orphan[i] = s->ops.op[s->span[i].first].service->key;
@@ -321,8 +321,15 @@ on_turn(void *arg)
 	send_batch(r);
 	if (r->known)
 		settle_run(r);
-	if (r->known && !list_empty(&r->dirty))
-		reconcile_defer(r);
+	if (!r->known || list_empty(&r->dirty)) {
+		if (r->known && r->started && !r->counted) {
+			r->counted = true;
+			log_info("ip_vs: %u services found, %u changes made", r->found, r->due);
+		}
+		return;
+	}
+	reader_delay(r->reader, READ_EVERY);
+	reconcile_defer(r);
 }
 
 void

@@ -58,8 +58,9 @@ struct reconcile {
 	struct idmap entries; /* by row id */
 	struct list dirty;
 	bool started, cleared;
-	bool first;	   /* nothing was compared yet: differences are not somebody's edits */
-	bool counted;	   /* what the start changed was said in the log */
+	bool first;   /* nothing was compared yet: differences are not somebody's edits */
+	bool counted; /* what the start found and changed was said in the log */
+	uint32_t found, due;
 	mono_t not_before; /* readings that began earlier say nothing */
 	unsigned stale;	   /* times in a row that the mirror proved wrong */
 	bool sweep;	   /* orphans may be in the table */
