@@ -274,6 +274,11 @@ check_flags(struct look *l, const struct service *s)
 		return look_bad(l, KIND_service, s, "one_packet",
 		    "\"yes\" is not possible with protocol %s; allowed is no, or protocol udp",
 		    word_text(&protocol_list, s->protocol));
+	if (s->max_conns != 0)
+		return look_bad(l, KIND_service, s, "max_conns",
+		    "%u is not possible in mode %s, where only servers have a limit; allowed is 0, or one of "
+		    "the modes " L7_MODES,
+		    (unsigned)s->max_conns, word_text(&mode_list, s->mode));
 	if (s->persistence != persistence_none && s->persist_timeout % 1000 != 0)
 		return look_bad(l, KIND_service, s, "persist_timeout",
 		    "%u ms are no whole seconds, and layer 4 counts in these; allowed are whole seconds",
@@ -369,24 +374,29 @@ is_ours(const struct look *l, const struct addr *a)
 	return false;
 }
 
-/* S080: direct routing is a frame to the server's own network card, so it must be in a network of this node. */
+/* S080: direct routing is a frame to the server's own network card, so it must be in a network of this node. A node
+ * without any network is one that is being set up, or a place where a file is looked at: nothing is known of it. */
 static int
 check_subnet(struct look *l, const struct service *s, const struct server *r)
 {
 	const struct addr *a = &r->address.addr;
 	struct buf nets = { 0 };
 	char text[ADDR_TEXT];
+	bool any = false;
 	struct way w;
 	int rc;
 
 	if (l->local == NULL || way_of(s, r->forward) != forward_dr)
 		return 0;
-	for (unsigned i = 0; i < l->nets_n; i++)
+	for (unsigned i = 0; i < l->nets_n; i++) {
 		if (addr_contains(&l->nets[i], a))
 			return 0;
-	if (is_ours(l, a) || (look_unchanged(l, KIND_server, r, "address") &&
-				 look_unchanged(l, KIND_server, r, "forward") &&
-				 look_unchanged(l, KIND_service, s, "mode")))
+		any = any || !addr_is_loopback(&l->nets[i]);
+	}
+	if (!any || is_ours(l, a) ||
+	    (look_unchanged(l, KIND_server, r, "address") &&
+		look_unchanged(l, KIND_server, r, "forward") &&
+		look_unchanged(l, KIND_service, s, "mode")))
 		return 0;
 	for (unsigned i = 0; i < l->nets_n && nets.len < 150; i++) {
 		struct addr net = l->nets[i];

@@ -63,6 +63,8 @@ static const struct rule layers[] = {
 	    "vip v: one_packet: \"yes\" is not possible with protocol tcp" },
 	{ NULL, V "nat one_packet=yes protocol=tcp_udp", "not possible with protocol tcp_udp" },
 	{ NULL, V "nat one_packet=yes protocol=udp", NULL },
+	{ NULL, V "nat max_conns=7", "vip v: max_conns: 7 is not possible in mode nat" },
+	{ NULL, V "tcp max_conns=7", NULL },
 	/* quorum */
 	{ NULL, V "http quorum=2 quorum_hysteresis=2",
 	    "vip v: quorum_hysteresis: 2 is not less than the quorum of 2" },
@@ -317,6 +319,18 @@ test_interfaces_change(void **state)
 	assert_bad(edit("set vip v mode=dr"), ERR_INVALID, "in no network of this node");
 }
 
+/* Nor is a node that has no network yet. */
+static void
+test_a_node_without_networks(void **state)
+{
+	static struct iface_addr lo = { .name = "lo" };
+
+	(void)state;
+	assert_int_equal(addr_parse("127.0.0.1/8", ADDR_CIDR, &lo.addr), 0);
+	store_set_local(st, &(struct iface_list){ 1, &lo });
+	assert_good(edit(V "dr; create rip v/a address=10.9.0.1"));
+}
+
 int
 main(void)
 {
@@ -327,6 +341,7 @@ main(void)
 		T(test_servers),
 		T(test_others),
 		T(test_interfaces_change),
+		T(test_a_node_without_networks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

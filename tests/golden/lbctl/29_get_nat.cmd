@@ -1,0 +1,2 @@
+apply -q -f configs/layer4-nat.yaml
+get nat
