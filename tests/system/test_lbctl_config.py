@@ -592,7 +592,7 @@ COMPLETE = [
     (["get", "rip", "web/"], ["web/rip1", "web/rip2"]),
     (["drain", "web/rip1", "web/"], ["web/rip1", "web/rip2"]),
     (["set", "vip", "web", "sch"], ["scheduler="]),
-    (["set", "vip", "web", "scheduler="], ["scheduler=wlc", "scheduler=wrr"]),
+    (["set", "vip", "web", "scheduler=w"], ["scheduler=wlc", "scheduler=wrr"]),
     (["set", "vip", "web", "check="], ["check=page"]),
     (["set", "vip", "web", "enabled=n"], ["enabled=no"]),
     (["set", "setting", "https"], ["https_port="]),
