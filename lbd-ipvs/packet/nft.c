@@ -6,6 +6,8 @@
  * anew, which loses counters and dynamic sets, but needs to know nothing. When that fails too it is a fault, told, and
  * tried again after NFT_RETRY.
  *
+ * When somebody else changes the table (watch.c), it is brought about again a moment later, in the same way.
+ *
  * Orders for once (nft_add) wait behind what is wanted, but not for a fault to go away.
  *
  * nft reads the script from its standard input, and every word in it was written by rules.c. What another program does
@@ -13,6 +15,7 @@
 #include "packet/nft.h"
 
 #include "packet/script.h"
+#include "packet/watch.h"
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -42,7 +45,8 @@ struct nft {
 	uint32_t magic;
 	struct loop *loop;
 	struct child *child;
-	struct loop_timer retry;
+	struct loop_timer retry, calm;
+	struct watch *watch;
 	struct buf wanted, trying, applied;
 	bool dirty, waiting; /* wanted is not what is applied; a fault waits for its retry */
 	enum { UNKNOWN, KNOWN, ANEW } names;
@@ -95,6 +99,7 @@ run(struct nft *n, const char *const *argv, const struct buf *script,
 		spec.input = script->p;
 		spec.input_len = script->len;
 	}
+	watch_listen(n->watch, false);
 	return child_start(&n->child, n->loop, &spec, err);
 }
 
@@ -261,9 +266,38 @@ step(struct nft *n)
 			if (rc != 0)
 				order_end(n, rc);
 		} else {
+			watch_listen(n->watch, true);
 			return;
 		}
 	}
+}
+
+/* Somebody else changed the table. What it has is not known now. */
+static void
+on_touched(void *arg)
+{
+	struct nft *n = arg;
+
+	must_obj(n, NFT_MAGIC);
+	if (n->applied.len > 0)
+		loop_timer_set(&n->calm, NFT_CALM);
+}
+
+static void
+on_calm(void *arg)
+{
+	struct nft *n = arg;
+
+	must_obj(n, NFT_MAGIC);
+	if (n->child != NULL) {
+		loop_timer_set(&n->calm, NFT_CALM);
+		return;
+	}
+	log_warn("table " TABLE " was changed by somebody else; it is put right");
+	n->names = UNKNOWN;
+	buf_fini(&n->applied);
+	n->dirty = true;
+	step(n);
 }
 
 static void
@@ -306,6 +340,8 @@ nft_new(struct loop *l, void (*fault)(void *arg, const char *fault), void *arg)
 	*n = (struct nft){ .magic = NFT_MAGIC, .loop = l, .fault = fault, .arg = arg };
 	list_init(&n->orders);
 	loop_timer_init(&n->retry, l, on_retry, n);
+	loop_timer_init(&n->calm, l, on_calm, n);
+	n->watch = watch_new(l, on_touched, n);
 	return n;
 }
 
@@ -317,6 +353,7 @@ forget(struct nft *n)
 	while (first_order(n) != NULL)
 		order_end(n, -ECANCELED);
 	loop_timer_cancel(&n->retry);
+	loop_timer_cancel(&n->calm);
 	n->waiting = n->dirty = false;
 	n->names = UNKNOWN;
 	buf_fini(&n->wanted);
@@ -333,6 +370,8 @@ nft_free(struct nft *n)
 	must_obj(n, NFT_MAGIC);
 	forget(n);
 	loop_timer_fini(&n->retry);
+	loop_timer_fini(&n->calm);
+	watch_free(n->watch);
 	n->freed = true;
 	if (!n->deferred)
 		free(n);

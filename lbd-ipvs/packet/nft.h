@@ -8,6 +8,7 @@
 #include "sys/loop.h"
 
 #define NFT_RETRY DUR_S(5)
+#define NFT_CALM DUR_S(1)   /* after somebody else changed the table */
 #define NFT_LIMIT DUR_S(60) /* a transaction of 5,000 services takes a second */
 
 struct nft;

@@ -350,7 +350,7 @@ life(void)
 	return end();
 }
 
-/* Somebody took the table away, or put something else in its place: the next change makes it anew. */
+/* Somebody took the table away, or changed it, or put something else in its place. */
 static int
 damage(void)
 {
@@ -359,7 +359,19 @@ damage(void)
 	if (rc != 0)
 		return rc;
 	apply(MARKED);
-	ruleset_has("mark4|limit4", NULL);
+	check(cut_one() == 0); /* and no nft of ours runs any more */
+	check(run("nft flush ruleset") == 0);
+	ruleset_has("10.0.0.2 . tcp . 81 :|jump limit_", NULL);
+	check(cut_one() == 0);
+	check(run("nft add table inet other") == 0);
+	check(run("nft insert rule inet lbd marking drop") == 0);
+	check(run("nft delete element inet lbd mark4 { 10.0.0.2 . tcp . 81 }") == 0);
+	check(
+	    run("nft add element inet lbd cut4 { 10.8.8.8 . 1 . 10.0.0.1 . 2 timeout 20s }") == 0);
+	ruleset_has("10.0.0.2 . tcp . 81 : 0x|table inet other|10.8.8.8",
+	    "mangle; policy accept;\n\t\tdrop");
+
+	/* At the same moment as a change of ours. */
 	check(run("nft delete table inet lbd") == 0);
 	apply("set vip m ports=80,82");
 	ruleset_has(". tcp . 82 :", NULL);
