@@ -338,6 +338,8 @@ advice_text(const struct advice *a, struct buf *out)
 			put_wrapped(out, mark, r->text);
 		} else if (r->kind == ADVICE_COMMAND) {
 			buf_printf(out, "%s\n", r->text);
+		} else if (r->kind == ADVICE_OTHER) {
+			buf_printf(out, "#     %s\n", r->text);
 		} else {
 			put_wrapped(out, r->kind == ADVICE_TEXT ? "# " : "# Expected: ", r->text);
 		}

@@ -51,6 +51,7 @@ enum advice_kind {
 	ADVICE_TEXT,	/* for people */
 	ADVICE_COMMAND, /* to be typed; may be several lines */
 	ADVICE_EXPECT,	/* what the command before should show */
+	ADVICE_OTHER,	/* a command that does the same in another way; one line */
 };
 struct advice_row {
 	uint8_t kind;

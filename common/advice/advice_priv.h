@@ -24,6 +24,7 @@ void page_put(struct page *p, enum advice_kind kind, const char *fmt, ...)
 #define SAY(p, ...) page_put(p, ADVICE_TEXT, __VA_ARGS__)
 #define RUN(p, ...) page_put(p, ADVICE_COMMAND, __VA_ARGS__)
 #define EXPECT(p, ...) page_put(p, ADVICE_EXPECT, __VA_ARGS__)
+#define OTHER(p, ...) page_put(p, ADVICE_OTHER, __VA_ARGS__)
 
 /* page_prefixes - every virtual address of the service as a prefix (host or network), in order; fn is called for each. */
 void page_prefixes(

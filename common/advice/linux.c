@@ -177,9 +177,11 @@ put_clamp(struct page *p)
 	TITLE(p, "Ask clients for segments that fit into the tunnel");
 	SAY(p,
 	    "The tunnel takes %u bytes of each packet, so %u bytes are left for a segment. Without this, clients behind a "
-	    "firewall that drops ICMP hang as soon as they send much. With iptables: iptables -t mangle -A POSTROUTING -s "
-	    "%s -p tcp --tcp-flags SYN SYN -j TCPMSS --set-mss %u",
-	    p->tunnel.overhead, p->mss, p->vip, p->mss);
+	    "firewall that drops ICMP hang as soon as they send much. Without nft:",
+	    p->tunnel.overhead, p->mss);
+	OTHER(p,
+	    "iptables -t mangle -A POSTROUTING -s %s -p tcp --tcp-flags SYN SYN -j TCPMSS --set-mss %u",
+	    p->vip, p->mss);
 	buf_printf(&chain,
 	    "\t\ttype filter hook postrouting priority -150;\n"
 	    "\t\t%s saddr { %s } tcp flags & syn == syn tcp option maxseg size > %u tcp option maxseg size set %u\n",
@@ -249,9 +251,20 @@ put_router(struct page *p)
 	buf_fini(&bad);
 }
 
+/* iptables writes ranges with a colon. */
+static void
+iptables_ports(const char *ports, char *out, size_t room)
+{
+	(void)snprintf(out, room, "%s", ports);
+	for (; *out != '\0'; out++)
+		if (*out == '-')
+			*out = ':';
+}
+
 static int
 put_redirect(struct page *p, struct err *err)
 {
+	char colons[sizeof(p->ports)];
 	struct buf all = { 0 }, chain = { 0 }, lines = { 0 };
 	struct writer w = { .p = p, .out = &all };
 	const struct service *svc = p->a->svc;
@@ -273,9 +286,10 @@ put_redirect(struct page *p, struct err *err)
 	SAY(p, "Limit 2: not for IPv6.");
 	put_take_away(p, false);
 	TITLE(p, "Redirect packets to the virtual address");
-	SAY(p,
-	    "With iptables: iptables -t nat -A PREROUTING -d %s -p %s -m multiport --dports %s -j REDIRECT",
-	    p->vip, l4, p->ports);
+	iptables_ports(p->ports, colons, sizeof(colons));
+	SAY(p, "Without nft:");
+	OTHER(p, "iptables -t nat -A PREROUTING -d %s -p %s -m multiport --dports %s -j REDIRECT",
+	    p->vip, l4, colons);
 	buf_printf(&chain, "\t\ttype nat hook prerouting priority -100;\n\t\tip daddr { %s } ",
 	    buf_text(&all));
 	if (svc->protocol == protocol_tcp_udp)

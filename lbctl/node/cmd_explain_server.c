@@ -56,7 +56,8 @@ print_json(const struct advice *a)
 	static const char *const kinds[] = { [ADVICE_TITLE] = "title",
 		[ADVICE_TEXT] = "text",
 		[ADVICE_COMMAND] = "command",
-		[ADVICE_EXPECT] = "expect" };
+		[ADVICE_EXPECT] = "expect",
+		[ADVICE_OTHER] = "other" };
 	struct buf out = { 0 };
 
 	buf_puts(&out, "[");
