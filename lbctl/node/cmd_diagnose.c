@@ -178,6 +178,7 @@ step_servers(struct diagnosis *d)
 		return;
 	}
 	(void)view_service_status(d->c->view, d->svc, &v);
+	v.up += v.warn; /* a server with a warning takes clients */
 	all = v.up + v.down + v.drain + v.halt + v.unknown;
 	first_down(d, down, sizeof(down));
 	if (all == 0)
