@@ -59,7 +59,7 @@ say_fault(void *arg)
 	if (app.services == NULL) /* it stops */
 		return;
 	services_count(app.services, &n, &faults, &first);
-	if (app.kernel_fault[0] != '\0') {
+	if (app.kernel_fault[0] != '\0' && n > 0) { /* without services nothing is missing */
 		(void)snprintf(text, sizeof(text), "%s", app.kernel_fault);
 	} else if (app.packet_fault[0] != '\0') {
 		(void)snprintf(text, sizeof(text), "%s", app.packet_fault);
