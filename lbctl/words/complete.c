@@ -231,8 +231,8 @@ offer_argument(struct offer *o, const char *name)
 		offer_names(o, o->kind->kind);
 	else if (strcmp(name, "VIP/RIP") == 0)
 		offer_names(o, KIND_server);
-	else if (strcmp(name, "VIP") == 0)
-		offer_names(o, KIND_service);
+	else if (strcmp(name, "VIP") == 0) /* where a server may stand too, it has a slash */
+		offer_names(o, strchr(o->word, '/') != NULL ? KIND_server : KIND_service);
 	else if (strcmp(name, "USER") == 0)
 		offer_names(o, KIND_user);
 	else if (strcmp(name, "TOKEN") == 0)
@@ -274,7 +274,7 @@ offer_options(struct offer *o)
 static void
 offer_option_value(struct offer *o, int id)
 {
-	const char *keys[80];
+	const char *keys[96];
 	unsigned i, n;
 
 	if (id == OPT_output)
@@ -286,7 +286,7 @@ offer_option_value(struct offer *o, int id)
 	else if (id == OPT_priority)
 		offer_choice(o, "err|warning|info|debug");
 	if ((id == OPT_columns || id == OPT_sort) && o->kind != NULL) {
-		n = views_columns(o->c, o->kind, keys, 80);
+		n = views_columns(o->c, o->kind, keys, 96);
 		for (i = 0; i < n; i++)
 			offer(o, "", keys[i], "");
 	}
