@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "sys/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,6 +42,10 @@ tell(void *arg)
 	if (strcmp(now, p->said) == 0)
 		return;
 	(void)snprintf(p->said, sizeof(p->said), "%s", now);
+	if (now[0] != '\0')
+		log_err("rules for packets: %s", now);
+	else
+		log_info("rules for packets: in force");
 	p->ops.fault(p->ops.arg, now[0] != '\0' ? p->said : NULL);
 }
 
