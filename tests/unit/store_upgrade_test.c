@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #define V1 "tests/golden/store/v1.sql"
+#define V2 "tests/golden/store/v2.sql"
 
 static char *
 read_file(const char *path)
@@ -34,14 +35,20 @@ run_sql(const char *sql)
 }
 
 static void
-make_v1(void)
+make_from(const char *path)
 {
-	char *sql = read_file(V1);
+	char *sql = read_file(path);
 
 	(void)drop_dir(NULL);
 	assert_int_equal(make_dir(NULL), 0);
 	run_sql(sql);
 	free(sql);
+}
+
+static void
+make_v1(void)
+{
+	make_from(V1);
 }
 
 /* As this build would have made it, but for what a test takes away. */
@@ -96,6 +103,37 @@ test_version_1(void **state)
 		s, ((const struct server *)snapshot_find_path(s, KIND_server, "shop/origin"))->id)
 		->state,
 	    admin_state_drain);
+	snapshot_unref(s);
+}
+
+/* With services of layer 4 and rules of translation. */
+static void
+test_version_2(void **state)
+{
+	struct snapshot *s;
+	char *text;
+
+	(void)state;
+	make_from(V2);
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	text = export_all(st, false);
+	assert_non_null(strstr(text, "more_addresses: 10.0.0.153-10.0.0.159"));
+	assert_non_null(
+	    strstr(text, "  backup:\n    outside: 10.0.0.112\n    inside: 192.168.50.30/32\n"));
+	assert_non_null(strstr(text, "sync_group: 239.1.2.3"));
+	assert_non_null(strstr(text, "quorum_hysteresis: 20"));
+	assert_non_null(strstr(text, "why: new disk"));
+	free(text);
+	s = look();
+	assert_good(snapshot_check(s, NULL, &err));
+	snapshot_unref(s);
+	assert_good(store_rollback(st, SCOPE_SHARED, 1, &by_test, NULL, &err));
+	s = look();
+	assert_int_equal(snapshot_count(s, KIND_natrule), 0);
+	snapshot_unref(s);
+	assert_good(store_rollback(st, SCOPE_SHARED, 8, &by_test, NULL, &err));
+	s = look();
+	assert_int_equal(snapshot_count(s, KIND_natrule), 4);
 	snapshot_unref(s);
 }
 
@@ -247,6 +285,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 		T(test_version_1),
+		T(test_version_2),
 		T(test_each_column_missing),
 		T(test_tables_of_an_older_build_are_missing),
 		T(test_columns_of_a_newer_build_are_kept),
