@@ -43,7 +43,7 @@ away_notes(struct call *c, struct buf *b)
 		const char *daemon, *what;
 	} rows[] = {
 		{ "lbd-check", "Nobody tests the real servers: their states are unknown." },
-		{ "lbd-proxy", "Layer 7 services take no traffic, and nothing is counted." },
+		{ "lbd-proxy", "Layer 7 services take no traffic and are not counted." },
 		{ "lbd-ipvs",
 		    "Layer 4 services go on as they are: no verdict, order or change reaches the kernel." },
 		{ "lbd-ha", "Nobody looks after the floating addresses." },
