@@ -30,8 +30,8 @@
 
 struct known {
 	struct want_fit fit;
-	mono_t up; /* when it became fit again; 0 */
-	bool cut;
+	mono_t up;	/* when it became fit again; 0 */
+	mono_t cut;	/* when its connections were cut; 0 */
 	uint32_t round; /* of services.round in which it had to be cut */
 };
 
@@ -58,7 +58,8 @@ struct services {
 	struct idmap quorums;	       /* of any service: NOT_MET, MET; absent: not known */
 	struct list dirty;
 	struct loop_timer timer;
-	struct buf cuts; /* uint32_t: servers to cut when the kernel knows */
+	struct buf
+	    cuts; /* uint32_t: servers to cut when the kernel gives them no client any more */
 	uint32_t round, keeping;
 	uint64_t applies;
 	bool started, away, freed, templates_stay, templates_told;
@@ -257,6 +258,13 @@ touch_all(struct services *s)
 		touch(s, e);
 }
 
+/* Spans are of the monotonic clock: a wall clock that is set changes no slow start. */
+static int64_t
+wall_of(mono_t at)
+{
+	return at != 0 ? mono_wall_ms() - (mono_now() - at) / 1000 : 0;
+}
+
 static const struct want_fit *
 fit_of(void *arg, uint32_t server)
 {
@@ -265,9 +273,8 @@ fit_of(void *arg, uint32_t server)
 
 	if (k == NULL)
 		return NULL;
-	/* Spans are of the monotonic clock: a wall clock that is set changes no slow
-   * start. */
-	k->fit.up_ms = k->up != 0 ? mono_wall_ms() - (mono_now() - k->up) / 1000 : 0;
+	k->fit.up_ms = wall_of(k->up);
+	k->fit.cut_ms = wall_of(k->cut);
 	return &k->fit;
 }
 
@@ -313,16 +320,17 @@ note_cuts(struct services *s, const struct entry *e, const struct want_output *o
 			k = mem_alloc(sizeof(*k));
 			idmap_put(&s->servers, id, k);
 		}
-		if (!k->cut)
+		if (k->cut == 0) {
 			buf_put(&s->cuts, &id, sizeof(id));
-		k->cut = true;
+			k->cut = mono_now();
+		}
 		k->round = s->round;
 	}
 	rows = snapshot_children(s->now, KIND_server, e->st.id, &n);
 	for (uint32_t i = 0; i < n; i++) {
 		k = idmap_get(&s->servers, ((const struct server *)rows[i])->id);
 		if (k != NULL && k->round != s->round)
-			k->cut = false;
+			k->cut = 0;
 	}
 }
 
@@ -589,7 +597,7 @@ log_verdict(const struct services *s, const struct server *srv, const struct ser
 		log_at(LOG_P_INFO, fields, "rip %s: weight %u%s: %s", path,
 		    snapshot_weight(s->now, srv),
 		    svc->slow_start > 0 ? " after its slow start" : "", why);
-	else if (svc->drop_on_failure || svc->on_failure == failure_remove)
+	else if (svc->on_failure == failure_remove)
 		log_at(LOG_P_WARN, fields, "rip %s: taken out: %s", path, why);
 	else
 		log_at(LOG_P_WARN, fields, "rip %s: weight 0: %s", path, why);

@@ -6,7 +6,7 @@
  * and the way of forwarding allow.
  *
  * A server that is left at weight 0 keeps its connections; one that is absent loses them without a word to anybody (the
- * kernel drops their packets), which is why its id also stands in cut[].
+ * kernel drops their packets). So one whose connections are cut stays at weight 0 until that is done.
  *
  * Nothing here asks the kernel, the clock or the store. Ranges are those of net/netfilter/ipvs/ip_vs_ctl.c. */
 #include "plan/want.h"
@@ -75,26 +75,27 @@ change_at(struct want_output *out, int64_t ms)
 }
 
 static void
-take_out(struct build *b, struct judged *j, bool cut)
+cut(struct build *b, struct judged *j, const struct want_fit *fit)
 {
 	struct want_output *out = b->out;
+	int64_t now = b->in->now_ms, began = fit != NULL && fit->cut_ms != 0 ? fit->cut_ms : now;
 
-	j->absent = true;
-	j->weight = 0;
-	if (!cut)
-		return;
 	out->cut = mem_grow(out->cut, (out->cut_n + 1) * sizeof(*out->cut));
 	out->cut[out->cut_n++] = j->srv->id;
+	j->weight = 0;
+	j->absent = now - began >= WANT_CUT_MS;
+	change_at(out, j->absent ? 0 : began + WANT_CUT_MS);
 }
 
 static void
-judge_unfit(struct build *b, struct judged *j, enum verdict v)
+judge_unfit(struct build *b, struct judged *j, const struct want_fit *fit)
 {
 	j->weight = 0;
-	if (v == VERDICT_DOWN && b->svc->drop_on_failure)
-		take_out(b, j, true);
-	else if (b->svc->on_failure == failure_remove || (b->persistent && b->in->templates_stay))
-		take_out(b, j, false);
+	if (fit != NULL && fit->verdict == VERDICT_DOWN && b->svc->drop_on_failure)
+		cut(b, j, fit);
+	else
+		j->absent = b->svc->on_failure == failure_remove ||
+			    (b->persistent && b->in->templates_stay);
 }
 
 static void
@@ -111,9 +112,9 @@ judge(struct build *b, struct judged *j)
 	    snapshot_admin(in->s, j->srv->id), b->svc, j->weight, in->now_ms / 1000, &order);
 	change_at(b->out, order.next * 1000);
 	if (order.cut) {
-		take_out(b, j, true);
+		cut(b, j, fit);
 	} else if (!server_fit(snapshot_check_of(in->s, j->srv), v)) {
-		judge_unfit(b, j, v);
+		judge_unfit(b, j, fit);
 	} else if (!order.fresh) {
 		b->out->keeps = b->out->keeps || (b->persistent && order.known);
 	} else if (fit != NULL && fit->up_ms != 0) {

@@ -22,7 +22,12 @@ struct want_fit {
 	enum verdict verdict;
 	/* When it became fit again, on the clock of now_ms; 0: it was fit all the time. */
 	int64_t up_ms;
+	int64_t
+	    cut_ms; /* when cutting its connections began, on the same clock; 0: they are not cut */
 };
+/* A server whose connections are cut keeps its place at weight 0 for so long: when it goes, the kernel forgets them at
+ * once (sysctl expire_nodest_conn), and nobody could tell their ends any more. */
+#define WANT_CUT_MS 10000
 struct want_input {
 	const struct snapshot *s;
 	const struct service *svc;

@@ -266,15 +266,15 @@ test_cut_once_after_the_kernel_knows(void **state)
 	apply("set vip web drop_on_failure=yes");
 	(void)words();
 	verdict("web/a", VERDICT_DOWN);
-	assert_string_equal(words(), "web: b=100; send; cut a, its check fails; ");
+	assert_string_equal(words(), "web: a=0 b=100; send; cut a, its check fails; ");
 	apply("set vip web comment=x");
-	assert_string_equal(words(), "web: b=100; ");
+	assert_string_equal(words(), "web: a=0 b=100; ");
 	verdict("web/a", VERDICT_UP);
 	assert_string_equal(words(), "web: a=100 b=100; ");
 	verdict("web/a", VERDICT_DOWN);
 	verdict("web/b", VERDICT_DOWN);
 	assert_string_equal(
-	    words(), "web:; send; cut a, its check fails; cut b, its check fails; ");
+	    words(), "web: a=0 b=0; send; cut a, its check fails; cut b, its check fails; ");
 }
 
 /* S190 */
@@ -284,13 +284,13 @@ test_orders_end_by_themselves(void **state)
 	(void)state;
 	order("web/a", admin_state_halt, mono_wall_ms() / 1000 + 1);
 	assert_string_equal(words(), "web: a=0 b=100; ");
-	assert_string_equal(wait_words(), "web: b=100; send; cut a, it is halted; ");
+	assert_string_equal(wait_words(), "web: a=0 b=100; send; cut a, it is halted; ");
 	order("web/a", admin_state_online, 0);
 	assert_string_equal(words(), "web: a=100 b=100; ");
 	order("web/a", admin_state_drain, mono_wall_ms() / 1000);
-	assert_string_equal(words(), "web: b=100; send; cut a, the time to drain has passed; ");
+	assert_string_equal(words(), "web: a=0 b=100; send; cut a, the time to drain has passed; ");
 	order("web/a", admin_state_halt, 0); /* it has no connections any more */
-	assert_string_equal(words(), "web: b=100; ");
+	assert_string_equal(words(), "web: a=0 b=100; ");
 }
 
 static void
