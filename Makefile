@@ -116,11 +116,11 @@ check-system: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all
-	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
+	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run --limit 1800 -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
 # The product as installed, under a real systemd.
 check-systemd: all
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null
-	$(Q)LBD_STAGE=$(abspath $(BUILD)/stage) LBD_BIN=/usr/sbin tests/kernel/run --systemd -- \
+	$(Q)LBD_STAGE=$(abspath $(BUILD)/stage) LBD_BIN=/usr/sbin tests/kernel/run --systemd --limit 1800 -- \
 	  $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel/systemd_units.py $(T)
 check-web: all
 	$(Q)cd tests/web && npm ci --silent --no-audit --no-fund && LBD_BIN=$(abspath $(BIN)) node run.js

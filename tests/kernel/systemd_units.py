@@ -109,11 +109,11 @@ class Node:
                 self.origins.append(Origin(s.host, address="0.0.0.0", port=8080))
         self.web, self.fast = Vip("web", WEB, 80), Vip("fast", FAST, 80)
         run("systemctl", "start", "lbd.target")
-        ctl("create", "check", "quick", "kind=tcp", "interval=2s", "timeout=2s")
-        for v, mode, more in (self.web, "http", []), (self.fast, "nat", ["scheduler=rr"]):
-            ctl("create", "vip", v.name, f"address={v.address}", "ports=80", f"mode={mode}", "check=quick", *more)
-            for s in self.lab.servers:
-                ctl("create", "rip", f"{v.name}/{s.host}", f"address={s.address}", "port=8080")
+        rips = {s.host: {"address": s.address, "port": 8080} for s in self.lab.servers}
+        run("lbctl", "apply", "-f", "-", input=json.dumps({
+            "check": {"quick": {"kind": "tcp", "interval": "2s", "timeout": "2s"}},
+            "vip": {v.name: {"address": v.address, "ports": "80", "mode": mode, "check": "quick", "rips": rips}
+                    for v, mode in ((self.web, "http"), (self.fast, "nat"))}}))
 
     def loads(self):
         """Clients of both services: the first opens connections now and then, the other for each request."""
