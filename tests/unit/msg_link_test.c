@@ -568,7 +568,8 @@ test_announce(void **state)
 	buf_put(&r.delta[SCOPE_SHARED], "delta", 5);
 	told[0] = '\0';
 	assert_int_equal(client_announce(&rig.paths, &r, DUR_S(10), on_announced, NULL, &err), 0);
-	assert_string_equal(told, "lbd-check ok lbd-proxy away lbd-ipvs away lbd-ha away lbd-web away ");
+	assert_string_equal(
+	    told, "lbd-check ok lbd-proxy away lbd-ipvs away lbd-ha away lbd-web away ");
 	assert_int_equal(revisions, 1u << SCOPE_SHARED | 1u << SCOPE_OPER);
 	r.revision[SCOPE_OPER] = 0;
 	assert_int_equal(client_announce(&rig.paths, &r, DUR_S(10), NULL, NULL, &err), 0);
