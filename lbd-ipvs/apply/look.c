@@ -162,7 +162,8 @@ look_take(struct reconcile *r, struct reading *reading)
 	reading->table = (struct ipvs_table){ 0 };
 	r->have_at = reading->began;
 	r->known = r->sweep = true;
-	compare(r);
+	if (!r->cleared)
+		compare(r);
 	settle_look(r, reading);
 	if (r->ops.read != NULL)
 		r->ops.read(r->ops.arg);

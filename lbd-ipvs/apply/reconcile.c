@@ -44,18 +44,29 @@ reconcile_save(struct reconcile *r)
 	r->unwritable = code != 0;
 }
 
+/* A machine without layer 4 misses nothing. */
+static bool
+is_needed(const struct reconcile *r)
+{
+	return r->entries.n != 0 || r->record.keys.n != 0 || r->sync[0].on || r->sync[1].on;
+}
+
 void
 reconcile_fault(struct reconcile *r, const char *fault)
 {
+	bool same, quiet = r->quiet;
+
 	if (fault == NULL)
 		fault = "";
-	if (strcmp(r->fault, fault) == 0)
+	same = strcmp(r->fault, fault) == 0;
+	r->quiet = fault[0] != '\0' && !is_needed(r);
+	if (fault[0] == '\0' && !same && !quiet)
+		log_info("ip_vs: reachable");
+	if (fault[0] != '\0' && !r->quiet && (!same || quiet))
+		log_warn("%s", fault);
+	if (same)
 		return;
 	(void)snprintf(r->fault, sizeof(r->fault), "%s", fault);
-	if (fault[0] != '\0')
-		log_warn("%s", fault);
-	else
-		log_info("ip_vs: reachable");
 	if (r->ops.fault != NULL)
 		r->ops.fault(r->ops.arg, fault[0] != '\0' ? r->fault : NULL);
 }
@@ -69,7 +80,7 @@ reconcile_lost(struct reconcile *r, const struct err *err)
 	r->known = false;
 	r->not_before = mono_now();
 	reconcile_fault(r, err->text);
-	reader_ask(r->reader, FAULT_RETRY);
+	reader_ask(r->reader, r->quiet ? READ_LATEST : FAULT_RETRY);
 }
 
 bool
@@ -431,6 +442,8 @@ reconcile_want(struct reconcile *r, uint32_t service, struct ipvs_table *t)
 
 	must(service != 0);
 	r->cleared = false;
+	if (r->quiet && t->n != 0)
+		reader_ask(r->reader, 0);
 	if (e != NULL)
 		give_up(r, e, t);
 	if (t->n == 0 && e != NULL) {
@@ -468,14 +481,24 @@ reconcile_start(struct reconcile *r)
 void
 reconcile_timeouts(struct reconcile *r, const struct ipvs_timeouts *t)
 {
+	if (memcmp(&r->timeouts, t, sizeof(*t)) == 0)
+		return; /* whether it is so in the kernel, the readings say */
 	r->timeouts = *t;
 	r->timeouts_new = true;
 	reconcile_defer(r);
 }
 
+static bool
+sync_equal(const struct ipvs_sync *a, const struct ipvs_sync *b)
+{
+	return settle_sync_same(a, b) && settle_sync_same(b, a);
+}
+
 void
 reconcile_sync(struct reconcile *r, const struct ipvs_sync *master, const struct ipvs_sync *backup)
 {
+	if (r->sync_set && sync_equal(&r->sync[0], master) && sync_equal(&r->sync[1], backup))
+		return;
 	r->sync[0] = *master;
 	r->sync[1] = *backup;
 	r->sync_set = r->sync_new = true;
@@ -509,83 +532,4 @@ bool
 reconcile_mine(const struct reconcile *r, const struct ipvs_key *k)
 {
 	return k->mark >= MARK_BASE || owned_get(&r->record.keys, k, NULL);
-}
-
-/* A stop may come before the first reading: then the table is read here. */
-static int
-ensure_known(struct reconcile *r, struct err *err)
-{
-	int code = 0;
-
-	if (r->kernel == NULL)
-		code = kernel_open(&r->kernel, err);
-	if (code == 0 && !r->known) {
-		table_fini(&r->have);
-		code = kernel_read(r->kernel, &r->have, err);
-	}
-	if (code == 0)
-		code = kernel_sync_get(r->kernel, &r->sync_is[0], &r->sync_is[1], err);
-	return code;
-}
-
-static int
-clear_sync(struct reconcile *r, struct err *err)
-{
-	static const struct ipvs_sync off;
-	int code = 0;
-
-	for (unsigned i = 0; i < 2 && code == 0; i++)
-		if (r->record.sync[i] && r->sync_is[i].on)
-			code = kernel_sync_set(
-			    r->kernel, i == 0 ? IPVS_SYNC_MASTER : IPVS_SYNC_BACKUP, &off, err);
-	return code;
-}
-
-int
-reconcile_clear(struct reconcile *r, struct err *err)
-{
-	struct ipvs_ops ops = { 0 };
-	int code = ensure_known(r, err);
-
-	r->cleared = true;
-	for (uint32_t i = 0; code == 0 && i < r->have.n; i++)
-		if (reconcile_mine(r, &r->have.service[i].key))
-			diff_service(NULL, &r->have.service[i], &ops);
-	if (code == 0)
-		code = kernel_run(r->kernel, &ops, err);
-	if (code == 0)
-		code = clear_sync(r, err);
-	for (uint32_t i = 0; code == 0 && i < ops.n; i++) {
-		char key[KEY_TEXT];
-
-		if (ops.op[i].code == 0 || ops.op[i].code == -ESRCH)
-			continue;
-		key_format(&ops.op[i].service->key, key);
-		code = err_set(err, ops.op[i].code, "%s: cannot be removed: %s", key,
-		    strerror(-ops.op[i].code));
-	}
-	if (code == 0) {
-		diff_apply(&r->have, &ops);
-		record_remove(&r->record);
-	} else
-		r->known = false;
-	ops_fini(&ops);
-	return code;
-}
-
-int
-reconcile_zero(struct reconcile *r, uint32_t service, struct err *err)
-{
-	int code = 0;
-
-	if (!reconcile_ready(r))
-		return err_set(err, -ENOENT, "%s", r->fault);
-	for (uint32_t i = 0; i < r->have.n && code == 0; i++) {
-		const struct ipvs_service *s = &r->have.service[i];
-
-		if (s->service != 0 && (service == 0 || s->service == service))
-			code = kernel_zero(r->kernel, &s->key, err);
-	}
-	reader_ask(r->reader, 0);
-	return code;
 }

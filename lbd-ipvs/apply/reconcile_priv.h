@@ -46,6 +46,7 @@ struct reconcile {
 	struct reader *reader;
 	struct kernel *kernel; /* NULL: not open */
 	char fault[FAULT_TEXT];
+	bool quiet;		 /* fault is not in the log, because nothing needs ip_vs */
 	struct loop_timer again; /* more in the next turn */
 	bool deferred;
 
