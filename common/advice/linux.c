@@ -62,7 +62,7 @@ take_away(void *arg, const struct addr *prefix)
 }
 
 static void
-put_take_away(struct page *p, bool keep)
+put_take_away(struct page *p, const char *keep)
 {
 	struct buf list = { 0 };
 	struct writer w = { .p = p, .out = &list };
@@ -74,14 +74,61 @@ put_take_away(struct page *p, bool keep)
 	RUN(p,
 	    "for vip in%s; do\n"
 	    "\tip -o address show to $vip | while read -r number dev family addr rest; do\n"
-	    "\t\t%sip address del \"$addr\" dev \"$dev\"\n"
+	    "\t\t%s%s%sip address del \"$addr\" dev \"$dev\"\n"
 	    "\tdone\n"
 	    "done",
-	    buf_text(&list), keep ? "[ \"$dev $addr\" = \"lo $vip\" ] || " : "");
+	    buf_text(&list), keep ? "[ \"$dev $addr\" = \"" : "", keep ? keep : "",
+	    keep ? " $vip\" ] || " : "");
 	buf_fini(&list);
 }
 
-/* A host is an address of the loopback; a network is local as a whole by a route. */
+/* The device that takes packets out of the tunnel. */
+static const char *
+tunnel_device(const struct page *p)
+{
+	bool outer6 = p->a->srv->address.addr.family == 6;
+
+	if (p->tunnel.kind == tunnel_gre)
+		return outer6 ? "lbd-gre6" : "lbd-gre";
+	return outer6 ? "lbd-ip6" : p->six ? "lbd-sit" : "lbd-ipip";
+}
+
+/* Where the virtual address stands: on the loopback; of a tunnel with IPv4 on its device, because the kernel drops what
+ * comes by a device without an address, unless reverse path filtering is off altogether. */
+static const char *
+vip_device(const struct page *p)
+{
+	return p->forward == forward_tun && !p->six ? tunnel_device(p) : "lo";
+}
+
+static void
+unit_tunnel(const struct page *p, struct buf *out)
+{
+	bool outer6 = p->a->srv->address.addr.family == 6;
+	const char *dev = tunnel_device(p);
+	const char *type = outer6 ? "ip6tnl mode any" : p->six ? "sit" : "ipip";
+	const char *module = outer6 ? "ip6_tunnel" : p->six ? "sit" : "ipip";
+
+	if (p->tunnel.kind == tunnel_gre) {
+		type = outer6 ? "ip6gre" : "gre";
+		module = outer6 ? "ip6_gre" : "ip_gre";
+	}
+	if (p->tunnel.kind == tunnel_gue)
+		buf_printf(out,
+		    "ExecStart=-/sbin/modprobe %s\n"
+		    "ExecStart=-/sbin/ip fou add port %u gue%s\n",
+		    outer6 ? "fou6" : "fou", p->tunnel.port, outer6 ? " -6" : "");
+	buf_printf(out,
+	    "ExecStart=-/sbin/modprobe %s\n"
+	    "ExecStart=-/sbin/ip link add %s type %s local %s%s\n"
+	    "ExecStart=/sbin/ip link set %s up\n",
+	    module, dev, type, p->rip,
+	    p->tunnel.kind == tunnel_gre && p->tunnel.csum ? " icsum" : "", dev);
+	if (!p->six)
+		buf_printf(out, "ExecStart=/sbin/sysctl -q -w net.ipv4.conf.%s.rp_filter=2\n", dev);
+}
+
+/* A host is an address of a device; a network is local as a whole by a route. */
 static void
 unit_address(void *arg, const struct addr *prefix)
 {
@@ -94,40 +141,8 @@ unit_address(void *arg, const struct addr *prefix)
 		buf_printf(w->out, "ExecStart=/sbin/ip %sroute replace local %s dev lo\n",
 		    six ? "-6 " : "", text);
 	else
-		buf_printf(w->out, "ExecStart=/sbin/ip %saddress replace %s dev lo%s\n",
-		    six ? "-6 " : "", text, six ? " preferred_lft 0 nodad" : "");
-}
-
-/* The device that takes packets out of the tunnel. */
-static void
-unit_tunnel(const struct page *p, struct buf *out)
-{
-	bool outer6 = p->a->srv->address.addr.family == 6;
-	const char *dev = outer6 ? "lbd-ip6" : p->six ? "lbd-sit" : "lbd-ipip";
-	const char *type = outer6 ? "ip6tnl mode any" : p->six ? "sit" : "ipip";
-
-	if (p->tunnel.kind == tunnel_gre) {
-		dev = outer6 ? "lbd-gre6" : "lbd-gre";
-		buf_printf(out, "ExecStart=-/sbin/modprobe %s\n", outer6 ? "ip6_gre" : "ip_gre");
-		buf_printf(out, "ExecStart=-/sbin/ip link add %s type %s local %s%s\n", dev,
-		    outer6 ? "ip6gre" : "gre", p->rip, p->tunnel.csum ? " icsum" : "");
-	} else {
-		if (p->tunnel.kind == tunnel_gue)
-			buf_printf(out,
-			    "ExecStart=-/sbin/modprobe %s\n"
-			    "ExecStart=-/sbin/ip fou add port %u gue%s\n",
-			    outer6 ? "fou6" : "fou", p->tunnel.port, outer6 ? " -6" : "");
-		buf_printf(out,
-		    "ExecStart=-/sbin/modprobe %s\n"
-		    "ExecStart=-/sbin/ip link add %s type %s local %s\n",
-		    outer6   ? "ip6_tunnel"
-		    : p->six ? "sit"
-			     : "ipip",
-		    dev, type, p->rip);
-	}
-	buf_printf(out, "ExecStart=/sbin/ip link set %s up\n", dev);
-	if (!p->six)
-		buf_printf(out, "ExecStart=/sbin/sysctl -q -w net.ipv4.conf.%s.rp_filter=2\n", dev);
+		buf_printf(w->out, "ExecStart=/sbin/ip %saddress replace %s dev %s%s\n",
+		    six ? "-6 " : "", text, vip_device(w->p), six ? " preferred_lft 0 nodad" : "");
 }
 
 /* nft wants blanks after commas. */
@@ -272,6 +287,10 @@ put_redirect(struct page *p, struct err *err)
 			 : svc->protocol == protocol_sctp ? "sctp"
 							  : "tcp";
 
+	if (p->forward == forward_tun)
+		return err_set(err, ERR_INVALID,
+		    "vip %s: method iptables is not for tunnels; allowed is method sysctl",
+		    p->name);
 	if (p->six)
 		return err_set(err, ERR_INVALID,
 		    "vip %s: method iptables is not for IPv6 (%s); allowed is method sysctl",
@@ -284,7 +303,7 @@ put_redirect(struct page *p, struct err *err)
 	    "Limit 1: the application sees its own address as the one that was called, so sites that are told apart by "
 	    "address (IP-based virtual hosts) cannot be served this way.");
 	SAY(p, "Limit 2: not for IPv6.");
-	put_take_away(p, false);
+	put_take_away(p, NULL);
 	TITLE(p, "Redirect packets to the virtual address");
 	iptables_ports(p->ports, colons, sizeof(colons));
 	SAY(p, "Without nft:");
@@ -299,8 +318,6 @@ put_redirect(struct page *p, struct err *err)
 	put_ports(&chain, p->ports);
 	buf_puts(&chain, " } redirect\n");
 	put_rules(p, "ip", buf_text(&chain));
-	if (p->forward == forward_tun)
-		unit_tunnel(p, &lines);
 	buf_printf(&lines, "ExecStart=/usr/sbin/nft -f /etc/lbd-%s.nft\n", p->name);
 	put_unit(p, &lines, "'END'");
 	buf_fini(&all);
@@ -316,23 +333,21 @@ put_loopback(struct page *p)
 	struct writer w = { .p = p, .out = &lines };
 
 	put_quiet(p);
-	put_take_away(p, true);
+	put_take_away(p, vip_device(p));
 	if (p->forward == forward_tun && p->a->svc->protocol != protocol_udp)
 		put_clamp(p);
-	TITLE(p, p->forward == forward_tun
-		     ? "Take packets out of the tunnel, for the virtual address on the loopback"
-		     : "Put the virtual address on the loopback");
-	if (p->forward == forward_tun)
-		SAY(p,
-		    "Reverse path filtering must not be strict on the tunnel's device (2; 0 is as good): its packets come "
-		    "from clients, whose answers leave by another interface.");
-	page_prefixes(p, unit_address, &w);
 	if (p->forward == forward_tun) {
+		TITLE(p, "Take packets out of the tunnel, for the virtual address");
+		SAY(p,
+		    "Reverse path filtering must not be strict on the tunnel's device (2, or 0 there and for all): its packets "
+		    "come from clients, whose answers leave by another interface.");
 		unit_tunnel(p, &lines);
-		if (p->a->svc->protocol != protocol_udp)
-			buf_printf(
-			    &lines, "ExecStart=-/usr/sbin/nft -f /etc/lbd-%s.nft\n", p->name);
+	} else {
+		TITLE(p, "Put the virtual address on the loopback");
 	}
+	page_prefixes(p, unit_address, &w);
+	if (p->forward == forward_tun && p->a->svc->protocol != protocol_udp)
+		buf_printf(&lines, "ExecStart=-/usr/sbin/nft -f /etc/lbd-%s.nft\n", p->name);
 	put_unit(p, &lines, "'END'");
 	buf_fini(&lines);
 }
