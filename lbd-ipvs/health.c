@@ -1,9 +1,8 @@
-/* health.c - the link to lbd-check: every verdict and quorum that it has, then
- * every change. While it is away, what is known stays.
+/* health.c - the link to lbd-check: every verdict and quorum that it has, then every change. While it is away, what
+ * is known stays.
  *
- * A daemon that starts beside a kernel full of services must not take a server
- * in or out because it has not heard of it yet. So it waits for lbd-check's
- * state before it acts, but not long: without lbd-check the servers count as
+ * A daemon that starts beside a kernel full of services must not take a server in or out because it has not heard of
+ * it yet. So it waits for lbd-check's state before it acts, but not long: without lbd-check the servers count as
  * their checks assume. */
 #include "health.h"
 

@@ -1,5 +1,4 @@
-/* health.h - the link to lbd-check: verdicts and quorums in, half-open
- * connections out. */
+/* health.h - the link to lbd-check: verdicts and quorums in, half-open connections out. */
 #ifndef IPVS_HEALTH_H
 #define IPVS_HEALTH_H
 
@@ -11,8 +10,7 @@
 #define HEALTH_MOST DUR_S(2)	/* for all that it knows, when it is there */
 
 struct health;
-/* health_new - ready is called once: when lbd-check has said what it knows, or
- * was waited for long enough. */
+/* health_new - ready is called once: when lbd-check has said what it knows, or was waited for long enough. */
 struct health *health_new(
     struct daemon *d, struct services *s, void (*ready)(void *arg), void *arg);
 void health_free(struct health *h);

@@ -1,13 +1,11 @@
 /* main.c - lbd-ipvs: the kernel's packet path.
  *
- * The ops table, and how the rooms are joined. Configuration, orders and
- * verdicts go into services.c, which asks plan/ what the kernel should hold and
- * hands it to apply/; what the kernel says of it comes back and is told as
+ * The ops table, and how the rooms are joined. Configuration, orders and verdicts go into services.c, which asks
+ * plan/ what the kernel should hold and hands it to apply/; what the kernel says of it comes back and is told as
  * topic L4. packet/ and conns/ follow the configuration by themselves.
  *
- * Stopped, killed or restarted, it leaves the kernel as it is, unless the
- * setting ipvs_stop says clear: traffic needs no process. What was made stays
- * known (apply/record.c), and the next start changes only the difference. */
+ * Stopped, killed or restarted, it leaves the kernel as it is, unless the setting ipvs_stop says clear: traffic needs
+ * no process. What was made stays known (apply/record.c), and the next start changes only the difference. */
 #include "health.h"
 #include "node.h"
 #include "services.h"
@@ -42,9 +40,7 @@ static struct {
 	char version[40];
 } app;
 
-/* ---- faults
- * -------------------------------------------------------------------------------
- */
+/* ---- faults ------------------------------------------------------------------------------- */
 
 static void
 say_fault(void *arg)
@@ -92,8 +88,7 @@ set_fault(char *to, size_t room, const char *fault)
 	count_faults();
 }
 
-/* ---- what goes to the kernel
- * -------------------------------------------------------------- */
+/* ---- what goes to the kernel -------------------------------------------------------------- */
 
 static void
 want(void *arg, uint32_t service, struct ipvs_table *t)
@@ -177,8 +172,7 @@ on_again(void *arg)
 	set_sync(daemon_snapshot(app.d));
 }
 
-/* ---- what the kernel says
- * ----------------------------------------------------------------- */
+/* ---- what the kernel says ----------------------------------------------------------------- */
 
 static void
 kernel_told(void *arg, uint32_t service, const char *fault)
@@ -241,12 +235,9 @@ half_open(void *arg, uint32_t server, uint32_t count)
 	health_half_open(app.health, server, count);
 }
 
-/* ---- the daemon
- * ---------------------------------------------------------------------------
- */
+/* ---- the daemon --------------------------------------------------------------------------- */
 
-/* All rows were given, with what is known of their servers: what nobody wants
- * any more may go. */
+/* All rows were given, with what is known of their servers: what nobody wants any more may go. */
 static void
 ready(void *arg)
 {
@@ -363,9 +354,7 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 		view_snapshot(app.services, app.hints, rq);
 }
 
-/* ---- messages
- * -----------------------------------------------------------------------------
- */
+/* ---- messages ----------------------------------------------------------------------------- */
 
 static struct view_source
 source(void)

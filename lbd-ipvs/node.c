@@ -1,10 +1,8 @@
 /* node.c - texts of /proc.
  *
- * Columns of /proc/net/route: interface, destination, gateway, flags, two
- * counters, metric, mask; hexadecimal but for the counters and the metric. Of
- * /proc/net/ipv6_route: destination and its prefix length, source and its, next
- * hop, metric, two counters, flags, interface; all hexadecimal. Flags:
- * linux/route.h. */
+ * Columns of /proc/net/route: interface, destination, gateway, flags, two counters, metric, mask; hexadecimal but for
+ * the counters and the metric. Of /proc/net/ipv6_route: destination and its prefix length, source and its, next hop,
+ * metric, two counters, flags, interface; all hexadecimal. Flags: linux/route.h. */
 #include "node.h"
 
 #include <errno.h>

@@ -1,22 +1,15 @@
-/* services.c - from what is known to what is wanted, for each service of
- * layer 4.
+/* services.c - from what is known to what is wanted, for each service of layer 4.
  *
- * An entry stands for one row of a service. It is touched when something that
- * it depends on changed, and settled at the end of the turn: plan/want.c says
- * what the kernel should hold, the owner's want() takes it. A thousand verdicts
- * in one turn are one answer for each service. The earliest time at which any
- * answer changes by itself is one timer.
+ * An entry stands for one row of a service. It is touched when something that it depends on changed, and settled at
+ * the end of the turn: plan/want.c says what the kernel should hold, the owner's want() takes it. A thousand verdicts
+ * in one turn are one answer for each service. The earliest time at which any answer changes by itself is one timer.
  *
- * Verdicts stay when lbd-check goes away, and when a row changes that they do
- * not depend on. A quorum does not: it also depends on orders and weights, so
- * what a daemon that is away said of it holds only until one of these changes.
+ * Verdicts stay when lbd-check goes away, and when a row changes that they do not depend on. A quorum does not: it
+ * also depends on orders and weights, so what a daemon that is away said of it holds only until one of these changes.
  *
- * A server whose connections must end is cut once, after the kernel was told
- * that it takes none. */
-#include "services.h"
+ * A server whose connections must end is cut once, after the kernel was told that it takes none. */
+#include "services_priv.h"
 
-#include "base/idmap.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "sys/log.h"
@@ -24,52 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOGETHER_MS \
-	20 /* answers that change by themselves so soon after another do so with it  \
-      */
+/* Answers that change by themselves so soon after another do so with it. */
+#define TOGETHER_MS 20
 
-struct known {
-	struct want_fit fit;
-	mono_t up;	/* when it became fit again; 0 */
-	mono_t cut;	/* when its connections were cut; 0 */
-	uint32_t round; /* of services.round in which it had to be cut */
-};
-
-struct entry {
-	struct service_state st;
-	struct list dirty;
-	bool keeps;
-	bool known;	  /* the kernel has said how it stands to it */
-	bool told;	  /* somebody was told */
-	int64_t next_ms;  /* 0 never */
-	uint64_t applied; /* the last services_apply in which it was wanted */
-	char fault[SERVICE_FAULT];
-};
-
-static char not_met, met;
-#define NOT_MET (&not_met)
-#define MET (&met)
-
-struct services {
-	struct loop *loop;
-	struct services_ops ops;
-	struct snapshot *now;
-	struct idmap entries, servers; /* struct entry, struct known */
-	struct idmap quorums;	       /* of any service: NOT_MET, MET; absent: not known */
-	struct list dirty;
-	struct loop_timer timer;
-	struct buf
-	    cuts; /* uint32_t: servers to cut when the kernel gives them no client any more */
-	uint32_t round, keeping;
-	uint64_t applies;
-	bool started, away, freed, templates_stay, templates_told;
-	bool deferred; /* a call of the loop is on its way */
-	bool settling; /* touching now asks for none */
-	bool applying;
-	char whole[SERVICE_FAULT];
-};
-
-static void settle(struct services *s);
+char services_not_met, services_met;
 
 static void
 on_deferred(void *arg)
@@ -81,13 +32,13 @@ on_deferred(void *arg)
 		return;
 	}
 	s->deferred = false;
-	settle(s);
+	services_settle(s);
 }
 
 static void
 on_timer(void *arg)
 {
-	settle(arg);
+	services_settle(arg);
 }
 
 struct services *
@@ -128,8 +79,7 @@ services_free(struct services *s)
 		free(s);
 }
 
-/* ---- what is told
- * ------------------------------------------------------------------------- */
+/* ---- what is told ------------------------------------------------------------------------- */
 
 static void
 tell(struct services *s, struct entry *e)
@@ -216,8 +166,7 @@ services_count(const struct services *s, uint32_t *n_out, uint32_t *faults_out,
 	}
 }
 
-/* ---- what is wanted
- * ----------------------------------------------------------------------- */
+/* ---- what is wanted ----------------------------------------------------------------------- */
 
 static void
 touch(struct services *s, struct entry *e)
@@ -230,8 +179,8 @@ touch(struct services *s, struct entry *e)
 	}
 }
 
-static void
-touch_id(struct services *s, uint32_t id)
+void
+services_touch(struct services *s, uint32_t id)
 {
 	struct entry *e = idmap_get(&s->entries, id);
 	const struct service *svc;
@@ -248,8 +197,8 @@ touch_id(struct services *s, uint32_t id)
 	touch(s, e);
 }
 
-static void
-touch_all(struct services *s)
+void
+services_touch_all(struct services *s)
 {
 	uint32_t at = 0;
 	struct entry *e;
@@ -303,8 +252,7 @@ log_fallback(const struct service *svc, bool now)
 		    svc->name);
 }
 
-/* Who stands in cut[] for the first time is cut when all is settled; who does
- * not any more may be again. */
+/* Who stands in cut[] for the first time is cut when all is settled; who does not any more may be again. */
 static void
 note_cuts(struct services *s, const struct entry *e, const struct want_output *out)
 {
@@ -469,8 +417,8 @@ set_templates(struct services *s)
 	settle_dirty(s);
 }
 
-static void
-settle(struct services *s)
+void
+services_settle(struct services *s)
 {
 	int64_t next;
 
@@ -491,157 +439,4 @@ settle(struct services *s)
 			next - mono_wall_ms() > TOGETHER_MS ? next - mono_wall_ms() : TOGETHER_MS));
 	else
 		loop_timer_cancel(&s->timer);
-}
-
-/* ---- what changed
- * ------------------------------------------------------------------------- */
-
-static void
-server_changed(struct services *s, uint32_t service)
-{
-	if (s->away)
-		idmap_put(&s->quorums, service, NULL);
-	touch_id(s, service);
-}
-
-static void
-on_change(void *arg, const struct change *c)
-{
-	struct services *s = arg;
-	const struct server *was = c->old, *is = c->new;
-	const void *row = c->new != NULL ? c->new : c->old;
-	uint32_t id = *(const uint32_t *)row; /* every row begins with it */
-
-	switch (c->o->kind) {
-	case KIND_service:
-		if (c->new == NULL)
-			idmap_put(&s->quorums, id, NULL);
-		touch_id(s, id);
-		break;
-	case KIND_server:
-		if (was != NULL)
-			server_changed(s, was->vip);
-		if (is != NULL)
-			server_changed(s, is->vip);
-		else
-			free(idmap_take(&s->servers, id));
-		break;
-	case KIND_admin:
-		is = snapshot_find(s->now, KIND_server, id);
-		if (is != NULL)
-			server_changed(s, is->vip);
-		break;
-	case KIND_check:
-	case KIND_setting:
-		if (c->f != NULL &&
-		    (strcmp(c->f->name, "assume") == 0 || strcmp(c->f->name, "sorry_port") == 0))
-			touch_all(s);
-		break;
-	default: break;
-	}
-}
-
-void
-services_apply(struct services *s, struct snapshot *old, struct snapshot *now)
-{
-	const struct service *svc;
-
-	snapshot_unref(s->now);
-	s->now = snapshot_ref(now);
-	s->applies++;
-	s->applying = s->settling = true;
-	if (old != NULL)
-		(void)snapshot_diff(old, now, on_change, s);
-	for (uint32_t i = 0; old == NULL && i < snapshot_count(now, KIND_service); i++) {
-		svc = snapshot_at(now, KIND_service, i);
-		touch_id(s, svc->id);
-	}
-	s->settling = false;
-	settle(s);
-	s->applying = false;
-}
-
-const struct service_state *
-services_refused(const struct services *s)
-{
-	uint32_t at = 0;
-	const struct entry *e;
-
-	while ((e = idmap_next(&s->entries, &at, NULL)) != NULL)
-		if (e->applied == s->applies && e->st.fault[0] != '\0')
-			return &e->st;
-	return NULL;
-}
-
-void
-services_start(struct services *s)
-{
-	if (s->started)
-		return;
-	s->started = true;
-	settle(s);
-}
-
-static void
-log_verdict(const struct services *s, const struct server *srv, const struct service *svc, bool fit,
-    const char *why)
-{
-	char fields[200], path[160];
-
-	if (!svc->enabled || service_layer(svc) != 4 ||
-	    snapshot_admin(s->now, srv->id)->state != admin_state_online)
-		return;
-	(void)snprintf(fields, sizeof(fields), "LBD_VIP=%s\nLBD_RIP=%s\n", svc->name, srv->name);
-	(void)snapshot_path(s->now, KIND_server, srv->id, path);
-	if (fit)
-		log_at(LOG_P_INFO, fields, "rip %s: weight %u%s: %s", path,
-		    snapshot_weight(s->now, srv),
-		    svc->slow_start > 0 ? " after its slow start" : "", why);
-	else if (svc->on_failure == failure_remove)
-		log_at(LOG_P_WARN, fields, "rip %s: taken out: %s", path, why);
-	else
-		log_at(LOG_P_WARN, fields, "rip %s: weight 0: %s", path, why);
-}
-
-void
-services_verdict(struct services *s, uint32_t server, enum verdict v, const char *why, bool live)
-{
-	struct known *k = idmap_get(&s->servers, server);
-	const struct server *srv = s->now ? snapshot_find(s->now, KIND_server, server) : NULL;
-	const struct service *svc = srv ? snapshot_find(s->now, KIND_service, srv->vip) : NULL;
-	const struct check *check;
-	enum verdict was;
-
-	if (k == NULL) {
-		k = mem_alloc(sizeof(*k));
-		idmap_put(&s->servers, server, k);
-	}
-	was = k->fit.verdict;
-	k->fit.verdict = v;
-	if (was == v || svc == NULL)
-		return;
-	check = snapshot_check_of(s->now, srv);
-	if (server_fit(check, v) != server_fit(check, was)) {
-		k->up = server_fit(check, v) && (live || was == VERDICT_DOWN) ? mono_now() : 0;
-		log_verdict(s, srv, svc, server_fit(check, v), why);
-	}
-	touch_id(s, svc->id);
-}
-
-void
-services_quorum(struct services *s, uint32_t service, bool enough)
-{
-	void *is = enough ? MET : NOT_MET;
-
-	if (idmap_get(&s->quorums, service) == is)
-		return;
-	idmap_put(&s->quorums, service, is);
-	if (s->now != NULL)
-		touch_id(s, service);
-}
-
-void
-services_check_away(struct services *s, bool away)
-{
-	s->away = away;
 }

@@ -1,10 +1,8 @@
-/* services.h - every service of layer 4: what is known of its servers, what is
- * wanted for it in the kernel, and how the kernel stands to it. Everything
- * belongs to the loop's thread.
+/* services.h - every service of layer 4: what is known of its servers, what is wanted for it in the kernel, and how
+ * the kernel stands to it. Everything belongs to the loop's thread.
  *
- * What is wanted is asked for anew (plan/want.c) when something that it depends
- * on changed: rows, orders, verdicts, the quorum, time. All changes of one turn
- * of the loop are settled together at its end. */
+ * What is wanted is asked for anew (plan/want.c) when something that it depends on changed: rows, orders, verdicts,
+ * the quorum, time. All changes of one turn of the loop are settled together at its end. */
 #ifndef IPVS_SERVICES_H
 #define IPVS_SERVICES_H
 
@@ -42,36 +40,29 @@ struct services_ops {
 struct services;
 struct services *services_new(struct loop *l, const struct services_ops *ops);
 void services_free(struct services *s);
-/* services_apply - the next configuration; old is NULL at first. Costs what
- * changed. now is referenced. What it means for the kernel was wanted when it
- * returns, once services_start was called. */
+/* services_apply - the next configuration; old is NULL at first. Costs what changed. now is referenced. What it means
+ * for the kernel was wanted when it returns, once services_start was called. */
 void services_apply(struct services *s, struct snapshot *old, struct snapshot *now);
-/* services_refused - one that services_apply wanted the last time and that has
- * a fault; NULL: there is none. */
+/* services_refused - one that services_apply wanted the last time and that has a fault; NULL: there is none. */
 const struct service_state *services_refused(const struct services *s);
-/* services_start - enough is known of the servers; before this nothing is
- * wanted. */
+/* services_start - enough is known of the servers; before this nothing is wanted. */
 void services_start(struct services *s);
 
-/* What lbd-check says. live: it has just found out (not: the state that a new
- * link begins with). why: for the log. */
+/* What lbd-check says. live: it has just found out (not: the state that a new link begins with). why: for the log. */
 void services_verdict(
     struct services *s, uint32_t server, enum verdict v, const char *why, bool live);
 void services_quorum(struct services *s, uint32_t service, bool enough);
 void services_check_away(struct services *s, bool away);
 
-/* What the kernel says: of one service, fault NULL: it has it; of all at once,
- * NULL: nothing is in the way. */
+/* What the kernel says: of one service, fault NULL: it has it; of all at once, NULL: nothing is in the way. */
 void services_fault(struct services *s, uint32_t service, const char *fault);
 void services_whole_fault(struct services *s, const char *fault);
 
 const struct service_state *services_find(const struct services *s, uint32_t id); /* NULL */
-/* services_next - each that was told at least once, in no order; *at begins
- * with 0; NULL at the end. */
+/* services_next - each that was told at least once, in no order; *at begins with 0; NULL at the end. */
 const struct service_state *services_next(const struct services *s, uint32_t *at);
 void services_flushed(struct services *s, uint32_t id, int64_t now_s); /* 0: all */
-/* Services, and how many of them have a fault; first_out: one of these, or
- * NULL. */
+/* Services, and how many of them have a fault; first_out: one of these, or NULL. */
 void services_count(const struct services *s, uint32_t *n_out, uint32_t *faults_out,
     const struct service_state **first_out);
 

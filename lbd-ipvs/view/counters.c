@@ -1,11 +1,11 @@
 /* counters.c - the kernel's counters in the rows of counters.def.
  *
- * The kernel counts; its table is read every second or so (apply/reconcile.h), and this looks at what was read. A service
- * of two address families is two in the kernel and one here. What the kernel does not count (requests, answers) stays 0,
- * and zeros do not travel.
+ * The kernel counts; its table is read every second or so (apply/reconcile.h), and this looks at what was read. A
+ * service of two address families is two in the kernel and one here. What the kernel does not count (requests,
+ * answers) stays 0, and zeros do not travel.
  *
- * Counters outlive the daemon, not the entry: a server that was taken out and comes back counts from zero when the kernel
- * has forgotten it meanwhile. */
+ * Counters outlive the daemon, not the entry: a server that was taken out and comes back counts from zero when the
+ * kernel has forgotten it meanwhile. */
 #include "view/view.h"
 
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 /* table.c - the kernel's table as rows: every service before its servers, ours and those that others made.
  *
- * A long answer goes on over many turns of the loop, and the table is read anew meanwhile: where it stands is kept as the
- * key of a service, so nothing that stays is left out or shown twice. */
+ * A long answer goes on over many turns of the loop, and the table is read anew meanwhile: where it stands is kept as
+ * the key of a service, so nothing that stays is left out or shown twice. */
 #include "view/view.h"
 
 #include "base/mem.h"

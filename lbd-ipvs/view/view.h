@@ -19,8 +19,8 @@ struct view_source {
 
 #define VIEW_STEP 64 /* rows of an answer in one turn of the loop */
 
-/* view_counters - SERVICE_COUNTS and SERVER_COUNTS rows of the services of layer 4, as the kernel counted when its table
- * was last read. */
+/* view_counters - SERVICE_COUNTS and SERVER_COUNTS rows of the services of layer 4, as the kernel counted when its
+ * table was last read. */
 void view_counters(
     const struct view_source *v, const struct bus_request *rq, const struct msg_select *m);
 /* view_table - KERNEL_ROW rows: all that the kernel has, ours and others'. */
@@ -40,8 +40,8 @@ void hints_prune(struct hints *h, struct bus *b, const struct snapshot *now);
 /* view_snapshot - all that stands, to a new subscriber. */
 void view_snapshot(const struct services *s, const struct hints *h, const struct bus_request *rq);
 
-/* view_add - counters of one kernel service into those of a service, and of the servers at that place in rows (in order
- * of id). Pure. */
+/* view_add - counters of one kernel service into those of a service, and of the servers at that place in rows (in
+ * order of id). Pure. */
 struct service_counters;
 struct server_counters;
 void view_add(const struct ipvs_service *k, struct service_counters *sum, uint32_t n,
