@@ -30,7 +30,7 @@ struct bench {
 	/* the storm */
 	struct loop_timer tick;
 	mono_t began;
-	uint32_t sent;
+	uint32_t sent, changes;
 	mono_t *sent_at;
 	double *lag_ms;
 };
@@ -143,13 +143,13 @@ on_tick(void *arg)
 	struct bench *b = arg;
 	uint32_t due = (uint32_t)((mono_now() - b->began) * CHANGES / STORM) + 1;
 
-	for (; b->sent < due && b->sent < CHANGES; b->sent++) {
-		uint32_t i = b->sent * 7 % b->services;
+	for (; b->sent < due && b->sent < b->changes; b->sent++) {
+		uint32_t i = b->sent * (b->services / b->changes);
 
 		b->sent_at[i] = mono_now();
 		want(b, i, 1 + b->sent % 50);
 	}
-	if (b->sent < CHANGES)
+	if (b->sent < b->changes)
 		loop_timer_set(&b->tick, DUR_MS(1));
 }
 
@@ -164,7 +164,7 @@ by_size(const void *a, const void *b)
 static void
 storm(struct bench *b)
 {
-	uint32_t n = b->services < CHANGES ? b->services : CHANGES, seen = 0;
+	uint32_t seen = 0;
 	struct clocks from = now();
 	char more[128];
 
@@ -172,7 +172,7 @@ storm(struct bench *b)
 	b->lag_ms = mem_alloc(b->services * sizeof(*b->lag_ms));
 	b->sent = 0;
 	b->began = mono_now();
-	b->waiting = n;
+	b->changes = b->waiting = b->services < CHANGES ? b->services : CHANGES;
 	loop_timer_init(&b->tick, b->loop, on_tick, b);
 	loop_timer_set(&b->tick, 0);
 	(void)loop_run(b->loop);
