@@ -293,6 +293,18 @@ test_orders_end_by_themselves(void **state)
 	assert_string_equal(words(), "web: a=0 b=100; ");
 }
 
+/* The weight of a that was wanted last; a slow machine may have wanted several since. */
+static unsigned
+weight_of_a(const char *text)
+{
+	const char *last = NULL;
+
+	while ((text = strstr(text, "a=")) != NULL)
+		last = text++;
+	assert_non_null(last);
+	return (unsigned)atoi(last + 2);
+}
+
 static void
 test_slow_start_goes_on_by_itself(void **state)
 {
@@ -304,14 +316,14 @@ test_slow_start_goes_on_by_itself(void **state)
 	verdict("web/a", VERDICT_DOWN);
 	(void)words();
 	verdict("web/a", VERDICT_UP);
-	assert_int_equal(sscanf(words(), "web: a=%u b=100; ", &was), 1);
-	assert_in_range(was, 1, 20);
+	was = weight_of_a(words());
+	assert_in_range(was, 1, 50);
 	for (; was < 100; steps++) {
-		assert_int_equal(sscanf(wait_words(), "web: a=%u b=100; ", &now), 1);
+		now = weight_of_a(wait_words());
 		assert_true(now >= was && now <= 100);
 		was = now;
 	}
-	assert_in_range(steps, 2, SLOW_STEPS + 1);
+	assert_in_range(steps, 1, SLOW_STEPS);
 	assert_string_equal(words(), "");
 }
 
