@@ -20,6 +20,9 @@
 #include <string.h>
 
 #define PACKET_MAGIC 0x9ac4e701
+#define SOON    \
+	DUR_MS( \
+	    100) /* ip_vs is loaded when its first service is made, a moment after the rules are */
 #define CUT_AT_ONCE 10000 /* flows in one transaction */
 
 struct packet {
@@ -27,7 +30,8 @@ struct packet {
 	struct packet_ops ops;
 	struct nft *nft;
 	struct loop_timer again, telling;
-	unsigned needs;	     /* of the kernel's switches, as set last */
+	dur_t wait;	/* for what is missing: from SOON, twice as long each time, to NFT_RETRY */
+	unsigned needs; /* of the kernel's switches, as set last */
 	bool divert, routed; /* routed: the kernel has it so */
 	char nft_fault[600], own_fault[600], said[600];
 };
@@ -69,10 +73,12 @@ apply_own(struct packet *p, unsigned needs)
 	p->needs = needs;
 	if (rc >= 0 && !p->routed)
 		p->routed = route_divert(p->divert, &err) == 0;
-	if (rc != 0 || !p->routed)
-		loop_timer_set(&p->again, NFT_RETRY);
-	else
+	if (rc != 0 || !p->routed) {
+		loop_timer_set(&p->again, p->wait);
+		p->wait = 2 * p->wait < NFT_RETRY ? 2 * p->wait : NFT_RETRY;
+	} else {
 		loop_timer_cancel(&p->again);
+	}
 	(void)snprintf(
 	    p->own_fault, sizeof(p->own_fault), "%s", rc < 0 || !p->routed ? err.text : "");
 	loop_timer_set(&p->telling, 0);
@@ -122,6 +128,7 @@ packet_apply(struct packet *p, struct snapshot *s)
 	must_obj(p, PACKET_MAGIC);
 	p->routed &= divert == p->divert;
 	p->divert = divert;
+	p->wait = SOON;
 	apply_own(p, sysctl_needs(s));
 	packet_rules(s, &script);
 	nft_want(p->nft, &script);

@@ -12,7 +12,7 @@ import pytest
 from lbdtest import Lbd, Netns, Origin, Reader, wait_until
 
 CLIENT, NODE, INSIDE, SERVER, VIP, OUT = "10.71.1.2", "10.71.1.1", "10.71.2.1", "10.71.2.2", "10.71.1.50", "10.71.1.60"
-CLIENT6, NODE6, INSIDE6, SERVER6, VIP6 = (f"fd71:{n}" for n in ("1::2", "1::1", "2::1", "2::2", "1::50"))
+CLIENT6, NODE6, INSIDE6, SERVER6, VIP6, OUT6 = (f"fd71:{n}" for n in ("1::2", "1::1", "2::1", "2::2", "1::50", "1::60"))
 
 
 def tell(c, origin):
@@ -96,14 +96,16 @@ def test_translation(net):
     becomes(net, CLIENT, "dnat", net.client, OUT, 80)
     becomes(net, NODE, "masquerade", net.server, CLIENT, 9000)
     net.lb.ctl("delete", "nat", "web", "hide", "-y")
-    change(net, nat={"one": dict(kind="both", outside=OUT, inside=SERVER)})
+    change(net, nat={"one": dict(kind="both", outside=OUT, inside=SERVER), "six": dict(kind="both", outside=OUT6, inside=SERVER6)})
     becomes(net, OUT, "both, out", net.server, CLIENT, 9000)
+    becomes(net, OUT6, "IPv6, out", net.server, CLIENT6, 9000)
+    becomes(net, CLIENT6, "IPv6, in", net.client, OUT6, 9000)
     assert net.seen(net.client, OUT, 9000, sent=100_000) == CLIENT
     change(net, setting={"packet_filter": "yes"})
     becomes(net, None, "the filter", net.client, SERVER, 9000)
     assert net.seen(net.server, CLIENT, 9000) == OUT and net.seen(net.client, OUT, 9000) == CLIENT
     assert net.seen(net.client, NODE, 9000) is None  # nobody listens there: the filter is for what passes
-    net.lb.ctl("delete", "nat", "one", "-y")
+    net.lb.ctl("delete", "nat", "one", "six", "-y")
     becomes(net, None, "no rule translates", net.server, CLIENT, 9000)
     net.lb.ctl("unset", "setting", "main", "packet_filter")
     becomes(net, SERVER, "it routes again", net.server, CLIENT, 9000)
