@@ -127,11 +127,12 @@ class Bench:
         print(f"  {what:<22}{who:<12}" + "  ".join(f"{k} {v:9.3f}" for k, v in cost.items()), file=sys.stderr, flush=True)
 
     def lbd(self):
-        out = subprocess.run([BUILD / "bench/ipvs_kernel", self.folder, str(self.args.services), str(self.args.servers),
-                              "program", "change", "change", "storm", "read", "remove"], check=True, capture_output=True, text=True)
-        for line in out.stdout.splitlines():
-            c = json.loads(line)
-            self.add(c.pop("phase"), "lbd", c)
+        for phases in ["program", "change", "change", "storm"], ["read"], ["adopt", "remove"]:
+            out = subprocess.run([BUILD / "bench/ipvs_kernel", self.folder, str(self.args.services), str(self.args.servers), *phases],
+                                 check=True, capture_output=True, text=True)
+            for line in out.stdout.splitlines():
+                c = json.loads(line)
+                self.add(c.pop("phase"), "lbd", c)
 
     def daemon(self):
         root = self.folder / "root"

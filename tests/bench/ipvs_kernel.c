@@ -24,7 +24,8 @@
 
 struct bench {
 	struct loop *loop;
-	struct reconcile *r;
+	struct paths paths;
+	struct reconcile *r; /* NULL: not yet */
 	uint32_t services, servers;
 	uint32_t waiting, faults;
 	/* the storm */
@@ -213,20 +214,31 @@ read_back(const struct bench *b)
 	return code;
 }
 
+/* Not before it is needed: its thread reads too, and would be in the way of the phase read. */
+static void
+begin(struct bench *b)
+{
+	struct reconcile_ops ops = { .told = on_told, .arg = b };
+
+	if (b->r == NULL)
+		b->r = reconcile_new(b->loop, &b->paths, &ops);
+}
+
 static int
 make_phase(struct bench *b, const char *phase)
 {
 	struct clocks from = now();
 	struct err err;
 
+	if (strcmp(phase, "read") == 0)
+		return read_back(b);
+	begin(b);
 	if (strcmp(phase, "program") == 0 || strcmp(phase, "adopt") == 0)
 		program(b, phase);
 	else if (strcmp(phase, "change") == 0)
 		change(b);
 	else if (strcmp(phase, "storm") == 0)
 		storm(b);
-	else if (strcmp(phase, "read") == 0)
-		return read_back(b);
 	else if (strcmp(phase, "remove") == 0) {
 		if (reconcile_clear(b->r, &err) != 0) {
 			(void)fprintf(stderr, "%s\n", err.text);
@@ -242,18 +254,15 @@ int
 main(int argc, char **argv)
 {
 	struct bench b = { 0 };
-	struct reconcile_ops ops = { .told = on_told, .arg = &b };
-	struct paths paths = { 0 };
 	int code = 0;
 
 	if (argc < 5)
 		return 64;
-	(void)snprintf(paths.run, sizeof(paths.run), "%s", argv[1]);
+	(void)snprintf(b.paths.run, sizeof(b.paths.run), "%s", argv[1]);
 	b.services = (uint32_t)atoi(argv[2]);
 	b.servers = (uint32_t)atoi(argv[3]);
 	must(b.services > 0 && b.servers > 0);
 	b.loop = loop_new();
-	b.r = reconcile_new(b.loop, &paths, &ops);
 	for (int i = 4; i < argc && code == 0; i++)
 		code = make_phase(&b, argv[i]);
 	reconcile_free(b.r);
