@@ -213,7 +213,7 @@ put_quiet(struct page *p)
 	if (!p->six) {
 		SAY(p,
 		    "No answer to ARP for an address that the interface itself does not have (arp_ignore), and no ARP "
-		    "request in its name (arp_announce).");
+		    "request in its name (arp_announce). Neighbours that heard one remember it for some minutes.");
 		put_sysctls(p, "90-lbd-arp.conf",
 		    "net.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = 2\n");
 	} else {
