@@ -2,7 +2,7 @@
 namespaces that are broken on purpose; the scripts that are printed for them mend them. Nothing here needs ip_vs."""
 import ctypes
 import json
-import pathlib
+import socket
 import subprocess
 
 import pytest
@@ -53,6 +53,8 @@ class Lab:
             self.lb.ctl("create", "vip", name, f"address={vip}", f"ports={PORT}", f"mode={mode}")
         self.lb.ctl("fip", "add", f"{GATEWAY}/24")
         self.lb.start()
+        self.server("web", "good", 11)
+        self.server("web6", "good6", 21, listen="::")
         wait_until(lambda: all(s[0] in self.node.run("ip", "address").stdout for s in SERVICES.values()))
 
     def host(self, name, n, gateway="1"):
@@ -130,7 +132,8 @@ def test_each_break_is_named_and_mended(lab):
     """N11, S091, S218, S220, S221, S226, S228: a server that is right has nothing wrong; each that lacks one thing is told
     exactly that; what explain-server prints, run on the server, mends it."""
     for vip, name, n, commands, _, options in BREAKS:
-        lab.server(vip, name, n, *commands, **options)
+        if name not in lab.hosts:
+            lab.server(vip, name, n, *commands, **options)
     every = {}
     for vip in ("web6", "nd6", "arp", "web"):
         found, r = lab.diagnose(vip)
@@ -196,6 +199,26 @@ def test_who_is_not_there(lab):
     assert found["gone"] == {"unreachable"} and found["closed"] == {"rip_silent"} and found[None] == {"arp_answers"}
     stranger.run("ip", "address", "del", f"{VIP}/32", "dev", "eth0")
     assert lab.wrong("web")[None] == set()
+
+
+def test_udp(lab):
+    """S091: a port of UDP that nobody listens on is told by the server itself; silence proves nothing, but a reset from the virtual
+    address proves that the server has it."""
+    lab.lb.ctl("create", "vip", "dns", "address=10.77.0.103", "ports=53", "mode=dr", "protocol=udp")
+    for name, n, has in (("nodns", 71, True), ("dns", 72, True), ("barens", 73, False)):
+        ns = lab.host(name, n)
+        ns.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
+        if has:
+            ns.run("ip", "address", "add", "10.77.0.103/32", "dev", "lo")
+        if name != "nodns":
+            with ns.inside():
+                s = lab.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                s.bind(("10.77.0.72" if has else "0.0.0.0", 53))
+        lab.lb.rip("dns", name, 0, f"10.77.0.{n}")
+    found, _ = lab.diagnose("dns")
+    assert found["nodns"]["rip_silent"][0] == "wrong" and found["nodns"]["vip_silent"][0] == "wrong"
+    assert found["dns"]["rip_silent"][0] == "unknown" and found["dns"]["vip_silent"][0] == "wrong"  # bound to its own address
+    assert found["dns"]["no_vip"][0] == "right" and found["barens"]["no_vip"][0] == "wrong"
 
 
 def test_gateway_of_nat(lab):
