@@ -50,7 +50,8 @@ lines_of(const char *text, size_t len, struct lines *out)
 	char *save = NULL;
 
 	*out = (struct lines){ .text = mem_alloc(len + 1) };
-	memcpy(out->text, text, len);
+	if (len > 0)
+		memcpy(out->text, text, len);
 	for (char *w = strtok_r(out->text, "\n", &save); w != NULL;
 	     w = strtok_r(NULL, "\n", &save)) {
 		size_t n = strlen(w);
