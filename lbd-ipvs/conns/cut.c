@@ -14,8 +14,7 @@
  * again, to the virtual address, that is to here, and ends.c passes it on.
  *
  * Asking is done in ROUNDS, because an end may be slow, a neighbour unknown, a segment lost; the client is always first.
- * An end that is dead needs nothing. The server's end of mode snat cannot be asked here, because only
- * connection tracking knows the port it sees; it is reset when it sends. UDP has nothing to reset. */
+ * An end that is dead needs nothing. UDP has nothing to reset. */
 #include "conns/cut.h"
 #include "conns/ends.h"
 

@@ -1,12 +1,14 @@
 /* The two ends of each connection of a server, asked in each other's name (cut.c says why).
  *
- * A client gets a segment from the virtual address, a server one as IPVS would bring it: with its own address, with the
- * virtual one behind its hardware address, or in a tunnel. All of them leave as frames (way.c).
+ * A client gets a segment from the virtual address, a server one as IPVS would bring it: to its own address (with mode
+ * snat from an address and port of this node, which track.c finds out), to the virtual one behind its hardware address,
+ * or in a tunnel. All of them leave as frames (way.c).
  *
  * With direct routing and tunnels the reset that a client sends in answer to its server is caught by a packet socket (the
  * tap) and passed on, because IPVS does not bring it to a server that is out of its table. */
 #include "conns/ends.h"
 #include "conns/segment.h"
+#include "conns/track.h"
 #include "conns/way.h"
 
 #include "base/mem.h"
@@ -32,6 +34,7 @@ struct ends {
 	struct ways *ways;
 	unsigned forward; /* mode_dr, mode_nat, mode_tun or mode_snat */
 	struct segment_outer outer;
+	int track;  /* mode snat; -1 */
 	int tap[2]; /* IPv4, IPv6; -1 */
 	struct loop_fd tapped[2];
 	uint32_t *head, *next; /* entries by client: index + 1 */
@@ -74,18 +77,20 @@ find_forward(struct ends *x, const struct service *s, const struct server *srv)
 static void
 to_server(struct ends *x, const struct entry *e, uint8_t flags, uint32_t seq, uint32_t ack)
 {
-	bool nat = x->forward == mode_nat;
-	const struct segment s = { .from = e->client,
+	bool direct = x->forward == mode_dr || x->forward == mode_tun;
+	struct segment s = { .from = e->client,
 		.from_port = e->client_port,
-		.to = nat ? e->real : e->virtual,
-		.to_port = nat ? e->real_port : e->virtual_port,
+		.to = direct ? e->virtual : e->real,
+		.to_port = direct ? e->virtual_port : e->real_port,
 		.flags = flags,
 		.seq = seq,
 		.ack = ack };
 	uint8_t packet[SEGMENT_MAX];
 	size_t len;
 
-	if (x->forward == mode_snat || s.from.family != s.to.family)
+	if (x->forward == mode_snat && track_find(x->track, e, &s.from, &s.from_port) != 0)
+		return;
+	if (s.from.family != s.to.family)
 		return;
 	len = segment_put(packet, &s);
 	if (x->forward == mode_tun) {
@@ -125,7 +130,7 @@ ends_ask(struct ends *x, uint32_t i, unsigned round)
 		to_client(x, e, SEGMENT_SYN | SEGMENT_ACK, lot[0], lot[1]);
 	to_client(x, e, SEGMENT_ACK, lot[0], lot[1]);
 	to_client(x, e, SEGMENT_ACK, lot[0] + far, lot[1]);
-	if (round == 0 && x->forward != mode_nat)
+	if (round == 0 && (x->forward == mode_dr || x->forward == mode_tun))
 		return; /* its client must be gone first */
 	to_server(x, e, SEGMENT_ACK, lot[1], lot[0]);
 	to_server(x, e, SEGMENT_ACK, lot[1] + far, lot[0]);
@@ -282,6 +287,7 @@ ends_open(struct loop *l, const struct service *s, const struct server *srv,
 	x->list = list;
 	x->tap[0] = x->tap[1] = -1;
 	find_forward(x, s, srv);
+	x->track = x->forward == mode_snat ? track_open() : -1;
 	begin_tap(x);
 	*out = x;
 	return 0;
@@ -300,6 +306,8 @@ ends_close(struct ends *x)
 		return;
 	must_obj(x, ENDS_MAGIC);
 	end_tap(x);
+	if (x->track >= 0)
+		(void)close(x->track);
 	ways_close(x->ways);
 	x->magic = 0;
 	free(x);
