@@ -26,18 +26,21 @@ struct ask {
 	struct ctl *c;
 	struct table *t;
 	unsigned most, daemon; /* daemon: who answers */
+	unsigned layer;	       /* of what was named; 0: both */
 	uint32_t half_n;
 	struct half *half; /* in order of server */
 };
 
 /* The service or the server that an optional first argument names; 0 is all. */
 static int
-chosen(struct ctl *c, uint32_t *service, uint32_t *server, struct err *err)
+chosen(struct ctl *c, struct ask *a, uint32_t *service, uint32_t *server, struct err *err)
 {
+	const struct service *s;
 	bool one = c->argc > 0 && server != NULL && strchr(c->argv[0], '/') != NULL;
 	struct picked rows;
 	int rc = ctl_load(c, err);
 
+	a->c = c;
 	*service = 0;
 	if (rc != 0 || c->argc == 0)
 		return rc;
@@ -45,28 +48,33 @@ chosen(struct ctl *c, uint32_t *service, uint32_t *server, struct err *err)
 	if (rc == 0 && rows.n != 1)
 		return err_set(err, ERR_USAGE, "%s: one %s at a time", c->cmd->name,
 		    one ? "server" : "service");
-	if (rc == 0 && one)
+	if (rc != 0)
+		return rc;
+	if (one)
 		*server = ((const struct server *)rows.row[0])->id;
-	else if (rc == 0)
-		*service = ((const struct service *)rows.row[0])->id;
-	return rc;
+	s = one ? snapshot_find(c->snap, KIND_service, ((const struct server *)rows.row[0])->vip)
+		: rows.row[0];
+	if (!one)
+		*service = s->id;
+	a->layer = service_layer(s);
+	return 0;
 }
 
 /* --client, --state, -n and the argument, as the daemons take them. */
 static int
 selected(struct ctl *c, struct ask *a, struct msg_select *ask, struct err *err)
 {
-	a->c = c;
 	a->most = GIVEN(c, number) ? (unsigned)c->num[OPT_number] : 0;
 	ask->most = a->most;
 	if (GIVEN(c, client))
 		ask->client = SPAN(c->opt[OPT_client]);
 	if (GIVEN(c, state))
 		ask->state = SPAN(c->opt[OPT_state]);
-	return chosen(c, &ask->service, &ask->server, err);
+	return chosen(c, a, &ask->service, &ask->server, err);
 }
 
-/* The same request to every daemon of the data plane that runs; all away is ERR_AWAY. */
+/* The same request to every daemon of the data plane that runs, or to the one that carries what was named; all away is
+ * ERR_AWAY. */
 static int
 ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_fn fn, struct ask *a,
     struct err *err)
@@ -77,10 +85,13 @@ ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_f
 	for (i = 0; i < 2 && rc == 0; i++) {
 		struct err why;
 		struct client *k;
-		int one = client_open(&c->paths, data_plane[i], &k, &why);
+		int one;
 
+		if (a->layer != 0 && a->layer != (i == KERNEL ? 4 : 7))
+			continue;
+		one = client_open(&c->paths, data_plane[i], &k, &why);
 		if (one != 0) {
-			if (i == 0 ||
+			if (i == 0 || a->layer != 0 ||
 			    one != ERR_AWAY) { /* the proxy's absence is the one to name */
 				last = one;
 				if (err != NULL)
@@ -89,8 +100,7 @@ ask_data_plane(struct ctl *c, unsigned number, const void *payload, client_row_f
 			continue;
 		}
 		answered++;
-		if (a != NULL)
-			a->daemon = i;
+		a->daemon = i;
 		rc = client_call(k, number, payload, fn, a,
 		    GIVEN(c, timeout) ? DUR_MS(c->num[OPT_timeout])
 				      : (i == KERNEL ? LONG_ANSWER : CTL_ANSWER),
@@ -347,7 +357,8 @@ int
 cmd_persist_clear(struct ctl *c, struct err *err)
 {
 	struct msg_persist_clear ask = { 0 };
-	int rc = chosen(c, &ask.service, &ask.server, err);
+	struct ask a = { 0 };
+	int rc = chosen(c, &a, &ask.service, &ask.server, err);
 
 	if (GIVEN(c, client))
 		ask.key = SPAN(c->opt[OPT_client]);
@@ -355,7 +366,7 @@ cmd_persist_clear(struct ctl *c, struct err *err)
 		rc = ctl_ask(c, err, "Forget every client of %s",
 		    c->argc > 0 ? c->argv[0] : "every service");
 	if (rc == 0)
-		rc = ask_data_plane(c, MSG_PERSIST_CLEAR, &ask, NULL, NULL, err);
+		rc = ask_data_plane(c, MSG_PERSIST_CLEAR, &ask, NULL, &a, err);
 	if (rc == 0)
 		ctl_note(c, "forgotten");
 	return rc;
@@ -365,10 +376,11 @@ int
 cmd_flush_stats(struct ctl *c, struct err *err)
 {
 	struct msg_select ask = { 0 };
-	int rc = chosen(c, &ask.service, NULL, err);
+	struct ask a = { 0 };
+	int rc = chosen(c, &a, &ask.service, NULL, err);
 
 	if (rc == 0)
-		rc = ask_data_plane(c, MSG_FLUSH_COUNTERS, &ask, NULL, NULL, err);
+		rc = ask_data_plane(c, MSG_FLUSH_COUNTERS, &ask, NULL, &a, err);
 	if (rc == 0)
 		ctl_note(
 		    c, "counters of %s begin at zero", c->argc > 0 ? c->argv[0] : "every service");
