@@ -379,8 +379,8 @@ on_flush(void *arg, const struct bus_request *rq, const union msg_any *m)
 	int code;
 
 	(void)arg;
-	if (id != 0 && services_find(app.services, id) == NULL) {
-		bus_result(rq, ERR_UNKNOWN, "lbd-ipvs carries no such service");
+	if (id != 0 && services_find(app.services, id) == NULL) { /* of layer 7, or new */
+		bus_result(rq, 0, NULL);
 		return;
 	}
 	code = reconcile_zero(app.kernel, id, &err);

@@ -125,18 +125,16 @@ status_on_flush(void *arg, const struct bus_request *rq, const union msg_any *m)
 	int64_t now = mono_wall_ms() / 1000;
 	uint32_t at = 0, only = m->select.service, i;
 	struct ctl_service *c;
-	bool found = only == 0;
 
 	(void)arg;
 	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
 		if (only != 0 && c->id != only)
 			continue;
-		found = true;
 		svc_flush(c->svc, now);
 		for (i = 0; i < c->n; i++)
 			srv_flush(c->servers[i]->srv);
 	}
-	bus_result(rq, found ? 0 : ERR_UNKNOWN, found ? NULL : "lbd-proxy serves no such service");
+	bus_result(rq, 0, NULL); /* a service of layer 4 has no counters here */
 }
 
 void
@@ -148,7 +146,7 @@ status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m)
 
 struct persists_answer {
 	struct stick_entry *e;
-	uint32_t n, room, at, most;
+	uint32_t n, room, at, most, server;
 };
 
 static void
@@ -165,6 +163,8 @@ keep_persist(void *arg, const struct stick_entry *e)
 {
 	struct persists_answer *a = arg;
 
+	if (a->server != 0 && e->server != a->server)
+		return true;
 	if (a->n == a->room) {
 		a->room = a->room * 2 + 64;
 		a->e = mem_grow(a->e, a->room * sizeof(*a->e));
@@ -216,6 +216,7 @@ status_on_persists(void *arg, const struct bus_request *rq, const union msg_any 
 
 	(void)arg;
 	a->most = m->select.most;
+	a->server = m->select.server;
 	(void)stick_each(k->px.stick, m->select.service, mono_now(), keep_persist, a);
 	bus_pump(rq, persists_step, persists_fini, a);
 }
@@ -230,14 +231,16 @@ status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg
 	(void)arg;
 	span_text(m->persist_clear.key, text, sizeof(text));
 	if (m->persist_clear.key.p == NULL || text[0] == '\0') {
-		(void)stick_clear(k->px.stick, m->persist_clear.service, 0, NULL);
+		(void)stick_clear(
+		    k->px.stick, m->persist_clear.service, m->persist_clear.server, NULL);
 	} else {
 		if (addr_parse(text, ADDR_HOST, &a) == 0)
 			stick_key_addr(&a, &key);
 		else
 			stick_key_cookie(k->px.stick, (const char *)m->persist_clear.key.p,
 			    m->persist_clear.key.len, &key);
-		(void)stick_clear(k->px.stick, m->persist_clear.service, 0, &key);
+		(void)stick_clear(
+		    k->px.stick, m->persist_clear.service, m->persist_clear.server, &key);
 	}
 	bus_result(rq, 0, NULL);
 }

@@ -131,3 +131,14 @@ def test_persist_list_and_clear(lb, origins):
     assert any("127.0.3.9" in str(r) and server in str(r) for r in rows), rows
     lb.ctl("persist", "clear", "listed", "--client", "127.0.3.9", "-y")
     assert not any("127.0.3.9" in str(r) for r in lb.json("persist", "list", "listed"))
+
+
+def test_persist_clear_by_server(lb, origins):
+    """The clients of one server are forgotten, those of the others stay."""
+    vip = lb.vip("byserver", *origins("a", "b"), persistence="source", scheduler="wrr")
+    for i in range(8):
+        get(vip, source=f"127.0.3.{20 + i}")
+    servers = lambda: {r["rip"].split("/")[-1] for r in lb.json("persist", "list", "byserver")}
+    assert servers() == {"a", "b"}
+    lb.ctl("persist", "clear", "byserver/a", "-y")
+    assert servers() == {"b"}
