@@ -116,14 +116,15 @@ put_key(struct buf *b, const struct ipvs_key *k)
 	put_u16(b, IPVS_SVC_ATTR_PORT, htons(k->port));
 }
 
-/* IPv4: a mask in network order; IPv6: the number of leading bits. */
+/* IPv4: a mask in network order, of no bit too; IPv6: the number of leading bits, from 1. */
 static uint32_t
 mask_bits(const struct ipvs_service *s)
 {
 	if (s->key.family == 6)
 		return s->netmask == 0 || s->netmask > 128 ? 128 : s->netmask;
-	return s->netmask == 0 || s->netmask > 32 ? UINT32_MAX
-						  : htonl(UINT32_MAX << (32 - s->netmask));
+	if (s->netmask == 0)
+		return 0;
+	return s->netmask > 32 ? UINT32_MAX : htonl(UINT32_MAX << (32 - s->netmask));
 }
 
 static void

@@ -98,7 +98,7 @@ text_service(struct ipvs_table *t, char *text)
 			text_service_word(s, w);
 	}
 	must(record_key_parse(key, &s->key));
-	if (s->netmask == 0)
+	if (s->netmask == 0 && (s->flags & IP_VS_SVC_F_PERSISTENT) == 0)
 		s->netmask = s->key.family == 6 ? 128 : 32;
 	while (servers != NULL && (w = strtok_r(servers, ",", &servers)) != NULL)
 		text_dest(s, w);

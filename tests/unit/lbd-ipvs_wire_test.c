@@ -24,6 +24,7 @@ static const char *const services[] = {
 	"TCP 10.0.0.1:80 wlc = 10.0.0.11:8080 100",
 	"UDP [fd00::1]:53 rr ops = [fd00::2]:53 65535 nat up:7 low:3",
 	"SCTP 10.0.0.1:0 mh fallback port persist:300/24 = 10.0.0.11:0 0 gue:6080",
+	"TCP 10.0.0.1:81 rr persist:300/0 = 10.0.0.11:0 1 nat",
 	"FWM 268435460 IPv4 sh persist:2592000/32 pe:sip = 10.0.0.11:0 1 gre",
 	"FWM 4294967295 IPv6 sh persist:1/64 = 10.0.0.11:0 1 tun",
 	"TCP [fd00::1]:443 abcdefghijklmno = [fd00::2]:443 1",
