@@ -304,10 +304,9 @@ set_persistence(const struct build *b, struct ipvs_service *k)
 		return;
 	k->flags |= IP_VS_SVC_F_PERSISTENT;
 	k->timeout_s = (s->persist_timeout + 999) / 1000;
-	if (s->persistence == persistence_sip) {
+	/* The call counts, and of the client's address what the mask says. */
+	if (s->persistence == persistence_sip)
 		(void)snprintf(k->pe, sizeof(k->pe), "%s", "sip");
-		return;
-	}
 	k->netmask = s->persist_mask > most    ? most
 		     : s->persist_mask < least ? least
 					       : s->persist_mask;

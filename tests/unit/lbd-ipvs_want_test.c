@@ -356,6 +356,8 @@ static const struct row kinds[] = {
 	  "persist_timeout=60s "
 	  "one_packet=yes",
 	    "", NULL, NULL, "udp 10.0.0.1:5060 wlc keep 60s/32 pe=sip one", 0, 0 },
+	{ "address=10.0.0.1 ports=5060 mode=nat protocol=udp persistence=sip persist_mask=0", "",
+	    NULL, NULL, "udp 10.0.0.1:5060 wlc keep 1800s/0 pe=sip", 0, 0 },
 };
 
 /* A018, S194, A020 */
