@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define FALLBACK_WEIGHT 1
+#define SH_TABLE 256 /* CONFIG_IP_VS_SH_TAB_BITS 8, as everybody has it */
 
 struct judged {
 	const struct server *srv;
@@ -328,6 +329,40 @@ set_scheduler(const struct service *s, struct ipvs_service *k)
 		k->flags |= IP_VS_SVC_F_SCHED2;
 }
 
+static uint32_t
+common_divisor(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* The kernel's sh deals out a table of SH_TABLE places, as many in a row to each server as its weight says; when the
+ * table is full the servers that are left get nothing. So ten servers of weight 100 are ten of weight 1.
+ * Source: net/netfilter/ipvs/ip_vs_sh.c, ip_vs_sh_reassign. */
+static void
+fit_hash_table(struct ipvs_service *k)
+{
+	uint64_t sum = 0;
+	uint32_t g = 0;
+
+	for (uint32_t i = 0; i < k->n; i++)
+		g = common_divisor(k->dest[i].weight, g);
+	for (uint32_t i = 0; g > 1 && i < k->n; i++)
+		k->dest[i].weight /= g;
+	for (uint32_t i = 0; i < k->n; i++)
+		sum += k->dest[i].weight;
+	for (uint32_t i = 0; sum > SH_TABLE && i < k->n; i++) {
+		uint32_t *w = &k->dest[i].weight, part = (uint32_t)(*w * (uint64_t)SH_TABLE / sum);
+
+		*w = *w > 0 && part == 0 ? 1 : part;
+	}
+}
+
 static void
 set_key(const struct build *b, uint8_t family, struct ipvs_key *key)
 {
@@ -357,6 +392,8 @@ add_service(struct build *b, uint8_t family)
 	k.dest = mem_alloc((b->n + 1) * sizeof(*k.dest));
 	for (uint32_t i = 0; i < b->n; i++)
 		add_server(b, &k, &b->server[i]);
+	if (b->svc->scheduler == scheduler_sh)
+		fit_hash_table(&k);
 	add_fallback(b, &k);
 	t->service = mem_grow(t->service, (t->n + 1) * sizeof(*t->service));
 	t->service[t->n++] = k;

@@ -360,6 +360,20 @@ static const struct row kinds[] = {
 	    NULL, NULL, "udp 10.0.0.1:5060 wlc keep 1800s/0 pe=sip", 0, 0 },
 };
 
+/* A001: sh has 256 places; each server gets as many as its weight. */
+static const struct row hashes[] = {
+	{ V4 "mode=nat scheduler=sh", AB, NULL, NULL,
+	    "tcp 10.0.0.1:80 sh | 10.0.0.11:80 nat 1 | 10.0.0.12:80 nat 1", 0, 0 },
+	{ V4 "mode=nat scheduler=sh", "a 10.0.0.11 weight=50; b 10.0.0.12", NULL, NULL,
+	    "tcp 10.0.0.1:80 sh | 10.0.0.11:80 nat 1 | 10.0.0.12:80 nat 2", 0, 0 },
+	{ V4 "mode=nat scheduler=sh", "a 10.0.0.11 weight=1; b 10.0.0.12 weight=1000", NULL, NULL,
+	    "tcp 10.0.0.1:80 sh | 10.0.0.11:80 nat 1 | 10.0.0.12:80 nat 255", 0, 0 },
+	{ V4 "mode=nat scheduler=sh", "a 10.0.0.11 weight=0; b 10.0.0.12", NULL, NULL,
+	    "tcp 10.0.0.1:80 sh | 10.0.0.11:80 nat 0 | 10.0.0.12:80 nat 1", 0, 0 },
+	{ V4 "mode=nat scheduler=mh", AB, NULL, NULL,
+	    "tcp 10.0.0.1:80 mh | 10.0.0.11:80 nat 100 | 10.0.0.12:80 nat 100", 0, 0 },
+};
+
 /* A018, S194, A020 */
 static const struct row failures[] = {
 	{ V4 "mode=nat", AB, "a=down b=up", NULL,
@@ -567,6 +581,13 @@ test_kinds(void **state)
 }
 
 static void
+test_hashes(void **state)
+{
+	(void)state;
+	check_rows(hashes, ARRAY_LEN(hashes));
+}
+
+static void
 test_failures(void **state)
 {
 	(void)state;
@@ -744,6 +765,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_fallbacks),
