@@ -21,12 +21,14 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CHUNK 65536
 #define BATCH 128 /* rows */
 #define DEPTH 4	  /* batches */
+#define NICE 10	  /* whoever waits for the loop comes first */
 #define WALKS_MAGIC 0x3a1c5000
 #define WALK_MAGIC 0x3a1c5001
 
@@ -210,6 +212,7 @@ run(void *arg)
 	int fd = open(w->ws->path, O_RDONLY | O_CLOEXEC), rc = fd == -1 ? -errno : 0;
 	struct timespec cpu = { 0 };
 
+	(void)setpriority(PRIO_PROCESS, 0, NICE); /* of this thread alone */
 	if (fd != -1) {
 		rc = read_all(w, fd);
 		(void)close(fd);
