@@ -238,7 +238,7 @@ begin(struct page *p)
 	static const char *const ways[] = {
 		[forward_dr] = "direct routing", [forward_nat] = "NAT", [forward_tun] = "tunnel"
 	};
-	unsigned heads = p->six ? 60 : 40;
+	unsigned heads;
 
 	p->name = a->svc->name;
 	p->forward = advice_forward(a->svc, a->srv);

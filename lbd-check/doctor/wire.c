@@ -101,7 +101,7 @@ static void
 on_packet(void *arg, unsigned ready)
 {
 	struct ear *e = arg;
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = { 0 };
 	struct packet_in in;
 	uint8_t bytes[SNAP];
 	struct hop hop;

@@ -219,6 +219,7 @@ judge_entry(struct reconcile *r, struct entry *e, const struct ipvs_op *op, uint
 	bool stale = false;
 
 	for (uint32_t i = 0; i < n; i++) {
+		must(op != NULL);
 		if (op[i].code == 0)
 			continue;
 		/* The destinations of a service that was refused are missing too. */
@@ -261,18 +262,23 @@ finish(struct reconcile *r, struct sending *s)
 	if (!r->counted && r->due == 0)
 		r->found = r->have.n;
 	r->due += s->ops.n;
-	for (uint32_t i = 0; i < s->n; i++)
-		if (s->span[i].entry == NULL)
-			orphan[i] = s->ops.op[s->span[i].first].service->key;
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->span[i].entry != NULL)
+			continue;
+		must(s->ops.op != NULL);
+		orphan[i] = s->ops.op[s->span[i].first].service->key;
+	}
 	touch(r, &s->ops);
 	diff_apply(&r->have, &s->ops);
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct span *p = &s->span[i];
 
-		if (p->entry != NULL)
+		if (p->entry != NULL) {
 			stale |= judge_entry(r, p->entry, &s->ops.op[p->first], p->n);
-		else
-			judge_orphan(r, &orphan[i], s->ops.op[p->first].code);
+			continue;
+		}
+		must(s->ops.op != NULL);
+		judge_orphan(r, &orphan[i], s->ops.op[p->first].code);
 	}
 	free(orphan);
 	r->stale = stale ? r->stale + 1 : 0;

@@ -168,7 +168,7 @@ static int
 find_neighbour(struct ways *w, struct way *y)
 {
 	struct question q = { .h = { .nlmsg_type = RTM_GETNEIGH } };
-	char answer[ANSWER] __attribute__((aligned(8)));
+	char answer[ANSWER] __attribute__((aligned(8))) = { 0 };
 	struct nlmsghdr *h = (struct nlmsghdr *)(void *)answer;
 	struct ndmsg *m = NLMSG_DATA(h);
 	struct rtattr *at = (struct rtattr *)(void *)((char *)m + NLMSG_ALIGN(sizeof(*m)));

@@ -261,9 +261,9 @@ only_elements(const struct diff *d)
 	for (uint32_t i = 0; i < d->new.n; i++)
 		if (d->change[i].anew)
 			return false;
-	return d->know &&
-	       d->new.frame.len ==
-		   d->old.frame.len &&memcmp(d->new.frame.p, d->old.frame.p, d->new.frame.len) == 0;
+	return d->know && d->new.frame.len == d->old.frame.len &&
+	       (d->new.frame.len == 0 ||
+		   memcmp(d->new.frame.p, d->old.frame.p, d->new.frame.len) == 0);
 }
 
 static bool

@@ -167,7 +167,7 @@ set_each(const char *dir, const char *folder, const char *name, int from, int to
 {
 	char path[300];
 	struct dirent *e;
-	int rc = 0, now;
+	int rc = 0, now = 0;
 	DIR *d;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, folder);
@@ -190,7 +190,7 @@ static int
 apply_row(const char *dir, const struct row *r, unsigned needs, unsigned before, struct err *err)
 {
 	bool on = (needs & r->need) != 0, off = !on && (before & r->need) != 0 && r->off >= 0;
-	int now, rc;
+	int now = 0, rc;
 
 	if (!on && !off)
 		return 0;

@@ -10,6 +10,7 @@
 #include "plan/diff.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <linux/ip_vs.h>
 #include <stdio.h>
@@ -217,9 +218,10 @@ diff_apply(struct ipvs_table *t, const struct ipvs_ops *ops)
 		for (n = 1; i + n < ops->n && op[n].service == op->service; n++)
 			;
 		if (apply_service(s, op, n, &next)) {
-			if (s == NULL)
+			if (s == NULL) {
+				must(came.service != NULL);
 				came.service[came.n++] = next;
-			else {
+			} else {
 				free(s->dest);
 				*s = next;
 			}
