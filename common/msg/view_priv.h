@@ -24,13 +24,13 @@ struct view {
 	unsigned daemons_n;
 	struct view_source check, ipvs;
 	struct idmap early[EARLY_KINDS]; /* said of rows that snap does not have yet, by id */
-	uint16_t l4_turn; /* goes up with each link to lbd-ipvs */
+	uint16_t l4_turn;		 /* goes up with each link to lbd-ipvs */
 };
 
 bool view_fresh(const struct view *v, const struct view_source *s);
 /* view_early.c. keep: true when the message is about a row that is not there (yet); it is kept for later then. */
 bool view_early_keep(struct view *v, const struct msg_row *row, const union msg_any *m);
-void view_early_use(struct view *v);			      /* snap is another */
+void view_early_use(struct view *v);			    /* snap is another */
 void view_early_forget(struct view *v, const char *daemon); /* it comes anew; NULL: all */
 /* view_l4.c */
 bool view_on_quorum(struct view *v, const struct msg_quorum *m);

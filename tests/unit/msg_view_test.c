@@ -133,10 +133,12 @@ test_what_is_said_early_counts_later(void **state)
 
 	(void)state;
 	view_here(view, "lbd-check", true);
-	edit("create vip late address=192.0.2.9 ports=80; create rip late/a address=10.0.0.9 port=80");
+	edit(
+	    "create vip late address=192.0.2.9 ports=80; create rip late/a address=10.0.0.9 port=80");
 	s = load();
 	m.health.server = ((const struct server *)snapshot_find_path(s, KIND_server, "late/a"))->id;
-	q.quorum.service = ((const struct service *)snapshot_find_path(s, KIND_service, "late"))->id;
+	q.quorum.service =
+	    ((const struct service *)snapshot_find_path(s, KIND_service, "late"))->id;
 	assert_false(view_row(view, msg_row(MSG_HEALTH), &m));
 	assert_false(view_row(view, msg_row(MSG_QUORUM), &q));
 	view_use(view, s);
