@@ -32,7 +32,7 @@ LIB_lbd-proxy := -lxxhash
 LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3
 LIB_lbd-check :=
-LIB_lbd-ha    :=
+LIB_lbd-ha    := -lssl
 LIB_lbctl     :=
 
 SRC_lib  := $(wildcard common/*/*.c)

@@ -1,15 +1,17 @@
 /* main.c - lbd-ha: who is active, and which floating addresses are here.
  *
- * On a single machine this node is always active and master. The ops table, topic HA (ROLE, FLOATING), and the
+ * On a single machine this node is always active and master. The ops table, topic HA (ROLE, FLOATING, HA_PEER), and the
  * second way to start: `lbd-ha --release [--root DIR]` takes away what an lbd-ha of that root has put on this node.
  *
  * The addresses outlive the process: stopped, killed or restarted, it leaves them where they are, because the daemons
  * that carry the traffic go on; the next start finds them by their mark and its record and changes nothing. Who stops
  * the whole suite calls --release afterwards (lbctl run and lbd.target do).
  *
- * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c. */
+ * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c,
+ * the other node of a pair pair/pairing.c. */
 #include "garp.h"
 #include "hold.h"
+#include "pair/pairing.h"
 #include "trial.h"
 
 #include "daemon/daemon.h"
@@ -24,6 +26,7 @@ static struct {
 	struct garp *garp;
 	struct hold *hold;
 	struct trial_clock *trial;
+	struct pairing *pairing;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -77,9 +80,77 @@ on_settled(void *arg)
 }
 
 static void
+fill_role(struct msg_role *m)
+{
+	const struct cluster *c = app.pairing ? pairing_cluster(app.pairing) : NULL;
+
+	*m = (struct msg_role){
+		.active = true,
+		.master = !c || c->node == 1,
+		.peer = c != NULL,
+		.since = app.since,
+	};
+}
+
+/* Paired, unpaired, or the channel came up or was lost. */
+static void
+on_pair_changed(void *arg)
+{
+	struct pairing_texts texts;
+	struct msg_ha_peer peer;
+	struct msg_role role;
+
+	(void)arg;
+	if (!app.pairing || !daemon_bus(app.d))
+		return;
+	fill_role(&role);
+	pairing_peer(app.pairing, &texts, &peer);
+	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
+	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
+}
+
+static void
+on_code(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	pairing_on_code(app.pairing, rq, &m->ha_code);
+}
+
+static void
+on_pair(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	pairing_on_pair(app.pairing, rq, &m->ha_pair);
+}
+
+static void
+on_confirm(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	pairing_on_confirm(app.pairing, rq, &m->ha_confirm);
+}
+
+static void
+on_unpair(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	pairing_on_unpair(app.pairing, rq, &m->ha_unpair);
+}
+
+static void
+snapshot_peer(const struct bus_request *rq)
+{
+	struct pairing_texts texts;
+	struct msg_ha_peer peer;
+
+	pairing_peer(app.pairing, &texts, &peer);
+	(void)bus_reply(rq, MSG_HA_PEER, &peer);
+}
+
+static void
 snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 {
-	const struct msg_role role = { .active = true, .master = true, .since = app.since };
+	struct msg_role role;
 	const struct floating *f = NULL;
 	char text[ADDR_TEXT];
 	struct msg_floating m;
@@ -88,7 +159,10 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 	(void)arg;
 	if (!(topics & TOPIC_HA))
 		return;
+	fill_role(&role);
 	(void)bus_reply(rq, MSG_ROLE, &role);
+	if (app.pairing)
+		snapshot_peer(rq);
 	if (app.hold)
 		f = hold_all(app.hold, &n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -101,6 +175,7 @@ static int
 init(struct daemon *d, struct err *err)
 {
 	static const struct hold_ops ops = { .told = on_told, .settled = on_settled };
+	static const struct pairing_ops pair_ops = { .changed = on_pair_changed };
 
 	(void)err;
 	app.d = d;
@@ -110,6 +185,7 @@ init(struct daemon *d, struct err *err)
 	if (app.mute.code != 0)
 		log_warn("%s", app.mute.text);
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
+	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
 	return 0;
 }
 
@@ -122,6 +198,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 		trial_look(app.trial);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
+	pairing_set(app.pairing, now);
 	return 0;
 }
 
@@ -143,6 +220,8 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	pairing_free(app.pairing);
+	app.pairing = NULL;
 	hold_free(app.hold);
 	garp_free(app.garp);
 	trial_free(app.trial);
@@ -179,9 +258,18 @@ release(int argc, char **argv)
 	return 0;
 }
 
+static const struct bus_handler messages[] = {
+	{ MSG_HA_CODE, on_code },
+	{ MSG_HA_PAIR, on_pair },
+	{ MSG_HA_CONFIRM, on_confirm },
+	{ MSG_HA_UNPAIR, on_unpair },
+	{ 0 },
+};
+
 static const struct daemon_ops ops = {
 	.name = "lbd-ha",
 	.synopsis = "holds the floating addresses; --release takes them away and leaves",
+	.messages = messages,
 	.snapshot = snapshot,
 	.init = init,
 	.apply = apply,

@@ -355,6 +355,7 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_L4_SERVICE: return view_on_l4_service(v, &m->l4_service);
 	case MSG_L4_HINT: return view_on_l4_hint(v, &m->l4_hint);
 	case MSG_ROLE: return on_role(v, &m->role);
+	case MSG_HA_PEER: return view_on_peer(v, &m->ha_peer);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
 	case MSG_SERVER_COUNTS: on_server_counts(v, &m->counts); return false;

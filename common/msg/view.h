@@ -73,6 +73,16 @@ struct view_role {
 	int64_t since;
 };
 
+/* The other node of a pair; texts are "" when there is nothing to say. */
+struct view_peer {
+	bool heard, paired, up, doubt;
+	char name[64], addresses[512], fingerprint[80], own[80], fault[600], release[32];
+	uint16_t port;
+	uint8_t node; /* of this node: 1 or 2; 0 single */
+	uint64_t cluster, rtt_us;
+	int64_t since; /* the channel came up, or was lost */
+};
+
 struct view;
 struct view *view_new(void);
 void view_free(struct view *v); /* NULL is fine */
@@ -82,9 +92,10 @@ void view_use(struct view *v, struct snapshot *s);
 struct snapshot *view_snapshot(const struct view *v); /* borrowed */
 /* view_clock - the time that "stale" and the rates are reckoned from; call it before view_row and reading. */
 void view_clock(struct view *v, mono_t now);
-/* view_row - one message: HEALTH, QUORUM, L4_SERVICE, L4_HINT, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, DAEMON;
- * others are ignored. What is said of a row that the snapshot does not have yet counts when it has it. true when something that is shown changed its
- * state (a verdict, a quorum, a fallback, a hint, a role, a floating address; not counters). */
+/* view_row - one message: HEALTH, QUORUM, L4_SERVICE, L4_HINT, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, HA_PEER,
+ * DAEMON; others are ignored. What is said of a row that the snapshot does not have yet counts when it has it. true when
+ * something that is shown changed its state (a verdict, a quorum, a fallback, a hint, a role, a floating address, the
+ * peer; not counters). */
 bool view_row(struct view *v, const struct msg_row *row, const union msg_any *m);
 /* view_here - a link came up (here) or went down. Nothing was heard from lbd-check yet: verdicts are unknown. */
 void view_here(struct view *v, const char *daemon, bool here);
@@ -96,6 +107,7 @@ void view_synced(struct view *v, const char *daemon);
 const struct view_service *view_service(const struct view *v, uint32_t id);
 const struct view_server *view_server(const struct view *v, uint32_t id);
 const struct view_role *view_role(const struct view *v);
+const struct view_peer *view_peer(const struct view *v);
 const struct view_floating *view_floating(
     const struct view *v); /* list in order of address; NULL: none */
 /* Daemons of client_daemons[], in that order; *n_out of them. running is false before DAEMON was heard. */
@@ -152,6 +164,9 @@ int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wai
 void view_json_row(const struct view *v, const struct object *o, const void *row, struct buf *out);
 bool view_json_status(
     const struct view *v, const struct object *o, const void *row, struct buf *out);
+/* view_json_peer - the other node, as the API has it: {"name","up","node","cluster","addresses":[],"port","fingerprint",
+ * "own_fingerprint","since","rtt_us","doubt","fault","release"}; null on a single node without a fault. */
+void view_json_peer(struct buf *out, const struct view_peer *p);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
 void view_json_time(struct buf *out, int64_t seconds);

@@ -19,6 +19,7 @@ struct view {
 	struct view_service *services; /* in order of id, one for each row of snap */
 	struct view_server *servers;
 	struct view_role role;
+	struct view_peer peer;
 	struct view_floating *floating; /* in order of address */
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
@@ -38,5 +39,8 @@ bool view_on_l4_service(struct view *v, const struct msg_l4_service *m);
 bool view_on_l4_hint(struct view *v, const struct msg_l4_hint *m);
 /* text of a message kept: *slot is freed and set; NULL for "" */
 void view_keep_text(char **slot, struct span text);
+
+/* view_peer.c */
+bool view_on_peer(struct view *v, const struct msg_ha_peer *m);
 
 #endif

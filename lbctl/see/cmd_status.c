@@ -353,6 +353,30 @@ cmd_fip_list(struct ctl *c, struct err *err)
 	return watch_run(c, &w, err);
 }
 
+/* The other node, in some lines; nothing on a single node. */
+static void
+put_peer(const struct view_peer *p, struct buf *out)
+{
+	char since[24];
+
+	if (p->paired || p->doubt) {
+		human_time(p->since, since);
+		buf_printf(out, "peer         %s at %s port %u\n", p->name, p->addresses, p->port);
+		buf_printf(out, "channel      %s since %s", p->up ? "up" : "lost", since);
+		if (p->up && p->rtt_us != 0)
+			buf_printf(out, ", round trip %.1f ms", (double)p->rtt_us / 1000);
+		buf_printf(out, "\nits key      %s\nthis node    %s\n", p->fingerprint, p->own);
+	}
+	if (p->doubt)
+		buf_puts(out,
+		    "unfinished   the pairing was interrupted; it counts when the other node says so (\"lbctl ha unpair "
+		    "--local\" forgets it)\n");
+	if (p->fault[0] != '\0')
+		buf_printf(out, "fault        %s\n", p->fault);
+	if (p->paired || p->doubt || p->fault[0] != '\0')
+		buf_puts(out, "\n");
+}
+
 static int
 render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 {
@@ -363,8 +387,12 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 	if (c->style.form == FORM_JSON) {
 		buf_printf(out, "{\"role\":\"%s\",\"state\":\"%s\",\"link\":%s,\"since\":",
 		    r->master ? "master" : "slave", r->active ? "active" : "passive",
-		    r->peer ? "\"peer\"" : "null");
+		    !r->peer		     ? "null"
+		    : view_peer(c->view)->up ? "\"ok\""
+					     : "\"lost\"");
 		view_json_time(out, r->since);
+		buf_puts(out, ",\"peer\":");
+		view_json_peer(out, view_peer(c->view));
 		buf_puts(out, ",\"addresses\":");
 		if (render_fips(c, arg, out, err) != 0)
 			return err != NULL ? err->code : ERR_USAGE;
@@ -374,7 +402,11 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 		return 0;
 	}
 	buf_printf(out, "%s | %s | %s\n\n", r->master ? "Master" : "Slave",
-	    r->active ? "Active" : "Passive", r->peer ? "Link" : "No peer configured");
+	    r->active ? "Active" : "Passive",
+	    !r->peer		     ? "No peer configured"
+	    : view_peer(c->view)->up ? "Link OK"
+				     : "Link lost");
+	put_peer(view_peer(c->view), out);
 	return render_fips(c, arg, out, err);
 }
 
