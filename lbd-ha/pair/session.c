@@ -204,8 +204,8 @@ do_ask(struct session *s, enum pair_state was, const union msg_any *m)
 	if (s->freed || s->over)
 		return;
 	step(s, PAIR_STEP_CONFIRM,
-	    "%s's cluster configuration (%u services, %u servers, revision %u) will be replaced by this node's (%u "
-	    "services, %u servers, revision %u)",
+	    "%s's cluster configuration (services %u, servers %u, revision %u) will be replaced by this node's (services "
+	    "%u, servers %u, revision %u)",
 	    s->cluster.peer_name, s->peer.services, s->peer.servers, s->peer.revision,
 	    s->self.services, s->self.servers, s->self.revision);
 	if (s->yes && !s->freed && !s->over)

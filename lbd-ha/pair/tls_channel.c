@@ -173,6 +173,9 @@ make_session(struct tls_channel *t)
 				      SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(c, on_verify, t);
+	/* A server that asks for certificates takes a pre-shared key only with such a name; a client must have none. */
+	if (t->server)
+		(void)SSL_CTX_set_session_id_context(c, code_name, sizeof(code_name) - 1);
 	if (t->server)
 		SSL_CTX_set_psk_find_session_callback(c, on_code_find);
 	else if (t->proof.code_key != NULL)
