@@ -121,7 +121,8 @@ on_code(void *arg, const struct msg_row *row, const union msg_any *m)
 int
 cmd_ha_code(struct ctl *c, struct err *err)
 {
-	const struct msg_ha_code ask = { .wait = GIVEN(c, wait) };
+	const struct msg_ha_code ask = { .wait = GIVEN(c, wait),
+		.life = GIVEN(c, ttl) ? (uint32_t)(c->num[OPT_ttl] / 1000) : 0 };
 	struct steps s = { .c = c, .err = err };
 	struct client *k;
 	int rc = client_open(&c->paths, "lbd-ha", &k, err);

@@ -188,17 +188,18 @@ on_code_end(void *arg)
 	struct pairing *p = arg;
 
 	must_obj(p, PAIRING_MAGIC);
-	pairing_code_spent(p, -ETIMEDOUT,
-	    "nobody used the code in ten minutes; \"lbctl ha code\" shows a new one");
+	pairing_code_spent(
+	    p, -ETIMEDOUT, "nobody used the code in time; \"lbctl ha code\" shows a new one");
 }
 
-static void
-show_code(struct pairing *p, const struct bus_request *rq)
+/* false: the port cannot be had; nothing is shown. */
+static bool
+show_code(struct pairing *p, const struct bus_request *rq, dur_t life)
 {
 	uint8_t bits[PAIR_CODE_BYTES];
 	char text[PAIR_CODE_TEXT], print[FINGERPRINT_TEXT];
 	struct msg_ha_code_is m = {
-		.until = mono_wall_ms() / 1000 + PAIR_CODE_LIFE / DUR_S(1),
+		.until = mono_wall_ms() / 1000 + life / DUR_S(1),
 		.port = p->port,
 	};
 
@@ -210,20 +211,25 @@ show_code(struct pairing *p, const struct bus_request *rq)
 	m.fingerprint = SPAN(print);
 	p->coded = true;
 	p->tries = 0;
-	loop_timer_set(&p->code_end, PAIR_CODE_LIFE);
+	loop_timer_set(&p->code_end, life);
 	pairing_listen(p);
-	log_info(
-	    "pair: a one-time code is shown, good for ten minutes; fingerprint of this node: %s",
-	    print);
-	(void)bus_reply(rq, MSG_HA_CODE_IS, &m);
+	if (p->listening == 0) {
+		pairing_code_over(p);
+	} else {
+		log_info("pair: a one-time code is shown; fingerprint of this node: %s", print);
+		(void)bus_reply(rq, MSG_HA_CODE_IS, &m);
+	}
 	explicit_bzero(bits, sizeof(bits));
 	explicit_bzero(text, sizeof(text));
+	return p->coded;
 }
 
 void
 pairing_on_code(struct pairing *p, const struct bus_request *rq, const struct msg_ha_code *m)
 {
 	struct err err = { 0 };
+	dur_t life =
+	    m->life > 0 && m->life < PAIR_CODE_LIFE / DUR_S(1) ? DUR_S(m->life) : PAIR_CODE_LIFE;
 	int code = need_single(p, &err);
 
 	if (code == 0)
@@ -233,17 +239,14 @@ pairing_on_code(struct pairing *p, const struct bus_request *rq, const struct ms
 		return;
 	}
 	waiter_end(&p->shows, ERR_CONFLICT, "another code took the place of this one");
-	show_code(p, rq);
-	if (p->listening == 0) {
-		pairing_code_over(p);
-		bus_result(rq, ERR_STORE,
-		    "the pair port cannot be opened: the journal of lbd-ha says why (lbctl set node ha_port=PORT "
-		    "takes another)");
-	} else if (m->wait) {
+	if (!show_code(p, rq, life))
+		bus_result(rq, ERR_CONFLICT,
+		    "the pair port cannot be opened: lbd-ha's log says why; \"lbctl set node ha_port=PORT\" takes "
+		    "another");
+	else if (m->wait)
 		waiter_open(&p->shows, rq);
-	} else {
+	else
 		bus_result(rq, 0, "");
-	}
 }
 
 /* ---- HA_PAIR, HA_CONFIRM --------------------------------------------------------------------------------------------------- */

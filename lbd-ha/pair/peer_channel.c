@@ -246,7 +246,8 @@ on_piece(struct peer_channel *k, const struct msg_row *row, const struct msg_pee
 
 	if (got == 1) {
 		k->ops.blob(k->ops.arg, row->number, whole.p, whole.len);
-		explicit_bzero(whole.p, whole.len);
+		if (whole.p != NULL)
+			explicit_bzero(whole.p, whole.len);
 	}
 	buf_fini(&whole);
 	return got >= 0;
