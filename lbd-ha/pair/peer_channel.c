@@ -9,96 +9,51 @@
  * While it is up there is a ping each second; when nothing came for PEER_SILENT the line is closed, whatever the kernel
  * thinks of it. What is sent goes through peer_queue.c. What the messages mean is the owner's business; nothing is
  * resent: after a loss both say again where they stand. */
-#include "peer_channel.h"
-
-#include "pieces.h"
+#include "peer_priv.h"
 
 #include "base/mem.h"
 #include "base/must.h"
 #include "sys/log.h"
-#include "sys/sock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define PEER_MAGIC 0x9ee2c4a1
-#define RETRY_FIRST DUR_MS(200)
-#define RETRY_MOST DUR_S(2)
-#define RELUCTANT DUR_S(3) /* how long node 2 waits for node 1 */
-#define HELLO_WAIT DUR_S(5)
-#define PING DUR_S(1)
 #define PEER_SILENT DUR_S(5)
 #define PIECE (32u << 10) /* of a blob */
 #define HAND (64u << 10)  /* bytes that are given to TLS before it is done with them */
 #define BULK_BLOB (1u << 20)
 
-struct line {
-	struct peer_channel *k;
-	struct tls_channel *t; /* NULL: there is none */
-	unsigned by;	       /* number of the node that opened it */
-	mono_t opened;
-};
-
-struct peer_channel {
-	uint32_t magic;
-	struct loop *loop;
-	struct peer_config c;
-	struct cluster cluster;
-	struct buf cert;
-	char name[CLUSTER_NAME];
-	struct peer_channel_ops ops;
-	/* Our own attempt, one that was taken, and the one that counts. */
-	struct line out, in, now;
-	struct loop_timer dial, tick;
-	dur_t retry;
-	unsigned turn; /* which address is next */
-	mono_t heard;
-	uint64_t boot;
-	struct peer_queue q;
-	bool refused[PEER_STREAMS]; /* somebody found no room */
-	struct pieces join[PEER_STREAMS];
-	struct peer_state state;
-	bool freed;
-};
-
-bool
-peer_channel_wins(unsigned old_by, unsigned new_by)
-{
-	return new_by <= old_by;
-}
-
 /* ---- state, as others see it ------------------------------------------------------------------------------------ */
 
-static void
-tell_changed(struct peer_channel *k)
+void
+peer_tell_changed(struct peer_channel *k)
 {
 	if (k->ops.changed != NULL)
 		k->ops.changed(k->ops.arg);
 }
 
 /* A new reason is said in the log once. */
-static void
-set_fault(struct peer_channel *k, const char *text)
+void
+peer_set_fault(struct peer_channel *k, const char *text)
 {
 	if (strcmp(k->state.fault, text) == 0)
 		return;
 	(void)snprintf(k->state.fault, sizeof(k->state.fault), "%s", text);
 	if (text[0] != '\0')
 		log_warn("peer %s: %s", k->cluster.peer_name, text);
-	tell_changed(k);
+	peer_tell_changed(k);
 }
 
-static void
-line_drop(struct line *x)
+void
+peer_line_drop(struct line *x)
 {
 	tls_channel_free(x->t);
 	x->t = NULL;
 }
 
-static void
-retry_later(struct peer_channel *k)
+void
+peer_retry_later(struct peer_channel *k)
 {
 	if (k->freed)
 		return;
@@ -106,8 +61,8 @@ retry_later(struct peer_channel *k)
 	k->retry = k->retry * 2 < RETRY_MOST ? k->retry * 2 : RETRY_MOST;
 }
 
-static void
-went_down(struct peer_channel *k, const char *why)
+void
+peer_went_down(struct peer_channel *k, const char *why)
 {
 	if (!k->state.up)
 		return;
@@ -130,14 +85,14 @@ lose(struct peer_channel *k, const char *why)
 {
 	char text[200];
 
-	line_drop(&k->now);
-	went_down(k, why);
+	peer_line_drop(&k->now);
+	peer_went_down(k, why);
 	if (k->freed)
 		return;
 	(void)snprintf(text, sizeof(text), "channel lost: %s", why);
-	set_fault(k, text);
+	peer_set_fault(k, text);
 	if (k->out.t == NULL)
-		retry_later(k);
+		peer_retry_later(k);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
@@ -348,175 +303,11 @@ on_lost(void *arg, enum tls_end end, const char *text)
 	lose(x->k, text);
 }
 
-static const struct tls_channel_ops now_ops = {
+const struct tls_channel_ops peer_now_ops = {
 	.packet = on_packet,
 	.drained = on_drained,
 	.closed = on_lost,
 };
-
-/* ---- a line before it counts -------------------------------------------------------------------------------------- */
-
-static void
-come_up(struct peer_channel *k, const struct msg_peer_hello *m)
-{
-	loop_timer_cancel(&k->dial);
-	k->retry = RETRY_FIRST;
-	k->heard = mono_now();
-	peer_queue_reset(&k->q);
-	k->state.up = true;
-	k->state.since = mono_wall_ms() / 1000;
-	k->state.fault[0] = '\0';
-	span_text(m->release, k->state.release, sizeof(k->state.release));
-	loop_timer_set(&k->tick, PING);
-	log_info("peer %s: channel up, opened by node %u", k->cluster.peer_name, k->now.by);
-	k->ops.up(k->ops.arg, m);
-	if (!k->freed)
-		tell_changed(k);
-}
-
-/* The line is proved and greeted: does it replace the one that counts? */
-static void
-settle(struct line *x, const struct msg_peer_hello *m)
-{
-	struct peer_channel *k = x->k;
-
-	if (k->now.t != NULL && !peer_channel_wins(k->now.by, x->by)) {
-		line_drop(x);
-		return;
-	}
-	if (k->now.t != NULL) {
-		line_drop(&k->now);
-		went_down(k, "another connection takes its place");
-		if (k->freed)
-			return;
-	}
-	k->now.t = x->t;
-	k->now.by = x->by;
-	x->t = NULL;
-	tls_channel_own(k->now.t, &now_ops, &k->now);
-	/* Node 2 need not go on trying; an attempt of node 1 takes the place, by the rule. */
-	if (k->out.t != NULL && k->out.by > k->now.by)
-		line_drop(&k->out);
-	come_up(k, m);
-}
-
-static void
-line_failed(struct line *x, const char *why)
-{
-	struct peer_channel *k = x->k;
-	bool own = x == &k->out;
-
-	line_drop(x);
-	if (k->now.t == NULL)
-		set_fault(k, why);
-	if (own && k->now.t == NULL && !k->freed)
-		retry_later(k);
-}
-
-static void
-first_packet(void *arg, const uint8_t *p, size_t len)
-{
-	struct line *x = arg;
-	struct peer_channel *k = x->k;
-	const struct msg_row *row;
-	union msg_any m;
-	struct err err;
-	uint32_t seq;
-
-	must_obj(k, PEER_MAGIC);
-	if (msg_decode(p, len, &row, &seq, &m, &err) != 0 || row->number != MSG_PEER_HELLO)
-		line_failed(x, "what the other node says first is not understood");
-	else if (m.peer_hello.cluster != k->cluster.id || m.peer_hello.node != 3 - k->cluster.node)
-		line_failed(x,
-		    "the other node belongs to another pair; \"lbctl ha unpair --local\" ends this one here");
-	else if (m.peer_hello.version != MSG_VERSION)
-		line_failed(x, "the other node speaks another version of the protocol");
-	else
-		settle(x, &m.peer_hello);
-}
-
-static void
-first_up(void *arg, bool by_code)
-{
-	struct line *x = arg;
-	struct peer_channel *k = x->k;
-	struct msg_peer_hello m = {
-		.cluster = k->cluster.id,
-		.node = k->cluster.node,
-		.version = MSG_VERSION,
-		.schema = k->c.schema,
-		.boot = k->boot,
-		.name = SPAN(k->name),
-		.release = SPAN(LBD_VERSION),
-		.port = k->c.port,
-	};
-
-	must_obj(k, PEER_MAGIC);
-	must(!by_code);
-	if (k->ops.hello != NULL)
-		k->ops.hello(k->ops.arg, &m);
-	tls_channel_send(x->t, MSG_PEER_HELLO, &m);
-}
-
-static void
-first_closed(void *arg, enum tls_end end, const char *text)
-{
-	struct line *x = arg;
-	struct peer_channel *k = x->k;
-	char why[200];
-
-	must_obj(k, PEER_MAGIC);
-	if (end == TLS_END_REFUSED)
-		(void)snprintf(why, sizeof(why),
-		    "the other node does not accept this one: it was unpaired or paired with another (\"lbctl ha "
-		    "unpair --local\" ends the pair here too)");
-	else if (end == TLS_END_STRANGER)
-		(void)snprintf(why, sizeof(why),
-		    "the node that answers has another certificate than the one that was paired");
-	else
-		(void)snprintf(why, sizeof(why), "cannot be reached: %s", text);
-	line_failed(x, why);
-}
-
-static const struct tls_channel_ops first_ops = {
-	.up = first_up,
-	.packet = first_packet,
-	.closed = first_closed,
-};
-
-static void
-on_dial(void *arg)
-{
-	struct peer_channel *k = arg;
-	struct tls_proof proof = { .me = k->c.me, .pin = k->cert.p, .pin_len = k->cert.len };
-	const struct addr *a = &k->cluster.addrs[k->turn++ % k->cluster.addrs_n];
-	char why[200];
-	int fd;
-
-	must_obj(k, PEER_MAGIC);
-	if (k->now.t != NULL || k->out.t != NULL)
-		return;
-	fd = sock_connect_tcp(a, k->cluster.peer_port);
-	if (fd < 0) {
-		(void)snprintf(why, sizeof(why), "cannot be reached: %s", strerror(-fd));
-		set_fault(k, why);
-		retry_later(k);
-		return;
-	}
-	k->out.opened = mono_now();
-	k->out.t = tls_channel_start(k->loop, fd, false, &proof, &first_ops, &k->out);
-}
-
-void
-peer_channel_take(struct peer_channel *k, struct tls_channel *t)
-{
-	must_obj(k, PEER_MAGIC);
-	line_drop(&k->in); /* an older one that never said hello */
-	k->in.t = t;
-	k->in.opened = mono_now();
-	tls_channel_own(t, &first_ops, &k->in);
-	first_up(&k->in, false);
-}
 
 /* ---- each second --------------------------------------------------------------------------------------------------- */
 
@@ -530,9 +321,9 @@ on_tick(void *arg)
 	must_obj(k, PEER_MAGIC);
 	loop_timer_set(&k->tick, PING);
 	if (k->in.t != NULL && now - k->in.opened > HELLO_WAIT)
-		line_failed(&k->in, "says nothing");
+		peer_line_failed(&k->in, "says nothing");
 	if (k->out.t != NULL && now - k->out.opened > TLS_SHAKE + HELLO_WAIT)
-		line_failed(&k->out, "says nothing");
+		peer_line_failed(&k->out, "says nothing");
 	if (k->now.t == NULL)
 		return;
 	if (now - k->heard > PEER_SILENT)
@@ -560,7 +351,7 @@ peer_channel_new(struct loop *l, const struct peer_config *c, const struct peer_
 	k->state.since = mono_wall_ms() / 1000;
 	tls_random_bytes(&k->boot, sizeof(k->boot));
 	peer_queue_reset(&k->q);
-	loop_timer_init(&k->dial, l, on_dial, k);
+	loop_timer_init(&k->dial, l, peer_on_dial, k);
 	loop_timer_init(&k->tick, l, on_tick, k);
 	loop_timer_set(&k->dial, k->cluster.node == 1 ? 0 : RELUCTANT);
 	loop_timer_set(&k->tick, PING);
@@ -593,8 +384,8 @@ peer_channel_free(struct peer_channel *k)
 	pump(k);
 	tls_channel_finish(k->now.t);
 	k->now.t = NULL;
-	line_drop(&k->in);
-	line_drop(&k->out);
+	peer_line_drop(&k->in);
+	peer_line_drop(&k->out);
 	loop_timer_fini(&k->dial);
 	loop_timer_fini(&k->tick);
 	loop_defer(k->loop, free_later, k);
