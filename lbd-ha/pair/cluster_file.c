@@ -167,6 +167,56 @@ cluster_format(const struct cluster *c, struct buf *out)
 	buf_puts(out, "end\n");
 }
 
+void
+cluster_name(const char *text, char out[CLUSTER_NAME])
+{
+	(void)snprintf(out, CLUSTER_NAME, "%s", text[0] != '\0' ? text : "peer");
+	for (char *p = out; *p != '\0'; p++)
+		if (*p < '!' || *p > '~')
+			*p = '?';
+}
+
+/* In front of the list, once; the oldest one goes when there is no room. */
+static bool
+put_first(struct cluster *c, const struct addr *a)
+{
+	unsigned i = 0;
+
+	if (c->addrs_n > 0 && addr_same_host(&c->addrs[0], a))
+		return false;
+	while (i < c->addrs_n && !addr_same_host(&c->addrs[i], a))
+		i++;
+	if (i == c->addrs_n && c->addrs_n < CLUSTER_ADDRS)
+		c->addrs_n++;
+	if (i == CLUSTER_ADDRS)
+		i--;
+	memmove(&c->addrs[1], &c->addrs[0], i * sizeof(c->addrs[0]));
+	c->addrs[0] = *a;
+	return true;
+}
+
+bool
+cluster_learn(struct cluster *c, const struct addr *a, uint16_t port, const char *name)
+{
+	char clean[CLUSTER_NAME];
+	bool news = false;
+
+	cluster_name(name, clean);
+	if (name[0] != '\0' && strcmp(c->peer_name, clean) != 0) {
+		memcpy(c->peer_name, clean, sizeof(clean));
+		news = true;
+	}
+	/* Where it was reached is right as it is: the port may lead to it by way of another. */
+	if (a->family == 0)
+		return news;
+	news |= put_first(c, a);
+	if (port != 0 && port != c->peer_port) {
+		c->peer_port = port;
+		news = true;
+	}
+	return news;
+}
+
 /* ---- the files ------------------------------------------------------------------------------------------------- */
 
 static int

@@ -36,6 +36,12 @@ struct cluster {
 bool cluster_parse(const void *text, size_t len, struct cluster *out);
 void cluster_format(const struct cluster *c, struct buf *out); /* holds the secret: wipe it */
 
+/* cluster_learn - the other node came from a (family 0: it did not come, it was reached), calls itself name and listens on
+ * port. true: that is news, and c says so now; the newest address is the first. Pure. */
+bool cluster_learn(struct cluster *c, const struct addr *a, uint16_t port, const char *name);
+/* cluster_name - a name as it is kept: printable, not "". Pure. */
+void cluster_name(const char *text, char out[CLUSTER_NAME]);
+
 /* The files. dir is STATE/ha; it is made (0700) by the first that writes. */
 enum cluster_form { CLUSTER_COUNTS, CLUSTER_PREPARED };
 /* cluster_read - with the certificate. -ENOENT: there is none; ERR_STORE: damaged, err says which file and the way

@@ -7,7 +7,7 @@
  *
  * Who comes is a guest until he proves something: the code (a pairing begins, and the code is spent) or the pinned
  * certificate (the channel takes him). Guests are few and short-lived; one that offered a code and failed counts as a
- * wrong code. What lbctl asks is in pairing_bus.c. */
+ * wrong code. What lbctl asks is in pairing_bus.c, what the channel tells in pairing_channel.c. */
 #include "pairing_priv.h"
 
 #include "base/mem.h"
@@ -239,145 +239,6 @@ on_again(void *arg)
 	pairing_listen(p);
 }
 
-/* ---- the channel ------------------------------------------------------------------------------------------------------ */
-
-static void
-on_hello(void *arg, struct msg_peer_hello *m)
-{
-	struct pairing *p = arg;
-
-	if (p->ops.hello != NULL)
-		p->ops.hello(p->ops.arg, m);
-}
-
-/* The other node knows the pair: in doubt that is the answer. */
-static void
-settle_doubt(struct pairing *p)
-{
-	struct err err = { 0 };
-
-	if (cluster_commit(p->dir, &err) != 0) {
-		log_err("pair: %s", err.text);
-		return;
-	}
-	p->doubt = false;
-	p->paired = true;
-	log_info("pair: %s says that the pair counts", p->cluster.peer_name);
-	pairing_changed(p);
-}
-
-static void
-on_up(void *arg, const struct msg_peer_hello *m)
-{
-	struct pairing *p = arg;
-
-	must_obj(p, PAIRING_MAGIC);
-	if (p->doubt)
-		settle_doubt(p);
-	if (p->ops.up != NULL)
-		p->ops.up(p->ops.arg, m);
-}
-
-static void
-on_row(void *arg, const struct msg_row *row, const union msg_any *m)
-{
-	struct pairing *p = arg;
-
-	if (p->ops.row != NULL)
-		p->ops.row(p->ops.arg, row, m);
-}
-
-static void
-on_blob(void *arg, unsigned number, const uint8_t *data, size_t len)
-{
-	struct pairing *p = arg;
-
-	if (p->ops.blob != NULL)
-		p->ops.blob(p->ops.arg, number, data, len);
-}
-
-static void
-on_room(void *arg, enum peer_stream s)
-{
-	struct pairing *p = arg;
-
-	if (p->ops.room != NULL)
-		p->ops.room(p->ops.arg, s);
-}
-
-static void
-on_unpair(void *arg, bool done)
-{
-	struct pairing *p = arg;
-	struct msg_peer_unpair yes = { .done = true };
-	struct err err = { 0 };
-	char name[CLUSTER_NAME], text[160];
-
-	must_obj(p, PAIRING_MAGIC);
-	memcpy(name, p->cluster.peer_name, sizeof(name));
-	if (!done && p->channel != NULL)
-		(void)peer_channel_send(p->channel, MSG_PEER_UNPAIR, &yes);
-	if (done && !p->unpairs.open)
-		return; /* nobody here asked */
-	if (pairing_forget(p, &err) != 0) {
-		log_err("pair: %s", err.text);
-		pairing_unpaired(p, err.code, err.text);
-		return;
-	}
-	log_info("pair: unpaired from %s%s", name, done ? "" : ", which asked for it");
-	(void)snprintf(
-	    text, sizeof(text), "unpaired from %s; both nodes keep their configuration", name);
-	pairing_unpaired(p, 0, text);
-}
-
-static void
-on_down(void *arg, const char *why)
-{
-	struct pairing *p = arg;
-	char text[300];
-
-	must_obj(p, PAIRING_MAGIC);
-	if (p->ops.down != NULL)
-		p->ops.down(p->ops.arg, why);
-	(void)snprintf(text, sizeof(text),
-	    "%s was told, and was lost before it answered; \"lbctl ha unpair --local\" ends the pair here",
-	    p->cluster.peer_name);
-	pairing_unpaired(p, ERR_AWAY, text);
-}
-
-static void
-on_changed(void *arg)
-{
-	pairing_changed(arg);
-}
-
-static void
-begin_channel(struct pairing *p)
-{
-	const struct peer_channel_ops ops = {
-		.hello = on_hello,
-		.up = on_up,
-		.row = on_row,
-		.blob = on_blob,
-		.room = on_room,
-		.unpair = on_unpair,
-		.down = on_down,
-		.changed = on_changed,
-		.arg = p,
-	};
-	const struct peer_config c = {
-		.me = p->me,
-		.cluster = &p->cluster,
-		.cert = p->cert.p,
-		.cert_len = p->cert.len,
-		.name = p->name,
-		.port = p->port,
-		.schema = p->schema,
-	};
-
-	p->channel = peer_channel_new(p->loop, &c, &ops);
-}
-
 /* ---- what the files say --------------------------------------------------------------------------------------------------- */
 
 static int
@@ -425,7 +286,7 @@ pairing_load(struct pairing *p)
 	drop_state(p);
 	code = read_files(p, &err);
 	if (code == 0) {
-		begin_channel(p);
+		pairing_begin_channel(p);
 	} else {
 		if (code != -ENOENT) {
 			(void)snprintf(p->fault, sizeof(p->fault), "%s", err.text);
@@ -507,6 +368,7 @@ pairing_set(struct pairing *p, const struct snapshot *s)
 {
 	const struct node *n = snapshot_node(s);
 	char host[CLUSTER_NAME] = "";
+	bool moved;
 
 	must_obj(p, PAIRING_MAGIC);
 	if (n->hostname[0] == '\0' && gethostname(host, sizeof(host) - 1) == -1)
@@ -518,8 +380,10 @@ pairing_set(struct pairing *p, const struct snapshot *s)
 	p->services = snapshot_count(s, KIND_service);
 	p->servers = snapshot_count(s, KIND_server);
 	p->revision = snapshot_revision(s, SCOPE_SHARED);
+	moved = p->port != n->ha_port;
 	p->port = n->ha_port;
-	if (!p->set)
+	/* With another port the channel begins anew, so that the other node is told. */
+	if (!p->set || (moved && p->channel != NULL))
 		pairing_load(p);
 	else
 		pairing_listen(p);

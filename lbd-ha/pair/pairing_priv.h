@@ -65,6 +65,8 @@ void pairing_load(struct pairing *p);	/* what the files say, into p; channel beg
 void pairing_changed(struct pairing *p);
 int pairing_forget(struct pairing *p, struct err *err); /* single from now on */
 void pairing_code_over(struct pairing *p);		/* no code is good any more */
+/* pairing_channel.c */
+void pairing_begin_channel(struct pairing *p);
 /* pairing_bus.c */
 void pairing_begin(struct pairing *p, struct tls_channel *t); /* the code was proved on t; taken */
 void pairing_code_spent(struct pairing *p, int code, const char *why); /* and who waits is told */

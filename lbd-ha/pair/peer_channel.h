@@ -21,6 +21,9 @@ struct peer_channel_ops {
 	void (*blob)(void *arg, unsigned number, const uint8_t *p, size_t len);
 	/* There is room again in a stream that had none. May be NULL. */
 	void (*room)(void *arg, enum peer_stream s);
+	/* The other node has another address, port or name than was known; c is what is known now. May be NULL, and must
+	 * not free the channel. */
+	void (*moved)(void *arg, const struct cluster *c);
 	/* PEER_UNPAIR: the other node asks (done false), or is single (done). */
 	void (*unpair)(void *arg, bool done);
 	void (*down)(void *arg, const char *why); /* was up, and is not any more */

@@ -34,6 +34,21 @@ come_up(struct peer_channel *k, const struct msg_peer_hello *m)
 		peer_tell_changed(k);
 }
 
+/* Where the other node is and how it calls itself now. */
+static void
+learn(struct line *x, const struct msg_peer_hello *m)
+{
+	struct peer_channel *k = x->k;
+	struct addr from = { 0 };
+	char name[CLUSTER_NAME];
+
+	span_text(m->name, name, sizeof(name));
+	if (x == &k->in && !tls_channel_peer(x->t, &from))
+		return;
+	if (cluster_learn(&k->cluster, &from, m->port, name) && k->ops.moved != NULL)
+		k->ops.moved(k->ops.arg, &k->cluster);
+}
+
 /* The line is proved and greeted: does it replace the one that counts? */
 static void
 settle(struct line *x, const struct msg_peer_hello *m)
@@ -50,6 +65,7 @@ settle(struct line *x, const struct msg_peer_hello *m)
 		if (k->freed)
 			return;
 	}
+	learn(x, m);
 	k->now.t = x->t;
 	k->now.by = x->by;
 	x->t = NULL;

@@ -108,6 +108,7 @@ session_event(struct session *s, enum pair_event ev, const union msg_any *m)
 		return;
 	}
 	if (move.action == PAIR_DO_STOP) {
+		must(m != NULL); /* PAIR_ABORT */
 		stop(s, &m->result);
 		return;
 	}

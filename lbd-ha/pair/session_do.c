@@ -33,27 +33,16 @@ send_offer(struct session *s, unsigned number)
 	tls_channel_send(s->t, number, &m);
 }
 
-static void
-take_name(struct session *s, struct span name)
-{
-	char *p = s->cluster.peer_name;
-
-	span_text(name, p, sizeof(s->cluster.peer_name));
-	if (*p == '\0')
-		(void)snprintf(p, sizeof(s->cluster.peer_name), "peer");
-	for (; *p != '\0'; p++)
-		if (*p < '!' || *p > '~')
-			*p = '?';
-}
-
 /* Who is there: name, certificate, where it listens. false: it ended here. */
 static bool
 take_offer(struct session *s, enum pair_state was, const struct msg_pair_offer *m)
 {
 	const uint8_t *mine = tls_identity_print(s->self.me);
 	struct err err = { 0 };
+	char name[CLUSTER_NAME];
 
-	take_name(s, m->name);
+	span_text(m->name, name, sizeof(name));
+	cluster_name(name, s->cluster.peer_name);
 	if (m->version != PAIR_VERSION)
 		(void)err_set(&err, ERR_PROTO,
 		    "the other node pairs by version %u, this one by version %u: bring both to the same release",

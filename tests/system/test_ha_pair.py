@@ -185,7 +185,27 @@ def test_port_of_a_node(two):
     two.pair(code, where="10.9.0.2:9555")
     two.up()
     assert peer(two.a)["port"] == 9555
+    # Changed while they are a pair: beta comes by itself, and alpha knows from then on.
+    two.b.ctl("set", "node", "ha_port=9666")
+    wait_until(lambda: peer(two.a)["port"] == 9666 and peer(two.a)["up"], 15)
+    two.a.kill("lbd-ha")
+    two.a.start()
+    two.up()
+    assert peer(two.a)["port"] == 9666
     assert two.pair(code, check=False, where="10.9.0.2:x").returncode == 2
+
+
+def test_address_of_a_node_changes(two):
+    """Beta gets another address: it comes to alpha by itself, and alpha remembers where it is."""
+    two.start()
+    two.pair(two.code())
+    two.up()
+    two.ns[1].run("ip", "addr", "del", "10.9.0.2/24", "dev", "eth0")
+    two.ns[1].run("ip", "addr", "add", "10.9.0.7/24", "dev", "eth0")
+    wait_until(lambda: peer(two.a)["up"] and peer(two.a)["addresses"][0] == "10.9.0.7", 25)
+    two.a.kill("lbd-ha")
+    two.a.start()
+    two.up()
 
 
 def test_itself(two):

@@ -114,6 +114,37 @@ test_cluster_refused(void **state)
 }
 
 static void
+test_cluster_learn(void **state)
+{
+	struct cluster c = sample();
+	struct addr none = { 0 }, a;
+
+	(void)state;
+	assert_false(
+	    cluster_learn(&c, &none, 1234, "alpha")); /* it was reached: the port is right */
+	assert_false(cluster_learn(&c, &c.addrs[0], 9444, ""));
+	assert_true(cluster_learn(&c, &none, 0, "new name"));
+	assert_string_equal(c.peer_name, "new?name");
+	a = c.addrs[1];
+	assert_true(cluster_learn(&c, &a, 9444, "new name")); /* it came from its other address */
+	assert_int_equal(c.addrs_n, 2);
+	assert_true(addr_same_host(&c.addrs[0], &a));
+	for (unsigned i = 0; i < 10; i++) {
+		char text[16];
+
+		(void)snprintf(text, sizeof(text), "10.1.0.%u", i);
+		assert_int_equal(addr_parse(text, ADDR_HOST, &a), 0);
+		assert_true(cluster_learn(&c, &a, (uint16_t)(5000 + i), ""));
+		assert_true(addr_same_host(&c.addrs[0], &a));
+		assert_int_equal(c.peer_port, 5000 + i);
+	}
+	assert_int_equal(c.addrs_n, CLUSTER_ADDRS);
+	for (unsigned i = 0; i < CLUSTER_ADDRS; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_false(addr_same_host(&c.addrs[i], &c.addrs[k]));
+}
+
+static void
 test_cluster_files(void **state)
 {
 	struct cluster c = sample(), back;
@@ -202,6 +233,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cluster_text),
 		cmocka_unit_test(test_cluster_refused),
+		cmocka_unit_test(test_cluster_learn),
 		cmocka_unit_test_setup_teardown(test_cluster_files, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_cluster_damaged, make_dir, remove_dir),
 	};
