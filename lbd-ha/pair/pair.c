@@ -70,7 +70,8 @@ pair_leaves(enum pair_side side, enum pair_state at)
 {
 	switch (at) {
 	case PAIR_AT_COMMIT: return PAIR_LEFT_HERE; /* only who asks is ever in it */
-	case PAIR_AT_REPLACE: return PAIR_LEFT_PAIR;
+	case PAIR_AT_REPLACE:
+	case PAIR_AT_END: return PAIR_LEFT_PAIR;
 	case PAIR_AT_PREPARE: return side == PAIR_SHOWS ? PAIR_LEFT_DOUBT : PAIR_LEFT_NOTHING;
 	default: return PAIR_LEFT_NOTHING;
 	}

@@ -52,7 +52,7 @@ bool pair_next(enum pair_side side, enum pair_state at, enum pair_event ev, stru
 /* pair_wait - how long a state waits for the other node, or for a person. */
 dur_t pair_wait(enum pair_state at);
 
-/* What a pairing leaves on this node when it ends in a state. */
+/* What a pairing leaves on this node when it ends in a state (END: when it had come to its own). */
 enum pair_left {
 	PAIR_LEFT_NOTHING, /* single, as before */
 	PAIR_LEFT_DOUBT,   /* written down; counts if the other node says so */

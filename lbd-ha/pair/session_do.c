@@ -163,11 +163,11 @@ do_write(struct session *s, enum pair_state was, const struct msg_pair_prepare *
 		session_fail_err(s, was, &err);
 		return;
 	}
-	say_cluster(s);
-	if (gone(s))
-		return;
 	tls_channel_send(s->t, MSG_PAIR_PREPARED, &done);
-	session_step(s, PAIR_STEP_PREPARE, "written down here; %s decides", s->cluster.peer_name);
+	say_cluster(s);
+	if (!gone(s))
+		session_step(
+		    s, PAIR_STEP_PREPARE, "written down here; %s decides", s->cluster.peer_name);
 }
 
 /* The moment from which on it counts here. false: it ended here. */
@@ -185,15 +185,16 @@ commit_here(struct session *s, enum pair_state was)
 	return !gone(s);
 }
 
+/* Told before anybody is: what is said after it, even that this node gives up, finds the other one paired. */
 static void
 do_commit(struct session *s, enum pair_state was)
 {
 	struct msg_empty none = { 0 };
 
-	session_step(s, PAIR_STEP_PREPARE, "written down on both nodes");
-	if (gone(s) || !commit_here(s, was))
+	if (!commit_here(s, was))
 		return;
 	tls_channel_send(s->t, MSG_PAIR_COMMIT, &none);
+	session_step(s, PAIR_STEP_PREPARE, "written down on both nodes");
 }
 
 static void
