@@ -73,7 +73,9 @@ put_role(struct ctl *c, struct buf *out)
 	else
 		buf_printf(out, "%s, %s, %s\n", r->master ? "master" : "slave",
 		    r->active ? "active" : "passive",
-		    r->peer ? "with a peer" : "no peer configured");
+		    !r->peer		     ? "no peer configured"
+		    : view_peer(c->view)->up ? "link ok"
+					     : "link lost");
 }
 
 static void

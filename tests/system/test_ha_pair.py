@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -276,6 +277,29 @@ def test_third_node_is_refused(two, tmp_path, closing):
     c.stop()
     two.a.start()
     two.up()
+
+
+def test_other_ways_in_are_shut(two):
+    """An older TLS, no certificate, or a certificate of one's own: nothing is said to them, and the pair goes on."""
+    two.start()
+    two.pair(two.code())
+    two.up()
+    own = two.a.root / "stranger"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{own}.key", "-out", f"{own}.crt",
+                    "-subj", "/CN=stranger"], check=True, capture_output=True)
+    for old, certificate in ((True, False), (False, False), (False, True)):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if old:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if certificate:
+            context.load_cert_chain(f"{own}.crt", f"{own}.key")
+        with two.ns[0].inside(), socket.create_connection(("10.9.0.2", 9444), 5) as s, \
+                pytest.raises((ssl.SSLError, ConnectionResetError)), context.wrap_socket(s) as t:
+            assert t.recv(100) == b""
+            raise ConnectionResetError  # closed without an alert is as good
+    assert two.b.text().count("proved nothing") == 3
+    assert peer(two.a)["up"] and peer(two.b)["up"]
 
 
 def test_damaged_files(two):
