@@ -575,6 +575,78 @@ test_channel_again(void **state)
 	close_pair();
 }
 
+static struct tls_channel *second;
+
+static void
+second_up(void *arg, bool by_code)
+{
+	const unsigned *as = arg;
+	struct msg_peer_hello m = { .cluster = 77,
+		.node = (uint8_t)*as,
+		.version = MSG_VERSION,
+		.schema = 3,
+		.boot = 1,
+		.shared = 5,
+		.shared_hash = 55 };
+
+	assert_false(by_code);
+	tls_channel_send(second, MSG_PEER_HELLO, &m);
+}
+
+static void
+second_packet(void *arg, const uint8_t *p, size_t len)
+{
+	(void)arg;
+	(void)p;
+	(void)len;
+}
+
+static const struct tls_channel_ops second_ops = {
+	.up = second_up,
+	.packet = second_packet,
+	.closed = dial_closed,
+};
+
+static bool
+second_over(void)
+{
+	return dialled.closed || two.ups == 2;
+}
+
+/* One more connection of a node that is connected already. */
+static void
+dial_again(unsigned as, const struct node *to)
+{
+	struct tls_proof proof = { .me = ids[as] };
+	struct addr a;
+
+	memset(&dialled, 0, sizeof(dialled));
+	proof.pin = tls_identity_cert(ids[to->number], &proof.pin_len);
+	assert_int_equal(addr_parse("127.0.0.1", ADDR_HOST, &a), 0);
+	second = tls_channel_start(
+	    loop, sock_connect_tcp(&a, to->port), false, &proof, &second_ops, &as);
+	run_until(second_over);
+	tls_channel_free(second);
+}
+
+/* Node 2 comes to node 1, which has opened one: refused, and nobody notices. Node 1 comes once more: it takes the place. */
+static void
+test_channel_second_line(void **state)
+{
+	(void)state;
+	open_pair();
+	run_until(both_up);
+	dial_again(2, &one);
+	assert_true(dialled.closed);
+	assert_int_equal(one.ups + two.ups, 2);
+	assert_int_equal(one.downs + two.downs, 0);
+	dial_again(1, &two);
+	assert_int_equal(two.ups, 2);
+	assert_int_equal(two.downs, 1);
+	assert_string_equal(two.why, "another connection takes its place");
+	close_pair();
+}
+
 static bool
 unpaired(void)
 {
@@ -656,6 +728,7 @@ main(void)
 		cmocka_unit_test(test_channel_other_way),
 		cmocka_unit_test(test_channel_stranger),
 		cmocka_unit_test(test_channel_again),
+		cmocka_unit_test(test_channel_second_line),
 		cmocka_unit_test(test_channel_unpair),
 	};
 
