@@ -13,6 +13,7 @@
 #include "base/mono.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CARRIER_SET 8
@@ -41,6 +42,14 @@ struct carrier_frame {
 	mono_t echo_sent; /* our own send time that it echoes; 0: it echoes nothing of ours */
 	dur_t echo_age;
 };
+
+/* A datagram or a frame of a line as it arrived; bytes are borrowed for the call. */
+struct carrier_in {
+	const uint8_t *bytes;
+	size_t len;
+	mono_t at;
+};
+typedef void carrier_in_fn(void *arg, const struct carrier_in *in);
 
 struct carrier_worst {
 	mono_t bucket[6]; /* numbers of spans of ten seconds */

@@ -2,7 +2,7 @@
  *
  * The line is raw: cobs.c makes frames of it and finds them again after noise. Heartbeats are worth something only while
  * they are new, and a line may stand still without an error (cable pulled, peer off, flow control in between). So a frame
- * goes to the kernel only when the last one has left it; else it is dropped and counted by the caller as not sent.
+ * goes to the kernel only while at most one is waiting there; else it is dropped and counted by the caller as not sent.
  *
  * A terminal that hangs up reads as end of file, and reading must not wait: so VMIN is 1, which makes "nothing there"
  * an EAGAIN and a zero the end. */
@@ -51,7 +51,7 @@ set_line(int fd, speed_t speed)
 }
 
 static int
-fault(const char *path, int code, struct err *err)
+line_fault(const char *path, int code, struct err *err)
 {
 	return err_set(err, code, "carrier on %s: %s", path, strerror(-code));
 }
@@ -72,14 +72,14 @@ carrier_serial_open(struct carrier_serial *s, const char *path, unsigned speed, 
 		    "carrier on %s: %u is no speed of a line; 9600 to 921600", path, speed);
 	s->fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (s->fd == -1)
-		return fault(path, -errno, err);
+		return line_fault(path, -errno, err);
 	rc = set_line(s->fd, speeds[i].code);
 	if (rc == 0 && ioctl(s->fd, TIOCEXCL) == -1)
 		rc = -errno;
 	if (rc == 0)
 		return 0;
 	carrier_serial_close(s);
-	return fault(path, rc, err);
+	return line_fault(path, rc, err);
 }
 
 void
@@ -128,7 +128,10 @@ carrier_serial_send(struct carrier_serial *s, const void *bytes, size_t len)
 	s->out_len = cobs_encode(bytes, len, s->out);
 	s->out_at = 0;
 	rc = push(s);
-	return rc == -EAGAIN && s->out_at > 0 ? 0 : rc; /* begun: the rest goes before the next */
+	if (s->out_at > 0)
+		return rc == -EAGAIN ? 0 : rc; /* begun: the rest goes before the next */
+	s->out_len = 0;
+	return rc;
 }
 
 int

@@ -2,8 +2,11 @@
 #ifndef HA_CARRIER_SERIAL_H
 #define HA_CARRIER_SERIAL_H
 
-#include "core/carrier_udp.h"
+#include "core/beat.h"
+#include "core/carrier.h"
 #include "core/cobs.h"
+
+#include "base/err.h"
 
 struct carrier_serial {
 	int fd;

@@ -74,6 +74,8 @@ join4(int fd, const struct carrier_udp_conf *conf, int index)
 	int rc;
 
 	memcpy(&m.imr_multiaddr, conf->group.b, 4);
+	if (conf->local.family == 4)
+		memcpy(&m.imr_address, conf->local.b, 4); /* the source of what we send */
 	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) == -1 ||
 	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof(m)) == -1)
 		return -errno;

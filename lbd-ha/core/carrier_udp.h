@@ -3,6 +3,7 @@
 #define HA_CARRIER_UDP_H
 
 #include "core/beat.h"
+#include "core/carrier.h"
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -23,14 +24,6 @@ struct carrier_udp_conf {
 	uint8_t hops; /* 0: 1 for a group, else 64 */
 	bool loop;    /* a group's frames are heard on the own machine too */
 };
-
-/* A datagram or a frame of a line as it arrived; bytes are borrowed for the call. */
-struct carrier_in {
-	const uint8_t *bytes;
-	size_t len;
-	mono_t at;
-};
-typedef void carrier_in_fn(void *arg, const struct carrier_in *in);
 
 struct carrier_udp {
 	int fd;
