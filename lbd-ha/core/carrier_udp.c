@@ -219,6 +219,22 @@ carrier_udp_send(struct carrier_udp *u, const void *bytes, size_t len)
 	return n == (ssize_t)len ? 0 : n == -1 ? -errno : -EMSGSIZE;
 }
 
+/* Both clocks at one instant: read again when something came between. */
+static mono_t
+both_clocks(int64_t *wall_out)
+{
+	mono_t before, after = mono_now();
+
+	for (unsigned i = 0; i < 3; i++) {
+		before = after;
+		*wall_out = mono_wall_us();
+		after = mono_now();
+		if (after - before < 20)
+			break;
+	}
+	return after;
+}
+
 /* The kernel's stamp of a datagram, on the monotonic clock; now when there is none. */
 static mono_t
 arrival(const struct carrier_udp *u, struct msghdr *m, mono_t now, int64_t wall)
@@ -276,8 +292,7 @@ carrier_udp_read(struct carrier_udp *u, carrier_in_fn *fn, void *arg)
 	n = recvmmsg(u->fd, u->msg, CARRIER_BATCH, MSG_DONTWAIT, NULL);
 	if (n == -1 && errno != EAGAIN && errno != EINTR)
 		return -errno;
-	now = mono_now();
-	wall = mono_wall_us();
+	now = both_clocks(&wall);
 	for (int i = 0; i < n; i++) {
 		struct carrier_in in = { .bytes = u->bytes[i], .len = u->msg[i].msg_len };
 
