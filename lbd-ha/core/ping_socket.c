@@ -10,13 +10,14 @@
 #include "base/must.h"
 
 #include <errno.h>
-#include <linux/icmp.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/icmp.h> /* after the C library's, which it must not define again */
 
 #define FOUR 0
 #define SIX 1
