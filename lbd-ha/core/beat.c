@@ -191,6 +191,7 @@ beat_fault_word(enum beat_fault f)
 		[BEAT_KEY] = "unknown key",
 		[BEAT_SEAL] = "wrong seal",
 		[BEAT_VALUE] = "impossible value",
+		[BEAT_CROSSED] = "other carrier",
 		[BEAT_REPLAYED] = "replayed",
 		[BEAT_STRANGER] = "unproven start",
 	};

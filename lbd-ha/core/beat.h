@@ -91,6 +91,7 @@ enum beat_fault {
 	BEAT_KEY,      /* by a secret that we do not have */
 	BEAT_SEAL,     /* changed on its way, or made without the secret */
 	BEAT_VALUE,    /* sealed, with a boot, sequence or carrier that cannot be */
+	BEAT_CROSSED,  /* sealed, and sent on another carrier than the one it came on (pulse.h) */
 	BEAT_REPLAYED, /* heard before, or too far behind (replay.h) */
 	BEAT_STRANGER, /* of a start of the peer that has not proved to be the present one (replay.h) */
 	BEAT_FAULTS

@@ -1,8 +1,8 @@
 /* replay.c - windows of sequence numbers, and whose start is the present one.
  *
- * The rules and why they are right stand in the header. A start that is accepted begins with empty windows: its number
- * is random, so no window of another start says anything of it. When a start is replaced, the one before it is not
- * remembered: by the second rule it cannot come back.
+ * The rules and why they are right stand in the header. A window begins with its first frame, and takes none from before
+ * it: what was heard of a start before it had proved itself did not count, and a recording of it must not count later.
+ * When a start is replaced, the one before it is not remembered: by the second rule it cannot come back.
  *
  * Guests (strangers that advance) are four at most; a fifth takes the place of the one that has been quiet longest. */
 #include "core/replay.h"
@@ -26,7 +26,7 @@ replay_window_take(struct replay_window *w, uint64_t seq)
 
 	if (seq > w->top) {
 		step = seq - w->top;
-		w->seen = step < REPLAY_WINDOW ? w->seen << step : 0;
+		w->seen = w->top == 0 ? ~0ULL : step < REPLAY_WINDOW ? w->seen << step : 0;
 		w->seen |= 1;
 		w->top = seq;
 		return true;
@@ -84,15 +84,21 @@ proves(const struct replay *r, const struct beat *b, mono_t at)
 	       b->echo.sent_us <= (uint64_t)at;
 }
 
+/* What was heard of it as a stranger did not count then, and must not count later: the windows begin behind that. */
 static void
 accept_start(struct replay *r, const struct beat *b)
 {
+	memset(r->window, 0, sizeof(r->window));
+	memset(r->heard, 0, sizeof(r->heard));
+	for (unsigned i = 0; i < REPLAY_GUESTS; i++)
+		for (unsigned c = 0; c < BEAT_CARRIERS && r->guest[i].boot == b->boot; c++)
+			if (r->guest[i].heard[c].seq != 0)
+				r->window[c] =
+				    (struct replay_window){ r->guest[i].heard[c].seq, ~0ULL };
+	memset(r->guest, 0, sizeof(r->guest));
 	r->boot = b->boot;
 	r->sent_us = 0;
 	r->starts++;
-	memset(r->window, 0, sizeof(r->window));
-	memset(r->heard, 0, sizeof(r->heard));
-	memset(r->guest, 0, sizeof(r->guest));
 }
 
 static enum beat_fault

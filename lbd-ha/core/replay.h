@@ -35,7 +35,7 @@ struct replay_window {
 	uint64_t top;  /* the highest sequence */
 	uint64_t seen; /* bit n: top - n */
 };
-/* replay_window_take - true when seq is new; it is marked then. seq is not 0. */
+/* replay_window_take - true when seq is new; it is marked then. seq is not 0. The first one makes all before it old. */
 bool replay_window_take(struct replay_window *w, uint64_t seq);
 
 /* What is echoed: the newest frame of one start on one carrier. */

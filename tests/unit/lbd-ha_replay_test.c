@@ -24,9 +24,7 @@ test_replay_window(void **state)
 	} rows[] = {
 		{ 5, true },
 		{ 5, false },
-		{ 3, true },
-		{ 3, false },
-		{ 4, true },
+		{ 4, false }, /* before the first */
 		{ 6, true },
 		{ 69, true },
 		{ 6, false }, /* 63 behind, heard */
@@ -184,6 +182,28 @@ test_replay_own_restart(void **state)
 	assert_true(turns <= 4);
 }
 
+/* What a start said before it had proved itself did not count, and does not count when it is played afterwards. */
+static void
+test_replay_unproven(void **state)
+{
+	struct node a, b;
+	struct beat early[3];
+
+	(void)state;
+	start(&a);
+	start(&b);
+	for (int i = 0; i < 3; i++) {
+		early[i] = say(&b, 10 + i);
+		early[i].carrier = i == 2 ? 1 : 0;
+		assert_int_equal(replay_judge(&a.r, &early[i], 20 + i), BEAT_STRANGER);
+	}
+	(void)tell(&a, &b, 30);
+	assert_int_equal(tell(&b, &a, 40), BEAT_GOOD);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(replay_judge(&a.r, &early[i], 50), BEAT_REPLAYED);
+	assert_int_equal(tell(&b, &a, 60), BEAT_GOOD);
+}
+
 /* An echo of an instant that has not been is none. */
 static void
 test_replay_future(void **state)
@@ -290,6 +310,7 @@ main(void)
 		cmocka_unit_test(test_replay_echo),
 		cmocka_unit_test(test_replay_restart),
 		cmocka_unit_test(test_replay_own_restart),
+		cmocka_unit_test(test_replay_unproven),
 		cmocka_unit_test(test_replay_future),
 		cmocka_unit_test(test_replay_newest),
 		cmocka_unit_test(test_replay_random),
