@@ -63,17 +63,23 @@ find_guest(struct replay *r, uint64_t boot)
 	return quiet;
 }
 
-/* False: it does not advance, as a recording that is played again. */
+/* It does not advance, as a recording that is played again. */
 static bool
+stands_still(const struct replay *r, const struct beat *b)
+{
+	for (unsigned i = 0; i < REPLAY_GUESTS; i++)
+		if (r->guest[i].boot == b->boot)
+			return b->seq <= r->guest[i].heard[b->carrier].seq;
+	return false;
+}
+
+static void
 receive(struct replay *r, const struct beat *b, mono_t at)
 {
 	struct replay_guest *g = find_guest(r, b->boot);
 
-	if (b->seq <= g->heard[b->carrier].seq)
-		return false;
 	hear(&g->heard[b->carrier], b, at);
 	g->at = at;
-	return true;
 }
 
 /* The second rule. An instant after now is none that we can have sent. */
@@ -105,8 +111,12 @@ static enum beat_fault
 judge(struct replay *r, const struct beat *b, mono_t at)
 {
 	if (b->boot != r->boot) {
-		if (!proves(r, b, at))
-			return receive(r, b, at) ? BEAT_STRANGER : BEAT_REPLAYED;
+		if (stands_still(r, b))
+			return BEAT_REPLAYED;
+		if (!proves(r, b, at)) {
+			receive(r, b, at);
+			return BEAT_STRANGER;
+		}
 		accept_start(r, b);
 	}
 	if (!replay_window_take(&r->window[b->carrier], b->seq))

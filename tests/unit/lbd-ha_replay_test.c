@@ -220,6 +220,26 @@ test_replay_future(void **state)
 	assert_int_equal(replay_judge(&a.r, &x, 1000), BEAT_GOOD);
 }
 
+/* A proof in a frame that is older than what was heard of its start does not bring that start in: then it would be the
+ * present one without a frame that counts. The next frame does. */
+static void
+test_replay_overtaken(void **state)
+{
+	struct node a;
+	struct beat x = { .boot = 5, .seq = 10, .sent_us = 1 };
+
+	(void)state;
+	start(&a);
+	assert_int_equal(replay_judge(&a.r, &x, 1000), BEAT_STRANGER);
+	x.echo = (struct beat_echo){ .boot = a.r.own, .seq = 1, .sent_us = 900 };
+	x.seq = 9;
+	assert_int_equal(replay_judge(&a.r, &x, 1001), BEAT_REPLAYED);
+	assert_true(a.r.boot == 0);
+	x.seq = 11;
+	assert_int_equal(replay_judge(&a.r, &x, 1002), BEAT_GOOD);
+	assert_true(a.r.boot == 5 && replay_echo(&a.r, 0, 1003).seq == 11);
+}
+
 /* A slow carrier's frame proves life, and says nothing new. */
 static void
 test_replay_newest(void **state)
@@ -312,6 +332,7 @@ main(void)
 		cmocka_unit_test(test_replay_own_restart),
 		cmocka_unit_test(test_replay_unproven),
 		cmocka_unit_test(test_replay_future),
+		cmocka_unit_test(test_replay_overtaken),
 		cmocka_unit_test(test_replay_newest),
 		cmocka_unit_test(test_replay_random),
 	};
