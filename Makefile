@@ -39,7 +39,12 @@ SRC_lib  := $(wildcard common/*/*.c)
 OBJ_lib  := $(SRC_lib:%.c=$(BUILD)/%.o)
 LIB      := $(BUILD)/liblbd.a
 
-all: $(PROGRAMS:%=$(BIN)/%)
+# The witness has a main of its own in lbd-ha's folder, and what it needs of lbd-ha's library.
+all: $(PROGRAMS:%=$(BIN)/%) $(BIN)/lbd-witness
+$(BIN)/lbd-witness: $(BUILD)/lbd-ha/witness/lbd_witness.o $(BUILD)/liblbd-ha.a $(LIB)
+	$(Q)mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
 # A program's rooms see each other from the program's folder; so do its tests.
 own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/%,$(1)),-iquote $(p)))
@@ -57,7 +62,7 @@ $(LIB): $(OBJ_lib)
 
 # One program: its folder's sources (rooms below it too); all but main.c also as a library for unit tests.
 define program
-SRC_$(1) := $$(wildcard $(1)/*.c $(1)/*/*.c)
+SRC_$(1) := $$(filter-out %/lbd_witness.c,$$(wildcard $(1)/*.c $(1)/*/*.c))
 OBJ_$(1) := $$(SRC_$(1):%.c=$$(BUILD)/%.o)
 $$(BUILD)/lib$(1).a: $$(filter-out %/main.o,$$(OBJ_$(1)))
 	$$(Q)rm -f $$@
@@ -137,7 +142,7 @@ install: all docs
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/bin $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d \
 	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/lib/modules-load.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
 	  $(addprefix $(DESTDIR)/usr/share/man/man,1 5 7 8)
-	install -m 755 $(filter-out %/lbctl,$(PROGRAMS:%=$(BIN)/%)) $(DESTDIR)/usr/sbin
+	install -m 755 $(filter-out %/lbctl,$(PROGRAMS:%=$(BIN)/%)) $(BIN)/lbd-witness $(DESTDIR)/usr/sbin
 	install -m 755 $(BIN)/lbctl $(DESTDIR)/usr/bin
 	install -m 644 packaging/systemd/*.service packaging/systemd/*.target $(DESTDIR)/lib/systemd/system
 	install -m 644 packaging/systemd/lbd.sysusers $(DESTDIR)/usr/lib/sysusers.d/lbd.conf

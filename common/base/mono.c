@@ -26,6 +26,12 @@ mono_wall_ms(void)
 }
 
 int64_t
+mono_wall_us(void)
+{
+	return read_us(CLOCK_REALTIME);
+}
+
+int64_t
 mono_boottime_ms(void)
 {
 	return read_us(CLOCK_BOOTTIME) / 1000;

@@ -12,6 +12,7 @@ typedef int64_t dur_t;	/* microseconds */
 
 mono_t mono_now(void);
 int64_t mono_wall_ms(void);	/* milliseconds since 1970, UTC */
+int64_t mono_wall_us(void);	/* the same, finer: to convert the kernel's time stamps */
 int64_t mono_boottime_ms(void); /* CLOCK_BOOTTIME: goes on while the machine sleeps */
 int64_t mono_cpu_us(void);	/* processor time of this process */
 
