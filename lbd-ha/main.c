@@ -7,9 +7,11 @@
  * that carry the traffic go on; the next start finds them by their mark and its record and changes nothing. Who stops
  * the whole suite calls --release afterwards (lbctl run and lbd.target do).
  *
- * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c. */
+ * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c, and
+ * what is kept of lbd-proxy's persistence stick.c. */
 #include "garp.h"
 #include "hold.h"
+#include "stick.h"
 #include "trial.h"
 
 #include "daemon/daemon.h"
@@ -24,6 +26,7 @@ static struct {
 	struct garp *garp;
 	struct hold *hold;
 	struct trial_clock *trial;
+	struct stick_mirror *stick;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -110,6 +113,7 @@ init(struct daemon *d, struct err *err)
 	if (app.mute.code != 0)
 		log_warn("%s", app.mute.text);
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
+	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), NULL);
 	return 0;
 }
 
@@ -146,9 +150,25 @@ fini(struct daemon *d)
 	hold_free(app.hold);
 	garp_free(app.garp);
 	trial_free(app.trial);
+	stick_mirror_free(app.stick);
+	app.stick = NULL;
 	app.hold = NULL;
 	app.garp = NULL;
 	app.trial = NULL;
+}
+
+static void
+on_stick_follow(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	stick_mirror_on_follow(app.stick, rq, &m->stick_follow);
+}
+
+static void
+on_stick_learned(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	stick_mirror_on_learned(app.stick, rq, &m->stick_learned);
 }
 
 /* --release [--root DIR]; anything else with it is a mistake. */
@@ -179,9 +199,16 @@ release(int argc, char **argv)
 	return 0;
 }
 
+static const struct bus_handler messages[] = {
+	{ MSG_STICK_FOLLOW, on_stick_follow },
+	{ MSG_STICK_LEARNED, on_stick_learned },
+	{ 0, NULL },
+};
+
 static const struct daemon_ops ops = {
 	.name = "lbd-ha",
 	.synopsis = "holds the floating addresses; --release takes them away and leaves",
+	.messages = messages,
 	.snapshot = snapshot,
 	.init = init,
 	.apply = apply,
