@@ -421,8 +421,10 @@ stick_mirror_from_peer(
 		return n;
 	s->peer.boot = boot;
 	s->peer.seq = seq;
-	if (n > 0)
+	if (n > 0) {
 		wake_followers(s);
+		wake_peer(s, COALESCE); /* whose cursor passes over what it sent */
+	}
 	return n;
 }
 

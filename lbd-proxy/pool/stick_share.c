@@ -51,13 +51,20 @@ drop_cookies(struct stick *s)
 	}
 }
 
-void
-stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t stamp)
+/* What is told from now on is later than all that was seen. */
+static void
+saw(struct stick *s, uint32_t generation, uint64_t stamp)
 {
 	if (generation > s->generation)
 		s->generation = generation;
 	if (stamp > s->clock)
 		s->clock = stamp;
+}
+
+void
+stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t stamp)
+{
+	saw(s, generation, stamp);
 	if (atomic_exchange(&s->cookie_seed, seed) != seed)
 		drop_cookies(s);
 }
@@ -196,8 +203,7 @@ stick_merge(struct stick *s, const struct stick_record *r, mono_t now, dur_t lef
 	uint32_t at;
 
 	must(r->kind == STICK_PERSIST && r->service != 0 && gone == (r->value == 0));
-	if (r->stamp > s->clock)
-		s->clock = r->stamp;
+	saw(s, r->generation, r->stamp);
 	memcpy(k.b, r->key, sizeof(k.b));
 	hash = stick_hash(s, r->service, &k);
 	sh = stick_lock(s, hash);
