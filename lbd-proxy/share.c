@@ -26,7 +26,7 @@
 #define COALESCE DUR_MS(5)
 #define AGAIN DUR_MS(100)      /* after lbd-ha could not take or give something */
 #define FLYING 4u	       /* batches that lbd-ha has not confirmed */
-#define FETCH_EACH DUR_MS(300) /* at the start: so long may nothing come */
+#define FETCH_EACH DUR_MS(500) /* at the start: so long may nothing come */
 #define FETCH_MOST DUR_S(2)
 #define YOUNG DUR_S(10) /* what was learned without the mirror gives way */
 
@@ -267,15 +267,27 @@ on_patience(void *arg)
 	loop_timer_set(&p->timer, FETCH_EACH);
 }
 
+/* Either it runs, or it ran on this node before and may be starting just now, as we are. */
+static bool
+expected(const struct share *s)
+{
+	const struct paths *p = daemon_paths(s->k->d);
+	char path[300];
+
+	paths_socket(p, "lbd-ha", path);
+	if (access(path, F_OK) == 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "%s/persist.seed", p->state);
+	return access(path, F_OK) == 0;
+}
+
 /* With a loop of its own: nothing else may happen before. */
 static void
 fetch(struct share *s)
 {
 	struct patience p = { .s = s };
-	char path[280];
 
-	paths_socket(daemon_paths(s->k->d), "lbd-ha", path);
-	if (access(path, F_OK) != 0)
+	if (!expected(s))
 		return;
 	s->fetch = loop_new();
 	loop_timer_init(&p.timer, s->fetch, on_patience, &p);
