@@ -325,9 +325,7 @@ mirror_saw(struct mirror *m, uint64_t stamp)
 void
 mirror_follow(struct mirror *m, struct mirror_cursor *c, uint64_t seq, unsigned skip)
 {
-	*c = (struct mirror_cursor){
-		.at = NIL, .seq = seq, .whole = seq == 0 ? m->seq : 0, .skip = skip
-	};
+	*c = (struct mirror_cursor){ .at = NIL, .seq = seq, .whole = m->seq, .skip = skip };
 	list_push(&m->cursors, &c->link);
 	if (seq == 0)
 		return;

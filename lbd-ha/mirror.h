@@ -40,11 +40,11 @@ struct mirror_cursor {
 	struct list link;
 	uint32_t at;	/* the last entry that was read */
 	uint64_t seq;	/* of it: what to resume with */
-	uint64_t whole; /* up to here nothing is left out */
+	uint64_t whole; /* up to here nothing is left out: it may have lost its own */
 	unsigned skip;	/* enum mirror_from, bits: behind whole, those are left out */
 	uint32_t kinds; /* bits: only records of these; 0, as mirror_follow leaves it, is all */
 };
-/* mirror_follow - begin behind the change seq; 0: with the oldest, and then whole. Ends with mirror_leave. */
+/* mirror_follow - begin behind the change seq; 0: with the oldest. What changed until now is told whole. Ends with mirror_leave. */
 void mirror_follow(struct mirror *m, struct mirror_cursor *c, uint64_t seq, unsigned skip);
 void mirror_leave(struct mirror_cursor *c); /* fine on a zeroed one */
 /* mirror_read - the next records into batch, which is begun anew: at most most, with at most 4 * most entries looked at.

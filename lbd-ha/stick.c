@@ -26,7 +26,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define COALESCE DUR_MS(5)
+#define COALESCE DUR_MS(1) /* lbd-proxy has gathered already */
 #define SAVE_EACH DUR_S(10)
 #define SAVE_LOOK DUR_MS(20) /* whether the thread has ended */
 #define PIECES 4	     /* batches a turn */
@@ -283,7 +283,8 @@ follow_step(void *state, const struct bus_request *rq)
 	if (!f->seeded) {
 		const struct msg_stick_seed seed = { .seed = s->seed,
 			.generation = s->generation,
-			.stamp = mirror_stamp(s->mirror) };
+			.stamp = mirror_stamp(s->mirror),
+			.boot = s->boot };
 
 		f->seeded = true;
 		(void)bus_reply(rq, MSG_STICK_SEED, &seed);
@@ -291,11 +292,13 @@ follow_step(void *state, const struct bus_request *rq)
 	}
 	if (mirror_read(s->mirror, &f->cursor, STICK_BATCH_MOST, mono_now(), &s->batch) > 0) {
 		m.batch = (struct span){ s->batch.p, s->batch.len };
+		m.seq = f->cursor.seq;
 		(void)bus_reply(rq, MSG_STICK_SET, &m);
 	} else if (mirror_behind(s->mirror, &f->cursor)) {
 		bus_pump_again(s->bus); /* what was read was of no use to it */
 	} else if (!f->synced) {
 		f->synced = m.synced = true;
+		m.seq = f->cursor.seq;
 		(void)bus_reply(rq, MSG_STICK_SET, &m);
 	}
 	return false;
@@ -316,10 +319,11 @@ stick_mirror_on_follow(
     struct stick_mirror *s, const struct bus_request *rq, const struct msg_stick_follow *m)
 {
 	struct follower *f = mem_alloc(sizeof(*f));
+	bool again = m->boot == s->boot && m->seq <= mirror_seq(s->mirror);
 
 	f->of = s;
 	list_push(&s->followers, &f->link);
-	mirror_follow(s->mirror, &f->cursor, 0, MIRROR_PROXY);
+	mirror_follow(s->mirror, &f->cursor, again ? m->seq : 0, MIRROR_PROXY);
 	f->cursor.kinds = m->kinds;
 	bus_pump(rq, follow_step, follow_fini, f);
 }

@@ -13,7 +13,7 @@
 struct stick_mirror;
 struct stick_mirror_ops {
 	/* A batch (stick_batch.h) for the peer; borrowed while the call lasts. Once it has it, it has all changes up to
-	 * seq. Called from the loop while the peer is up and has credit, 5 ms after the first change. */
+	 * seq. Called from the loop while the peer is up and has credit, 1 ms after the first change. */
 	void (*to_peer)(void *arg, uint64_t seq, const void *batch, size_t len);
 	void *arg;
 };

@@ -42,6 +42,7 @@ struct share {
 	bool ready;			    /* on this connection: all that lbd-ha has is here */
 	bool synced, met, unknown, refused; /* ever; met: lbd-ha was there before */
 	unsigned rows;
+	uint64_t boot, seq; /* of lbd-ha: what to go on with after a break */
 	mono_t born;
 };
 
@@ -167,11 +168,15 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	if (row->number == MSG_STICK_SEED) {
 		stick_agree(s->k->px.stick, m->stick_seed.seed, m->stick_seed.generation,
 		    m->stick_seed.stamp);
+		if (s->boot != m->stick_seed.boot)
+			s->seq = 0;
+		s->boot = m->stick_seed.boot;
 		return;
 	}
 	if (row->number != MSG_STICK_SET)
 		return;
 	take_batch(s, m->stick_set.batch);
+	s->seq = m->stick_set.seq;
 	if (!m->stick_set.synced)
 		return;
 	s->ready = s->synced = true;
@@ -197,7 +202,9 @@ static void
 on_ask(void *arg)
 {
 	struct share *s = arg;
-	const struct msg_stick_follow m = { .kinds = 1u << STICK_PERSIST };
+	const struct msg_stick_follow m = {
+		.kinds = 1u << STICK_PERSIST, .boot = s->boot, .seq = s->seq
+	};
 
 	if (bus_link_is_up(s->link) &&
 	    bus_link_ask(s->link, MSG_STICK_FOLLOW, &m, on_row, on_end, s) != 0)
@@ -324,6 +331,7 @@ share_look(struct control *k)
 	if (s == NULL || !s->unknown)
 		return;
 	s->unknown = false;
+	s->seq = 0; /* from the beginning */
 	disconnect(s);
 	connect_in(s, daemon_loop(k->d));
 }

@@ -208,12 +208,15 @@ stick_merge(struct stick *s, const struct stick_record *r, mono_t now, dur_t lef
 	hash = stick_hash(s, r->service, &k);
 	sh = stick_lock(s, hash);
 	at = stick_find(sh, hash, r->service, &k);
-	if (at != NIL && !counts(&sh->entry[at], r, now, weak))
-		at = NIL;
-	else if (at != NIL && gone)
-		stick_drop(s, sh, at);
-	else if (at != NIL || (!gone && left > 0 &&
-				  (at = stick_insert(s, sh, hash, r->service, &k, now)) != NIL))
-		take(&sh->entry[at], r, now, left);
+	if (at != NIL && counts(&sh->entry[at], r, now, weak)) {
+		if (gone)
+			stick_drop(s, sh, at);
+		else
+			take(&sh->entry[at], r, now, left);
+	} else if (at == NIL && !gone && left > 0) {
+		at = stick_insert(s, sh, hash, r->service, &k, now);
+		if (at != NIL)
+			take(&sh->entry[at], r, now, left);
+	}
 	stick_unlock(sh);
 }

@@ -276,7 +276,7 @@ static const struct bus_ops ops = { .program = "lbd-ha", .handlers = handlers };
 static struct {
 	struct bus_link *link;
 	unsigned seeds, records, synced, results, ended;
-	uint64_t seed;
+	uint64_t seed, boot, seq;
 	uint32_t generation;
 	int code;
 } proxy;
@@ -290,11 +290,13 @@ proxy_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	if (row->number == MSG_STICK_SEED) {
 		proxy.seeds++;
 		proxy.seed = m->stick_seed.seed;
+		proxy.boot = m->stick_seed.boot;
 		proxy.generation = m->stick_seed.generation;
 		return;
 	}
 	assert_int_equal(row->number, MSG_STICK_SET);
 	proxy.synced += m->stick_set.synced;
+	proxy.seq = m->stick_set.seq;
 	if (m->stick_set.batch.p == NULL)
 		return;
 	assert_int_equal(stick_batch_open(m->stick_set.batch.p, m->stick_set.batch.len, &in), 0);
@@ -322,7 +324,9 @@ proxy_learned(void *arg, int code, const char *text)
 static void
 proxy_up(void *arg)
 {
-	const struct msg_stick_follow m = { .kinds = 1u << STICK_PERSIST };
+	const struct msg_stick_follow m = {
+		.kinds = 1u << STICK_PERSIST, .boot = proxy.boot, .seq = proxy.seq
+	};
 
 	(void)arg;
 	assert_int_equal(
@@ -381,6 +385,12 @@ test_proxy(void **state)
 	assert_int_equal(proxy.records, 300006);
 	assert_int_equal(proxy.generation, 4);
 	assert_int_equal(proxy.ended, 0);
+	bus_link_free(proxy.link); /* and back again: only what it missed */
+	feed(mirror, 500000, 3, 950000);
+	proxy.records = proxy.synced = 0;
+	proxy.link = bus_link_new(rig.loop, &rig.paths, "lbd-proxy", &link_ops);
+	assert_true(rig_until(synced));
+	assert_int_equal(proxy.records, 3);
 	stick_mirror_free(mirror);
 	bus_link_free(proxy.link);
 	buf_fini(&b);
