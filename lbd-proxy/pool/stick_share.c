@@ -17,6 +17,7 @@
 
 #define NIL STICK_NIL
 #define WALK 1024u	     /* places that are looked at while a shard is locked */
+#define PIECE 128u	     /* records that are taken while a shard is locked */
 #define GONE_STAYS DUR_S(10) /* after it was told: what crossed it on its way comes to nothing */
 
 void
@@ -141,11 +142,13 @@ stick_drain(struct stick *s, struct stick_record *out, unsigned room, mono_t now
 
 	*more = false;
 	for (unsigned i = 0; i < STICK_SHARDS; i++) {
+		unsigned most = room - n < PIECE ? room - n : PIECE, got;
 		struct shard *sh = stick_lock(s, (uint64_t)((s->turn + i) % STICK_SHARDS) << 58);
 
-		n += take_ring(s, sh, out + n, room - n, now);
+		got = take_ring(s, sh, out + n, most, now);
 		if (sh->lost && sh->ring_n == 0)
-			n += take_walk(s, sh, out + n, room - n, now);
+			got += take_walk(s, sh, out + n + got, most - got, now);
+		n += got;
 		*more = *more || sh->ring_n > 0 || sh->lost;
 		stick_unlock(sh);
 		if (n == room)
