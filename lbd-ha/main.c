@@ -140,7 +140,9 @@ status(struct daemon *d, char *line, size_t room)
 		f = hold_all(app.hold, &n);
 	for (uint32_t i = 0; i < n; i++)
 		held += f[i].held;
-	(void)snprintf(line, room, "active; holds %u of %u floating addresses", held, n);
+	(void)snprintf(line, room,
+	    "active; holds %u of %u floating addresses; keeps %u persistence entries", held, n,
+	    app.stick ? stick_mirror_count(app.stick) : 0);
 }
 
 static void
