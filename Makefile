@@ -174,7 +174,7 @@ lint: fmt-check deps-check header-check
 clean:
 	$(Q)rm -rf build build-*
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 .PHONY: all clean demo check check-unit check-system check-kernel check-systemd check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
         deps-check size-check units-check header-check lint
 .DELETE_ON_ERROR:

@@ -3,7 +3,7 @@
  * Two arrays sorted by id, one of services and one of servers, run beside the snapshot. A new snapshot merges
  * them: rows that stay keep what was heard, new rows begin unknown. Colours and states are reckoned when asked
  * (state.h decides), so nothing here can grow stale by itself: only the clock and the links can.
- * What layer 4 and quorums add is view_l4.c, asking the daemons view_collect.c, the words of the API view_json.c. */
+ * What is said of rows that are not there yet is view_early.c, what layer 4 and quorums add is view_l4.c, asking the daemons view_collect.c, the words of the API view_json.c. */
 #include "msg/view_priv.h"
 
 #include "base/mem.h"
@@ -55,6 +55,7 @@ view_free(struct view *v)
 		v->floating = f->next;
 		free_floating(f);
 	}
+	view_early_forget(v, NULL);
 	free(v->servers);
 	free(v->services);
 	free(v->daemons);
@@ -119,6 +120,7 @@ view_use(struct view *v, struct snapshot *s)
 	(void)snapshot_ref(s);
 	snapshot_unref(v->snap);
 	v->snap = s;
+	view_early_use(v);
 }
 
 struct snapshot *
@@ -345,6 +347,8 @@ on_daemon(struct view *v, const struct msg_daemon *m)
 bool
 view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 {
+	if (view_early_keep(v, row, m))
+		return false;
 	switch (row->number) {
 	case MSG_HEALTH: return v->snap != NULL && on_health(v, &m->health);
 	case MSG_QUORUM: return view_on_quorum(v, &m->quorum);
@@ -379,6 +383,8 @@ view_here(struct view *v, const char *daemon, bool here)
 {
 	unsigned i;
 
+	if (here)
+		view_early_forget(v, daemon);
 	for (i = 0; i < v->daemons_n; i++)
 		if (!here && strcmp(v->daemons[i].name, daemon) == 0)
 			v->daemons[i].running = false;

@@ -83,7 +83,7 @@ struct snapshot *view_snapshot(const struct view *v); /* borrowed */
 /* view_clock - the time that "stale" and the rates are reckoned from; call it before view_row and reading. */
 void view_clock(struct view *v, mono_t now);
 /* view_row - one message: HEALTH, QUORUM, L4_SERVICE, L4_HINT, SERVICE_COUNTS, SERVER_COUNTS, ROLE, FLOATING, DAEMON;
- * others are ignored. Ids that the snapshot does not have are ignored. true when something that is shown changed its
+ * others are ignored. What is said of a row that the snapshot does not have yet counts when it has it. true when something that is shown changed its
  * state (a verdict, a quorum, a fallback, a hint, a role, a floating address; not counters). */
 bool view_row(struct view *v, const struct msg_row *row, const union msg_any *m);
 /* view_here - a link came up (here) or went down. Nothing was heard from lbd-check yet: verdicts are unknown. */

@@ -2,7 +2,10 @@
 #ifndef MSG_VIEW_PRIV_H
 #define MSG_VIEW_PRIV_H
 
+#include "base/idmap.h"
 #include "msg/view.h"
+
+#define EARLY_KINDS 4 /* messages about rows: HEALTH, QUORUM, L4_SERVICE, L4_HINT */
 
 /* A daemon whose words count only while it is there. */
 struct view_source {
@@ -20,10 +23,15 @@ struct view {
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
 	struct view_source check, ipvs;
+	struct idmap early[EARLY_KINDS]; /* said of rows that snap does not have yet, by id */
 	uint16_t l4_turn; /* goes up with each link to lbd-ipvs */
 };
 
 bool view_fresh(const struct view *v, const struct view_source *s);
+/* view_early.c. keep: true when the message is about a row that is not there (yet); it is kept for later then. */
+bool view_early_keep(struct view *v, const struct msg_row *row, const union msg_any *m);
+void view_early_use(struct view *v);			      /* snap is another */
+void view_early_forget(struct view *v, const char *daemon); /* it comes anew; NULL: all */
 /* view_l4.c */
 bool view_on_quorum(struct view *v, const struct msg_quorum *m);
 bool view_on_l4_service(struct view *v, const struct msg_l4_service *m);

@@ -163,8 +163,10 @@ on_service(struct source *s, const struct msg_row *row, const union msg_any *m, 
 	enum status status;
 	char why[120] = "", note[VIEW_NOTE];
 
-	if (svc == NULL)
+	if (svc == NULL) {
+		(void)view_row(f->view, row, m); /* for later: the revision is on its way */
 		return;
+	}
 	status = status_of(f, id);
 	words_of(f, svc, &was);
 	if (!view_row(f->view, row, m))

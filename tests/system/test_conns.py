@@ -10,6 +10,8 @@ def web(tmp_path_factory):
     w, o = Web(tmp_path_factory.mktemp("web"), "lbd-proxy"), Origin("a")
     w.start()
     w.bytes = w.vip("bytes", o, mode="tcp")
+    ask = w.api("viewer")
+    wait_until(lambda: ask("GET", "/connections").status == 200, what="the panel's link to lbd-proxy")
     yield w
     w.stop()
     o.close()

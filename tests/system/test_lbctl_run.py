@@ -1,5 +1,6 @@
 """lbctl run: the daemons in the foreground where there is no systemd. Killed ones come back, all end in order, nothing
 stays behind; as root on the machine's own folders each daemon has its own user and only its capabilities."""
+import contextlib
 import os
 import pathlib
 import re
@@ -13,6 +14,16 @@ import pytest
 from lbdtest import BIN, SLOW, Lbd, Origin, alive, children, free_port, wait_until
 
 DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web")
+
+
+def programs(parent):
+    """{name: process} of the children that run; one may end while we look."""
+    found = {}
+    for pid in children(parent):
+        with contextlib.suppress(OSError):
+            if alive(pid):
+                found[pathlib.Path(f"/proc/{pid}/comm").read_text().strip()] = pid
+    return found
 
 
 class Run:
@@ -29,7 +40,7 @@ class Run:
 
     def pids(self):
         """Daemon -> process id, as the kernel has it."""
-        return {pathlib.Path(f"/proc/{p}/comm").read_text().strip(): p for p in children(self.p.pid) if alive(p)}
+        return programs(self.p.pid)
 
     def up(self):
         return all(d["running"] for d in self.lb.json("version") if "running" in d) and \
@@ -158,19 +169,18 @@ def test_own_users_and_capabilities(tmp_path, closing):
     p = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", OWN, "sh", copies, bin], stdout=log, stderr=log,
                          stdin=subprocess.DEVNULL, start_new_session=True)
 
-    def daemons():
-        return {pathlib.Path(f"/proc/{c}/comm").read_text().strip(): c for c in children(p.pid) if alive(c)}
-
     def status(pid):
         return dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in x)
     try:
-        wait_until(lambda: {n for n, c in daemons().items() if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
-                   == set(DAEMONS), 20, "the daemons with users of their own")
+        def changed():
+            with contextlib.suppress(OSError):
+                return {n for n, c in programs(p.pid).items() if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
+        wait_until(lambda: changed() == set(DAEMONS), 20, "the daemons with users of their own")
         uids = {"lbd-check": 901, "lbd-proxy": 902, "lbd-ipvs": 903, "lbd-ha": 904, "lbd-web": 905}
         admin, raw = 1 << 12, 1 << 13
         caps = {"lbd-check": raw, "lbd-proxy": 1 << 10 | raw, "lbd-ipvs": admin | raw, "lbd-ha": admin | raw,
                 "lbd-web": 0}
-        for name, pid in daemons().items():
+        for name, pid in programs(p.pid).items():
             s = status(pid)
             assert s["Uid"].split() == [str(uids[name])] * 4 and s["Gid"].split() == ["900"] * 4, name
             assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == int(s["CapBnd"], 16) == caps[name], name

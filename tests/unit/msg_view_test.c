@@ -123,6 +123,36 @@ test_verdicts_grow_stale(void **state)
 	assert_int_equal(view_verdict(view, rip("web/a")->id), VERDICT_UP);
 }
 
+/* lbd-check has a new server sooner than we have: what it says of it counts once we have it too. */
+static void
+test_what_is_said_early_counts_later(void **state)
+{
+	union msg_any m = { .health = { .verdict = VERDICT_UP, .reason = REASON_ok } };
+	union msg_any q = { .quorum = { .met = true, .weight = 100 } };
+	struct snapshot *s;
+
+	(void)state;
+	view_here(view, "lbd-check", true);
+	edit("create vip late address=192.0.2.9 ports=80; create rip late/a address=10.0.0.9 port=80");
+	s = load();
+	m.health.server = ((const struct server *)snapshot_find_path(s, KIND_server, "late/a"))->id;
+	q.quorum.service = ((const struct service *)snapshot_find_path(s, KIND_service, "late"))->id;
+	assert_false(view_row(view, msg_row(MSG_HEALTH), &m));
+	assert_false(view_row(view, msg_row(MSG_QUORUM), &q));
+	view_use(view, s);
+	snapshot_unref(s);
+	assert_int_equal(view_verdict(view, rip("late/a")->id), VERDICT_UP);
+	assert_true(view_quorum(view, vip("late")->id)->quorum_met);
+	assert_int_equal(view_service_status(view, vip("late"), NULL), ST_OK);
+	/* Of a row that never comes it is dropped, and with a link that comes anew. */
+	m.health.server = q.quorum.service = 9999;
+	(void)view_row(view, msg_row(MSG_HEALTH), &m);
+	for (int i = 0; i < 5; i++)
+		view_use(view, view_snapshot(view));
+	(void)view_row(view, msg_row(MSG_QUORUM), &q);
+	view_here(view, "lbd-check", true);
+}
+
 /* Rows that stay keep what is known of them; rows that go are forgotten, rows that come are unknown. */
 static void
 test_a_new_snapshot_keeps_what_stays(void **state)
@@ -429,6 +459,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_colours_follow_verdicts, begin, end),
 		cmocka_unit_test_setup_teardown(test_verdicts_grow_stale, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_said_early_counts_later, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_new_snapshot_keeps_what_stays, begin, end),
 		cmocka_unit_test_setup_teardown(test_rates_need_two_counts, begin, end),
 		cmocka_unit_test_setup_teardown(
