@@ -7,11 +7,12 @@
  * that carry the traffic go on; the next start finds them by their mark and its record and changes nothing. Who stops
  * the whole suite calls --release afterwards (lbctl run and lbd.target do).
  *
- * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c,
- * the other node of a pair pair/pairing.c. */
+ * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c, the
+ * other node of a pair pair/pairing.c, what is kept of lbd-proxy's persistence stick.c. */
 #include "garp.h"
 #include "hold.h"
 #include "pair/pairing.h"
+#include "stick.h"
 #include "trial.h"
 
 #include "daemon/daemon.h"
@@ -27,6 +28,7 @@ static struct {
 	struct hold *hold;
 	struct trial_clock *trial;
 	struct pairing *pairing;
+	struct stick_mirror *stick;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -186,6 +188,7 @@ init(struct daemon *d, struct err *err)
 		log_warn("%s", app.mute.text);
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
 	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
+	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), NULL);
 	return 0;
 }
 
@@ -213,7 +216,9 @@ status(struct daemon *d, char *line, size_t room)
 		f = hold_all(app.hold, &n);
 	for (uint32_t i = 0; i < n; i++)
 		held += f[i].held;
-	(void)snprintf(line, room, "active; holds %u of %u floating addresses", held, n);
+	(void)snprintf(line, room,
+	    "active; holds %u of %u floating addresses; keeps %u persistence entries", held, n,
+	    app.stick ? stick_mirror_count(app.stick) : 0);
 }
 
 static void
@@ -225,9 +230,25 @@ fini(struct daemon *d)
 	hold_free(app.hold);
 	garp_free(app.garp);
 	trial_free(app.trial);
+	stick_mirror_free(app.stick);
+	app.stick = NULL;
 	app.hold = NULL;
 	app.garp = NULL;
 	app.trial = NULL;
+}
+
+static void
+on_stick_follow(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	stick_mirror_on_follow(app.stick, rq, &m->stick_follow);
+}
+
+static void
+on_stick_learned(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	stick_mirror_on_learned(app.stick, rq, &m->stick_learned);
 }
 
 /* --release [--root DIR]; anything else with it is a mistake. */
@@ -263,7 +284,9 @@ static const struct bus_handler messages[] = {
 	{ MSG_HA_PAIR, on_pair },
 	{ MSG_HA_CONFIRM, on_confirm },
 	{ MSG_HA_UNPAIR, on_unpair },
-	{ 0 },
+	{ MSG_STICK_FOLLOW, on_stick_follow },
+	{ MSG_STICK_LEARNED, on_stick_learned },
+	{ 0, NULL },
 };
 
 static const struct daemon_ops ops = {

@@ -16,6 +16,7 @@
 #include "net/crew.h"
 #include "members.h"
 #include "net/letters.h"
+#include "share.h"
 
 #include <string.h>
 
@@ -424,6 +425,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 			mark(&p, PAGE_ID + i);
 	mark_missing(&p);
 	code = run(&p);
+	share_look(k);
 	snapshot_unref(old);
 	return code;
 }
@@ -448,6 +450,7 @@ control_fini(struct control *k)
 	uint32_t at;
 
 	crew_end(k);
+	share_stop(k); /* before the services go: what goes with them is not forgotten */
 	for (at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL; at = 0) {
 		ports_release(k, c, NULL);
 		service_free(k, c);

@@ -4,6 +4,7 @@
 #include "control.h"
 #include "net/crew.h"
 #include "health.h"
+#include "share.h"
 #include "view/status.h"
 
 static struct control control;
@@ -16,6 +17,7 @@ init(struct daemon *d, struct err *err)
 	if (code != 0)
 		return code;
 	status_init(&control);
+	share_start(&control);
 	health_start(&control);
 	return 0;
 }

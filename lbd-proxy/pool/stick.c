@@ -5,46 +5,25 @@
  * has expired in the next few places, so the table cleans itself at the pace it is used, and when the shard is
  * full the entry among the next few that would expire soonest gives way.
  *
+ * What others have to be told is marked in the entry and put in the shard's ring, while its mutex is held anyway; one
+ * that is forgotten stays, without a server, until that was told. stick_share.c does the telling.
+ *
  * Nothing here knows whether a server still exists: the caller looks the id up in its snapshot, and stores anew when it
  * is gone. */
-#include "stick.h"
+#include "stick_priv.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
 #include "hash.h"
 
-#define NIL UINT32_MAX
+#define NIL STICK_NIL
 #define FIRST_ENTRIES 16u
 #define SWEEP 4u       /* places looked at in each store */
 #define SWEEP_FULL 16u /* the same when an entry must go */
 
-struct entry {
-	uint8_t key[16];
-	uint32_t service; /* 0: free */
-	uint32_t server;
-	uint32_t next; /* in its chain, or in the list of free ones */
-	uint32_t kind;
-	mono_t expires;
-};
-
-struct shard {
-	pthread_mutex_t lock;
-	struct entry *entry;
-	uint32_t *bucket; /* size of them */
-	uint32_t size;	  /* entries there is room for: 0 or a power of two */
-	uint32_t used;	  /* entries that hold something */
-	uint32_t free;	  /* first of the list of free ones */
-	uint32_t hand;
-};
-
-struct stick {
-	uint64_t seed;
-	uint32_t limit; /* entries of one shard */
-	struct shard shard[STICK_SHARDS];
-};
+_Static_assert(sizeof(struct entry) == 64, "what the header promises");
 
 struct stick *
 stick_new(uint32_t capacity, uint64_t seed)
@@ -54,6 +33,7 @@ stick_new(uint32_t capacity, uint64_t seed)
 	if (s == NULL)
 		return NULL;
 	s->seed = seed;
+	atomic_init(&s->cookie_seed, seed);
 	s->limit = capacity > STICK_SHARDS ? capacity / STICK_SHARDS : 1;
 	for (unsigned i = 0; i < STICK_SHARDS; i++) {
 		s->shard[i].free = NIL;
@@ -86,17 +66,17 @@ void
 stick_key_cookie(const struct stick *s, const char *value, size_t len, struct stick_key *out)
 {
 	out->kind = STICK_COOKIE;
-	hash128(value, len, s->seed, out->b);
+	hash128(value, len, atomic_load_explicit(&s->cookie_seed, memory_order_relaxed), out->b);
 }
 
-static uint64_t
-hash_of(const struct stick *s, uint32_t service, const struct stick_key *k)
+uint64_t
+stick_hash(const struct stick *s, uint32_t service, const struct stick_key *k)
 {
 	return hash64(k->b, sizeof(k->b), s->seed ^ ((uint64_t)service << 32 | k->kind));
 }
 
-static struct shard *
-shard_lock(struct stick *s, uint64_t hash)
+struct shard *
+stick_lock(struct stick *s, uint64_t hash)
 {
 	struct shard *sh = &s->shard[hash >> 58];
 
@@ -105,8 +85,8 @@ shard_lock(struct stick *s, uint64_t hash)
 	return sh;
 }
 
-static void
-shard_unlock(struct shard *sh)
+void
+stick_unlock(struct shard *sh)
 {
 	must(pthread_mutex_unlock(&sh->lock) == 0);
 }
@@ -118,8 +98,8 @@ same(const struct entry *e, uint32_t service, const struct stick_key *k)
 	       memcmp(e->key, k->b, sizeof(e->key)) == 0;
 }
 
-static uint32_t
-find(const struct shard *sh, uint64_t hash, uint32_t service, const struct stick_key *k)
+uint32_t
+stick_find(const struct shard *sh, uint64_t hash, uint32_t service, const struct stick_key *k)
 {
 	uint32_t at;
 
@@ -134,14 +114,14 @@ find(const struct shard *sh, uint64_t hash, uint32_t service, const struct stick
 static uint64_t
 entry_hash(const struct stick *s, const struct entry *e)
 {
-	struct stick_key k = { .kind = (uint8_t)e->kind };
+	struct stick_key k = { .kind = e->kind };
 
 	memcpy(k.b, e->key, sizeof(k.b));
-	return hash_of(s, e->service, &k);
+	return stick_hash(s, e->service, &k);
 }
 
-static void
-drop(const struct stick *s, struct shard *sh, uint32_t at)
+void
+stick_drop(const struct stick *s, struct shard *sh, uint32_t at)
 {
 	uint32_t *link = &sh->bucket[entry_hash(s, &sh->entry[at]) & (sh->size - 1)];
 
@@ -198,7 +178,7 @@ sweep(const struct stick *s, struct shard *sh, uint32_t n, mono_t now)
 		if (e->service == 0)
 			continue;
 		if (e->expires <= now)
-			drop(s, sh, at);
+			stick_drop(s, sh, at);
 		else if (soonest == NIL || e->expires < sh->entry[soonest].expires)
 			soonest = at;
 	}
@@ -217,7 +197,7 @@ place(const struct stick *s, struct shard *sh, mono_t now)
 		while (soonest == NIL && sh->used >= s->limit)
 			soonest = sweep(s, sh, SWEEP_FULL, now);
 		if ((sh->free == NIL || sh->used >= s->limit) && soonest != NIL)
-			drop(s, sh, soonest);
+			stick_drop(s, sh, soonest);
 	}
 	at = sh->free;
 	if (at != NIL) {
@@ -228,17 +208,72 @@ place(const struct stick *s, struct shard *sh, mono_t now)
 }
 
 uint32_t
+stick_insert(struct stick *s, struct shard *sh, uint64_t hash, uint32_t service,
+    const struct stick_key *k, mono_t now)
+{
+	uint32_t at = place(s, sh, now), *head;
+
+	if (at == NIL)
+		return NIL;
+	head = &sh->bucket[hash & (sh->size - 1)];
+	sh->entry[at] = (struct entry){ .service = service, .kind = k->kind, .next = *head };
+	memcpy(sh->entry[at].key, k->b, sizeof(k->b));
+	*head = at;
+	return at;
+}
+
+/* Others have to know of this one. true: the bell, once the shard is unlocked. */
+static bool
+note(const struct stick *s, struct shard *sh, uint32_t at)
+{
+	if (s->bell == NULL || sh->entry[at].news)
+		return false;
+	sh->entry[at].news = true;
+	if (sh->ring_n < STICK_RING) {
+		sh->ring[(sh->ring_at + sh->ring_n++) % STICK_RING] = at;
+	} else if (sh->lost) {
+		sh->again = true;
+	} else {
+		sh->lost = true;
+		sh->walk = 0;
+	}
+	return true;
+}
+
+static void
+ring_bell(struct stick *s)
+{
+	if (!atomic_load_explicit(&s->rung, memory_order_relaxed) &&
+	    !atomic_exchange(&s->rung, true))
+		s->bell(s->bell_arg);
+}
+
+/* It lives keep longer from now on; others are told before they would think it near its end. */
+static bool
+renew(const struct stick *s, struct shard *sh, uint32_t at, mono_t now, dur_t keep)
+{
+	struct entry *e = &sh->entry[at];
+
+	e->expires = now + keep;
+	return e->told - now < keep - keep / 4 && note(s, sh, at);
+}
+
+uint32_t
 stick_lookup(struct stick *s, uint32_t service, const struct stick_key *k, mono_t now, dur_t keep)
 {
-	uint64_t hash = hash_of(s, service, k);
-	struct shard *sh = shard_lock(s, hash);
-	uint32_t at = find(sh, hash, service, k), server = 0;
+	uint64_t hash = stick_hash(s, service, k);
+	struct shard *sh = stick_lock(s, hash);
+	uint32_t at = stick_find(sh, hash, service, k), server = 0;
+	bool news = false;
 
 	if (at != NIL && sh->entry[at].expires > now) {
 		server = sh->entry[at].server;
-		sh->entry[at].expires = now + keep;
+		if (server != 0)
+			news = renew(s, sh, at, now, keep);
 	}
-	shard_unlock(sh);
+	stick_unlock(sh);
+	if (news)
+		ring_bell(s);
 	return server;
 }
 
@@ -246,43 +281,59 @@ void
 stick_store(struct stick *s, uint32_t service, const struct stick_key *k, uint32_t server,
     mono_t now, dur_t keep)
 {
-	uint64_t hash = hash_of(s, service, k);
-	struct shard *sh = shard_lock(s, hash);
-	uint32_t at = find(sh, hash, service, k);
+	uint64_t hash = stick_hash(s, service, k);
+	struct shard *sh = stick_lock(s, hash);
+	uint32_t at = stick_find(sh, hash, service, k);
+	bool news = false;
 
 	must(service != 0 && server != 0);
-	if (at == NIL && (at = place(s, sh, now)) != NIL) {
-		uint32_t *head = &sh->bucket[hash & (sh->size - 1)];
-		sh->entry[at] =
-		    (struct entry){ .service = service, .kind = k->kind, .next = *head };
-		memcpy(sh->entry[at].key, k->b, sizeof(k->b));
-		*head = at;
-	}
+	if (at == NIL)
+		at = stick_insert(s, sh, hash, service, k, now);
 	if (at != NIL) {
+		if (sh->entry[at].server != server)
+			sh->entry[at].told = 0;
 		sh->entry[at].server = server;
-		sh->entry[at].expires = now + keep;
+		news = renew(s, sh, at, now, keep);
 	}
-	shard_unlock(sh);
+	stick_unlock(sh);
+	if (news)
+		ring_bell(s);
+}
+
+/* Without others it is gone at once. */
+static bool
+forget(const struct stick *s, struct shard *sh, uint32_t at)
+{
+	if (s->bell == NULL) {
+		stick_drop(s, sh, at);
+		return false;
+	}
+	sh->entry[at].server = 0;
+	return note(s, sh, at);
 }
 
 uint32_t
 stick_clear(struct stick *s, uint32_t service, uint32_t server, const struct stick_key *k)
 {
 	uint32_t n = 0;
+	bool news = false;
 
 	for (unsigned i = 0; i < STICK_SHARDS; i++) {
-		struct shard *sh = shard_lock(s, (uint64_t)i << 58);
+		struct shard *sh = stick_lock(s, (uint64_t)i << 58);
 		for (uint32_t at = 0; at < sh->size; at++) {
 			const struct entry *e = &sh->entry[at];
-			if (e->service == 0 || (service != 0 && e->service != service) ||
+			if (e->service == 0 || e->server == 0 ||
+			    (service != 0 && e->service != service) ||
 			    (server != 0 && e->server != server) ||
 			    (k != NULL && !same(e, e->service, k)))
 				continue;
-			drop(s, sh, at);
+			news = forget(s, sh, at) || news;
 			n++;
 		}
-		shard_unlock(sh);
+		stick_unlock(sh);
 	}
+	if (news)
+		ring_bell(s);
 	return n;
 }
 
@@ -290,21 +341,22 @@ stick_clear(struct stick *s, uint32_t service, uint32_t server, const struct sti
 static struct stick_entry *
 copy_shard(struct stick *s, unsigned i, uint32_t service, mono_t now, uint32_t *n_out)
 {
-	struct shard *sh = shard_lock(s, (uint64_t)i << 58);
+	struct shard *sh = stick_lock(s, (uint64_t)i << 58);
 	struct stick_entry *out = sh->used > 0 ? malloc(sh->used * sizeof(*out)) : NULL;
 	uint32_t n = 0;
 
 	for (uint32_t at = 0; out != NULL && at < sh->size; at++) {
 		const struct entry *e = &sh->entry[at];
-		if (e->service == 0 || (service != 0 && e->service != service) || e->expires <= now)
+		if (e->service == 0 || e->server == 0 || (service != 0 && e->service != service) ||
+		    e->expires <= now)
 			continue;
-		out[n] = (struct stick_entry){ .key.kind = (uint8_t)e->kind,
+		out[n] = (struct stick_entry){ .key.kind = e->kind,
 			.service = e->service,
 			.server = e->server,
 			.left = e->expires - now };
 		memcpy(out[n++].key.b, e->key, sizeof(e->key));
 	}
-	shard_unlock(sh);
+	stick_unlock(sh);
 	*n_out = n;
 	return out;
 }
@@ -331,9 +383,9 @@ stick_count(struct stick *s)
 	uint32_t n = 0;
 
 	for (unsigned i = 0; i < STICK_SHARDS; i++) {
-		struct shard *sh = shard_lock(s, (uint64_t)i << 58);
+		struct shard *sh = stick_lock(s, (uint64_t)i << 58);
 		n += sh->used;
-		shard_unlock(sh);
+		stick_unlock(sh);
 	}
 	return n;
 }

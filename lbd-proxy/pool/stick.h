@@ -1,17 +1,17 @@
 /* stick.h - remembers which server a client address or an application's cookie belongs to (source and passive cookie
  * persistence). One table for all services and workers, bounded: a full one forgets what would expire soonest.
- * Memory: 40 bytes an entry and 4 for the index, doubled as needed: 45 MB for the full capacity, kept until stick_free.
- * Threads: every function may be called by any thread; each shard has a mutex, held for one bucket's work. */
+ * Memory: 64 bytes an entry and 4 for the index, doubled as needed: 71 MB for the full capacity, kept until stick_free.
+ * Threads: every function may be called by any thread but those at the end; each shard has a mutex, held for one bucket's
+ * work. */
 #ifndef STICK_H
 #define STICK_H
 
 #include "base/addr.h"
 #include "base/mono.h"
+#include "msg/stick_batch.h"
 
 #define STICK_CAPACITY 1000000 /* entries in all */
 #define STICK_SHARDS 64
-
-enum stick_kind { STICK_ADDR4, STICK_ADDR6, STICK_COOKIE };
 
 /* Made by stick_key_*; equal keys are equal bytes. An IPv4 address is the first four. A cookie's value is kept as a keyed
  * hash only. */
@@ -22,7 +22,8 @@ struct stick_key {
 
 struct stick;
 
-/* seed: random, new at every start, so that nobody can aim at one bucket. NULL when there is no memory. */
+/* seed: random, new at every start, so that nobody can aim at one bucket. It is also the first key of the cookies' hash,
+ * until stick_agree brings another. NULL when there is no memory. */
 struct stick *stick_new(uint32_t capacity, uint64_t seed);
 void stick_free(struct stick *s);
 
@@ -48,5 +49,28 @@ struct stick_entry {
 typedef bool (*stick_fn)(void *arg, const struct stick_entry *e);
 uint32_t stick_each(struct stick *s, uint32_t service, mono_t now, stick_fn fn, void *arg);
 uint32_t stick_count(struct stick *s); /* entries held, expired ones among them */
+
+/* What others shall know of the table, and what they know: lbd-ha keeps it over a restart, and the peer has it when it
+ * takes over. Every entry that is learned, changed or forgotten is news; one that is only renewed is news when others
+ * believe that less than three quarters of its life are left. News wait in the table itself, each once, so the data
+ * path never waits and nothing is lost, however long nobody asks. These are the control thread's.
+ *
+ * stick_share - bell is called by any thread when there is news, once until stick_hear. Until then nothing is news.
+ * stick_hush  - the bell is not rung any more: whoever heard it goes.
+ * stick_agree - what keys and stamps are made with. With another seed the entries of cookies are dropped: their keys were
+ *               made with the old one, and the same cookies would not find them.
+ * stick_drain - the next news, stamped: at most room. 0: there is none. *more: there may be.
+ * stick_tell_all - everything is told again, with the stamps that it has: the other side began anew.
+ * stick_merge - what others know; server and service exist here, left at most the service's time. What is later counts; news
+ *               of this side is later than anything that came from outside, unless weak: then it gives way.
+ *               A life that is longer here stays. */
+void stick_share(struct stick *s, void (*bell)(void *arg), void *arg);
+void stick_hear(struct stick *s);
+void stick_hush(struct stick *s);
+void stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t stamp);
+unsigned stick_drain(
+    struct stick *s, struct stick_record *out, unsigned room, mono_t now, bool *more);
+void stick_tell_all(struct stick *s);
+void stick_merge(struct stick *s, const struct stick_record *r, mono_t now, dur_t left, bool weak);
 
 #endif
