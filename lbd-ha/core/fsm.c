@@ -255,7 +255,7 @@ why_drop(const struct fsm *f, const struct fsm_in *in)
 		return FSM_WHY_NO_VIPS;
 	if (in->stalled)
 		return FSM_WHY_STALLED;
-	if (!in->link && p->known && p->alive)
+	if (!in->link && p->known && p->alive && p->fit != FSM_UNFIT)
 		return FSM_WHY_LINK; /* nobody reaches us; the other takes over when it hears so */
 	return in->now >= f->lease_until ? FSM_WHY_ISOLATED : -1;
 }
