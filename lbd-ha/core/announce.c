@@ -125,7 +125,8 @@ end_round(struct announce_group *g, const struct shared_want *w, mono_t now)
 	g->at = 0;
 	if (g->left > 0) {
 		g->left--;
-		g->next = now + (g->first && w->announce_gap > SECOND_ROUND ? SECOND_ROUND : w->announce_gap);
+		g->next = now + (g->first && w->announce_gap > SECOND_ROUND ? SECOND_ROUND
+									    : w->announce_gap);
 	} else if (w->refresh > 0) {
 		g->next = now + w->refresh;
 	} else {

@@ -9,10 +9,10 @@
 
 struct announce_group {
 	bool on;
-	unsigned left;	 /* rounds after this one */
-	uint32_t at;	 /* next address of this round; n: the round is over */
-	bool first;	 /* of an order: as fast as the port takes them */
-	mono_t next;	 /* when this round goes on, or the next one begins */
+	unsigned left; /* rounds after this one */
+	uint32_t at;   /* next address of this round; n: the round is over */
+	bool first;    /* of an order: as fast as the port takes them */
+	mono_t next;   /* when this round goes on, or the next one begins */
 };
 struct announce {
 	int fd; /* -1: not allowed; what is ordered is dropped */

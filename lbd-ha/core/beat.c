@@ -35,7 +35,7 @@ put_group(struct out *o, const struct beat_group *g)
 	put(o, g->lease_ms, 4);
 	put(o, g->generation, 8);
 	put(o, g->score, 4);
-	put(o, g->services, 4);
+	put(o, g->merit, 4);
 	put(o, g->connections, 4);
 	put(o, g->active_ms, 4);
 }
@@ -92,7 +92,7 @@ read_group(struct rd *r)
 	g.lease_ms = (uint32_t)rd_be(r, 4);
 	g.generation = rd_be(r, 8);
 	g.score = (uint32_t)rd_be(r, 4);
-	g.services = (uint32_t)rd_be(r, 4);
+	g.merit = (uint32_t)rd_be(r, 4);
 	g.connections = (uint32_t)rd_be(r, 4);
 	g.active_ms = (uint32_t)rd_be(r, 4);
 	return g;

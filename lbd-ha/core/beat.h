@@ -8,7 +8,7 @@
  *     72  ping nodes: reachable u32   76 count u8   77 zero   78 schema version u16   80 suite version u32
  *     84  configuration: revision u32   88 hash u64   96 hash of the node's own part u64   104 sync lag ms u32
  *    108  two groups of 32 bytes: role u8, flags u8, priority u16, lease ms u32, generation u64, score u32,
- *         healthy services u32, connections u32, active for ms u32
+ *         merit u32, connections u32, active for ms u32
  *    172  seal of all before it, SEAL_TAG bytes
  *
  * A later version may put more between the groups and the seal, and says so by length; this one reads the part it
@@ -31,8 +31,11 @@ enum beat_group_flag {
 	BEAT_TAKE = 1,	  /* other node: become active, now */
 	BEAT_HAVE = 2,	  /* I am active, the addresses are here and announced */
 	BEAT_LEAVING = 4, /* I give it up, planned */
-	BEAT_FAULT = 8,	  /* I cannot be active */
+	BEAT_FAULT = 8,	  /* something is the matter with me: rather the other one */
 	BEAT_WANT = 16,	  /* I should be active, by priority or by an order */
+	BEAT_FIT =
+	    32, /* I could be active, and nothing is the matter; with neither this nor FAULT I cannot */
+	BEAT_WHOLE = 64, /* connections, persistence and verdicts of the other node are here */
 };
 enum beat_flag {
 	BEAT_STALLED = 1,  /* the sender did not run for a while and judges nothing yet */
@@ -46,7 +49,8 @@ struct beat_group {
 	uint32_t lease_ms; /* left */
 	uint64_t generation;
 	uint32_t score; /* health */
-	uint32_t services, connections;
+	uint32_t merit; /* of the claim by which it is active; frozen when it was made */
+	uint32_t connections;
 	uint32_t active_ms; /* for how long it has been active; UINT32_MAX and more are the same */
 };
 

@@ -116,7 +116,9 @@ lease_flush(struct lease *l)
 	l->len = 0;
 	if (len == 0)
 		return 0;
-	return sendto(l->fd, l->bytes, len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) == -1 ? -errno : 0;
+	return sendto(l->fd, l->bytes, len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) == -1
+		   ? -errno
+		   : 0;
 }
 
 void
@@ -134,8 +136,10 @@ lease_errors(struct lease *l, void (*fn)(void *arg, uint32_t tag, int code), voi
 		for (const struct nlmsghdr *h = &in.h; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 
-			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error == 0 ||
-			    (e->msg.nlmsg_type == RTM_DELADDR && (e->error == -EADDRNOTAVAIL || e->error == -ENODEV)))
+			if (h->nlmsg_type != NLMSG_ERROR ||
+			    h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error == 0 ||
+			    (e->msg.nlmsg_type == RTM_DELADDR &&
+				(e->error == -EADDRNOTAVAIL || e->error == -ENODEV)))
 				continue;
 			fn(arg, h->nlmsg_seq, e->error);
 		}

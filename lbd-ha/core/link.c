@@ -16,9 +16,9 @@ ask(struct link *l)
 		struct nlmsghdr h;
 		struct ifinfomsg m;
 	} rq = { .h = { .nlmsg_len = sizeof(rq),
-			 .nlmsg_type = RTM_GETLINK,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			 .nlmsg_seq = 1 } };
+		     .nlmsg_type = RTM_GETLINK,
+		     .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		     .nlmsg_seq = 1 } };
 
 	l->lost = false;
 	return send(l->fd, &rq, sizeof(rq), 0) == -1 ? -errno : 0;
@@ -78,7 +78,8 @@ link_parse(struct link *l, const void *bytes, size_t len)
 		    h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 			continue;
 		changed |= set(l, m->ifi_index,
-		    h->nlmsg_type == RTM_NEWLINK && (m->ifi_flags & IFF_UP) != 0 && (m->ifi_flags & IFF_LOWER_UP) != 0);
+		    h->nlmsg_type == RTM_NEWLINK && (m->ifi_flags & IFF_UP) != 0 &&
+			(m->ifi_flags & IFF_LOWER_UP) != 0);
 	}
 	return changed;
 }
@@ -93,7 +94,8 @@ link_read(struct link *l)
 	bool changed = false;
 	ssize_t n;
 
-	while ((n = recv(l->fd, in.bytes, sizeof(in.bytes), MSG_DONTWAIT)) > 0 || (n == -1 && errno == ENOBUFS)) {
+	while ((n = recv(l->fd, in.bytes, sizeof(in.bytes), MSG_DONTWAIT)) > 0 ||
+	       (n == -1 && errno == ENOBUFS)) {
 		if (n == -1)
 			l->lost = true;
 		else

@@ -144,7 +144,8 @@ probe_parse(const void *frame, size_t len, struct addr *a_out, uint8_t mac_out[6
 		memcpy(mac_out, f + 22, 6);
 		return true;
 	}
-	if (type == ETH_P_IPV6 && len >= NS_LEN && f[20] == IPPROTO_ICMPV6 && f[21] == 255 && f[54] == 136) {
+	if (type == ETH_P_IPV6 && len >= NS_LEN && f[20] == IPPROTO_ICMPV6 && f[21] == 255 &&
+	    f[54] == 136) {
 		a_out->family = 6;
 		a_out->len = 128;
 		memcpy(a_out->b, f + 62, 16);
@@ -157,9 +158,12 @@ probe_parse(const void *frame, size_t len, struct addr *a_out, uint8_t mac_out[6
 static void
 ask_one(const struct probe *p, const struct shared_addr *s)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = s->index, .sll_halen = 6 };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = s->index, .sll_halen = 6
+	};
 	uint8_t bytes[FRAME_MAX];
-	size_t len = s->addr.family == 4 ? probe_arp(bytes, s->mac, &s->addr) : probe_ns(bytes, s->mac, &s->addr);
+	size_t len = s->addr.family == 4 ? probe_arp(bytes, s->mac, &s->addr)
+					 : probe_ns(bytes, s->mac, &s->addr);
 
 	to.sll_protocol = htons(s->addr.family == 4 ? ETH_P_ARP : ETH_P_IPV6);
 	memcpy(to.sll_addr, bytes, 6);

@@ -20,7 +20,8 @@ struct probe {
 void probe_init(struct probe *p);
 void probe_close(struct probe *p);
 /* probe_ask - for the groups of the mask, at most once each `every`. Opens the socket when needed. 0 or -errno. */
-int probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t every, mono_t now);
+int probe_ask(
+    struct probe *p, const struct shared_want *w, unsigned groups, dur_t every, mono_t now);
 void probe_read(struct probe *p, const struct shared_want *w, mono_t now);
 bool probe_is_answered(const struct probe *p, unsigned group, mono_t now);
 

@@ -39,8 +39,8 @@ struct shared_addr {
 	struct addr addr;
 	int32_t index; /* of the interface */
 	uint8_t mac[6];
-	uint8_t group; /* 0 or 1 */
-	bool tell;     /* there are neighbours to tell */
+	uint8_t group;	/* 0 or 1 */
+	bool tell;	/* there are neighbours to tell */
 	char label[16]; /* IPv4; "": none */
 };
 
@@ -54,7 +54,7 @@ struct shared_want {
 	struct addr witness; /* family 0: none */
 	uint16_t witness_port;
 	uint8_t witness_secret[SEAL_SECRET];
-	unsigned announce; /* times */
+	unsigned announce;	     /* times */
 	dur_t announce_gap, refresh; /* refresh 0: never */
 	int32_t link[SHARED_LINKS]; /* interfaces of the service network that must have a carrier */
 	unsigned links;
@@ -82,7 +82,7 @@ struct shared_group {
 	mono_t since, lease_until;
 	unsigned order_done; /* number of the last order that ended */
 };
-struct shared_line { /* a carrier as it stands */
+struct shared_line {   /* a carrier as it stands */
 	uint8_t state; /* enum carrier_state */
 	int fault;
 	mono_t since, heard_at;
@@ -91,7 +91,7 @@ struct shared_line { /* a carrier as it stands */
 	dur_t rtt, worst;
 };
 struct shared_is {
-	uint32_t want; /* number of the want in force */
+	uint32_t want;	  /* number of the want in force */
 	bool alive, late; /* the peer */
 	bool known;
 	uint16_t peer_schema;
@@ -121,7 +121,7 @@ struct shared {
 	atomic_uint is_seq; /* odd while it is written */
 	struct shared_is is;
 	atomic_short error[2][SHARED_ADDRS]; /* of the want n & 1: 0, or errno of the last try */
-	atomic_uint events; /* written so far */
+	atomic_uint events;		     /* written so far */
 	struct shared_event event[SHARED_EVENTS];
 };
 

@@ -1,0 +1,586 @@
+/* core.c - the loop of the process that decides: sleep until something comes or is due, read all of it, decide, act, send.
+ *
+ * The order of a turn is carrier.h's: after a sleep the clock is asked first, so that an own stall is known before
+ * anything is judged; then every socket is read empty; then carriers are brought to now; only then are the groups decided,
+ * carried out, and heartbeats sent. What a frame says can be urgent (a role changed): then all carriers send at once.
+ *
+ * It allocates nothing after its start, opens no file, asks no name, and does not log: what happened goes into the
+ * shared memory, and the side process tells people. When the side is gone the core goes on, for CORE_ORPHAN. */
+#include "core/core_priv.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUITE_VERSION 0x000100
+#define POLLS (8 + CARRIER_SET)
+
+/* ---- the door ---------------------------------------------------------------------------------------------- */
+
+static void
+let_in(struct core *c, int region)
+{
+	char word = CORE_HERE;
+	struct iovec iov = { &word, 1 };
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *h;
+	int fd = accept4(c->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd == -1)
+		return;
+	memset(&control, 0, sizeof(control));
+	h = CMSG_FIRSTHDR(&m);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &region, sizeof(int));
+	if (sendmsg(fd, &m, MSG_NOSIGNAL) == -1) {
+		(void)close(fd);
+		return;
+	}
+	if (c->side != -1)
+		(void)close(c->side); /* the newest counts */
+	c->side = fd;
+	c->alone_since = 0;
+}
+
+static void
+hear_side(struct core *c, mono_t now)
+{
+	char word[16];
+	ssize_t n;
+
+	while (c->side != -1 && (n = recv(c->side, word, sizeof(word), MSG_DONTWAIT)) != -1) {
+		if (n == 0) {
+			(void)close(c->side);
+			c->side = -1;
+			c->alone_since = now;
+		}
+		for (ssize_t i = 0; i < n; i++)
+			c->clear = c->clear || word[i] == CORE_CLEAR;
+	}
+}
+
+/* ---- in ---------------------------------------------------------------------------------------------------- */
+
+struct arrival {
+	struct core *c;
+	unsigned carrier;
+};
+
+static void
+on_frame(void *arg, const struct carrier_in *in)
+{
+	const struct arrival *a = arg;
+
+	(void)pulse_in(&a->c->pulse, a->carrier, in);
+}
+
+static void
+read_carriers(struct core *c)
+{
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		struct arrival a = { c, i };
+		struct core_way *w = &c->way[i];
+
+		if (c->want->carrier[i].kind == SHARED_UNUSED || w->fault != 0)
+			continue;
+		if (c->want->carrier[i].kind == SHARED_SERIAL)
+			while (carrier_serial_read(&w->serial, on_frame, &a) > 0)
+				;
+		else
+			while (carrier_udp_read(&w->udp, on_frame, &a) == CARRIER_BATCH)
+				;
+	}
+}
+
+static void
+on_refused(void *arg, uint32_t tag, int code)
+{
+	struct core *c = arg;
+
+	if (tag < SHARED_ADDRS)
+		atomic_store_explicit(
+		    &c->sh->error[c->number & 1][tag], (short)-code, memory_order_relaxed);
+}
+
+static void
+read_all(struct core *c, mono_t now)
+{
+	read_carriers(c);
+	(void)link_read(&c->link);
+	lease_errors(&c->lease, on_refused, c);
+	(void)ping_socket_read(&c->ping_socket, &c->ping, now);
+	core_witness_read(c, now);
+	probe_read(&c->probe, c->want, now);
+}
+
+/* ---- decide ------------------------------------------------------------------------------------------------ */
+
+static uint32_t
+health_of(const struct core *c, unsigned group)
+{
+	uint32_t pings = (uint32_t)__builtin_popcount(ping_reachable(&c->ping));
+
+	/* Who sees more of the network first, then who has more fit services. */
+	return pings << 24 | (atomic_load(&c->sh->say.health[group]) & 0xffffff);
+}
+
+static void
+know_peer(const struct core *c, unsigned group, mono_t now, struct fsm_peer *out)
+{
+	const struct beat_group *b = &c->pulse.peer.group[group];
+	const struct carrier_set *set = &c->pulse.set;
+
+	*out = (struct fsm_peer){
+		.known = c->pulse.peer_at != 0,
+		.alive = carriers_alive(set, now, c->damp),
+		.role = b->role < FSM_ROLES ? b->role : FSM_PASSIVE,
+		.leaving = (b->flags & BEAT_LEAVING) != 0,
+		.whole = (b->flags & BEAT_WHOLE) != 0,
+		.fit = b->flags & BEAT_FAULT ? FSM_FAULTY
+		       : b->flags & BEAT_FIT ? FSM_FIT
+					     : FSM_UNFIT,
+		.generation = b->generation,
+		.merit = b->merit,
+		.health = b->score,
+		.priority = b->priority,
+	};
+	out->late = !out->alive || carriers_late(set, now, c->damp);
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		const struct carrier *k = &set->c[i];
+
+		if (!k->used || k->proof_at == 0)
+			continue;
+		if (k->proof_at > out->echoed)
+			out->echoed = k->proof_at;
+		out->hears = out->hears || now - k->proof_at < k->conf.dead;
+	}
+}
+
+static bool
+links_up(const struct core *c)
+{
+	for (unsigned i = 0; i < c->want->links; i++)
+		if (!link_is_up(&c->link, c->want->link[i]))
+			return false;
+	return true;
+}
+
+static bool
+has_addrs(const struct core *c, unsigned group)
+{
+	for (uint32_t i = 0; i < c->want->n; i++)
+		if (c->want->a[i].group == group)
+			return true;
+	return false;
+}
+
+static mono_t
+newest_ping(const struct core *c)
+{
+	mono_t at = 0;
+
+	for (unsigned i = 0; i < PING_TARGETS; i++) {
+		const struct ping_target *t = &c->ping.target[i];
+
+		if (t->conf.addr.family != 0 && t->answered_at != 0 && t->answered_at - t->rtt > at)
+			at = t->answered_at - t->rtt; /* when it was asked */
+	}
+	return at;
+}
+
+static unsigned
+order_of(struct core *c, unsigned group)
+{
+	unsigned word = atomic_load(&c->sh->say.order[group]);
+
+	if (atomic_load(&c->sh->say.stop))
+		return FSM_STOP;
+	c->g[group].order = word >> 4;
+	return word >> 4 != c->g[group].order_done ? word & 15 : FSM_NONE;
+}
+
+static void
+decide(struct core *c, unsigned group, mono_t now, bool stalled)
+{
+	struct core_group *g = &c->g[group];
+	const struct witness_client *k = &g->witness;
+	struct fsm_in in = {
+		.now = now,
+		.vips = has_addrs(c, group),
+		.link = links_up(c),
+		.fault = atomic_load(&c->sh->say.fault[group]),
+		.whole = atomic_load(&c->sh->say.whole[group]),
+		.stalled = stalled,
+		.answered = probe_is_answered(&c->probe, group, now),
+		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
+		.ping_at = newest_ping(c),
+		.health = health_of(c, group),
+		.order = (uint8_t)order_of(c, group),
+	};
+
+	know_peer(c, group, now, &in.peer);
+	if (k->held_generation == (g->out.hold ? g->fsm.claim : g->fsm.generation + 1))
+		in.grant_until = k->until;
+	fsm_step(&g->fsm, &c->want->group[group], &in, &g->out);
+	core_group_act(c, group, now);
+}
+
+static void
+decide_all(struct core *c, mono_t now, bool stalled)
+{
+	unsigned asks = 0, seen = atomic_load(&c->sh->say.announce);
+	dur_t every = DUR_MS(50);
+
+	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
+		decide(c, i, now, stalled);
+		if (c->g[i].out.probe)
+			asks |= 1u << i;
+		if (seen != c->announce_seen && c->g[i].held)
+			announce_order(&c->announce, c->want, i, now);
+	}
+	c->announce_seen = seen;
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		if (c->pulse.set.c[i].used && c->pulse.set.c[i].conf.interval < every)
+			every = c->pulse.set.c[i].conf.interval;
+	if (asks != 0)
+		(void)probe_ask(&c->probe, c->want, asks, every, now);
+	else
+		probe_close(&c->probe);
+	core_witness_turn(c, now);
+}
+
+/* ---- out --------------------------------------------------------------------------------------------------- */
+
+static void
+say(const struct core *c, struct beat *b)
+{
+	const struct shared_say *s = &c->sh->say;
+
+	*b = (struct beat){
+		.flags = (uint16_t)((c->side == -1 ? BEAT_HEADLESS : 0)),
+		.ping_reachable = ping_reachable(&c->ping),
+		.ping_count = (uint8_t)ping_count(&c->ping),
+		.schema = (uint16_t)atomic_load(&s->schema),
+		.suite = SUITE_VERSION,
+		.revision = atomic_load(&s->revision),
+		.hash_shared = atomic_load(&s->hash_shared),
+		.hash_own = atomic_load(&s->hash_oper),
+	};
+	for (unsigned i = 0; i < BEAT_GROUPS; i++) {
+		const struct core_group *g = &c->g[i];
+
+		b->group[i] = (struct beat_group){
+			.role = g->fsm.role,
+			.flags = (uint8_t)((g->out.leaving ? BEAT_LEAVING : 0) |
+					   (g->out.hold ? BEAT_HAVE : 0) |
+					   (g->out.fit == FSM_FIT ? BEAT_FIT : 0) |
+					   (g->out.fit == FSM_FAULTY ? BEAT_FAULT : 0) |
+					   (atomic_load(&s->whole[i]) ? BEAT_WHOLE : 0)),
+			.priority = c->want->group[i].priority,
+			.generation = g->out.hold ? g->fsm.claim : g->fsm.generation,
+			.merit = g->fsm.merit,
+			.score = health_of(c, i),
+		};
+	}
+}
+
+static int
+send_on(struct core_way *w, const struct shared_carrier *k, const uint8_t *bytes)
+{
+	if (w->fault != 0)
+		return w->fault;
+	return k->kind == SHARED_SERIAL ? carrier_serial_send(&w->serial, bytes, BEAT_LEN)
+					: carrier_udp_send(&w->udp, bytes, BEAT_LEN);
+}
+
+static void
+send_beats(struct core *c, mono_t now)
+{
+	struct beat b;
+	uint8_t bytes[BEAT_LEN];
+
+	say(c, &b);
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		const struct shared_carrier *k = &c->want->carrier[i];
+
+		if (k->kind == SHARED_UNUSED ||
+		    !(c->urgent || carrier_due(&c->pulse.set.c[i], now)))
+			continue;
+		pulse_out(&c->pulse, i, &b, now, bytes);
+		carrier_sent(&c->pulse.set.c[i], now, send_on(&c->way[i], k, bytes));
+	}
+	c->urgent = false;
+}
+
+/* ---- shown ------------------------------------------------------------------------------------------------- */
+
+static void
+show_group(const struct core *c, unsigned i, mono_t now, struct shared_group *out)
+{
+	const struct core_group *g = &c->g[i];
+
+	*out = (struct shared_group){
+		.role = g->fsm.role,
+		.why = g->fsm.why,
+		.peer_role = c->pulse.peer.group[i].role,
+		.hold = g->held,
+		.conflict = g->fsm.conflict,
+		.isolated = g->fsm.isolated,
+		.answered = probe_is_answered(&c->probe, i, now),
+		.claim = g->fsm.claim,
+		.generation = g->fsm.generation,
+		.merit = g->fsm.merit,
+		.since = g->fsm.since,
+		.lease_until = g->fsm.lease_until,
+		.order_done = g->order_done,
+	};
+}
+
+static void
+show_line(const struct core *c, unsigned i, mono_t now, struct shared_line *out)
+{
+	const struct carrier *k = &c->pulse.set.c[i];
+
+	if (!k->used)
+		return;
+	*out = (struct shared_line){
+		.state = (uint8_t)k->state,
+		.fault = c->way[i].fault != 0 ? c->way[i].fault : k->fault,
+		.since = k->since,
+		.heard_at = k->heard_at,
+		.sent = k->sent,
+		.received = k->received,
+		.lost = carrier_lost(k),
+		.rtt = k->rtt,
+		.worst = carrier_worst_of(&k->worst, now),
+	};
+	out->lost_recent = carrier_lost_recent(k, &out->recent);
+}
+
+static void
+show(struct core *c, mono_t now, bool changed)
+{
+	struct shared_is is = {
+		.want = c->number,
+		.known = c->pulse.peer_at != 0,
+		.alive = carriers_alive(&c->pulse.set, now, c->damp),
+		.late = carriers_late(&c->pulse.set, now, c->damp),
+		.peer_schema = c->pulse.peer.schema,
+		.peer_suite = c->pulse.peer.suite,
+		.peer_revision = c->pulse.peer.revision,
+		.peer_hash_shared = c->pulse.peer.hash_shared,
+		.peer_hash_oper = c->pulse.peer.hash_own,
+		.peer_at = c->pulse.peer_at,
+		.at = now,
+		.pings_reachable = ping_reachable(&c->ping),
+		.pings = ping_count(&c->ping),
+		.stalls = c->pulse.set.stalls,
+		.late_worst = carrier_worst_of(&c->pulse.set.late, now),
+		.link = links_up(c),
+	};
+	char word = CORE_NEWS;
+
+	_Static_assert(BEAT_FAULTS <= sizeof(is.fault) / sizeof(is.fault[0]), "a counter for each");
+	memcpy(is.fault, c->pulse.replay.counter, sizeof(c->pulse.replay.counter));
+	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
+		show_group(c, i, now, &is.group[i]);
+		is.granted[i] = c->g[i].witness.until > now;
+	}
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		show_line(c, i, now, &is.line[i]);
+	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
+		  is.peer_hash_shared != c->told.peer_hash_shared ||
+		  is.peer_hash_oper != c->told.peer_hash_oper ||
+		  is.pings_reachable != c->told.pings_reachable;
+	for (unsigned i = 0; i < SHARED_GROUPS; i++)
+		changed = changed || is.group[i].role != c->told.group[i].role ||
+			  is.group[i].hold != c->told.group[i].hold ||
+			  is.group[i].peer_role != c->told.group[i].peer_role ||
+			  is.group[i].order_done != c->told.group[i].order_done;
+	c->told = is;
+	shared_write(c->sh, &is);
+	if (changed && c->side != -1)
+		(void)send(c->side, &word, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------- */
+
+static void
+earlier(mono_t *at, mono_t other)
+{
+	if (other < *at)
+		*at = other;
+}
+
+static mono_t
+deadline(struct core *c, mono_t now)
+{
+	mono_t at = now + DUR_S(1);
+
+	if (c->want == NULL)
+		return at;
+	earlier(&at, carriers_deadline(&c->pulse.set, now, c->damp));
+	earlier(&at, announce_deadline(&c->announce));
+	earlier(&at, ping_deadline(&c->ping));
+	earlier(&at, core_witness_deadline(c));
+	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
+		if (c->g[i].out.deadline != 0)
+			earlier(&at, c->g[i].out.deadline);
+		if (c->g[i].held)
+			earlier(&at, c->g[i].renew);
+		if (c->g[i].out.probe)
+			earlier(&at, c->probe.next > now ? c->probe.next : now + DUR_MS(1));
+	}
+	return at;
+}
+
+static void
+sleep_until(struct core *c, mono_t at)
+{
+	struct pollfd p[POLLS];
+	mono_t now = mono_now();
+	dur_t left = at > now ? at - now : 0;
+	const struct timespec ts = { left / 1000000, left % 1000000 * 1000 };
+	const int others[] = { c->door, c->side, c->link.fd, c->lease.fd, c->probe.fd,
+		c->ping_socket.fd[0], c->ping_socket.fd[1], c->witness_fd };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		p[n++] = (struct pollfd){ .fd = others[i], .events = POLLIN };
+	for (unsigned i = 0; c->want != NULL && i < CARRIER_SET; i++)
+		if (c->want->carrier[i].kind != SHARED_UNUSED && c->way[i].fault == 0)
+			p[n++] = (struct pollfd){ .fd = c->want->carrier[i].kind == SHARED_SERIAL
+							    ? c->way[i].serial.fd
+							    : c->way[i].udp.fd,
+				.events = POLLIN };
+	(void)ppoll(p, n, &ts, NULL);
+}
+
+/* One turn after a sleep. */
+static void
+turn(struct core *c, mono_t now)
+{
+	dur_t late = carriers_wake(&c->pulse.set, now), lease = c->want->group[0].lease;
+	unsigned events = atomic_load(&c->sh->events), moved;
+
+	read_all(c, now);
+	now = mono_now(); /* what came is not later than now */
+	moved = carriers_tick(&c->pulse.set, now, c->damp);
+	decide_all(c, now, late > lease);
+	core_open_ways(c, now);
+	send_beats(c, now);
+	ping_socket_send(&c->ping_socket, &c->ping, now);
+	announce_turn(&c->announce, c->want, now);
+	show(c, now, moved != 0 || events != atomic_load(&c->sh->events));
+}
+
+/* A core that ended a moment ago has left what it was; while its lease stands we are that. */
+static void
+resume(struct core *c, mono_t now)
+{
+	struct shared_is is;
+
+	shared_read(c->sh, &is);
+	if (is.want != c->number)
+		return;
+	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
+		const struct shared_group *g = &is.group[i];
+
+		c->g[i].order_done = g->order_done;
+		if ((g->role == FSM_ACTIVE || g->role == FSM_LEAVING) && g->lease_until > now)
+			fsm_resume(&c->g[i].fsm, g->claim, g->merit, g->lease_until, now);
+		else if (g->generation > c->g[i].fsm.generation)
+			c->g[i].fsm.generation = g->generation;
+	}
+}
+
+static bool
+is_over(const struct core *c, mono_t now)
+{
+	bool done = true;
+
+	if (c->clear)
+		return true;
+	if (c->alone_since != 0 && now - c->alone_since > CORE_ORPHAN)
+		atomic_store(&c->sh->say.stop, true);
+	if (!atomic_load(&c->sh->say.stop))
+		return false;
+	for (unsigned i = 0; i < SHARED_GROUPS; i++)
+		done = done && c->g[i].out.done;
+	return done || c->want == NULL;
+}
+
+static void
+set_up(struct core *c, int region, int door)
+{
+	memset(c, 0, sizeof(*c));
+	c->sh = mmap(NULL, sizeof(*c->sh), PROT_READ | PROT_WRITE, MAP_SHARED, region, 0);
+	must(c->sh != MAP_FAILED && c->sh->magic == SHARED_MAGIC && c->sh->size == sizeof(*c->sh));
+	c->door = door;
+	c->side = c->witness_fd = -1;
+	c->damp = 1;
+	c->alone_since = mono_now();
+	c->number = atomic_load(&c->sh->wanted) -
+		    1; /* what is wanted is taken, though the core before had it */
+	if (lease_open(&c->lease) != 0)
+		c->lease.fd = -1;
+	if (link_open(&c->link) != 0)
+		c->link.fd = -1;
+	(void)announce_open(&c->announce);
+	probe_init(&c->probe);
+	ping_init(&c->ping, (uint64_t)mono_now() << 20 ^ (uint64_t)getpid());
+	if (ping_socket_open(&c->ping_socket, &(struct err){ 0 }) != 0)
+		c->ping_socket.fd[0] = c->ping_socket.fd[1] = -1;
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN); /* the side says when to end */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)prctl(PR_SET_NAME, "lbd-ha-core");
+	(void)mlockall(MCL_CURRENT | MCL_FUTURE); /* as far as the limit goes */
+}
+
+int
+core_main(int region, int door)
+{
+	static struct core core;
+	struct core *c = &core;
+	mono_t now;
+
+	set_up(c, region, door);
+	for (;;) {
+		sleep_until(c, deadline(c, mono_now()));
+		now = mono_now();
+		let_in(c, region);
+		hear_side(c, now);
+		if (atomic_load(&c->sh->wanted) != 0) {
+			bool first = c->want == NULL;
+
+			core_take_want(c, now);
+			if (first)
+				resume(c, now);
+			turn(c, now);
+		}
+		if (is_over(c, now))
+			break;
+	}
+	if (c->clear)
+		core_drop_all(c);
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* core_act.c - a decision carried out: addresses on and off the interfaces, prolonged, announced; and told.
+ *
+ * Nothing is done at the start until the state machine has left INIT: a core that was started again soon enough finds the
+ * addresses still there and goes on with them. */
+#include "core/core_priv.h"
+
+#include <string.h>
+
+#define ALL(c, g, i)                                \
+	for (uint32_t i = 0; i < (c)->want->n; i++) \
+		if ((c)->want->a[i].group == (g))
+
+static void
+put_all(struct core *c, unsigned group, mono_t now)
+{
+	ALL(c, group, i)
+	{
+		atomic_store_explicit(&c->sh->error[c->number & 1][i], 0, memory_order_relaxed);
+		(void)lease_put(&c->lease, &c->want->a[i], i);
+	}
+	(void)lease_flush(&c->lease);
+	c->g[group].renew = now + LEASE_RENEW;
+}
+
+static void
+drop_group(struct core *c, unsigned group)
+{
+	announce_cancel(&c->announce, group);
+	ALL(c, group, i)
+	(void)lease_drop(&c->lease, &c->want->a[i], i);
+	(void)lease_flush(&c->lease);
+}
+
+void
+core_drop_all(struct core *c)
+{
+	for (unsigned g = 0; c->want != NULL && g < SHARED_GROUPS; g++)
+		drop_group(c, g);
+}
+
+/* A change that nobody asked for makes the next one come later: up to eight times the dead time. */
+static void
+damp(struct core *c, uint8_t why, mono_t now)
+{
+	unsigned recent = 0;
+
+	if (why == FSM_WHY_PEER_DEAD || why == FSM_WHY_LOST || why == FSM_WHY_ISOLATED) {
+		memmove(c->turns + 1, c->turns, sizeof(c->turns) - sizeof(c->turns[0]));
+		c->turns[0] = now;
+	}
+	for (unsigned i = 0; i < sizeof(c->turns) / sizeof(c->turns[0]); i++)
+		recent += c->turns[i] != 0 && now - c->turns[i] < DUR_S(60);
+	/* The first one is an ordinary failure. */
+	c->damp = recent <= 1 ? 1 : recent >= 4 ? CARRIER_DAMP : 1u << (recent - 1);
+}
+
+static void
+tell_change(struct core *c, unsigned group, mono_t now)
+{
+	const struct fsm *f = &c->g[group].fsm;
+	const struct shared_event e = {
+		.group = (uint8_t)group,
+		.role = f->role,
+		.why = f->why,
+		.claim = f->claim,
+		.at = now,
+	};
+
+	damp(c, f->why, now);
+	shared_note(c->sh, &e);
+	c->urgent = true;
+}
+
+void
+core_group_act(struct core *c, unsigned group, mono_t now)
+{
+	struct core_group *g = &c->g[group];
+	const struct fsm_out *o = &g->out;
+
+	if (o->changed)
+		tell_change(c, group, now);
+	if (g->fsm.role == FSM_INIT)
+		return;
+	if (o->hold && (!g->held || now >= g->renew))
+		put_all(c, group, now);
+	else if (!o->hold && (g->held || !g->applied))
+		drop_group(c, group);
+	c->urgent = c->urgent || g->held != o->hold;
+	g->held = o->hold;
+	g->applied = true;
+	if (o->hold && o->announce)
+		announce_order(&c->announce, c->want, group, now);
+	if (o->done && g->order != g->order_done)
+		g->order_done = g->order;
+}
