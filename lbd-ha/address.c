@@ -87,7 +87,7 @@ want(struct wanted *w, const struct addr *a)
 		w->room = w->room ? w->room * 2 : 64;
 		w->f = mem_grow(w->f, w->room * sizeof(*w->f));
 	}
-	w->f[w->n] = (struct floating){ .addr = *a };
+	w->f[w->n] = (struct floating){ .addr = *a, .group = 1 };
 	return &w->f[w->n++];
 }
 
@@ -102,14 +102,17 @@ step(struct addr *a)
 
 /* Each of them is an address by itself: the field's range bounds how many there are. */
 static void
-want_ranges(struct wanted *w, const struct addrs *list)
+want_ranges(struct wanted *w, const struct addrs *list, uint8_t group)
 {
 	for (unsigned i = 0; list && i < list->n; i++) {
 		struct addr at = list->r[i].lo;
 
-		do
-			want(w, &at)->services = 1;
-		while (memcmp(at.b, list->r[i].hi.b, sizeof(at.b)) != 0 && step(&at));
+		do {
+			struct floating *f = want(w, &at);
+
+			f->services = 1;
+			f->group = group;
+		} while (memcmp(at.b, list->r[i].hi.b, sizeof(at.b)) != 0 && step(&at));
 	}
 }
 
@@ -121,15 +124,19 @@ want_all(const struct snapshot *s, struct wanted *w)
 		struct floating *f = want(w, &row->address);
 
 		f->manual = true;
+		f->group = (uint8_t)row->group;
 		(void)snprintf(f->ifname, IFNAME_MAX, "%s", row->interface);
 	}
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
 		const struct service *row = snapshot_at(s, KIND_service, i);
+		struct floating *f;
 
 		if (!row->enabled || !row->address.family)
 			continue;
-		want(w, &row->address)->services = 1;
-		want_ranges(w, row->more_addresses);
+		f = want(w, &row->address);
+		f->services = 1;
+		f->group = (uint8_t)row->group;
+		want_ranges(w, row->more_addresses, f->group);
 	}
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_natrule); i++) {
 		const struct natrule *row = snapshot_at(s, KIND_natrule, i);
@@ -161,6 +168,7 @@ collect(const struct snapshot *s, struct address_plan *out)
 		}
 		f[i].services += last->services;
 		f[i].manual |= last->manual;
+		f[i].group = last->services > 0 && last->group > f[i].group ? last->group : f[i].group;
 		if (last->addr.len != f[i].addr.len && last->manual)
 			f[i].addr.len = last->addr.len;
 		if (last->ifname[0])

@@ -10,6 +10,7 @@ struct floating {
 	struct addr addr; /* full prefix, but for a manual one with another */
 	char ifname[IFNAME_MAX];
 	uint32_t services; /* enabled ones that use it, and rules of translation */
+	uint8_t group;	   /* 1 or 2: whose node has it, in a pair */
 	bool manual;	   /* asked for by hand */
 	bool held;	   /* it is there */
 	char fault[120];   /* why it cannot be; "" */

@@ -239,6 +239,7 @@ pass(struct hold *h)
 	struct address_plan plan;
 	unsigned put = 0;
 	struct err err;
+	bool placed;
 
 	if (!h->now)
 		return;
@@ -254,9 +255,11 @@ pass(struct hold *h)
 	write_down(h, &plan);
 	for (uint32_t i = 0; i < plan.del.n; i++)
 		take_one(h, &plan, &plan.del.a[i]);
-	for (uint32_t i = 0; i < plan.add.n && put < HOLD_TURN; i++)
+	placed = h->ops.place && h->ops.place(h->ops.arg, &plan, &kernel);
+	for (uint32_t i = 0; !placed && i < plan.add.n && put < HOLD_TURN; i++)
 		put += put_one(h, &plan, &plan.add.a[i]);
-	announce_risen(h, &kernel);
+	if (!placed)
+		announce_risen(h, &kernel);
 	tell_changes(h, &plan);
 	h->ops.settled(h->ops.arg);
 	if (put == HOLD_TURN)
@@ -319,6 +322,12 @@ hold_free(struct hold *h)
 	free(h->all);
 	snapshot_unref(h->now);
 	free(h);
+}
+
+void
+hold_look(struct hold *h)
+{
+	loop_timer_set(&h->timer, 0);
 }
 
 void

@@ -17,6 +17,9 @@ struct hold_ops {
 	/* How an address stands now; gone: it is not wanted any more (held, services and manual are false). */
 	void (*told)(void *arg, const struct floating *f, bool gone);
 	void (*settled)(void *arg); /* after all that was told */
+	/* Somebody else puts the addresses (in a pair, the core): true, and this node only takes away what is wanted
+	 * nowhere any more. The faults of plan->want may be filled. May be NULL. */
+	bool (*place)(void *arg, struct address_plan *plan, const struct iface_list *kernel);
 	void *arg;
 };
 struct hold;
@@ -27,6 +30,8 @@ struct hold *hold_new(
 void hold_free(struct hold *h);
 /* hold_set - these are wanted from now on; s is referenced. */
 void hold_set(struct hold *h, struct snapshot *s);
+/* hold_look - after this turn: who places the addresses, or where they are, is another. */
+void hold_look(struct hold *h);
 /* All wanted addresses, in order; borrowed until the loop turns. */
 const struct floating *hold_all(const struct hold *h, uint32_t *n_out);
 

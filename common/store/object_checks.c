@@ -501,7 +501,37 @@ check_setting(struct look *l)
 		return look_bad(l, KIND_setting, g, "session_idle",
 		    "%u ms is longer than session_max (%u ms); allowed is up to that",
 		    (unsigned)g->session_idle, (unsigned)g->session_max);
+	if (g->ha_dead < 4 * g->ha_interval)
+		return look_bad(l, KIND_setting, g, "ha_dead",
+		    "%u ms is shorter than four intervals (ha_interval is %u ms); allowed is %u ms to 60 s",
+		    (unsigned)g->ha_dead, (unsigned)g->ha_interval, 4 * (unsigned)g->ha_interval);
 	return check_l4_setting(l, g);
+}
+
+static int
+by_service_address(const void *a, const void *b)
+{
+	const struct service *x = *(const struct service *const *)a, *y = *(const struct service *const *)b;
+
+	return by_address(&x->address, &y->address);
+}
+
+/* An address is on one node, so its services move together. */
+static int
+check_groups(struct look *l)
+{
+	uint32_t n = snapshot_count(l->s, KIND_service);
+	const struct service **v = arena_alloc(l->a, (n + 1) * sizeof(*v));
+
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = snapshot_at(l->s, KIND_service, i);
+	qsort(v, n, sizeof(*v), by_service_address);
+	for (uint32_t i = 1; i < n; i++)
+		if (v[i]->group != v[i - 1]->group && by_address(&v[i]->address, &v[i - 1]->address) == 0)
+			return look_bad(l, KIND_service, v[i], "group",
+			    "%u is not allowed: vip %s has the same address and is in group %u", v[i]->group,
+			    v[i - 1]->name, v[i - 1]->group);
+	return 0;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
@@ -557,7 +587,7 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_services, check_natrules, check_places, check_users };
+		check_fips, check_services, check_groups, check_natrules, check_places, check_users };
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)

@@ -1,0 +1,600 @@
+/* role.c - between the configuration and the core.
+ *
+ * What is wanted is made whole each time that the configuration, the pair, or an interface changes, and is written when
+ * the core has room for it. What the core says comes as events (written to the log) and as a state, of which topic HA is
+ * told. An order is given to the core with a number, and is over when the core says so; the node that is active gives,
+ * the other one takes, so that "failover" means the same on both.
+ *
+ * Without configured carriers the heartbeats go by UDP to each address of the other node that the pairing knows. */
+#include "role.h"
+
+#include "core_link.h"
+#include "witness/keyfile.h"
+
+#include "base/mem.h"
+#include "sys/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LISTEN_TIMES 4 /* dead times, before a node that hears nobody acts */
+#define LEAVE DUR_S(2)
+#define MERIT_DELAY DUR_S(1)
+#define ORDER_LIMIT DUR_S(5)
+#define PRIORITY_MASTER 150
+#define PRIORITY_SLAVE 100
+
+struct role {
+	struct loop *loop;
+	struct paths paths;
+	struct bus *bus;
+	struct role_ops ops;
+	struct core_link *core; /* NULL: alone */
+	struct cluster cluster;
+	struct snapshot *now;
+	struct floating *fips; /* wanted, in the order of the core's table */
+	struct iface_list kernel;
+	uint32_t fips_n, placed;
+	uint8_t mac[SHARED_MACS][6];
+	unsigned macs;
+	bool due; /* the core is to be told when it has room */
+	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
+	char lines[CARRIER_SET][48];
+	unsigned order;
+	struct bus_request asked; /* who waits for the order */
+	bool waits;
+	struct loop_timer limit;
+};
+
+/* ---- what is wanted ------------------------------------------------------------------------------------------ */
+
+static const struct iface_addr *
+port_of(const struct iface_list *l, const char *ifname)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (strcmp(l->a[i].name, ifname) == 0)
+			return &l->a[i];
+	return NULL;
+}
+
+static void
+want_carriers(struct role *r, struct shared_want *w, const struct setting *s)
+{
+	const struct cluster *c = &r->cluster;
+
+	for (unsigned i = 0; i < c->addrs_n && i < CARRIER_SET; i++) {
+		struct shared_carrier *k = &w->carrier[i];
+		char text[ADDR_TEXT];
+
+		k->kind = SHARED_UDP;
+		k->peer = c->addrs[i];
+		k->port = c->peer_port;
+		k->conf.interval = DUR_MS(s->ha_interval);
+		k->conf.dead = DUR_MS(s->ha_dead);
+		addr_format(&k->peer, ADDR_HOST, text);
+		(void)snprintf(r->lines[i], sizeof(r->lines[i]), "udp %s", text);
+	}
+}
+
+static void
+want_groups(struct role *r, struct shared_want *w, const struct setting *s)
+{
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		bool preferred = (r->cluster.node == 1) == (g == 0);
+
+		w->group[g] = (struct fsm_config){
+			.node = r->cluster.node,
+			.peered = true,
+			.witness = s->witness.family != 0,
+			.preferred = preferred,
+			.preempt = s->ha_failback,
+			.mode = s->ha_mode == ha_mode_consistency ? FSM_CONSISTENCY : FSM_AVAILABILITY,
+			.priority = preferred ? PRIORITY_MASTER : PRIORITY_SLAVE,
+			.dead = DUR_MS(s->ha_dead),
+			/* Shorter than the dead time by more than what a frame may be late. */
+			.lease = DUR_MS(s->ha_dead) - DUR_MS(s->ha_interval),
+			.listen = LISTEN_TIMES * DUR_MS(s->ha_dead),
+			.preempt_delay = DUR_MS(s->ha_failback_delay),
+			.merit_delay = MERIT_DELAY,
+			.leave = LEAVE,
+		};
+	}
+}
+
+static void
+want_witness(struct role *r, struct shared_want *w, const struct setting *s)
+{
+	struct err err;
+	char path[PATH_MAX];
+
+	if (s->witness.family == 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/ha/witness.key", r->paths.state);
+	if (keyfile_read(path, w->witness_secret, &err) != 0) {
+		log_warn("witness: %s; it cannot be asked", err.text);
+		return;
+	}
+	w->witness = s->witness;
+	w->witness_port = s->witness_port;
+}
+
+static void
+want_link(struct shared_want *w, int32_t index)
+{
+	for (unsigned i = 0; i < w->links; i++)
+		if (w->link[i] == index)
+			return;
+	if (w->links < SHARED_LINKS)
+		w->link[w->links++] = index;
+}
+
+static bool
+want_address(struct shared_want *w, const struct floating *f, const struct iface_addr *port)
+{
+	struct shared_addr *a = &w->a[w->n];
+	int len;
+
+	*a = (struct shared_addr){
+		.addr = f->addr,
+		.index = port->index,
+		.group = (uint8_t)(f->group - 1),
+		.tell = !port->loopback,
+	};
+	memcpy(a->mac, port->mac, sizeof(a->mac));
+	len = snprintf(a->label, sizeof(a->label), "%.15s:lbd", f->ifname);
+	if (f->addr.family != 4 || len < 0 || (size_t)len >= sizeof(a->label))
+		a->label[0] = '\0';
+	if (!port->loopback)
+		want_link(w, port->index);
+	return true;
+}
+
+static void
+want_addresses(struct role *r, struct shared_want *w)
+{
+	for (uint32_t i = 0; i < r->fips_n && w->n < SHARED_ADDRS; i++) {
+		const struct iface_addr *port = port_of(&r->kernel, r->fips[i].ifname);
+
+		if (r->fips[i].fault[0] != '\0' || port == NULL)
+			continue;
+		(void)want_address(w, &r->fips[i], port);
+		r->table[w->n++] = i;
+	}
+	r->placed = w->n;
+}
+
+static void
+tell_core(struct role *r)
+{
+	const struct setting *s;
+	struct shared_want *w;
+
+	r->due = true;
+	if (r->core == NULL || r->now == NULL || (w = core_link_edit(r->core)) == NULL)
+		return;
+	s = snapshot_setting(r->now);
+	r->due = false;
+	w->cluster = r->cluster.id;
+	w->node = r->cluster.node;
+	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
+	want_carriers(r, w, s);
+	want_groups(r, w, s);
+	want_witness(r, w, s);
+	w->announce = s->announce;
+	w->announce_gap = DUR_MS(s->announce_gap);
+	w->refresh = DUR_MS(s->ha_refresh);
+	memcpy(w->peer_mac, r->mac, sizeof(w->peer_mac));
+	w->macs = r->macs;
+	want_addresses(r, w);
+	core_link_commit(r->core);
+}
+
+static bool
+same_ports(const struct iface_list *a, const struct iface_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (a->a[i].index != b->a[i].index || strcmp(a->a[i].name, b->a[i].name) != 0 ||
+		    memcmp(a->a[i].mac, b->a[i].mac, sizeof(a->a[i].mac)) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_fips(const struct role *r, const struct address_plan *plan)
+{
+	if (r->fips_n != plan->n)
+		return false;
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 || r->fips[i].group != plan->want[i].group ||
+		    strcmp(r->fips[i].ifname, plan->want[i].ifname) != 0 ||
+		    r->fips[i].addr.len != plan->want[i].addr.len ||
+		    (r->fips[i].fault[0] == '\0') != (plan->want[i].fault[0] == '\0'))
+			return false;
+	return true;
+}
+
+/* Faults of the core's tries into the plan. */
+static void
+take_faults(const struct role *r, struct address_plan *plan)
+{
+	for (uint32_t i = 0; i < r->placed; i++) {
+		int code = core_link_error(r->core, i);
+		struct floating *f = &plan->want[r->table[i]];
+
+		if (code != 0 && f->fault[0] == '\0')
+			(void)snprintf(f->fault, sizeof(f->fault), "%s: %s", f->ifname,
+			    code == EPERM ? "operation not permitted" : strerror(code));
+	}
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (plan->want[i].fault[0] == '\0' && port_of(&r->kernel, plan->want[i].ifname) == NULL)
+			(void)snprintf(
+			    plan->want[i].fault, sizeof(plan->want[i].fault), "%s: no such interface", plan->want[i].ifname);
+}
+
+bool
+role_place(struct role *r, struct address_plan *plan, const struct iface_list *kernel)
+{
+	bool same;
+
+	if (r->core == NULL)
+		return false;
+	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
+	free(r->fips);
+	iface_list_fini(&r->kernel);
+	r->fips = mem_alloc((plan->n + 1) * sizeof(*r->fips));
+	if (plan->n > 0)
+		memcpy(r->fips, plan->want, plan->n * sizeof(*r->fips));
+	r->fips_n = plan->n;
+	r->kernel.n = kernel->n;
+	r->kernel.a = mem_alloc((kernel->n + 1) * sizeof(*kernel->a));
+	if (kernel->n > 0)
+		memcpy(r->kernel.a, kernel->a, kernel->n * sizeof(*kernel->a));
+	if (!same)
+		tell_core(r);
+	take_faults(r, plan);
+	return true;
+}
+
+/* ---- what is ------------------------------------------------------------------------------------------------- */
+
+static void
+on_event(void *arg, const struct shared_event *e)
+{
+	(void)arg;
+	log_info("group %u: %s: %s", e->group + 1u, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
+	    e->why < FSM_WHYS ? fsm_why_word[e->why] : "?");
+}
+
+static void
+end_order(struct role *r, int code, const char *text)
+{
+	if (!r->waits)
+		return;
+	r->waits = false;
+	loop_timer_cancel(&r->limit);
+	if (bus_request_alive(&r->asked))
+		bus_result(&r->asked, code, text);
+}
+
+static void
+look_at_order(struct role *r, const struct shared_is *is)
+{
+	if (!r->waits)
+		return;
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		if (is->group[g].order_done != r->order)
+			return;
+	end_order(r, 0, "");
+}
+
+static void
+on_news(void *arg, const struct shared_is *is)
+{
+	struct role *r = arg;
+
+	look_at_order(r, is);
+	r->ops.changed(r->ops.arg);
+	r->ops.places(r->ops.arg);
+}
+
+static void
+on_room(void *arg)
+{
+	struct role *r = arg;
+
+	if (r->due)
+		tell_core(r);
+}
+
+static void
+on_limit(void *arg)
+{
+	end_order(arg, ERR_TIMEOUT, "the other node has not taken over: it is away, not fit, or cannot be heard; lbctl ha status tells");
+}
+
+void
+role_is(const struct role *r, struct shared_is *out)
+{
+	if (r->core != NULL)
+		core_link_is(r->core, out);
+	else
+		memset(out, 0, sizeof(*out));
+}
+
+bool
+role_active(const struct role *r)
+{
+	struct shared_is is;
+
+	if (r->core == NULL)
+		return true;
+	core_link_is(r->core, &is);
+	return is.group[0].hold || is.group[1].hold;
+}
+
+/* 1 up, 2 degraded, 3 down, 4 one-way. */
+static uint8_t
+link_word(const struct role *r, const struct shared_is *is)
+{
+	unsigned n = 0, up = 0, one = 0;
+
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		if (r->lines[i][0] == '\0')
+			continue;
+		n++;
+		up += is->line[i].state == CARRIER_UP;
+		one += is->line[i].state == CARRIER_ONE_WAY;
+	}
+	return up == n && n > 0 ? 1 : up > 0 ? 2 : one > 0 ? 4 : 3;
+}
+
+/* An instant of the monotonic clock as seconds since 1970. */
+static int64_t
+wall(mono_t at)
+{
+	return at == 0 ? 0 : (mono_wall_ms() - (mono_now() - at) / 1000) / 1000;
+}
+
+void
+role_fill(const struct role *r, struct msg_role *m)
+{
+	struct shared_is is;
+
+	role_is(r, &is);
+	m->active = role_active(r);
+	m->addresses = r->core == NULL || r->placed > 0;
+	if (r->core == NULL)
+		return;
+	m->link = link_word(r, &is);
+	m->since = wall(is.group[0].since);
+}
+
+static void
+tell(const struct role *r, const struct bus_request *rq, unsigned number, const void *m)
+{
+	if (rq != NULL)
+		(void)bus_reply(rq, number, m);
+	else if (r->bus != NULL)
+		bus_publish(r->bus, TOPIC_HA, number, m);
+}
+
+static void
+tell_group(const struct role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
+{
+	const struct shared_group *k = &is->group[g];
+	struct msg_ha_group m = {
+		.group = (uint8_t)(g + 1),
+		.role = SPAN(fsm_role_word[k->role < FSM_ROLES ? k->role : 0]),
+		.hold = k->hold,
+		.why = SPAN(fsm_why_word[k->why < FSM_WHYS ? k->why : 0]),
+		.since = wall(k->since),
+		.claim = k->claim,
+		.conflict = k->conflict,
+		.answered = k->answered,
+	};
+
+	if (is->known && is->alive)
+		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
+	for (uint32_t i = 0; i < r->fips_n; i++)
+		m.addresses += r->fips[i].group == g + 1;
+	tell(r, rq, MSG_HA_GROUP, &m);
+}
+
+static void
+tell_line(const struct role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
+{
+	const struct shared_line *k = &is->line[i];
+	mono_t now = mono_now();
+	struct msg_ha_carrier m = {
+		.number = (uint8_t)i,
+		.name = SPAN(r->lines[i]),
+		.state = SPAN(carrier_state_word(k->state)),
+		.fault = SPAN(k->fault != 0 ? strerror(-k->fault) : ""),
+		.since = wall(k->since),
+		.heard = k->heard_at != 0 ? (uint64_t)(now - k->heard_at) + 1 : 0,
+		.sent = k->sent,
+		.received = k->received,
+		.lost = k->lost,
+		.rtt = (uint64_t)k->rtt,
+		.worst = (uint64_t)k->worst,
+		.permille = (uint16_t)(k->recent > 0 ? 1000 * k->lost_recent / k->recent : 0),
+	};
+
+	tell(r, rq, MSG_HA_CARRIER, &m);
+}
+
+void
+role_tell(const struct role *r, const struct bus_request *rq)
+{
+	struct shared_is is;
+
+	if (r->core == NULL)
+		return;
+	core_link_is(r->core, &is);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		tell_group(r, rq, &is, g);
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		if (r->lines[i][0] != '\0')
+			tell_line(r, rq, &is, i);
+}
+
+/* ---- set ----------------------------------------------------------------------------------------------------- */
+
+static void
+begin(struct role *r)
+{
+	const struct core_link_ops ops = { .news = on_news, .event = on_event, .room = on_room, .arg = r };
+	struct err err = { 0 };
+
+	r->core = core_link_new(r->loop, &r->paths, &ops, &err);
+	if (r->core == NULL) {
+		log_warn("%s", err.text);
+		return;
+	}
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		unsigned word = atomic_load(&core_link_say(r->core)->order[g]);
+
+		r->order = word >> 4 > r->order ? word >> 4 : r->order;
+		/* What other rooms tell later is not known to be missing now. */
+		atomic_store(&core_link_say(r->core)->whole[g], true);
+	}
+	r->ops.places(r->ops.arg);
+}
+
+void
+role_set(struct role *r, const struct cluster *c, struct snapshot *s)
+{
+	struct snapshot *before = r->now;
+
+	r->now = snapshot_ref(s);
+	snapshot_unref(before);
+	if (c == NULL) {
+		if (r->core != NULL) {
+			core_link_clear(r->core);
+			r->core = NULL;
+			r->placed = 0;
+			memset(r->lines, 0, sizeof(r->lines));
+			r->ops.places(r->ops.arg);
+		}
+		return;
+	}
+	r->cluster = *c;
+	if (r->core == NULL)
+		begin(r);
+	tell_core(r);
+}
+
+bool
+role_paired(const struct role *r)
+{
+	return r->core != NULL;
+}
+
+void
+role_heads(struct role *r, uint32_t revision, uint64_t shared, uint64_t oper)
+{
+	if (r->core == NULL)
+		return;
+	atomic_store(&core_link_say(r->core)->revision, revision);
+	atomic_store(&core_link_say(r->core)->hash_shared, shared);
+	atomic_store(&core_link_say(r->core)->hash_oper, oper);
+}
+
+void
+role_whole(struct role *r, bool whole)
+{
+	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
+		atomic_store(&core_link_say(r->core)->whole[g], whole);
+}
+
+void
+role_health(struct role *r, unsigned group, uint32_t n)
+{
+	if (r->core != NULL && group >= 1 && group <= SHARED_GROUPS)
+		atomic_store(&core_link_say(r->core)->health[group - 1], n);
+}
+
+void
+role_peer_macs(struct role *r, const uint8_t (*mac)[6], unsigned n)
+{
+	n = n < SHARED_MACS ? n : SHARED_MACS;
+	if (n == r->macs && memcmp(r->mac, mac, n * sizeof(*mac)) == 0)
+		return;
+	memcpy(r->mac, mac, n * sizeof(*mac));
+	r->macs = n;
+	tell_core(r);
+}
+
+void
+role_order(struct role *r, const struct bus_request *rq, const struct msg_ha_order *m)
+{
+	struct shared_is is;
+	char why[200];
+
+	if (r->core == NULL) {
+		bus_result(rq, ERR_CONFLICT, "this node is not one of a pair: there is no other to be active");
+		return;
+	}
+	if (r->waits) {
+		bus_result(rq, ERR_CONFLICT, "another order is under way");
+		return;
+	}
+	core_link_is(r->core, &is);
+	if (!is.alive && role_active(r)) {
+		bus_result(rq, ERR_CONFLICT, "the other node is silent: it cannot take over");
+		return;
+	}
+	span_text(m->why, why, sizeof(why));
+	log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
+	r->order++;
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		unsigned word = m->group != 0 && m->group != g + 1 ? FSM_NONE : is.group[g].hold ? FSM_GIVE : FSM_TAKE;
+
+		if (m->group == 0 && !is.group[g].hold && (is.group[0].hold || is.group[1].hold))
+			word = FSM_NONE; /* all that is here goes there, and nothing comes */
+		atomic_store(&core_link_say(r->core)->order[g], r->order << 4 | word);
+	}
+	r->asked = *rq;
+	r->waits = true;
+	loop_timer_set(&r->limit, ORDER_LIMIT);
+	core_link_poke(r->core);
+}
+
+void
+role_leave(struct role *r, void (*done)(void *arg), void *arg)
+{
+	if (r->core == NULL)
+		loop_defer(r->loop, done, arg);
+	else
+		core_link_leave(r->core, done, arg);
+}
+
+struct role *
+role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role_ops *ops)
+{
+	struct role *r = mem_alloc(sizeof(*r));
+
+	r->loop = l;
+	r->paths = *p;
+	r->bus = b;
+	r->ops = *ops;
+	loop_timer_init(&r->limit, l, on_limit, r);
+	return r;
+}
+
+void
+role_free(struct role *r)
+{
+	if (r == NULL)
+		return;
+	end_order(r, ERR_AWAY, "lbd-ha ends");
+	loop_timer_fini(&r->limit);
+	core_link_free(r->core);
+	iface_list_fini(&r->kernel);
+	free(r->fips);
+	snapshot_unref(r->now);
+	free(r);
+}
