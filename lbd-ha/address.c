@@ -168,7 +168,8 @@ collect(const struct snapshot *s, struct address_plan *out)
 		}
 		f[i].services += last->services;
 		f[i].manual |= last->manual;
-		f[i].group = last->services > 0 && last->group > f[i].group ? last->group : f[i].group;
+		f[i].group =
+		    last->services > 0 && last->group > f[i].group ? last->group : f[i].group;
 		if (last->addr.len != f[i].addr.len && last->manual)
 			f[i].addr.len = last->addr.len;
 		if (last->ifname[0])

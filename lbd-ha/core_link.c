@@ -34,7 +34,7 @@ extern char **environ;
 struct core_link {
 	struct loop *loop;
 	struct core_link_ops ops;
-	char path[300];
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int region; /* descriptor of the memory */
 	struct shared *sh;
 	int fd; /* to the core; -1 */
@@ -89,7 +89,8 @@ connect_door(const char *path)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	memcpy(sa.sun_path, path,
+	    strlen(path) + 1); /* it fits: core_link_new and core_link_end look */
 	if (fd != -1 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return fd;
 	if (fd != -1)
@@ -107,7 +108,10 @@ take_region(int fd)
 		struct cmsghdr h;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	const struct cmsghdr *h;
 	int region = -1;
@@ -115,7 +119,8 @@ take_region(int fd)
 	if (poll(&p, 1, 2000) != 1 || recvmsg(fd, &m, MSG_CMSG_CLOEXEC) != 1 || word != CORE_HERE)
 		return -1;
 	h = CMSG_FIRSTHDR(&m);
-	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int)))
+	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&region, CMSG_DATA(h), sizeof(int));
 	return region;
 }
@@ -129,8 +134,9 @@ open_door(const char *path)
 	if (fd == -1)
 		return -errno;
 	(void)unlink(path);
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && chmod(path, 0600) == 0 && listen(fd, 4) == 0)
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && chmod(path, 0600) == 0 &&
+	    listen(fd, 4) == 0)
 		return fd;
 	code = -errno;
 	(void)close(fd);
@@ -201,7 +207,8 @@ lose(struct core_link *k)
 			done(k->done_arg);
 		return;
 	}
-	log_warn("the core process ended (%s %d); it is started again", WIFSIGNALED(status) ? "signal" : "exit",
+	log_warn("the core process ended (%s %d); it is started again",
+	    WIFSIGNALED(status) ? "signal" : "exit",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	loop_timer_set(&k->again, k->starts < TIRED ? 0 : AGAIN_TIRED);
 }
@@ -288,18 +295,19 @@ adopt(struct core_link *k)
 }
 
 struct core_link *
-core_link_new(struct loop *l, const struct paths *p, const struct core_link_ops *ops, struct err *err)
+core_link_new(
+    struct loop *l, const struct paths *p, const struct core_link_ops *ops, struct err *err)
 {
 	struct core_link *k = mem_alloc(sizeof(*k));
-	int code = 0;
+	int code = 0, len;
 
 	k->loop = l;
 	k->ops = *ops;
 	k->fd = k->region = -1;
-	(void)snprintf(k->path, sizeof(k->path), "%s/lbd-ha.core", p->run);
+	len = snprintf(k->path, sizeof(k->path), "%s/lbd-ha.core", p->run);
 	loop_timer_init(&k->again, l, on_again, k);
 	loop_timer_init(&k->look, l, on_look, k);
-	if (strlen(k->path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+	if (len < 0 || (size_t)len >= sizeof(k->path))
 		code = -ENAMETOOLONG;
 	if (code == 0 && !adopt(k)) {
 		code = make_region(k);
@@ -414,17 +422,19 @@ int
 core_link_error(const struct core_link *k, uint32_t i)
 {
 	must(i < SHARED_ADDRS);
-	return atomic_load_explicit(&k->sh->error[atomic_load(&k->sh->taken) & 1][i], memory_order_relaxed);
+	return atomic_load_explicit(
+	    &k->sh->error[atomic_load(&k->sh->taken) & 1][i], memory_order_relaxed);
 }
 
 void
 core_link_end(const struct paths *p)
 {
-	char path[300], word = CORE_CLEAR;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], word = CORE_CLEAR;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/lbd-ha.core", p->run);
-	fd = connect_door(path);
+	fd = snprintf(path, sizeof(path), "%s/lbd-ha.core", p->run) < (int)sizeof(path)
+		 ? connect_door(path)
+		 : -1;
 	if (fd == -1)
 		return;
 	if (send(fd, &word, 1, MSG_NOSIGNAL) == 1)

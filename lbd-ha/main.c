@@ -8,10 +8,14 @@
  * the whole suite calls --release afterwards (lbctl run and lbd.target do).
  *
  * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c, the
- * other node of a pair pair/pairing.c, what is kept of lbd-proxy's persistence stick.c. */
+ * other node of a pair pair/pairing.c, who of both is active role.c and core/, what is kept of lbd-proxy's persistence
+ * stick.c. `lbd-ha --core` is the core, started by role.c. */
+#include "core/core.h"
+#include "core_link.h"
 #include "garp.h"
 #include "hold.h"
 #include "pair/pairing.h"
+#include "role.h"
 #include "stick.h"
 #include "trial.h"
 
@@ -29,6 +33,7 @@ static struct {
 	struct trial_clock *trial;
 	struct pairing *pairing;
 	struct stick_mirror *stick;
+	struct ha_role *role;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -87,11 +92,11 @@ fill_role(struct msg_role *m)
 	const struct cluster *c = app.pairing ? pairing_cluster(app.pairing) : NULL;
 
 	*m = (struct msg_role){
-		.active = true,
 		.master = !c || c->node == 1,
 		.peer = c != NULL,
 		.since = app.since,
 	};
+	role_fill(app.role, m);
 }
 
 /* Paired, unpaired, or the channel came up or was lost. */
@@ -109,6 +114,36 @@ on_pair_changed(void *arg)
 	pairing_peer(app.pairing, &texts, &peer);
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
+	role_set(app.role, pairing_cluster(app.pairing), daemon_snapshot(app.d));
+}
+
+/* The core says something else. */
+static void
+on_role_changed(void *arg)
+{
+	struct msg_role role;
+
+	(void)arg;
+	if (!app.pairing || !daemon_bus(app.d))
+		return;
+	fill_role(&role);
+	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
+	role_tell(app.role, NULL);
+}
+
+static void
+on_places(void *arg)
+{
+	(void)arg;
+	if (app.hold)
+		hold_look(app.hold);
+}
+
+static bool
+on_place(void *arg, struct address_plan *plan, const struct iface_list *kernel)
+{
+	(void)arg;
+	return app.role && role_place(app.role, plan, kernel);
 }
 
 static void
@@ -140,6 +175,13 @@ on_unpair(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_failover(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	role_order(app.role, rq, &m->ha_order);
+}
+
+static void
 snapshot_peer(const struct bus_request *rq)
 {
 	struct pairing_texts texts;
@@ -165,6 +207,8 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 	(void)bus_reply(rq, MSG_ROLE, &role);
 	if (app.pairing)
 		snapshot_peer(rq);
+	if (app.role)
+		role_tell(app.role, rq);
 	if (app.hold)
 		f = hold_all(app.hold, &n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -176,7 +220,10 @@ snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 static int
 init(struct daemon *d, struct err *err)
 {
-	static const struct hold_ops ops = { .told = on_told, .settled = on_settled };
+	static const struct hold_ops ops = {
+		.told = on_told, .settled = on_settled, .place = on_place
+	};
+	static const struct role_ops role_ops = { .changed = on_role_changed, .places = on_places };
 	static const struct pairing_ops pair_ops = { .changed = on_pair_changed };
 
 	(void)err;
@@ -187,6 +234,7 @@ init(struct daemon *d, struct err *err)
 	if (app.mute.code != 0)
 		log_warn("%s", app.mute.text);
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
+	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
 	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), NULL);
 	return 0;
@@ -199,9 +247,10 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	(void)err;
 	if (old)
 		trial_look(app.trial);
+	pairing_set(app.pairing, now);
+	role_set(app.role, pairing_cluster(app.pairing), now);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
-	pairing_set(app.pairing, now);
 	return 0;
 }
 
@@ -217,8 +266,25 @@ status(struct daemon *d, char *line, size_t room)
 	for (uint32_t i = 0; i < n; i++)
 		held += f[i].held;
 	(void)snprintf(line, room,
-	    "active; holds %u of %u floating addresses; keeps %u persistence entries", held, n,
+	    "%s; holds %u of %u floating addresses; keeps %u persistence entries",
+	    !app.role || role_active(app.role) ? "active" : "passive", held, n,
 	    app.stick ? stick_mirror_count(app.stick) : 0);
+}
+
+static void
+on_left(void *arg)
+{
+	daemon_stopped(arg);
+}
+
+/* The other node takes over what it can; alone, the addresses stay for the next start. */
+static void
+drain(struct daemon *d)
+{
+	if (app.role && role_paired(app.role))
+		role_leave(app.role, on_left, d);
+	else
+		daemon_stopped(d);
 }
 
 static void
@@ -226,7 +292,9 @@ fini(struct daemon *d)
 {
 	(void)d;
 	pairing_free(app.pairing);
+	role_free(app.role);
 	app.pairing = NULL;
+	app.role = NULL;
 	hold_free(app.hold);
 	garp_free(app.garp);
 	trial_free(app.trial);
@@ -272,7 +340,9 @@ release(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (paths_init(&paths, root, &err) != 0 || hold_release(&paths, &err) != 0) {
+	if (paths_init(&paths, root, &err) == 0)
+		core_link_end(&paths);
+	if (err.code != 0 || hold_release(&paths, &err) != 0) {
 		(void)fprintf(stderr, "lbd-ha: %s\n", err.text);
 		return err.code == ERR_USAGE ? 64 : 70;
 	}
@@ -284,6 +354,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_HA_PAIR, on_pair },
 	{ MSG_HA_CONFIRM, on_confirm },
 	{ MSG_HA_UNPAIR, on_unpair },
+	{ MSG_HA_FAILOVER, on_failover },
 	{ MSG_STICK_FOLLOW, on_stick_follow },
 	{ MSG_STICK_LEARNED, on_stick_learned },
 	{ 0, NULL },
@@ -297,6 +368,7 @@ static const struct daemon_ops ops = {
 	.init = init,
 	.apply = apply,
 	.status = status,
+	.drain = drain,
 	.fini = fini,
 	.writes = true,
 };
@@ -304,6 +376,8 @@ static const struct daemon_ops ops = {
 int
 main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "--core") == 0)
+		return core_main(3, 4); /* as core_link.c has put them */
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--release") == 0)
 			return release(argc, argv);

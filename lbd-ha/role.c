@@ -25,7 +25,7 @@
 #define PRIORITY_MASTER 150
 #define PRIORITY_SLAVE 100
 
-struct role {
+struct ha_role {
 	struct loop *loop;
 	struct paths paths;
 	struct bus *bus;
@@ -38,9 +38,9 @@ struct role {
 	uint32_t fips_n, placed;
 	uint8_t mac[SHARED_MACS][6];
 	unsigned macs;
-	bool due; /* the core is to be told when it has room */
+	bool due;		      /* the core is to be told when it has room */
 	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
-	char lines[CARRIER_SET][48];
+	char lines[CARRIER_SET][ADDR_TEXT + 8];
 	unsigned order;
 	struct bus_request asked; /* who waits for the order */
 	bool waits;
@@ -59,7 +59,7 @@ port_of(const struct iface_list *l, const char *ifname)
 }
 
 static void
-want_carriers(struct role *r, struct shared_want *w, const struct setting *s)
+want_carriers(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
 	const struct cluster *c = &r->cluster;
 
@@ -78,7 +78,7 @@ want_carriers(struct role *r, struct shared_want *w, const struct setting *s)
 }
 
 static void
-want_groups(struct role *r, struct shared_want *w, const struct setting *s)
+want_groups(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		bool preferred = (r->cluster.node == 1) == (g == 0);
@@ -89,7 +89,8 @@ want_groups(struct role *r, struct shared_want *w, const struct setting *s)
 			.witness = s->witness.family != 0,
 			.preferred = preferred,
 			.preempt = s->ha_failback,
-			.mode = s->ha_mode == ha_mode_consistency ? FSM_CONSISTENCY : FSM_AVAILABILITY,
+			.mode =
+			    s->ha_mode == ha_mode_consistency ? FSM_CONSISTENCY : FSM_AVAILABILITY,
 			.priority = preferred ? PRIORITY_MASTER : PRIORITY_SLAVE,
 			.dead = DUR_MS(s->ha_dead),
 			/* Shorter than the dead time by more than what a frame may be late. */
@@ -103,18 +104,21 @@ want_groups(struct role *r, struct shared_want *w, const struct setting *s)
 }
 
 static void
-want_witness(struct role *r, struct shared_want *w, const struct setting *s)
+want_witness(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
-	struct err err;
-	char path[PATH_MAX];
+	struct keyfile key;
+	struct err err = { 0 };
+	char path[300];
 
 	if (s->witness.family == 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/ha/witness.key", r->paths.state);
-	if (keyfile_read(path, w->witness_secret, &err) != 0) {
+	if (keyfile_load(path, &key, &err) != 0) {
 		log_warn("witness: %s; it cannot be asked", err.text);
 		return;
 	}
+	memcpy(w->witness_secret, key.secret[0], sizeof(w->witness_secret));
+	explicit_bzero(&key, sizeof(key));
 	w->witness = s->witness;
 	w->witness_port = s->witness_port;
 }
@@ -151,7 +155,7 @@ want_address(struct shared_want *w, const struct floating *f, const struct iface
 }
 
 static void
-want_addresses(struct role *r, struct shared_want *w)
+want_addresses(struct ha_role *r, struct shared_want *w)
 {
 	for (uint32_t i = 0; i < r->fips_n && w->n < SHARED_ADDRS; i++) {
 		const struct iface_addr *port = port_of(&r->kernel, r->fips[i].ifname);
@@ -165,7 +169,7 @@ want_addresses(struct role *r, struct shared_want *w)
 }
 
 static void
-tell_core(struct role *r)
+tell_core(struct ha_role *r)
 {
 	const struct setting *s;
 	struct shared_want *w;
@@ -203,12 +207,13 @@ same_ports(const struct iface_list *a, const struct iface_list *b)
 }
 
 static bool
-same_fips(const struct role *r, const struct address_plan *plan)
+same_fips(const struct ha_role *r, const struct address_plan *plan)
 {
 	if (r->fips_n != plan->n)
 		return false;
 	for (uint32_t i = 0; i < plan->n; i++)
-		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 || r->fips[i].group != plan->want[i].group ||
+		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 ||
+		    r->fips[i].group != plan->want[i].group ||
 		    strcmp(r->fips[i].ifname, plan->want[i].ifname) != 0 ||
 		    r->fips[i].addr.len != plan->want[i].addr.len ||
 		    (r->fips[i].fault[0] == '\0') != (plan->want[i].fault[0] == '\0'))
@@ -218,7 +223,7 @@ same_fips(const struct role *r, const struct address_plan *plan)
 
 /* Faults of the core's tries into the plan. */
 static void
-take_faults(const struct role *r, struct address_plan *plan)
+take_faults(const struct ha_role *r, struct address_plan *plan)
 {
 	for (uint32_t i = 0; i < r->placed; i++) {
 		int code = core_link_error(r->core, i);
@@ -229,13 +234,14 @@ take_faults(const struct role *r, struct address_plan *plan)
 			    code == EPERM ? "operation not permitted" : strerror(code));
 	}
 	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].fault[0] == '\0' && port_of(&r->kernel, plan->want[i].ifname) == NULL)
-			(void)snprintf(
-			    plan->want[i].fault, sizeof(plan->want[i].fault), "%s: no such interface", plan->want[i].ifname);
+		if (plan->want[i].fault[0] == '\0' &&
+		    port_of(&r->kernel, plan->want[i].ifname) == NULL)
+			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
+			    "%s: no such interface", plan->want[i].ifname);
 }
 
 bool
-role_place(struct role *r, struct address_plan *plan, const struct iface_list *kernel)
+role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list *kernel)
 {
 	bool same;
 
@@ -264,12 +270,13 @@ static void
 on_event(void *arg, const struct shared_event *e)
 {
 	(void)arg;
-	log_info("group %u: %s: %s", e->group + 1u, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
+	log_info("group %u: %s: %s", e->group + 1u,
+	    e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
 	    e->why < FSM_WHYS ? fsm_why_word[e->why] : "?");
 }
 
 static void
-end_order(struct role *r, int code, const char *text)
+end_order(struct ha_role *r, int code, const char *text)
 {
 	if (!r->waits)
 		return;
@@ -280,7 +287,7 @@ end_order(struct role *r, int code, const char *text)
 }
 
 static void
-look_at_order(struct role *r, const struct shared_is *is)
+look_at_order(struct ha_role *r, const struct shared_is *is)
 {
 	if (!r->waits)
 		return;
@@ -293,7 +300,7 @@ look_at_order(struct role *r, const struct shared_is *is)
 static void
 on_news(void *arg, const struct shared_is *is)
 {
-	struct role *r = arg;
+	struct ha_role *r = arg;
 
 	look_at_order(r, is);
 	r->ops.changed(r->ops.arg);
@@ -303,7 +310,7 @@ on_news(void *arg, const struct shared_is *is)
 static void
 on_room(void *arg)
 {
-	struct role *r = arg;
+	struct ha_role *r = arg;
 
 	if (r->due)
 		tell_core(r);
@@ -312,11 +319,12 @@ on_room(void *arg)
 static void
 on_limit(void *arg)
 {
-	end_order(arg, ERR_TIMEOUT, "the other node has not taken over: it is away, not fit, or cannot be heard; lbctl ha status tells");
+	end_order(arg, -ETIMEDOUT,
+	    "the other node has not taken over: it is away, not fit, or cannot be heard; lbctl ha status tells");
 }
 
 void
-role_is(const struct role *r, struct shared_is *out)
+role_is(const struct ha_role *r, struct shared_is *out)
 {
 	if (r->core != NULL)
 		core_link_is(r->core, out);
@@ -325,7 +333,7 @@ role_is(const struct role *r, struct shared_is *out)
 }
 
 bool
-role_active(const struct role *r)
+role_active(const struct ha_role *r)
 {
 	struct shared_is is;
 
@@ -337,7 +345,7 @@ role_active(const struct role *r)
 
 /* 1 up, 2 degraded, 3 down, 4 one-way. */
 static uint8_t
-link_word(const struct role *r, const struct shared_is *is)
+link_word(const struct ha_role *r, const struct shared_is *is)
 {
 	unsigned n = 0, up = 0, one = 0;
 
@@ -359,7 +367,7 @@ wall(mono_t at)
 }
 
 void
-role_fill(const struct role *r, struct msg_role *m)
+role_fill(const struct ha_role *r, struct msg_role *m)
 {
 	struct shared_is is;
 
@@ -373,7 +381,7 @@ role_fill(const struct role *r, struct msg_role *m)
 }
 
 static void
-tell(const struct role *r, const struct bus_request *rq, unsigned number, const void *m)
+tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
 {
 	if (rq != NULL)
 		(void)bus_reply(rq, number, m);
@@ -382,7 +390,8 @@ tell(const struct role *r, const struct bus_request *rq, unsigned number, const 
 }
 
 static void
-tell_group(const struct role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
+tell_group(
+    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
 {
 	const struct shared_group *k = &is->group[g];
 	struct msg_ha_group m = {
@@ -404,7 +413,8 @@ tell_group(const struct role *r, const struct bus_request *rq, const struct shar
 }
 
 static void
-tell_line(const struct role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
+tell_line(
+    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
 {
 	const struct shared_line *k = &is->line[i];
 	mono_t now = mono_now();
@@ -427,7 +437,7 @@ tell_line(const struct role *r, const struct bus_request *rq, const struct share
 }
 
 void
-role_tell(const struct role *r, const struct bus_request *rq)
+role_tell(const struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
 
@@ -444,9 +454,11 @@ role_tell(const struct role *r, const struct bus_request *rq)
 /* ---- set ----------------------------------------------------------------------------------------------------- */
 
 static void
-begin(struct role *r)
+begin(struct ha_role *r)
 {
-	const struct core_link_ops ops = { .news = on_news, .event = on_event, .room = on_room, .arg = r };
+	const struct core_link_ops ops = {
+		.news = on_news, .event = on_event, .room = on_room, .arg = r
+	};
 	struct err err = { 0 };
 
 	r->core = core_link_new(r->loop, &r->paths, &ops, &err);
@@ -465,7 +477,7 @@ begin(struct role *r)
 }
 
 void
-role_set(struct role *r, const struct cluster *c, struct snapshot *s)
+role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 {
 	struct snapshot *before = r->now;
 
@@ -488,13 +500,13 @@ role_set(struct role *r, const struct cluster *c, struct snapshot *s)
 }
 
 bool
-role_paired(const struct role *r)
+role_paired(const struct ha_role *r)
 {
 	return r->core != NULL;
 }
 
 void
-role_heads(struct role *r, uint32_t revision, uint64_t shared, uint64_t oper)
+role_heads(struct ha_role *r, uint32_t revision, uint64_t shared, uint64_t oper)
 {
 	if (r->core == NULL)
 		return;
@@ -504,21 +516,21 @@ role_heads(struct role *r, uint32_t revision, uint64_t shared, uint64_t oper)
 }
 
 void
-role_whole(struct role *r, bool whole)
+role_whole(struct ha_role *r, bool whole)
 {
 	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
 		atomic_store(&core_link_say(r->core)->whole[g], whole);
 }
 
 void
-role_health(struct role *r, unsigned group, uint32_t n)
+role_health(struct ha_role *r, unsigned group, uint32_t n)
 {
 	if (r->core != NULL && group >= 1 && group <= SHARED_GROUPS)
 		atomic_store(&core_link_say(r->core)->health[group - 1], n);
 }
 
 void
-role_peer_macs(struct role *r, const uint8_t (*mac)[6], unsigned n)
+role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n)
 {
 	n = n < SHARED_MACS ? n : SHARED_MACS;
 	if (n == r->macs && memcmp(r->mac, mac, n * sizeof(*mac)) == 0)
@@ -529,13 +541,14 @@ role_peer_macs(struct role *r, const uint8_t (*mac)[6], unsigned n)
 }
 
 void
-role_order(struct role *r, const struct bus_request *rq, const struct msg_ha_order *m)
+role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m)
 {
 	struct shared_is is;
 	char why[200];
 
 	if (r->core == NULL) {
-		bus_result(rq, ERR_CONFLICT, "this node is not one of a pair: there is no other to be active");
+		bus_result(rq, ERR_CONFLICT,
+		    "this node is not one of a pair: there is no other to be active");
 		return;
 	}
 	if (r->waits) {
@@ -551,7 +564,9 @@ role_order(struct role *r, const struct bus_request *rq, const struct msg_ha_ord
 	log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
 	r->order++;
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
-		unsigned word = m->group != 0 && m->group != g + 1 ? FSM_NONE : is.group[g].hold ? FSM_GIVE : FSM_TAKE;
+		unsigned word = m->group != 0 && m->group != g + 1 ? FSM_NONE
+				: is.group[g].hold		   ? FSM_GIVE
+								   : FSM_TAKE;
 
 		if (m->group == 0 && !is.group[g].hold && (is.group[0].hold || is.group[1].hold))
 			word = FSM_NONE; /* all that is here goes there, and nothing comes */
@@ -564,7 +579,7 @@ role_order(struct role *r, const struct bus_request *rq, const struct msg_ha_ord
 }
 
 void
-role_leave(struct role *r, void (*done)(void *arg), void *arg)
+role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
 {
 	if (r->core == NULL)
 		loop_defer(r->loop, done, arg);
@@ -572,10 +587,10 @@ role_leave(struct role *r, void (*done)(void *arg), void *arg)
 		core_link_leave(r->core, done, arg);
 }
 
-struct role *
+struct ha_role *
 role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role_ops *ops)
 {
-	struct role *r = mem_alloc(sizeof(*r));
+	struct ha_role *r = mem_alloc(sizeof(*r));
 
 	r->loop = l;
 	r->paths = *p;
@@ -586,7 +601,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 }
 
 void
-role_free(struct role *r)
+role_free(struct ha_role *r)
 {
 	if (r == NULL)
 		return;

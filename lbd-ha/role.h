@@ -12,35 +12,37 @@
 
 struct role_ops {
 	void (*changed)(void *arg); /* something that role_tell says */
-	void (*places)(void *arg);  /* who puts the addresses is another, or they are to be looked at */
+	void (*places)(
+	    void *arg); /* who puts the addresses is another, or they are to be looked at */
 	void *arg;
 };
-struct role;
-struct role *role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role_ops *ops);
+struct ha_role;
+struct ha_role *role_new(
+    struct loop *l, const struct paths *p, struct bus *b, const struct role_ops *ops);
 /* role_free - the core goes on. */
-void role_free(struct role *r);
+void role_free(struct ha_role *r);
 /* role_set - one of a pair (cluster, copied) or alone (NULL: a core that runs takes its addresses away and ends), with
  * this configuration. */
-void role_set(struct role *r, const struct cluster *c, struct snapshot *s);
-bool role_paired(const struct role *r); /* there is a core */
+void role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s);
+bool role_paired(const struct ha_role *r); /* there is a core */
 /* role_place - for hold_ops.place. */
-bool role_place(struct role *r, struct address_plan *plan, const struct iface_list *kernel);
+bool role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list *kernel);
 /* role_heads - what the heartbeats say of the configuration. role_whole - whether what the other node has is here. */
-void role_heads(struct role *r, uint32_t revision, uint64_t shared, uint64_t oper);
-void role_whole(struct role *r, bool whole);
+void role_heads(struct ha_role *r, uint32_t revision, uint64_t shared, uint64_t oper);
+void role_whole(struct ha_role *r, bool whole);
 /* role_health - fit services of a group (1 or 2), as lbd-check says. */
-void role_health(struct role *r, unsigned group, uint32_t n);
+void role_health(struct ha_role *r, unsigned group, uint32_t n);
 /* role_peer_macs - hardware addresses of the other node. */
-void role_peer_macs(struct role *r, const uint8_t (*mac)[6], unsigned n);
+void role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n);
 /* role_is - as the core says; zero without one. */
-void role_is(const struct role *r, struct shared_is *out);
-bool role_active(const struct role *r);
-void role_fill(const struct role *r, struct msg_role *m); /* active, since, link, addresses */
+void role_is(const struct ha_role *r, struct shared_is *out);
+bool role_active(const struct ha_role *r);
+void role_fill(const struct ha_role *r, struct msg_role *m); /* active, since, link, addresses */
 /* role_tell - HA_GROUP and HA_CARRIER rows: to a subscriber, or (rq NULL) to all. */
-void role_tell(const struct role *r, const struct bus_request *rq);
+void role_tell(const struct ha_role *r, const struct bus_request *rq);
 /* role_order - HA_FAILOVER; answered when it is done. */
-void role_order(struct role *r, const struct bus_request *rq, const struct msg_ha_order *m);
+void role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m);
 /* role_leave - hand over and end; done is called once, from the loop. */
-void role_leave(struct role *r, void (*done)(void *arg), void *arg);
+void role_leave(struct ha_role *r, void (*done)(void *arg), void *arg);
 
 #endif

@@ -276,9 +276,12 @@ on_role(struct view *v, const struct msg_role *m)
 		.active = m->active,
 		.master = m->master,
 		.peer = m->peer,
+		.addresses = m->addresses,
+		.link = m->link < LINKS ? m->link : LINK_NONE,
 		.since = m->since };
 	bool changed = !v->role.heard || v->role.active != r.active || v->role.master != r.master ||
-		       v->role.peer != r.peer;
+		       v->role.peer != r.peer || v->role.link != r.link ||
+		       v->role.addresses != r.addresses;
 
 	v->role = r;
 	return changed;
@@ -356,6 +359,8 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_L4_HINT: return view_on_l4_hint(v, &m->l4_hint);
 	case MSG_ROLE: return on_role(v, &m->role);
 	case MSG_HA_PEER: return view_on_peer(v, &m->ha_peer);
+	case MSG_HA_GROUP: return view_on_group(v, &m->ha_group);
+	case MSG_HA_CARRIER: return view_on_carrier(v, &m->ha_carrier);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
 	case MSG_SERVER_COUNTS: on_server_counts(v, &m->counts); return false;

@@ -68,9 +68,27 @@ struct view_daemon {
 	int64_t started;
 	uint64_t rss, cpu;
 };
+enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {
-	bool heard, active, master, peer;
+	bool heard, active, master, peer, addresses;
+	uint8_t link; /* enum view_link */
 	int64_t since;
+};
+#define VIEW_GROUPS 2
+#define VIEW_CARRIERS 8
+struct view_group { /* group 0: not heard */
+	uint8_t group;
+	bool hold, conflict, answered;
+	uint32_t addresses;
+	uint64_t claim;
+	int64_t since;
+	char role[16], peer[16], why[100];
+};
+struct view_carrier { /* name "": there is none */
+	char name[80], state[16], fault[80];
+	uint16_t permille;
+	int64_t since;
+	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
 };
 
 /* The other node of a pair; texts are "" when there is nothing to say. */
@@ -167,6 +185,14 @@ bool view_json_status(
 /* view_json_peer - the other node, as the API has it: {"name","up","node","cluster","addresses":[],"port","fingerprint",
  * "own_fingerprint","since","rtt_us","doubt","fault","release"}; null on a single node without a fault. */
 void view_json_peer(struct buf *out, const struct view_peer *p);
+/* view_groups, view_carriers - VIEW_GROUPS and VIEW_CARRIERS rows. view_link_word - "up", "degraded", ... */
+const struct view_group *view_groups(const struct view *v);
+const struct view_carrier *view_carriers(const struct view *v);
+const char *view_link_word(uint8_t link);
+/* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
+void view_role_words(const struct view *v, char out[100], char advice[200]);
+void view_json_groups(struct buf *out, const struct view *v);
+void view_json_carriers(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
 void view_json_time(struct buf *out, int64_t seconds);

@@ -20,6 +20,8 @@ struct view {
 	struct view_server *servers;
 	struct view_role role;
 	struct view_peer peer;
+	struct view_group groups[VIEW_GROUPS];
+	struct view_carrier carriers[VIEW_CARRIERS];
 	struct view_floating *floating; /* in order of address */
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
@@ -40,6 +42,9 @@ bool view_on_l4_hint(struct view *v, const struct msg_l4_hint *m);
 /* text of a message kept: *slot is freed and set; NULL for "" */
 void view_keep_text(char **slot, struct span text);
 
+/* view_pair.c */
+bool view_on_group(struct view *v, const struct msg_ha_group *m);
+bool view_on_carrier(struct view *v, const struct msg_ha_carrier *m);
 /* view_peer.c */
 bool view_on_peer(struct view *v, const struct msg_ha_peer *m);
 

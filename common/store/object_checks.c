@@ -511,7 +511,8 @@ check_setting(struct look *l)
 static int
 by_service_address(const void *a, const void *b)
 {
-	const struct service *x = *(const struct service *const *)a, *y = *(const struct service *const *)b;
+	const struct service *x = *(const struct service *const *)a,
+			     *y = *(const struct service *const *)b;
 
 	return by_address(&x->address, &y->address);
 }
@@ -527,10 +528,11 @@ check_groups(struct look *l)
 		v[i] = snapshot_at(l->s, KIND_service, i);
 	qsort(v, n, sizeof(*v), by_service_address);
 	for (uint32_t i = 1; i < n; i++)
-		if (v[i]->group != v[i - 1]->group && by_address(&v[i]->address, &v[i - 1]->address) == 0)
+		if (v[i]->group != v[i - 1]->group &&
+		    by_address(&v[i]->address, &v[i - 1]->address) == 0)
 			return look_bad(l, KIND_service, v[i], "group",
-			    "%u is not allowed: vip %s has the same address and is in group %u", v[i]->group,
-			    v[i - 1]->name, v[i - 1]->group);
+			    "%u is not allowed: vip %s has the same address and is in group %u",
+			    v[i]->group, v[i - 1]->name, v[i - 1]->group);
 	return 0;
 }
 
@@ -587,7 +589,8 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_services, check_groups, check_natrules, check_places, check_users };
+		check_fips, check_services, check_groups, check_natrules, check_places,
+		check_users };
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)

@@ -257,3 +257,24 @@ cmd_ha_unpair(struct ctl *c, struct err *err)
 		ctl_note(c, "%s", err->text);
 	return rc;
 }
+
+/* ---- failover --------------------------------------------------------------------------------------------------------- */
+
+#define FAILOVER_WAIT DUR_S(8) /* longer than lbd-ha waits for the other node */
+
+int
+cmd_ha_failover(struct ctl *c, struct err *err)
+{
+	const char *why = c->opt[OPT_message];
+	const struct msg_ha_order m = { .group = 0, .why = SPAN(why != NULL ? why : "") };
+	struct client *k;
+	int rc = client_open(&c->paths, "lbd-ha", &k, err);
+
+	if (rc != 0)
+		return rc;
+	rc = client_call(k, MSG_HA_FAILOVER, &m, NULL, NULL, FAILOVER_WAIT, err);
+	client_close(k);
+	if (rc == 0)
+		ctl_note(c, "the other node is active for what was here; lbctl ha status tells");
+	return rc;
+}

@@ -71,11 +71,9 @@ put_role(struct ctl *c, struct buf *out)
 	if (!r->heard)
 		buf_puts(out, "unknown: lbd-ha does not run\n");
 	else
-		buf_printf(out, "%s, %s, %s\n", r->master ? "master" : "slave",
-		    r->active ? "active" : "passive",
-		    !r->peer		     ? "no peer configured"
-		    : view_peer(c->view)->up ? "link ok"
-					     : "link lost");
+		buf_printf(out, "%s, %s, %s%s\n", r->master ? "master" : "slave",
+		    r->active ? "active" : "passive", r->peer ? "link " : "no peer configured",
+		    r->peer ? view_link_word(r->link) : "");
 }
 
 static void
@@ -355,6 +353,46 @@ cmd_fip_list(struct ctl *c, struct err *err)
 	return watch_run(c, &w, err);
 }
 
+/* Who is active in each group that has addresses, and since when and why. */
+static void
+put_groups(const struct view *v, struct buf *out)
+{
+	const struct view_group *g = view_groups(v);
+	char since[24];
+
+	for (unsigned i = 0; i < VIEW_GROUPS; i++, g++) {
+		if (g->group == 0 || g->addresses == 0)
+			continue;
+		human_time(g->since, since);
+		buf_printf(out,
+		    "group %u      %s since %s: %s; the other node: %s; %u addresses%s%s\n",
+		    g->group, g->role, since, g->why, g->peer[0] != '\0' ? g->peer : "not heard",
+		    g->addresses, g->conflict ? "; CONFLICT: both are active" : "",
+		    g->answered ? "; the other node still answers for them" : "");
+	}
+}
+
+static void
+put_carriers(const struct view *v, struct buf *out)
+{
+	const struct view_carrier *k = view_carriers(v);
+	unsigned shown = 0;
+
+	for (unsigned i = 0; i < VIEW_CARRIERS; i++, k++) {
+		if (k->name[0] == '\0')
+			continue;
+		buf_printf(out, "%-12s %s: %s", shown++ == 0 ? "carriers" : "", k->name, k->state);
+		if (k->heard_us != 0)
+			buf_printf(out,
+			    ", heard %.1f ms ago, lost %u.%u %%, round trip %.2f ms (worst %.2f)",
+			    (double)k->heard_us / 1000, k->permille / 10u, k->permille % 10u,
+			    (double)k->rtt_us / 1000, (double)k->worst_us / 1000);
+		buf_printf(out, "%s%s\n", k->fault[0] != '\0' ? ": " : "", k->fault);
+	}
+	if (shown > 0)
+		buf_puts(out, "\n");
+}
+
 /* The other node, in some lines; nothing on a single node. */
 static void
 put_peer(const struct view_peer *p, struct buf *out)
@@ -384,15 +422,20 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 {
 	const struct view_role *r = view_role(c->view);
 
+	char words[100], advice[200];
+
 	if (!r->heard)
 		return err_set(err, ERR_AWAY, "lbd-ha does not run, so nobody holds the role");
+	(void)snprintf(words, sizeof(words), "\"%s\"", view_link_word(r->link));
 	if (c->style.form == FORM_JSON) {
 		buf_printf(out, "{\"role\":\"%s\",\"state\":\"%s\",\"link\":%s,\"since\":",
 		    r->master ? "master" : "slave", r->active ? "active" : "passive",
-		    !r->peer		     ? "null"
-		    : view_peer(c->view)->up ? "\"ok\""
-					     : "\"lost\"");
+		    !r->peer ? "null" : words);
 		view_json_time(out, r->since);
+		buf_puts(out, ",\"groups\":");
+		view_json_groups(out, c->view);
+		buf_puts(out, ",\"carriers\":");
+		view_json_carriers(out, c->view);
 		buf_puts(out, ",\"peer\":");
 		view_json_peer(out, view_peer(c->view));
 		buf_puts(out, ",\"addresses\":");
@@ -403,12 +446,14 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 		buf_puts(out, "}\n");
 		return 0;
 	}
-	buf_printf(out, "%s | %s | %s\n\n", r->master ? "Master" : "Slave",
-	    r->active ? "Active" : "Passive",
-	    !r->peer		     ? "No peer configured"
-	    : view_peer(c->view)->up ? "Link OK"
-				     : "Link lost");
+	view_role_words(c->view, words, advice);
+	buf_printf(out, "%s\n", words);
+	if (advice[0] != '\0')
+		buf_printf(out, "%s\n", advice);
+	buf_puts(out, "\n");
 	put_peer(view_peer(c->view), out);
+	put_groups(c->view, out);
+	put_carriers(c->view, out);
 	return render_fips(c, arg, out, err);
 }
 

@@ -30,16 +30,17 @@
 
 struct half {
 	struct fsm f;
-	struct fsm_peer p; /* as last heard; echoed, late, alive and hears are made anew each tick */
-	int64_t heard;	   /* when; 0: never */
-	int64_t got;	   /* newest frame of the other that was heard: when it was sent */
+	struct fsm_peer
+	    p;	       /* as last heard; echoed, late, alive and hears are made anew each tick */
+	int64_t heard; /* when; 0: never */
+	int64_t got;   /* newest frame of the other that was heard: when it was sent */
 	int64_t grant;
 	bool hold, ran;
 	uint8_t fit, leaving;
 };
 struct world {
 	struct half n[2];
-	int64_t until; /* of the witness's grant */
+	int64_t until;	      /* of the witness's grant */
 	uint8_t holder, dual; /* who has it; ticks in which both held */
 };
 struct weather {
@@ -96,7 +97,8 @@ step(struct world *w, const struct law *law, const struct weather *sky, int i)
 	h->hold = out.hold;
 	h->fit = out.fit;
 	h->leaving = out.leaving;
-	if (law->witness && out.ask && sky->witness[i] && (w->holder == 0 || w->holder == i + 1 || w->until <= NOW)) {
+	if (law->witness && out.ask && sky->witness[i] &&
+	    (w->holder == 0 || w->holder == i + 1 || w->until <= NOW)) {
 		w->holder = (uint8_t)(i + 1);
 		w->until = NOW + LEASE + 1; /* its clock may run a little otherwise */
 		h->grant = NOW + LEASE;
@@ -211,8 +213,8 @@ static bool
 normal(struct world *w)
 {
 	uint64_t low = UINT64_MAX, high = 0;
-	uint64_t *g[] = { &w->n[0].f.generation, &w->n[0].f.claim, &w->n[0].p.generation, &w->n[1].f.generation,
-		&w->n[1].f.claim, &w->n[1].p.generation };
+	uint64_t *g[] = { &w->n[0].f.generation, &w->n[0].f.claim, &w->n[0].p.generation,
+		&w->n[1].f.generation, &w->n[1].f.claim, &w->n[1].p.generation };
 
 	for (int i = 0; i < 2; i++)
 		if (w->n[i].f.role != FSM_ACTIVE && w->n[i].f.role != FSM_LEAVING)
@@ -255,17 +257,19 @@ show(const struct world *w, const char *what)
 	(void)fprintf(stderr, "%s\n", what);
 	for (int i = 0; i < 2; i++)
 		(void)fprintf(stderr,
-		    "  node %d: %s why %s claim %u gen %u lease %+d heard %+d echoed %+d grant %+d peer %s gen %u hold %d\n", i + 1,
-		    fsm_role_word[w->n[i].f.role], fsm_why_word[w->n[i].f.why], (unsigned)w->n[i].f.claim,
-		    (unsigned)w->n[i].f.generation, (int)(w->n[i].f.lease_until - NOW), (int)(w->n[i].heard - NOW),
-		    (int)(w->n[i].p.echoed - NOW), (int)(w->n[i].grant - NOW), fsm_role_word[w->n[i].p.role],
-		    (unsigned)w->n[i].p.generation, w->n[i].hold);
+		    "  node %d: %s why %s claim %u gen %u lease %+d heard %+d echoed %+d grant %+d peer %s gen %u hold %d\n",
+		    i + 1, fsm_role_word[w->n[i].f.role], fsm_why_word[w->n[i].f.why],
+		    (unsigned)w->n[i].f.claim, (unsigned)w->n[i].f.generation,
+		    (int)(w->n[i].f.lease_until - NOW), (int)(w->n[i].heard - NOW),
+		    (int)(w->n[i].p.echoed - NOW), (int)(w->n[i].grant - NOW),
+		    fsm_role_word[w->n[i].p.role], (unsigned)w->n[i].p.generation, w->n[i].hold);
 }
 
 static bool
 believed_dead(const struct half *h, const struct half *before)
 {
-	return h->f.role == FSM_ACTIVE && before->f.role != FSM_ACTIVE && before->f.role != FSM_LEAVING &&
+	return h->f.role == FSM_ACTIVE && before->f.role != FSM_ACTIVE &&
+	       before->f.role != FSM_LEAVING &&
 	       (h->f.why == FSM_WHY_PEER_DEAD || h->f.why == FSM_WHY_LISTENED);
 }
 
@@ -358,7 +362,8 @@ explore(const struct law *law)
 				check_settles(w, law);
 		}
 	}
-	print_message("%s: %u states, %u steps not followed\n", law->witness ? "witness" : "no witness", s.n, skipped);
+	print_message("%s: %u states, %u steps not followed\n",
+	    law->witness ? "witness" : "no witness", s.n, skipped);
 	free(s.w);
 	free(s.slot);
 }

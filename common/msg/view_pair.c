@@ -1,0 +1,181 @@
+/* What is known of the pair's roles: groups and carriers as lbd-ha says, and the words that every surface shows. Pure.
+ *
+ * The words are those of the field: Master or Slave is what a node is meant to be, Active or Passive what it is, Link
+ * whether it hears the other. Where it cannot be told who is active, that is said, with what to do. */
+#include "msg/view_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool
+view_on_group(struct view *v, const struct msg_ha_group *m)
+{
+	struct view_group *g, was;
+
+	if (m->group < 1 || m->group > VIEW_GROUPS)
+		return false;
+	g = &v->groups[m->group - 1];
+	memcpy(&was, g, sizeof(was));
+	memset(g, 0, sizeof(*g));
+	g->group = m->group;
+	g->hold = m->hold;
+	g->conflict = m->conflict;
+	g->answered = m->answered;
+	g->addresses = m->addresses;
+	g->claim = m->claim;
+	g->since = m->since;
+	span_text(m->role, g->role, sizeof(g->role));
+	span_text(m->peer, g->peer, sizeof(g->peer));
+	span_text(m->why, g->why, sizeof(g->why));
+	return was.group == 0 || was.hold != g->hold || was.conflict != g->conflict ||
+	       strcmp(was.role, g->role) != 0 || strcmp(was.peer, g->peer) != 0;
+}
+
+bool
+view_on_carrier(struct view *v, const struct msg_ha_carrier *m)
+{
+	struct view_carrier *k;
+	char was[sizeof(k->state)];
+
+	if (m->number >= VIEW_CARRIERS)
+		return false;
+	k = &v->carriers[m->number];
+	memcpy(was, k->state, sizeof(was));
+	memset(k, 0, sizeof(*k));
+	span_text(m->state, k->state, sizeof(k->state));
+	if (strcmp(k->state, "gone") == 0)
+		return was[0] != '\0';
+	span_text(m->name, k->name, sizeof(k->name));
+	span_text(m->fault, k->fault, sizeof(k->fault));
+	k->permille = m->permille;
+	k->since = m->since;
+	k->heard_us = m->heard;
+	k->sent = m->sent;
+	k->received = m->received;
+	k->lost = m->lost;
+	k->rtt_us = m->rtt;
+	k->worst_us = m->worst;
+	return strcmp(was, k->state) != 0;
+}
+
+const struct view_group *
+view_groups(const struct view *v)
+{
+	return v->groups;
+}
+
+const struct view_carrier *
+view_carriers(const struct view *v)
+{
+	return v->carriers;
+}
+
+const char *
+view_link_word(uint8_t link)
+{
+	static const char *const words[LINKS] = { "none", "up", "degraded", "down", "one-way" };
+
+	return words[link < LINKS ? link : LINK_NONE];
+}
+
+static bool
+in_conflict(const struct view *v)
+{
+	for (unsigned i = 0; i < VIEW_GROUPS; i++)
+		if (v->groups[i].conflict)
+			return true;
+	return false;
+}
+
+void
+view_role_words(const struct view *v, char out[100], char advice[200])
+{
+	static const char *const links[LINKS] = { "No slave defined", "Link up", "Link degraded",
+		"Link down", "Link one-way" };
+	const struct view_role *r = &v->role;
+	const char *state = !r->addresses ? "No addresses: neither is active"
+			    : r->active	  ? "Active"
+					  : "Passive";
+	const char *what = "";
+
+	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
+	    links[r->peer ? r->link : LINK_NONE]);
+	if (r->peer && in_conflict(v))
+		what =
+		    "Both nodes say that they are active; the one with the lower claim leaves at once.";
+	else if (r->peer && r->link == LINK_DOWN)
+		what =
+		    r->active
+			? "The other node is silent: it is down, or every carrier is cut; then the addresses may be up "
+			  "on both. Look at it, and at the carriers below."
+			: "The other node is silent and this one has not taken over: lbctl ha failover does, once you know "
+			  "that the other is down.";
+	else if (r->peer && r->link == LINK_ONE_WAY)
+		what =
+		    "Undetermined: the other node is heard and does not hear this one, or the other way round.";
+	else if (r->peer && r->link == LINK_DEGRADED)
+		what = "One more failure of a carrier, and the nodes do not hear each other.";
+	(void)snprintf(advice, 200, "%s", what);
+}
+
+static void
+put(struct buf *out, const char *key, const char *text)
+{
+	buf_printf(out, ",\"%s\":", key);
+	view_json_text(out, text);
+}
+
+void
+view_json_groups(struct buf *out, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(out, "[");
+	for (unsigned i = 0; i < VIEW_GROUPS; i++) {
+		const struct view_group *g = &v->groups[i];
+
+		if (g->group == 0)
+			continue;
+		buf_printf(out,
+		    "%s{\"group\":%u,\"hold\":%s,\"conflict\":%s,\"answered\":%s,\"addresses\":%u,\"claim\":%" PRIu64,
+		    comma, g->group, g->hold ? "true" : "false", g->conflict ? "true" : "false",
+		    g->answered ? "true" : "false", g->addresses, g->claim);
+		put(out, "role", g->role);
+		put(out, "peer_role", g->peer);
+		put(out, "why", g->why);
+		buf_puts(out, ",\"since\":");
+		view_json_time(out, g->since);
+		buf_puts(out, "}");
+		comma = ",";
+	}
+	buf_puts(out, "]");
+}
+
+void
+view_json_carriers(struct buf *out, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(out, "[");
+	for (unsigned i = 0; i < VIEW_CARRIERS; i++) {
+		const struct view_carrier *k = &v->carriers[i];
+
+		if (k->name[0] == '\0')
+			continue;
+		buf_printf(out, "%s{\"number\":%u", comma, i);
+		put(out, "name", k->name);
+		put(out, "state", k->state);
+		put(out, "fault", k->fault);
+		buf_printf(out,
+		    ",\"heard_us\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
+		    ",\"lost\":%" PRIu64 ",\"lost_permille\":%u,\"rtt_us\":%" PRIu64
+		    ",\"worst_us\":%" PRIu64 ",\"since\":",
+		    k->heard_us, k->sent, k->received, k->lost, k->permille, k->rtt_us,
+		    k->worst_us);
+		view_json_time(out, k->since);
+		buf_puts(out, "}");
+		comma = ",";
+	}
+	buf_puts(out, "]");
+}
