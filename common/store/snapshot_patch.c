@@ -357,6 +357,7 @@ share(const struct snapshot *base)
 	struct snapshot *s = snapshot_new();
 
 	memcpy(s->revision, base->revision, sizeof(s->revision));
+	s->incarnation = base->incarnation;
 	s->edits = base->edits;
 	s->layers = base->layers;
 	for (unsigned i = 0; i < s->layers; i++) {
@@ -487,6 +488,7 @@ copy_whole(const struct snapshot *old)
 
 	builder_init(&b);
 	memcpy(b.s->revision, old->revision, sizeof(old->revision));
+	b.s->incarnation = old->incarnation;
 	for (unsigned k = 0; k < KINDS; k++) {
 		for (uint32_t i = 0; i < pages_count(old->t[k].rows); i++)
 			builder_copy(&b, &objects[k], pages_at(old->t[k].rows, i));
