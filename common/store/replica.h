@@ -38,7 +38,7 @@ struct replica_revision {
 	unsigned node; /* that made it; 0: before there was a pair */
 	uint64_t hash;
 	const char *who, *origin, *why; /* never NULL */
-	const void *delta;		/* NULL: a restore or a full copy, what it changed is not known */
+	const void *delta; /* NULL: a restore or a full copy, what it changed is not known */
 	size_t len;
 	struct buf own; /* of replica_read: what the pointers borrow */
 };
@@ -87,8 +87,7 @@ int replica_join(struct store *st, const struct replica_revision *r, struct comm
 /* replica_rewind - on the other node: back to revision n, whose hash must be the one given, in one transaction.
  * Revisions after it are kept as superseded. Readers load the whole.
  * ERR_CONFLICT: n has another hash here. ERR_UNKNOWN: n, or the way to it, is not kept: copy the whole. -EBUSY. */
-int replica_rewind(
-    struct store *st, enum scope scope, uint32_t n, uint64_t hash, struct err *err);
+int replica_rewind(struct store *st, enum scope scope, uint32_t n, uint64_t hash, struct err *err);
 
 /* Superseded revisions, newest first, at most max; stops when fn gives not 0. id is for replica_superseded_take. */
 typedef int (*superseded_fn)(void *arg, uint32_t id, const struct replica_revision *r);

@@ -70,9 +70,8 @@ fill_one(struct store *st, const struct replica_revision *r, uint64_t hash, stru
 int
 chain_fill(struct store *st, struct err *err)
 {
-	sqlite3_stmt *q =
-	    store_query(st, "SELECT scope, n, at, who, origin, why, node, hash, delta"
-			    " FROM revision ORDER BY scope, n");
+	sqlite3_stmt *q = store_query(st, "SELECT scope, n, at, who, origin, why, node, hash, delta"
+					  " FROM revision ORDER BY scope, n");
 	struct replica_revision r;
 	uint64_t before = 0;
 	int rc = q != NULL ? 0 : store_fault(st, err), step = SQLITE_DONE, scope = -1;
@@ -97,8 +96,8 @@ chain_fill(struct store *st, struct err *err)
 static int
 look_up(struct store *st, enum scope scope, uint32_t upto, uint32_t *n_out, uint64_t *hash_out)
 {
-	sqlite3_stmt *q = store_query(st,
-	    "SELECT n, hash FROM revision WHERE scope=?1 AND n<=?2 ORDER BY n DESC LIMIT 1");
+	sqlite3_stmt *q = store_query(
+	    st, "SELECT n, hash FROM revision WHERE scope=?1 AND n<=?2 ORDER BY n DESC LIMIT 1");
 	int rc = 0, step = SQLITE_ERROR;
 
 	(void)sqlite3_bind_int(q, 1, (int)scope);

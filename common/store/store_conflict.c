@@ -10,8 +10,7 @@
 static int
 no_record(uint64_t id, struct err *err)
 {
-	return err_set(
-	    err, ERR_UNKNOWN, "there is no conflict %016llx", (unsigned long long)id);
+	return err_set(err, ERR_UNKNOWN, "there is no conflict %016llx", (unsigned long long)id);
 }
 
 int
@@ -47,8 +46,8 @@ replica_conflicts(struct store *st, conflict_fn fn, void *arg)
 	int rc = q != NULL ? 0 : ERR_STORE, step = SQLITE_DONE;
 
 	while (rc == 0 && (step = sqlite3_step(q)) == SQLITE_ROW)
-		if (replica_conflict_decode(sqlite3_column_blob(q, 0),
-			(size_t)sqlite3_column_bytes(q, 0), &c) == 0)
+		if (replica_conflict_decode(
+			sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0), &c) == 0)
 			rc = fn(arg, &c); /* else one of another build */
 	if (rc == 0 && step != SQLITE_DONE)
 		rc = ERR_STORE;
@@ -86,7 +85,8 @@ struct taking {
 static int
 is_gone(struct taking *t, const char *what)
 {
-	return err_set(t->err, ERR_UNKNOWN, "%s with id %u: %s", t->o->name, (unsigned)t->d->id, what);
+	return err_set(
+	    t->err, ERR_UNKNOWN, "%s with id %u: %s", t->o->name, (unsigned)t->d->id, what);
 }
 
 static int
@@ -101,9 +101,10 @@ set_fields(struct taking *t, struct row *row)
 		if (f == NULL)
 			return is_gone(t, "a field that this version does not know");
 		if (f->type == VT_REF && new->i != 0 &&
-		    !rows_get(t->st, object_of(f->ref), (uint32_t)new->i, &other))
+		    !rows_get(t->st, object_of(f->ref), (uint32_t) new->i, &other))
 			return err_field(t->err, ERR_CONFLICT, NULL, f->name,
-			    "the %s that it names does not exist any more", object_of(f->ref)->name);
+			    "the %s that it names does not exist any more",
+			    object_of(f->ref)->name);
 		row->c[f - t->o->f] = *new;
 	}
 	return 0;
@@ -165,7 +166,9 @@ take_row(struct store *st, const struct conflict *c, struct err *err)
 	t.o = object_of(row.kind);
 	if (t.o == NULL || t.o->scope != c->scope)
 		return err_set(err, ERR_UNKNOWN, "a kind that this version does not know");
-	return row.op == DELTA_ADD ? take_add(&t) : row.op == DELTA_DEL ? take_deletion(&t) : take_edit(&t);
+	return row.op == DELTA_ADD   ? take_add(&t)
+	       : row.op == DELTA_DEL ? take_deletion(&t)
+				     : take_edit(&t);
 }
 
 static int

@@ -107,9 +107,10 @@ keep_changed(struct join *j, const struct row *row, const struct delta_field *df
 	const struct field *f = field_by_tag(j->o, df->tag);
 	char text[NAME_TEXT];
 
-	(void)snprintf(text, sizeof(text), "%s=%.120s", f->name,
-	    loss_text(j, f, &row->c[f - j->o->f]));
-	return loss_note(j, row, &(struct loss){ CONFLICT_KEPT, NULL, text, "it was changed here" });
+	(void)snprintf(
+	    text, sizeof(text), "%s=%.120s", f->name, loss_text(j, f, &row->c[f - j->o->f]));
+	return loss_note(
+	    j, row, &(struct loss){ CONFLICT_KEPT, NULL, text, "it was changed here" });
 }
 
 /* ---- the steps ---------------------------------------------------------------------------------- */
@@ -131,8 +132,8 @@ park_renamed(struct join *j)
 {
 	struct row row;
 
-	if (is_nameless(j->o) || delta_key(j->o, j->d, true) == NULL ||
-	    !get(j, &row) || !cell_same(&row.c[0], &j->d->f[0].old))
+	if (is_nameless(j->o) || delta_key(j->o, j->d, true) == NULL || !get(j, &row) ||
+	    !cell_same(&row.c[0], &j->d->f[0].old))
 		return 0;
 	return park(j, j->d->id);
 }
@@ -145,8 +146,7 @@ settle_name(struct join *j)
 	struct row row;
 	int rc;
 
-	if (is_nameless(j->o) || delta_key(j->o, j->d, false) == NULL ||
-	    !get(j, &row))
+	if (is_nameless(j->o) || delta_key(j->o, j->d, false) == NULL || !get(j, &row))
 		return 0;
 	if (cell_same(&row.c[0], &df->new))
 		return 0;
@@ -180,16 +180,20 @@ add_missing(struct join *j)
 		if (exists(j, f, &df->new))
 			row.c[f - j->o->f] = df->new;
 		else if ((f->flags & F_REQUIRED) != 0)
-			return loss_note(j, NULL, &(struct loss){ CONFLICT_REFERENCE, NULL, "not added", "what it belongs to is not here" });
+			return loss_note(j, NULL,
+			    &(struct loss){ CONFLICT_REFERENCE, NULL, "not added",
+				"what it belongs to is not here" });
 		else
-			rc = loss_note_field(j, NULL, CONFLICT_REFERENCE, df, &row.c[f - j->o->f], "what it names is not here");
+			rc = loss_note_field(j, NULL, CONFLICT_REFERENCE, df, &row.c[f - j->o->f],
+			    "what it names is not here");
 	}
 	if (rc == 0 && !is_nameless(j->o)) {
 		const char *text = free_name(j, parent_of(j->o, &row), row.c[0].s);
 
 		row.c[0] = (struct cell){ .s = text, .len = (uint32_t)strlen(text) };
 		if (name != NULL && !cell_same(&row.c[0], &name->new))
-			rc = loss_note_field(j, &row, CONFLICT_NAME, name, &row.c[0], "another has this name here");
+			rc = loss_note_field(
+			    j, &row, CONFLICT_NAME, name, &row.c[0], "another has this name here");
 	}
 	return rc == 0 ? rows_insert(j->st, j->o, &row, j->err) : rc;
 }
@@ -231,10 +235,12 @@ set_field(struct join *j, const struct delta_field *df, struct row *row)
 	if (!cell_same(now, &df->old))
 		return loss_note_field(j, row, CONFLICT_FIELD, df, now, NULL);
 	if (!exists(j, f, &df->new))
-		return loss_note_field(j, row, CONFLICT_REFERENCE, df, now, "what it names is not here");
+		return loss_note_field(
+		    j, row, CONFLICT_REFERENCE, df, now, "what it names is not here");
 	if ((f->flags & F_PARENT) != 0 &&
 	    rows_find(j->st, j->o, (uint32_t)df->new.i, row->c[0].s) != 0)
-		return loss_note_field(j, row, CONFLICT_NAME, df, now, "another has this name there");
+		return loss_note_field(
+		    j, row, CONFLICT_NAME, df, now, "another has this name there");
 	*now = df->new;
 	return 0;
 }
@@ -248,7 +254,8 @@ edit_row(struct join *j)
 	if (!get(j, &row)) {
 		for (unsigned i = 0; rc == 0 && i < j->d->n; i++)
 			if (field_by_tag(j->o, j->d->f[i].tag) != NULL)
-				rc = loss_note_field(j, NULL, CONFLICT_GONE, &j->d->f[i], NULL, NULL);
+				rc = loss_note_field(
+				    j, NULL, CONFLICT_GONE, &j->d->f[i], NULL, NULL);
 		return rc;
 	}
 	for (unsigned i = 0; rc == 0 && i < j->d->n; i++)
@@ -309,23 +316,23 @@ refuse_row(struct join *j)
 	struct row row;
 	bool here = get(j, &row);
 
-	if (here)
-		if (j->d->op == DELTA_EDIT || (j->d->op == DELTA_ADD && here))
+	if (j->d->op == DELTA_EDIT || (j->d->op == DELTA_ADD && here))
 		return refuse_fields(j, here ? &row : NULL);
 	if (j->d->op == DELTA_DEL && !here)
 		return 0;
-	return loss_note(j, here ? &row : NULL, &(struct loss){ CONFLICT_REFUSED, NULL, here ? "kept" : "not added", NULL });
+	return loss_note(j, here ? &row : NULL,
+	    &(struct loss){ CONFLICT_REFUSED, NULL, here ? "kept" : "not added", NULL });
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------- */
 
 struct step {
-	uint8_t op; /* 0: any */
+	uint8_t op;   /* 0: any */
 	bool falling; /* children before parents */
 	int (*fn)(struct join *j);
 };
 static const struct step steps[] = {
-	{ DELTA_DEL, false, park_deleted },
+	{ DELTA_DEL, true, park_deleted },
 	{ DELTA_EDIT, false, park_renamed },
 	{ DELTA_EDIT, false, settle_name },
 	{ DELTA_ADD, false, add_row },

@@ -8,6 +8,8 @@
 
 /* ---- words for people --------------------------------------------------------------------------- */
 
+static const char *name_of_id(struct join *j, const struct object *o, uint32_t id);
+
 const char *
 loss_text(struct join *j, const struct field *f, const struct cell *c)
 {
@@ -20,6 +22,8 @@ loss_text(struct join *j, const struct field *f, const struct cell *c)
 		buf_put(&b, c->s, c->len);
 	else if (f->type == VT_SECRET)
 		buf_puts(&b, c->i != 0 ? "(secret)" : "");
+	else if (f->type == VT_REF && c->i != 0)
+		buf_puts(&b, name_of_id(j, object_of(f->ref), (uint32_t)c->i));
 	else
 		value_format(f, c, &j->st->names, &b);
 	text = arena_text(j->a, b.len > 0 ? buf_text(&b) : "none", b.len > 0 ? b.len : 4);
@@ -35,8 +39,7 @@ row_text(struct join *j)
 	const char *text;
 
 	for (unsigned i = 0; i < j->d->n; i++) {
-		const struct field *f =
-		    j->o != NULL ? field_by_tag(j->o, j->d->f[i].tag) : NULL;
+		const struct field *f = j->o != NULL ? field_by_tag(j->o, j->d->f[i].tag) : NULL;
 		struct cell def = { .s = "" };
 
 		if (f != NULL && f->def != NULL)
@@ -60,64 +63,95 @@ delta_key(const struct object *o, const struct delta_row *d, bool old)
 	return c != NULL && o != NULL && d->f[0].tag == o->f[0].tag && c->s != NULL ? c : NULL;
 }
 
+/* The name of a row that has its key in this delta. */
 static const char *
-path_of_delta(struct join *j, const struct delta_row *d, const struct cell *key)
+path_of_delta(struct join *j, const struct object *o, const struct delta_row *d, bool old)
 {
-	char path[NAME_TEXT];
-	struct row row = { .id = d->id };
+	const struct cell *key = delta_key(o, d, old);
+	char path[2 * NAME_TEXT];
+	int64_t parent = 0;
 
-	row.c[0] = *key;
-	for (unsigned i = 0; i < d->n; i++)
-		if ((j->o->flags & O_CHILD) != 0 &&
-		    d->f[i].tag == j->o->f[j->o->parent_ref].tag)
-			row.c[j->o->parent_ref] = d->op == DELTA_DEL ? d->f[i].old : d->f[i].new;
-	rows_path(j->st, j->o, &row, path);
+	for (unsigned i = 0; (o->flags & O_CHILD) != 0 && i < d->n; i++)
+		if (d->f[i].tag == o->f[o->parent_ref].tag)
+			parent = old ? d->f[i].old.i : d->f[i].new.i;
+	if (parent != 0)
+		(void)snprintf(path, NAME_TEXT, "%s/%s",
+		    name_of_id(j, object_of(o->parent), (uint32_t)parent), key->s);
+	else
+		(void)snprintf(path, NAME_TEXT, "%s", key->s);
 	return arena_text(j->a, path, strlen(path));
 }
 
-/* The name that a row had when it was deleted here; the deletion is among the last revisions, or was before. */
+/* The name that a row had before this delta, which deletes it (or renames it, when that counts too); else NULL. */
 static const char *
-name_before(struct join *j)
+name_in(struct join *j, struct rd delta, const struct object *o, uint32_t id, bool renamed)
 {
-	sqlite3_stmt *q = store_query(
-	    j->st, "SELECT delta FROM revision WHERE scope=?1 ORDER BY n DESC LIMIT 100");
-	const char *name = NULL;
 	struct delta_row row;
 
-	(void)sqlite3_bind_int(q, 1, (int)j->how->rev->scope);
-	while (name == NULL && q != NULL && sqlite3_step(q) == SQLITE_ROW) {
-		struct rd r = { .p = sqlite3_column_blob(q, 0),
-			.left = (size_t)sqlite3_column_bytes(q, 0) };
+	while (delta_next(&delta, &row))
+		if (row.kind == o->kind && row.id == id && delta_key(o, &row, true) != NULL &&
+		    (row.op == DELTA_DEL || (row.op == DELTA_EDIT && renamed)))
+			return path_of_delta(j, o, &row, true);
+	return NULL;
+}
 
-		while (name == NULL && delta_next(&r, &row))
-			if (row.op == DELTA_DEL && row.kind == j->d->kind && row.id == j->d->id &&
-			    delta_key(j->o, &row, true) != NULL)
-				name = path_of_delta(j, &row, delta_key(j->o, &row, true));
-	}
+/* The name that a row had when it was deleted here, if that is among the last revisions; else NULL. */
+static const char *
+name_before(struct join *j, const struct object *o, uint32_t id)
+{
+	sqlite3_stmt *q =
+	    store_query(j->st, "SELECT delta FROM revision WHERE scope=?1 AND length(delta)<1000000"
+			       " ORDER BY n DESC LIMIT 100");
+	const char *name = NULL;
+
+	(void)sqlite3_bind_int(q, 1, o->scope);
+	while (name == NULL && q != NULL && sqlite3_step(q) == SQLITE_ROW)
+		name = name_in(j,
+		    (struct rd){ .p = sqlite3_column_blob(q, 0),
+			.left = (size_t)sqlite3_column_bytes(q, 0) },
+		    o, id, false);
 	(void)sqlite3_finalize(q);
 	return name;
 }
 
 static const char *
+name_of_id(struct join *j, const struct object *o, uint32_t id)
+{
+	const char *name = j->st->names.name(j->st, o->kind, id);
+	const struct replica_revision *rev = j->how->rev;
+	const char *before = NULL;
+	char text[24];
+
+	if (name != NULL && name[0] == '#') /* it gave up its name for a while */
+		before = name_in(j, (struct rd){ .p = rev->delta, .left = rev->len }, o, id, true);
+	if (before != NULL)
+		return before;
+	if (name != NULL)
+		return arena_text(j->a, name, strlen(name));
+	name = name_before(j, o, id);
+	if (name != NULL)
+		return name;
+	(void)snprintf(text, sizeof(text), "with id %u", (unsigned)id);
+	return arena_text(j->a, text, strlen(text));
+}
+
+/* A row that is not here has the name of the delta, or the one that it had. */
+static const char *
 name_of_row(struct join *j, const struct row *now)
 {
-	const struct cell *key = delta_key(j->o, j->d, j->d->op == DELTA_DEL);
+	const struct delta_row *d = j->d;
+	bool old = d->op == DELTA_DEL || (d->op == DELTA_EDIT && now == NULL);
 	char path[NAME_TEXT];
-	const char *name = NULL;
 
 	if (now != NULL && now->c[0].s[0] != '#') {
 		rows_path(j->st, j->o, now, path);
 		return arena_text(j->a, path, strlen(path));
 	}
-	if (key == NULL && j->d->op == DELTA_EDIT)
-		key = delta_key(j->o, j->d, true);
-	if (key != NULL && j->o != NULL)
-		return path_of_delta(j, j->d, key);
+	if (j->o != NULL && delta_key(j->o, d, old) != NULL)
+		return path_of_delta(j, j->o, d, old);
 	if (j->o != NULL)
-		name = name_before(j);
-	if (name != NULL)
-		return name;
-	(void)snprintf(path, sizeof(path), "with id %u", (unsigned)j->d->id);
+		return name_of_id(j, j->o, d->id);
+	(void)snprintf(path, sizeof(path), "with id %u", (unsigned)d->id);
 	return arena_text(j->a, path, strlen(path));
 }
 
@@ -144,8 +178,7 @@ int
 loss_note(struct join *j, const struct row *now, const struct loss *l)
 {
 	const struct replica_revision *rev = j->how->rev;
-	const struct field *f =
-	    j->o != NULL && l->f != NULL ? field_by_tag(j->o, l->f->tag) : NULL;
+	const struct field *f = j->o != NULL && l->f != NULL ? field_by_tag(j->o, l->f->tag) : NULL;
 	struct delta_row one = *j->d;
 	struct buf delta = { 0 };
 	struct conflict c = {
@@ -159,7 +192,9 @@ loss_note(struct join *j, const struct row *now, const struct loss *l)
 		.who = rev->who,
 		.origin = rev->origin,
 		.standing = l->standing != NULL ? l->standing : "",
-		.reason = j->how->refused != NULL ? j->how->refused : l->reason != NULL ? l->reason : "",
+		.reason = j->how->refused != NULL ? j->how->refused
+			  : l->reason != NULL	  ? l->reason
+						  : "",
 	};
 	int rc;
 
@@ -187,13 +222,20 @@ loss_note(struct join *j, const struct row *now, const struct loss *l)
 int
 loss_note_foreign(struct join *j)
 {
+	struct row row;
 	int rc = 0;
 
 	if (j->o == NULL)
-		return loss_note(j, NULL, &(struct loss){ CONFLICT_FOREIGN, NULL, NULL, "a kind that this version does not know" });
-	for (unsigned i = 0; rc == 0 && j->d->op != DELTA_DEL && i < j->d->n; i++)
-		if (field_by_tag(j->o, j->d->f[i].tag) == NULL)
-			rc = loss_note(j, NULL, &(struct loss){ CONFLICT_FOREIGN, &j->d->f[i], NULL, "a field that this version does not know" });
+		return loss_note(j, NULL,
+		    &(struct loss){
+			CONFLICT_FOREIGN, NULL, NULL, "a kind that this version does not know" });
+	for (unsigned i = 0; rc == 0 && j->d->op != DELTA_DEL && i < j->d->n; i++) {
+		if (field_by_tag(j->o, j->d->f[i].tag) != NULL)
+			continue;
+		rc = loss_note(j, rows_get(j->st, j->o, j->d->id, &row) ? &row : NULL,
+		    &(struct loss){ CONFLICT_FOREIGN, &j->d->f[i], NULL,
+			"a field that this version does not know" });
+	}
 	return rc;
 }
 

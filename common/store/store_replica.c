@@ -88,12 +88,14 @@ replica_fits(const void *delta, size_t len, enum scope scope, bool *skips_out, s
 
 	*skips_out = false;
 	if (delta == NULL)
-		return err_set(err, ERR_CONFLICT, "what the revision changed is not known: the whole must be copied");
+		return err_set(err, ERR_CONFLICT,
+		    "what the revision changed is not known: the whole must be copied");
 	while (delta_next(&r, &row)) {
 		const struct object *o = object_of(row.kind);
 
 		if (o != NULL && o->scope != scope)
-			return err_set(err, ERR_PROTO, "a change of a %s does not belong here", o->name);
+			return err_set(
+			    err, ERR_PROTO, "a change of a %s does not belong here", o->name);
 		*skips_out = *skips_out || !knows_row(&row);
 	}
 	return r.bad ? err_set(err, ERR_PROTO, "the delta cannot be read") : 0;
@@ -130,7 +132,8 @@ is_next(struct store *st, const struct replica_revision *r, struct err *err)
 	int rc;
 
 	if (r->n == 0 || r->n - 1 != head)
-		return err_set(err, ERR_CONFLICT, "revision %u does not follow revision %u, which is the last here",
+		return err_set(err, ERR_CONFLICT,
+		    "revision %u does not follow revision %u, which is the last here",
 		    (unsigned)r->n, (unsigned)head);
 	rc = chain_before(st, r->scope, r->n, &before, err);
 	if (rc == 0 && chain_hash(before, r) != r->hash)
@@ -206,12 +209,13 @@ replica_rewind(struct store *st, enum scope scope, uint32_t n, uint64_t hash, st
 	if (rc == 0) {
 		rc = replica_hash_at(st, scope, n, &here);
 		if (rc == -ENOENT)
-			rc = err_set(err, ERR_UNKNOWN, "revision %u is not in the history", (unsigned)n);
+			rc = err_set(
+			    err, ERR_UNKNOWN, "revision %u is not in the history", (unsigned)n);
 		else if (rc != 0)
 			rc = store_fault(st, err);
 		else if (here != hash)
-			rc = err_set(err, ERR_CONFLICT, "revision %u has another history than the one here",
-			    (unsigned)n);
+			rc = err_set(err, ERR_CONFLICT,
+			    "revision %u has another history than the one here", (unsigned)n);
 	}
 	if (rc == 0)
 		rc = history_undo(st, scope, n, err);
@@ -228,8 +232,9 @@ replica_rewind(struct store *st, enum scope scope, uint32_t n, uint64_t hash, st
 int
 replica_superseded(struct store *st, unsigned max, superseded_fn fn, void *arg)
 {
-	sqlite3_stmt *q = store_query(st, "SELECT scope, n, at, who, origin, why, node, hash, delta, id"
-					  " FROM superseded ORDER BY id DESC LIMIT ?1");
+	sqlite3_stmt *q =
+	    store_query(st, "SELECT scope, n, at, who, origin, why, node, hash, delta, id"
+			    " FROM superseded ORDER BY id DESC LIMIT ?1");
 	struct replica_revision r;
 	int rc = q != NULL ? 0 : ERR_STORE, step = SQLITE_DONE;
 
@@ -282,9 +287,9 @@ replica_superseded_take(struct store *st, uint32_t id, const struct commit_info 
 	if (rc == SQLITE_ROW)
 		rc = redo(st, q, info, result, err);
 	else
-		rc = rc == SQLITE_DONE
-			 ? err_set(err, ERR_UNKNOWN, "there is no superseded revision %u", (unsigned)id)
-			 : store_fault(st, err);
+		rc = rc == SQLITE_DONE ? err_set(err, ERR_UNKNOWN,
+					     "there is no superseded revision %u", (unsigned)id)
+				       : store_fault(st, err);
 	(void)sqlite3_finalize(q);
 	if (sqlite3_get_autocommit(st->db) == 0)
 		txn_abort(st);
@@ -302,9 +307,10 @@ rename_secret(struct store *st, uint32_t n, uint32_t fresh, struct err *err)
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++)
 		for (unsigned i = 0; rc == 0 && i < objects[k].n; i++)
 			if (objects[k].f[i].type == VT_SECRET && objects[k].scope < SCOPES)
-				rc = store_execf(st, err, "UPDATE \"%s\" SET \"%s\"=%u WHERE \"%s\"=%u",
-				    objects[k].cname, objects[k].f[i].name, (unsigned)fresh,
-				    objects[k].f[i].name, (unsigned)n);
+				rc = store_execf(st, err,
+				    "UPDATE \"%s\" SET \"%s\"=%u WHERE \"%s\"=%u", objects[k].cname,
+				    objects[k].f[i].name, (unsigned)fresh, objects[k].f[i].name,
+				    (unsigned)n);
 	return rc;
 }
 

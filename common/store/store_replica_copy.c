@@ -202,7 +202,8 @@ put_head(struct store *st, enum scope scope, const struct part *p, unsigned node
 	(void)sqlite3_bind_int64(q, 2, p->n);
 	(void)sqlite3_bind_int64(q, 3, (int64_t)time(NULL));
 	(void)sqlite3_bind_text(q, 4, info->who, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(q, 5, info->origin != NULL ? info->origin : "pair", -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(
+	    q, 5, info->origin != NULL ? info->origin : "pair", -1, SQLITE_STATIC);
 	(void)sqlite3_bind_text(
 	    q, 6, info->why != NULL ? info->why : "copied from the other node", -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(q, 7, delta_rows(p->rows, p->len));
@@ -262,7 +263,8 @@ copy_and_begin(struct store *st, const struct commit_info *info, struct err *err
 		if (rc == 0 && (shared != snapshot_revision(st->base, SCOPE_SHARED) ||
 				   oper != snapshot_revision(st->base, SCOPE_OPER))) {
 			txn_abort(st);
-			rc = err_set(err, -EBUSY, "%s: others write to it all the time; try again", st->path);
+			rc = err_set(err, -EBUSY, "%s: others write to it all the time; try again",
+			    st->path);
 		}
 	}
 	return rc;
