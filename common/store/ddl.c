@@ -32,6 +32,9 @@ static const char own_tables[] =
     " why TEXT NOT NULL, delta BLOB, node INTEGER NOT NULL, hash INTEGER) STRICT;"
     "CREATE TABLE IF NOT EXISTS joined(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
     " hash INTEGER NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE IF NOT EXISTS contested(scope INTEGER NOT NULL, common INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL, object INTEGER NOT NULL, tag INTEGER NOT NULL,"
+    " PRIMARY KEY(scope, common, kind, object, tag)) STRICT, WITHOUT ROWID;"
     "INSERT OR IGNORE INTO meta VALUES('incarnation', random());";
 
 static void

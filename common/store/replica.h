@@ -77,13 +77,14 @@ int replica_replace(struct store *st, const void *dump, size_t len, const struct
 
 /* ---- joining ------------------------------------------------------------------------------------ */
 
-/* replica_join - on the active node: one revision that the other made after the last common one, field by field.
+/* replica_join - on the active node: one revision that the other made after the last common one, which is revision
+ * common of the scope, field by field; from the oldest to the newest.
  * What this node did not change is taken, as a revision of its own (none when nothing is left); where both changed
  * a field the value here stands, and the other is recorded as a conflict. A revision that would make a set that is
  * not allowed is recorded whole. A revision that was joined before does nothing. result may be NULL;
  * conflicts_out (may be NULL) is how many were recorded. ERR_PROTO, ERR_STORE, -EBUSY. */
-int replica_join(struct store *st, const struct replica_revision *r, struct commit_result *result,
-    unsigned *conflicts_out, struct err *err);
+int replica_join(struct store *st, uint32_t common, const struct replica_revision *r,
+    struct commit_result *result, unsigned *conflicts_out, struct err *err);
 /* replica_rewind - on the other node: back to revision n, whose hash must be the one given, in one transaction.
  * Revisions after it are kept as superseded. Readers load the whole.
  * ERR_CONFLICT: n has another hash here. ERR_UNKNOWN: n, or the way to it, is not kept: copy the whole. -EBUSY. */

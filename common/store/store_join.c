@@ -88,14 +88,15 @@ free_name(struct join *j, uint32_t parent, const char *name)
 	return arena_text(j->a, text, strlen(text));
 }
 
-/* A field of a deleted row that is not what the other deleted; NULL when all are. */
+/* A field of a deleted row that was changed here: it is not what the other deleted, or both had made it so. */
 static const struct delta_field *
 changed_since(struct join *j, const struct row *row)
 {
 	for (unsigned i = 0; i < j->d->n; i++) {
 		const struct field *f = field_by_tag(j->o, j->d->f[i].tag);
 
-		if (f != NULL && !cell_same(&row->c[f - j->o->f], &j->d->f[i].old))
+		if (f != NULL && (!cell_same(&row->c[f - j->o->f], &j->d->f[i].old) ||
+				     loss_is_contested(j, f->tag)))
 			return &j->d->f[i];
 	}
 	return NULL;
@@ -121,7 +122,9 @@ park_deleted(struct join *j)
 	const struct delta_field *df;
 	struct row row;
 
-	if (is_nameless(j->o) || !get(j, &row))
+	if (!get(j, &row))
+		return loss_contest(j, 0); /* both deleted it */
+	if (is_nameless(j->o))
 		return 0;
 	df = changed_since(j, &row);
 	return df != NULL ? keep_changed(j, &row, df) : park(j, j->d->id);
@@ -133,7 +136,7 @@ park_renamed(struct join *j)
 	struct row row;
 
 	if (is_nameless(j->o) || delta_key(j->o, j->d, true) == NULL || !get(j, &row) ||
-	    !cell_same(&row.c[0], &j->d->f[0].old))
+	    !cell_same(&row.c[0], &j->d->f[0].old) || loss_is_contested(j, j->d->f[0].tag))
 		return 0;
 	return park(j, j->d->id);
 }
@@ -149,7 +152,7 @@ settle_name(struct join *j)
 	if (is_nameless(j->o) || delta_key(j->o, j->d, false) == NULL || !get(j, &row))
 		return 0;
 	if (cell_same(&row.c[0], &df->new))
-		return 0;
+		return loss_contest(j, df->tag); /* both gave it the same name */
 	if (!is_parked(&row))
 		return loss_note_field(j, &row, CONFLICT_FIELD, df, &row.c[0], NULL);
 	if (rows_find(j->st, j->o, parent_of(j->o, &row), df->new.s) == 0)
@@ -219,7 +222,12 @@ add_row(struct join *j)
 {
 	struct row row;
 
-	return get(j, &row) ? add_again(j, &row) : add_missing(j);
+	if (get(j, &row))
+		return add_again(j, &row);
+	if (loss_is_contested(j, 0))
+		return loss_note(j, NULL,
+		    &(struct loss){ CONFLICT_GONE, NULL, "deleted", "it was deleted here too" });
+	return add_missing(j);
 }
 
 /* One field of a row that is here; the name of a row is settled already. */
@@ -229,10 +237,11 @@ set_field(struct join *j, const struct delta_field *df, struct row *row)
 	const struct field *f = field_by_tag(j->o, df->tag);
 	struct cell *now = f != NULL ? &row->c[f - j->o->f] : NULL;
 
-	if (f == NULL || ((f->flags & F_KEY) != 0 && !is_nameless(j->o)) ||
-	    cell_same(now, &df->new))
+	if (f == NULL || ((f->flags & F_KEY) != 0 && !is_nameless(j->o)))
 		return 0;
-	if (!cell_same(now, &df->old))
+	if (cell_same(now, &df->new))
+		return cell_same(now, &df->old) ? 0 : loss_contest(j, df->tag);
+	if (!cell_same(now, &df->old) || loss_is_contested(j, df->tag))
 		return loss_note_field(j, row, CONFLICT_FIELD, df, now, NULL);
 	if (!exists(j, f, &df->new))
 		return loss_note_field(
@@ -304,7 +313,9 @@ refuse_fields(struct join *j, const struct row *row)
 		const struct field *f = field_by_tag(j->o, j->d->f[i].tag);
 		const struct cell *now = f != NULL && row != NULL ? &row->c[f - j->o->f] : NULL;
 
-		if (f != NULL && (now == NULL || !cell_same(now, &j->d->f[i].new)))
+		if (now != NULL && j->d->op == DELTA_EDIT && !cell_same(now, &j->d->f[i].old))
+			rc = loss_contest(j, f->tag);
+		if (rc == 0 && f != NULL && (now == NULL || !cell_same(now, &j->d->f[i].new)))
 			rc = loss_note_field(j, row, CONFLICT_REFUSED, &j->d->f[i], now, NULL);
 	}
 	return rc;
@@ -319,7 +330,7 @@ refuse_row(struct join *j)
 	if (j->d->op == DELTA_EDIT || (j->d->op == DELTA_ADD && here))
 		return refuse_fields(j, here ? &row : NULL);
 	if (j->d->op == DELTA_DEL && !here)
-		return 0;
+		return loss_contest(j, 0);
 	return loss_note(j, here ? &row : NULL,
 	    &(struct loss){ CONFLICT_REFUSED, NULL, here ? "kept" : "not added", NULL });
 }
@@ -368,7 +379,11 @@ join_rows(struct store *st, struct join_how *how, struct err *err)
 	const struct step *s = refused ? refusal : steps;
 	unsigned n = refused ? ARRAY_LEN(refusal) : ARRAY_LEN(steps);
 	struct join j = { .st = st, .how = how, .err = err };
-	int rc = run_kind(&j, NULL, NULL, loss_note_foreign);
+	int rc = store_execf(st, err, "DELETE FROM contested WHERE scope=%d AND common<>%u",
+	    (int)how->rev->scope, (unsigned)how->common);
+
+	if (rc == 0)
+		rc = run_kind(&j, NULL, NULL, loss_note_foreign);
 
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++)
 		rc = run_kind(&j, &objects[k], NULL, loss_note_foreign);
@@ -439,10 +454,10 @@ join_once(struct store *st, struct join_how *how, struct commit_result *result, 
 }
 
 int
-replica_join(struct store *st, const struct replica_revision *r, struct commit_result *result,
-    unsigned *conflicts_out, struct err *err)
+replica_join(struct store *st, uint32_t common, const struct replica_revision *r,
+    struct commit_result *result, unsigned *conflicts_out, struct err *err)
 {
-	struct join_how how = { .rev = r };
+	struct join_how how = { .rev = r, .common = common };
 	struct err why = { 0 };
 	bool skips;
 	int rc = replica_fits(r->delta, r->len, r->scope, &skips, err);

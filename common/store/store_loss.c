@@ -245,6 +245,41 @@ loss_note_field(struct join *j, const struct row *now, enum conflict_what what,
 {
 	const struct field *f = field_by_tag(j->o, df->tag);
 	const char *text = standing != NULL ? loss_text(j, f, standing) : "deleted";
+	int rc = what == CONFLICT_FIELD ? loss_contest(j, df->tag) : 0;
 
-	return loss_note(j, now, &(struct loss){ what, df, text, reason });
+	return rc == 0 ? loss_note(j, now, &(struct loss){ what, df, text, reason }) : rc;
+}
+
+/* ---- what both changed -------------------------------------------------------------------------- */
+
+static sqlite3_stmt *
+contested(struct join *j, const char *sql, uint16_t tag)
+{
+	sqlite3_stmt *q = store_query(j->st, sql);
+
+	(void)sqlite3_bind_int(q, 1, (int)j->how->rev->scope);
+	(void)sqlite3_bind_int64(q, 2, j->how->common);
+	(void)sqlite3_bind_int(q, 3, j->d->kind);
+	(void)sqlite3_bind_int64(q, 4, j->d->id);
+	(void)sqlite3_bind_int(q, 5, tag);
+	return q;
+}
+
+int
+loss_contest(struct join *j, uint16_t tag)
+{
+	return store_run(j->st,
+	    contested(j, "INSERT OR IGNORE INTO contested VALUES(?1,?2,?3,?4,?5)", tag), j->err);
+}
+
+bool
+loss_is_contested(struct join *j, uint16_t tag)
+{
+	sqlite3_stmt *q = contested(j,
+	    "SELECT 1 FROM contested WHERE scope=?1 AND common=?2 AND kind=?3 AND object=?4 AND tag=?5",
+	    tag);
+	bool found = q != NULL && sqlite3_step(q) == SQLITE_ROW;
+
+	(void)sqlite3_finalize(q);
+	return found;
 }

@@ -171,6 +171,7 @@ int conflict_add(struct store *st, const struct conflict *c, struct err *err);
 /* store_join.c: the rows of the transaction and one revision of the other, field by field */
 struct join_how {
 	const struct replica_revision *rev;
+	uint32_t common;     /* the last revision of both: names this separation */
 	const char *refused; /* nothing of it is taken, and this is why; else NULL */
 	unsigned conflicts;  /* how many were recorded */
 };

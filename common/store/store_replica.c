@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SUPERSEDED_KEEP 1000 /* revisions */
+#define AGAIN UINT32_MAX     /* no separation: one superseded revision is done again */
 
 unsigned
 replica_read_node(struct store *st)
@@ -255,12 +256,14 @@ redo(struct store *st, sqlite3_stmt *q, const struct commit_info *info,
     struct commit_result *result, struct err *err)
 {
 	struct replica_revision r;
-	struct join_how how = { .rev = &r };
+	struct join_how how = { .rev = &r, .common = AGAIN };
 	bool skips;
 	int rc;
 
 	replica_take_row(q, &r);
-	rc = replica_fits(r.delta, r.len, r.scope, &skips, err);
+	rc = store_execf(st, err, "DELETE FROM contested WHERE common=%u", AGAIN);
+	if (rc == 0)
+		rc = replica_fits(r.delta, r.len, r.scope, &skips, err);
 	if (rc == 0)
 		rc = join_rows(st, &how, err);
 	if (rc == 0 && txn_breaks_references(st))

@@ -203,7 +203,7 @@ heal(void)
 			carry(node[1], both[i], n, &r);
 			v = replica_secrets_of(r.delta, r.len, &count);
 			copy_secrets(node[1], node[0], v, count);
-			assert_good(replica_join(node[0], &r, NULL, &more, &err));
+			assert_good(replica_join(node[0], c, &r, NULL, &more, &err));
 			sum += more;
 			replica_revision_fini(&r);
 		}

@@ -85,8 +85,9 @@ test_follow(void **state)
 
 	(void)state;
 	assert_equal_nodes();
-	assert_good(on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; "
-			  "set node main hostname=first"));
+	assert_good(
+	    on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; "
+		  "set node main hostname=first"));
 	assert_good(on(0, "set rip web/a weight=5"));
 	assert_good(on(0, "create vip two address=192.0.2.1 ports=81; rename vip web three"));
 	assert_good(on(0, "rename vip two web; rename vip three two"));
@@ -105,9 +106,11 @@ test_follow(void **state)
 	assert_int_equal(store_delta(node[1], SCOPE_SHARED, r.n, &delta), 0);
 	assert_int_equal(delta.len, r.len);
 	assert_memory_equal(delta.p, r.delta, r.len);
-	assert_bad(replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "does not follow revision");
+	assert_bad(
+	    replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "does not follow revision");
 	r.n += 2;
-	assert_bad(replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "does not follow revision");
+	assert_bad(
+	    replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "does not follow revision");
 	replica_revision_fini(&r);
 	buf_fini(&delta);
 	/* The other may become the active one: what it makes is followed too. */
@@ -126,7 +129,8 @@ test_orders_follow(void **state)
 	struct replica_revision r;
 
 	(void)state;
-	assert_good(on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1"));
+	assert_good(
+	    on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1"));
 	assert_good(store_order(node[0], &drain, 1, &by_test, NULL, &err));
 	follow(0, 1);
 	assert_equal_nodes();
@@ -156,7 +160,8 @@ test_copies_that_differ(void **state)
 	assert_good(on(0, "set check a rise=5"));
 	carry(node[0], SCOPE_SHARED, 4, &r);
 	assert_good(store_exec(node[1], "UPDATE \"check\" SET rise=9", &err));
-	assert_bad(replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "rise: not as the change expects");
+	assert_bad(replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT,
+	    "rise: not as the change expects");
 	replica_revision_fini(&r);
 	assert_int_equal(store_head(node[1], SCOPE_SHARED), 3);
 }
@@ -214,7 +219,8 @@ test_a_newer_build(void **state)
 	row.f[0] = (struct delta_field){ .tag = field_find(object_of(KIND_check), "rise")->tag,
 		.old = { .i = 2 },
 		.new = { .i = 4 } };
-	row.f[1] = (struct delta_field){ .tag = 999, .old = { .s = "" }, .new = { .s = "new", .len = 3 } };
+	row.f[1] =
+	    (struct delta_field){ .tag = 999, .old = { .s = "" }, .new = { .s = "new", .len = 3 } };
 	delta_put(&delta, &row);
 	row.kind = 77;
 	delta_put(&delta, &row);
@@ -267,14 +273,18 @@ test_full_copy(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 30; i++)
 		assert_good(on(1, i % 2 == 0 ? "create check mine" : "delete check mine"));
-	assert_good(on(1, "create vip own address=192.0.2.9 ports=9; create rip own/a address=10.0.0.9; "
-			  "set node main hostname=second"));
-	assert_good(on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; "
-			  "create user ada role=admin password=correct-horse; set node main hostname=first"));
-	assert_good(store_order(node[0], &(struct order){ .server = 2, .state = admin_state_halt, .weight = 3 }, 1,
-	    &by_test, NULL, &err));
+	assert_good(
+	    on(1, "create vip own address=192.0.2.9 ports=9; create rip own/a address=10.0.0.9; "
+		  "set node main hostname=second"));
+	assert_good(on(0,
+	    "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; "
+	    "create user ada role=admin password=correct-horse; set node main hostname=first"));
+	assert_good(store_order(node[0],
+	    &(struct order){ .server = 2, .state = admin_state_halt, .weight = 3 }, 1, &by_test,
+	    NULL, &err));
 	assert_good(replica_dump(node[0], &dump, &err));
-	assert_bad(replica_replace(node[1], dump.p, dump.len - 1, &by_test, NULL, &err), ERR_PROTO, "cannot be read");
+	assert_bad(replica_replace(node[1], dump.p, dump.len - 1, &by_test, NULL, &err), ERR_PROTO,
+	    "cannot be read");
 	buf_fini(&dump);
 	copy_whole(0, 1);
 	assert_equal_nodes();
@@ -284,7 +294,8 @@ test_full_copy(void **state)
 	assert_int_equal(replica_head(node[1], SCOPE_SHARED, &n, &x), 0);
 	assert_int_equal(replica_hash_at(node[0], SCOPE_SHARED, n, &y), 0);
 	assert_true(x == y);
-	assert_bad(store_rollback(node[1], SCOPE_SHARED, 1, &by_test, NULL, &err), ERR_UNKNOWN, "not in the history");
+	assert_bad(store_rollback(node[1], SCOPE_SHARED, 1, &by_test, NULL, &err), ERR_UNKNOWN,
+	    "not in the history");
 	/* It goes on from there, in both directions, and an id of node 2 is odd and new. */
 	assert_good(on(0, "create check x"));
 	follow(0, 1);
@@ -293,7 +304,8 @@ test_full_copy(void **state)
 	assert_equal_nodes();
 	/* What was there is in a copy that store_restore takes. */
 	assert_good(store_restore(dirs[1],
-	    (snprintf(dir, sizeof(dir), "%.100s/backup/replaced-32.db", dirs[1]), dir), &by_test, &result, &err));
+	    (snprintf(dir, sizeof(dir), "%.100s/backup/replaced-32.db", dirs[1]), dir), &by_test,
+	    &result, &err));
 	commit_result_fini(&result);
 	assert_good(store_snapshot(node[1], &s, &err));
 	assert_non_null(snapshot_find_path(s, KIND_server, "own/a"));
@@ -337,8 +349,8 @@ test_parity(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		char line[60];
 
-		(void)snprintf(line, sizeof(line), "create check a%u; create vip v%u address=192.0.2.%u ports=1", i,
-		    i, i + 1);
+		(void)snprintf(line, sizeof(line),
+		    "create check a%u; create vip v%u address=192.0.2.%u ports=1", i, i, i + 1);
 		assert_good(on(i % 2, line));
 		follow(i % 2, 1 - i % 2);
 	}
@@ -356,7 +368,8 @@ test_parity(void **state)
 	assert_good(replica_set_node(node[0], 2, &err));
 	assert_good(edit("create check odd"));
 	s = look();
-	assert_int_equal(((const struct check *)snapshot_find_path(s, KIND_check, "odd"))->id % 2, 1);
+	assert_int_equal(
+	    ((const struct check *)snapshot_find_path(s, KIND_check, "odd"))->id % 2, 1);
 	snapshot_unref(s);
 	store_close(st);
 	st = NULL;
@@ -372,7 +385,8 @@ test_secrets(void **state)
 	static const struct field plain = { .type = VT_SECRET, .name = "key" };
 
 	(void)state;
-	assert_good(on(0, "create user ada role=admin password=correct-horse; create user bob password=12345678"));
+	assert_good(on(0,
+	    "create user ada role=admin password=correct-horse; create user bob password=12345678"));
 	carry(node[0], SCOPE_SHARED, 2, &r);
 	v = replica_secrets_of(r.delta, r.len, &n);
 	assert_int_equal(n, 2);
@@ -391,7 +405,8 @@ test_secrets(void **state)
 	bytes.len = 0;
 	assert_good(secret_export(a, v[1], &bytes, &err));
 	buf_patch_be(&bytes, 0, v[0], 4);
-	assert_bad(secret_import(b, bytes.p, bytes.len, NULL, &err), ERR_CONFLICT, "is another one here");
+	assert_bad(
+	    secret_import(b, bytes.p, bytes.len, NULL, &err), ERR_CONFLICT, "is another one here");
 	secrets_set_node(b, 2);
 	assert_good(secret_put(b, &plain, "x", &other, &err));
 	assert_true(other % 2 == 1 && other > v[0]);
@@ -428,15 +443,18 @@ test_secrets_that_meet(void **state)
 	assert_equal_nodes();
 	assert_good(secrets_open(dirs[1], false, &s, &err));
 	assert_good(store_snapshot(node[1], &snap, &err));
-	assert_true(secret_verify(
-	    s, ((const struct user *)snapshot_find_path(snap, KIND_user, "ada"))->password, "correct-horse"));
+	assert_true(secret_verify(s,
+	    ((const struct user *)snapshot_find_path(snap, KIND_user, "ada"))->password,
+	    "correct-horse"));
 	snapshot_unref(snap);
 	/* Back to what was there, with its own password. */
 	assert_good(store_restore(dirs[1],
-	    (snprintf(dir, sizeof(dir), "%.100s/backup/replaced-3.db", dirs[1]), dir), &by_test, NULL, &err));
+	    (snprintf(dir, sizeof(dir), "%.100s/backup/replaced-3.db", dirs[1]), dir), &by_test,
+	    NULL, &err));
 	assert_good(store_snapshot(node[1], &snap, &err));
-	assert_true(secret_verify(
-	    s, ((const struct user *)snapshot_find_path(snap, KIND_user, "bob"))->password, "battery-staple"));
+	assert_true(secret_verify(s,
+	    ((const struct user *)snapshot_find_path(snap, KIND_user, "bob"))->password,
+	    "battery-staple"));
 	snapshot_unref(snap);
 	secrets_close(s);
 }
@@ -461,13 +479,14 @@ test_trials(void **state)
 	assert_good(edit_with(node[1], "create check mine", &trial, NULL));
 	carry(node[0], SCOPE_SHARED, store_head(node[0], SCOPE_SHARED), &r);
 	assert_bad(replica_follow(node[1], &r, NULL, &err), -EBUSY, "lbctl confirm keeps it");
-	assert_bad(replica_join(node[1], &r, NULL, NULL, &err), -EBUSY, "a trial waits");
+	assert_bad(replica_join(node[1], 2, &r, NULL, NULL, &err), -EBUSY, "a trial waits");
 	assert_int_equal(replica_hash_at(node[1], SCOPE_SHARED, 1, &hash), 0);
 	assert_bad(replica_rewind(node[1], SCOPE_SHARED, 1, hash, &err), -EBUSY, "a trial waits");
 	assert_good(replica_dump(node[0], &dump, &err));
-	assert_bad(replica_replace(node[1], dump.p, dump.len, &by_test, NULL, &err), -EBUSY, "a trial waits");
+	assert_bad(replica_replace(node[1], dump.p, dump.len, &by_test, NULL, &err), -EBUSY,
+	    "a trial waits");
 	assert_good(store_confirm(node[1], &by_test, &err));
-	assert_good(replica_join(node[1], &r, NULL, NULL, &err));
+	assert_good(replica_join(node[1], 2, &r, NULL, NULL, &err));
 	replica_revision_fini(&r);
 	buf_fini(&dump);
 	/* A trial of the active is followed and undone like everything else. */
@@ -517,8 +536,10 @@ test_rewind(void **state)
 	assert_good(store_snapshot(reader, &before, &err));
 	assert_true(store_continues(reader, before));
 	assert_int_equal(replica_hash_at(node[1], SCOPE_SHARED, 2, &hash), 0);
-	assert_bad(replica_rewind(node[1], SCOPE_SHARED, 2, hash + 1, &err), ERR_CONFLICT, "another history");
-	assert_bad(replica_rewind(node[1], SCOPE_SHARED, 9, hash, &err), ERR_UNKNOWN, "not in the history");
+	assert_bad(replica_rewind(node[1], SCOPE_SHARED, 2, hash + 1, &err), ERR_CONFLICT,
+	    "another history");
+	assert_bad(replica_rewind(node[1], SCOPE_SHARED, 9, hash, &err), ERR_UNKNOWN,
+	    "not in the history");
 	assert_good(replica_rewind(node[1], SCOPE_SHARED, 2, hash, &err));
 	follow(0, 1);
 	assert_equal_nodes();
@@ -538,7 +559,8 @@ test_rewind(void **state)
 	assert_good(store_snapshot(node[1], &s, &err));
 	assert_non_null(snapshot_find_path(s, KIND_check, "one"));
 	snapshot_unref(s);
-	assert_bad(replica_superseded_take(node[1], 99, &by_test, NULL, &err), ERR_UNKNOWN, "no superseded revision 99");
+	assert_bad(replica_superseded_take(node[1], 99, &by_test, NULL, &err), ERR_UNKNOWN,
+	    "no superseded revision 99");
 	/* Ids of what was taken back are never given again. */
 	assert_good(on(1, "create check two"));
 	assert_good(store_snapshot(node[1], &s, &err));
@@ -579,7 +601,8 @@ test_killed(void **state)
 	srandom(seed_of("killed"));
 	assert_good(on(0, "create check a rise=1; create check b rise=1; create check c rise=1"));
 	assert_good(replica_dump(node[0], &dump[0], &err));
-	assert_good(on(0, "set check a rise=2; set check b rise=2; set check c rise=2; create check d rise=2"));
+	assert_good(on(0,
+	    "set check a rise=2; set check b rise=2; set check c rise=2; create check d rise=2"));
 	assert_good(replica_dump(node[0], &dump[1], &err));
 	assert_good(replica_replace(node[1], dump[0].p, dump[0].len, &by_test, NULL, &err));
 	for (unsigned i = 0; i < 25; i++) {
@@ -601,10 +624,13 @@ test_killed(void **state)
 		rise = ((const struct check *)snapshot_find_path(s, KIND_check, "a"))->rise;
 		assert_int_equal(snapshot_count(s, KIND_check),
 		    (rise == 2 ? 4 : 3) + (snapshot_find_path(s, KIND_check, "k") != NULL));
-		assert_int_equal(((const struct check *)snapshot_find_path(s, KIND_check, "c"))->rise, rise);
+		assert_int_equal(
+		    ((const struct check *)snapshot_find_path(s, KIND_check, "c"))->rise, rise);
 		snapshot_unref(s);
-		assert_int_equal(replica_hash_at(node[1], SCOPE_SHARED, rise == 2 ? 3 : 2, &mine), 0);
-		assert_int_equal(replica_hash_at(node[0], SCOPE_SHARED, rise == 2 ? 3 : 2, &hash), 0);
+		assert_int_equal(
+		    replica_hash_at(node[1], SCOPE_SHARED, rise == 2 ? 3 : 2, &mine), 0);
+		assert_int_equal(
+		    replica_hash_at(node[0], SCOPE_SHARED, rise == 2 ? 3 : 2, &hash), 0);
 		assert_true(mine == hash);
 		assert_int_equal(replica_head(node[1], SCOPE_SHARED, &n, &hash), 0);
 	}
@@ -645,9 +671,9 @@ test_codecs(void **state)
 	c.len = delta.len;
 	replica_conflict_encode(&c, &bytes);
 	assert_int_equal(replica_conflict_decode(bytes.p, bytes.len, &out), 0);
-	assert_true(out.id == c.id && out.what == c.what && out.scope == c.scope && out.kind == c.kind &&
-		    out.tag == c.tag && out.node == c.node && out.object == c.object && out.n == c.n &&
-		    out.at == c.at && out.len == c.len);
+	assert_true(out.id == c.id && out.what == c.what && out.scope == c.scope &&
+		    out.kind == c.kind && out.tag == c.tag && out.node == c.node &&
+		    out.object == c.object && out.n == c.n && out.at == c.at && out.len == c.len);
 	assert_string_equal(out.name, c.name);
 	assert_string_equal(out.origin, c.origin);
 	for (size_t i = 0; i < bytes.len; i++)
@@ -696,7 +722,8 @@ test_noise_in_a_dump(void **state)
 
 	(void)state;
 	srandom(seed_of("dump"));
-	assert_good(on(0, "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; create check a"));
+	assert_good(on(0,
+	    "create vip web address=192.0.2.1 ports=80; create rip web/a address=10.0.0.1; create check a"));
 	assert_good(replica_dump(node[0], &dump, &err));
 	for (unsigned i = 0; i < 150; i++) {
 		struct buf b = { 0 };
@@ -708,7 +735,8 @@ test_noise_in_a_dump(void **state)
 		rc = replica_replace(node[1], b.p, b.len, &by_test, NULL, &err);
 		if (rc == 0) {
 			good++;
-			assert_good(replica_replace(node[1], dump.p, dump.len, &by_test, NULL, &err));
+			assert_good(
+			    replica_replace(node[1], dump.p, dump.len, &by_test, NULL, &err));
 		} else {
 			after = text_of(node[1], true);
 			assert_string_equal(before, after);
