@@ -31,6 +31,8 @@ int replica_hash_at(struct store *st, enum scope scope, uint32_t n, uint64_t *ha
 
 /* ---- one revision ------------------------------------------------------------------------------- */
 
+#define REPLICA_TEXT_MAX \
+	4096 /* of a text with its NUL; what is longer is cut, and the hash covers what is left */
 struct replica_revision {
 	enum scope scope; /* SHARED or OPER */
 	uint32_t n;

@@ -10,12 +10,11 @@
 #include <string.h>
 
 #define CODEC_VERSION 1
-#define TEXT_MAX 4096 /* of a text, in bytes; a longer one is cut when it is written */
 
 static void
 put_text(struct buf *out, const char *text)
 {
-	size_t n = strnlen(text, TEXT_MAX - 1);
+	size_t n = strnlen(text, REPLICA_TEXT_MAX - 1);
 
 	buf_put_be(out, n + 1, 2);
 	buf_put(out, text, n);
@@ -26,7 +25,7 @@ static const char *
 take_text(struct rd *r)
 {
 	size_t n = (size_t)rd_be(r, 2);
-	const char *text = n > 0 && n <= TEXT_MAX ? rd_bytes(r, n) : NULL;
+	const char *text = n > 0 && n <= REPLICA_TEXT_MAX ? rd_bytes(r, n) : NULL;
 
 	if (text == NULL || memchr(text, '\0', n) != text + n - 1) {
 		r->bad = true;

@@ -439,6 +439,37 @@ secret_import(struct secrets *s, const void *bytes, size_t len, uint32_t *n_out,
 	return rc;
 }
 
+uint32_t
+secret_last(struct secrets *s)
+{
+	sqlite3_stmt *q = NULL;
+	uint32_t n = 0;
+
+	if (sqlite3_prepare_v2(s->db, "SELECT seq FROM sqlite_sequence WHERE name='secret'", -1, &q,
+		NULL) == SQLITE_OK &&
+	    sqlite3_step(q) == SQLITE_ROW)
+		n = (uint32_t)sqlite3_column_int64(q, 0);
+	(void)sqlite3_finalize(q);
+	return n;
+}
+
+/* A row that goes at once leaves its number behind. */
+int
+secret_raise(struct secrets *s, uint32_t n, struct err *err)
+{
+	char sql[160];
+
+	if (n <= secret_last(s) || n > INT32_MAX)
+		return 0;
+	(void)snprintf(sql, sizeof(sql),
+	    "BEGIN IMMEDIATE; INSERT INTO secret VALUES(%u, 0, 'text', ''); DELETE FROM secret WHERE n=%u; COMMIT",
+	    (unsigned)n, (unsigned)n);
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return fault(s, err);
+}
+
 int
 secret_again(struct secrets *s, uint32_t n, uint32_t *out, struct err *err)
 {

@@ -36,6 +36,9 @@ int secret_export(struct secrets *s, uint32_t n, struct buf *out, struct err *er
  * of another secret here (see replica_secret_move). ERR_PROTO: no secret. n_out may be NULL. */
 int secret_import(
     struct secrets *s, const void *bytes, size_t len, uint32_t *n_out, struct err *err);
+/* secret_last - the highest number that was ever given; secret_raise - give none up to n any more. */
+uint32_t secret_last(struct secrets *s);
+int secret_raise(struct secrets *s, uint32_t n, struct err *err);
 /* secret_again - the same secret under a new number. ERR_UNKNOWN. */
 int secret_again(struct secrets *s, uint32_t n, uint32_t *out, struct err *err);
 int secret_forget(struct secrets *s, uint32_t n, struct err *err);

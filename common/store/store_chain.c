@@ -10,7 +10,7 @@
 static void
 put_text(struct buf *b, const char *text)
 {
-	size_t n = strlen(text);
+	size_t n = strnlen(text, REPLICA_TEXT_MAX - 1);
 
 	buf_put_be(b, n, 4);
 	buf_put(b, text, n);

@@ -275,13 +275,15 @@ file_copy_revision(struct store *st, uint32_t n)
 }
 
 void
-file_set_aside(struct store *st)
+file_set_aside(struct store *st, uint32_t above)
 {
 	char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
 	uint32_t n[COPIES_MAX];
 	unsigned count = list_copies(st->dir, n, COPIES_MAX);
 
 	for (unsigned i = 0; i < count; i++) {
+		if (n[i] <= above)
+			continue;
 		(void)snprintf(
 		    from, sizeof(from), "%.256s/backup/config-%u.db", st->dir, (unsigned)n[i]);
 		(void)snprintf(

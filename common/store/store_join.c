@@ -211,8 +211,10 @@ add_again(struct join *j, const struct row *row)
 		const struct field *f = field_by_tag(j->o, j->d->f[i].tag);
 		const struct cell *now = f != NULL ? &row->c[f - j->o->f] : NULL;
 
-		if (f != NULL && !cell_same(now, &j->d->f[i].new))
-			rc = loss_note_field(j, row, CONFLICT_FIELD, &j->d->f[i], now, NULL);
+		if (f != NULL)
+			rc = cell_same(now, &j->d->f[i].new)
+				 ? loss_contest(j, f->tag)
+				 : loss_note_field(j, row, CONFLICT_FIELD, &j->d->f[i], now, NULL);
 	}
 	return rc;
 }
@@ -313,7 +315,7 @@ refuse_fields(struct join *j, const struct row *row)
 		const struct field *f = field_by_tag(j->o, j->d->f[i].tag);
 		const struct cell *now = f != NULL && row != NULL ? &row->c[f - j->o->f] : NULL;
 
-		if (now != NULL && j->d->op == DELTA_EDIT && !cell_same(now, &j->d->f[i].old))
+		if (now != NULL && (j->d->op == DELTA_ADD || !cell_same(now, &j->d->f[i].old)))
 			rc = loss_contest(j, f->tag);
 		if (rc == 0 && f != NULL && (now == NULL || !cell_same(now, &j->d->f[i].new)))
 			rc = loss_note_field(j, row, CONFLICT_REFUSED, &j->d->f[i], now, NULL);

@@ -84,8 +84,8 @@ void file_rights(const char *path, mode_t mode); /* mode, and group lbd-admin */
 bool file_last_copy(const char *dir, char *out, size_t n);
 /* A copy now, in DIR/backup/config-HEAD.db, for what is about to be replaced. */
 int file_copy_now(struct store *st, uint32_t n, struct err *err);
-/* Copies of another numbering than the one to come: config-N.db is replaced-N.db from now on. */
-void file_set_aside(struct store *st);
+/* Copies above revision n, of other revisions than those to come: config-N.db is replaced-N.db from now on. */
+void file_set_aside(struct store *st, uint32_t n);
 void file_copy_revision(
     struct store *st, uint32_t n); /* an automatic copy, and no more than BACKUP_KEEP */
 

@@ -224,9 +224,13 @@ replica_rewind(struct store *st, enum scope scope, uint32_t n, uint64_t hash, st
 		rc = supersede(st, scope, n, err);
 	if (rc == 0)
 		rc = rows_save_sequences(st, err);
-	if (rc == 0)
-		return txn_commit_rows(st, err);
-	txn_abort(st);
+	if (rc != 0) {
+		txn_abort(st);
+		return rc;
+	}
+	rc = txn_commit_rows(st, err);
+	if (rc == 0 && scope == SCOPE_SHARED)
+		file_set_aside(st, n);
 	return rc;
 }
 

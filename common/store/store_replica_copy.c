@@ -2,7 +2,7 @@
  * copies differ. The slave's rows become the peer's in one transaction; LOCAL stays. What was there before is kept as
  * a copy of the file: that costs the live file nothing, holds rows and history, and store_restore looks through it
  * before it takes it. A revision of the differences would not do, since the numbers from here on are the peer's.
- * Bytes, big-endian: version, node, then number and hash of SHARED and of OPER, then the next id of each kind, then
+ * Bytes, big-endian: version, node, the last number of a secret, then number and hash of SHARED and of OPER, then the next id of each kind, then
  * the rows of either as a delta of additions. */
 #include "base/must.h"
 #include "store/snapshot_priv.h"
@@ -26,6 +26,7 @@ struct part {
 };
 struct dump {
 	unsigned node;
+	uint32_t secret; /* the last number of one */
 	struct part part[ARRAY_LEN(travelling)];
 	struct rd next; /* ids */
 };
@@ -62,10 +63,12 @@ put_rows(struct store *st, enum scope scope, struct buf *out, struct err *err)
 static int
 put_all(struct store *st, struct buf *out, struct err *err)
 {
+	struct secrets *s;
 	int rc = rows_sequences(st, err);
 
 	buf_put_be(out, DUMP_VERSION, 1);
 	buf_put_be(out, st->node, 1);
+	buf_put_be(out, store_secrets(st, &s, NULL) == 0 ? secret_last(s) : 0, 4);
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(travelling); i++) {
 		uint32_t n;
 		uint64_t hash;
@@ -133,6 +136,7 @@ read_dump(const void *bytes, size_t len, struct dump *out, bool *skips)
 	*skips = false;
 	good = rd_be(&r, 1) == DUMP_VERSION;
 	out->node = (unsigned)rd_be(&r, 1);
+	out->secret = (uint32_t)rd_be(&r, 4);
 	for (unsigned i = 0; i < ARRAY_LEN(travelling); i++) {
 		out->part[i].n = (uint32_t)rd_be(&r, 4);
 		out->part[i].hash = rd_be(&r, 8);
@@ -270,6 +274,16 @@ copy_and_begin(struct store *st, const struct commit_info *info, struct err *err
 	return rc;
 }
 
+/* Numbers that only the peer's history names are given on neither node again. */
+static int
+raise_secrets(struct store *st, const struct dump *d, struct err *err)
+{
+	struct secrets *s;
+	int rc = d->secret > 0 ? store_secrets(st, &s, err) : 0;
+
+	return rc == 0 && d->secret > 0 ? secret_raise(s, d->secret, err) : rc;
+}
+
 static void
 tell(struct store *st, const struct dump *d, struct snapshot *old, struct commit_result *result)
 {
@@ -295,9 +309,11 @@ replica_replace(struct store *st, const void *dump, size_t len, const struct com
 	if (rc != 0)
 		return rc;
 	old = snapshot_ref(st->base);
+	rc = raise_secrets(st, &d, err);
 	sqlite3session_delete(st->session); /* what it would record is the whole */
 	st->session = NULL;
-	rc = replica_free_of_trial(st, SCOPE_SHARED, err);
+	if (rc == 0)
+		rc = replica_free_of_trial(st, SCOPE_SHARED, err);
 	if (rc == 0)
 		rc = put_parts(st, &d, skips, info, err);
 	if (rc == 0)
@@ -309,7 +325,7 @@ replica_replace(struct store *st, const void *dump, size_t len, const struct com
 		rc = store_exec(st, "COMMIT", err);
 	if (rc == 0) {
 		tell(st, &d, old, result);
-		file_set_aside(st);
+		file_set_aside(st, 0);
 		file_copy_revision(st, d.part[0].n);
 	} else {
 		txn_abort(st);

@@ -65,7 +65,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	own = malloc(size > 1 ? size - 1 : 1); /* of its own length, so that the sanitizer sees the end */
+	own = malloc(
+	    size > 1 ? size - 1 : 1); /* of its own length, so that the sanitizer sees the end */
 	want(own != NULL);
 	memcpy(own, data + 1, size - 1);
 	switch (data[0] % 4) {

@@ -67,6 +67,8 @@ static const struct join_case cases[] = {
 	{ "deleted on both, and brought back there", "delete rip web/a", "delete rip web/a\nback",
 	    "gone rip web/a -: name=a vip=web address=10.0.0.1 weight=1 | deleted\n", NULL,
 	    "10.0.0.1" },
+	{ "brought back on both, and deleted there", "delete rip web/b\nback",
+	    "delete rip web/b\nback\ndelete rip web/b", "", NULL, "10.0.0.2" },
 	{ "the same value on both", "set rip web/a weight=7", "set rip web/a weight=7", "",
 	    "weight: 7", NULL },
 	{ "deleted here, changed there", "delete rip web/a", "set rip web/a weight=9 comment=x",

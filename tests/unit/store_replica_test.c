@@ -423,7 +423,7 @@ test_secrets(void **state)
 static void
 test_secrets_that_meet(void **state)
 {
-	struct secrets *s;
+	struct secrets *s, *of_first;
 	struct snapshot *snap;
 
 	(void)state;
@@ -456,6 +456,14 @@ test_secrets_that_meet(void **state)
 	    ((const struct user *)snapshot_find_path(snap, KIND_user, "bob"))->password,
 	    "battery-staple"));
 	snapshot_unref(snap);
+	/* A number that the peer's history alone names is not given again. */
+	assert_good(on(0, "set user ada password=another-horse"));
+	assert_good(on(0, "set user ada password=a-third-horse"));
+	copy_whole(0, 1);
+	assert_good(secrets_open(dirs[0], false, &of_first, &err));
+	assert_true(secret_last(s) >= secret_last(of_first));
+	assert_good(secret_raise(s, 1, &err));
+	secrets_close(of_first);
 	secrets_close(s);
 }
 
