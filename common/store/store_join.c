@@ -1,9 +1,10 @@
 /* One revision of the other node onto rows that went on without it, field by field. A field that still is what the
- * other saw is taken; one that is already what it wants is left; anything else stands as it is, and what the other
- * wanted becomes a record that a person can take instead. The order: rows that go give up their names, rows that
- * are renamed give up theirs, names are settled, rows are added (parents first), fields are set, and what is to go
- * goes (children first) unless something here uses it. '#' cannot be in a name that a person gave, so a row
- * without a name needs no other mark. Whether the whole is allowed is decided at the commit. */
+ * other saw is taken; anything else stands as it is, and what the other wanted becomes a record that a person can
+ * take instead. Once both have changed a field it is contested for the rest of this separation, so an edit that
+ * happens to meet the value it expects does not undo what was done here. The order: rows that go give up their
+ * names, rows that are renamed give up theirs, names are settled, rows are added (parents first), fields are set, and
+ * what is to go goes (children first) unless something here uses it. '#' cannot be in a name that a person gave, so
+ * a row without a name needs no other mark. Whether the whole is allowed is decided at the commit. */
 #include "base/must.h"
 #include "store/store_join_priv.h"
 
@@ -290,6 +291,7 @@ static int
 delete_row(struct join *j)
 {
 	char user[NAME_TEXT + 32], text[NAME_TEXT + 48];
+	const uint32_t id = j->d->id;
 	const struct delta_field *df;
 	struct row row;
 
@@ -298,8 +300,8 @@ delete_row(struct join *j)
 	df = is_nameless(j->o) ? changed_since(j, &row) : NULL;
 	if (df != NULL)
 		return keep_changed(j, &row, df);
-	if (!rows_user(j->st, j->o, j->d->id, user))
-		return rows_delete(j->st, j->o, j->d->id, j->err);
+	if (!rows_user(j->st, j->o, id, user))
+		return rows_delete(j->st, j->o, id, j->err);
 	(void)snprintf(text, sizeof(text), "%s uses it", user);
 	return give_name_back(j, &row, text);
 }
@@ -386,7 +388,6 @@ join_rows(struct store *st, struct join_how *how, struct err *err)
 
 	if (rc == 0)
 		rc = run_kind(&j, NULL, NULL, loss_note_foreign);
-
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++)
 		rc = run_kind(&j, &objects[k], NULL, loss_note_foreign);
 	for (unsigned i = 0; rc == 0 && i < n; i++)

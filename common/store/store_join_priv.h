@@ -29,8 +29,8 @@ int loss_note_field(struct join *j, const struct row *now, enum conflict_what wh
     const struct delta_field *df, const struct cell *standing, const char *reason);
 /* Fields that both changed since the last common revision, whatever their values were later; tag 0: a row that both
  * deleted. What the other does to them after that is noted, not taken, even when it meets the value it expects. */
-int loss_contest(struct join *j, uint16_t tag);
-bool loss_is_contested(struct join *j, uint16_t tag);
+int loss_contest(const struct join *j, uint16_t tag);
+bool loss_is_contested(const struct join *j, uint16_t tag);
 int loss_note_foreign(struct join *j); /* kinds and tags that this build does not know */
 /* The key's cell of a row that has it, old or new; else NULL. */
 const struct cell *delta_key(const struct object *o, const struct delta_row *d, bool old);

@@ -253,7 +253,7 @@ loss_note_field(struct join *j, const struct row *now, enum conflict_what what,
 /* ---- what both changed -------------------------------------------------------------------------- */
 
 static sqlite3_stmt *
-contested(struct join *j, const char *sql, uint16_t tag)
+contested(const struct join *j, const char *sql, uint16_t tag)
 {
 	sqlite3_stmt *q = store_query(j->st, sql);
 
@@ -266,14 +266,14 @@ contested(struct join *j, const char *sql, uint16_t tag)
 }
 
 int
-loss_contest(struct join *j, uint16_t tag)
+loss_contest(const struct join *j, uint16_t tag)
 {
 	return store_run(j->st,
 	    contested(j, "INSERT OR IGNORE INTO contested VALUES(?1,?2,?3,?4,?5)", tag), j->err);
 }
 
 bool
-loss_is_contested(struct join *j, uint16_t tag)
+loss_is_contested(const struct join *j, uint16_t tag)
 {
 	sqlite3_stmt *q = contested(j,
 	    "SELECT 1 FROM contested WHERE scope=?1 AND common=?2 AND kind=?3 AND object=?4 AND tag=?5",
