@@ -148,9 +148,12 @@ apply(struct daemon *d, struct snapshot *next)
 	return code;
 }
 
+/* Equal numbers need not be equal content: the pair may have put others in the place of some revisions. */
 static bool
 heads_differ(struct daemon *d)
 {
+	if (!store_continues(d->store, d->snap))
+		return true;
 	for (enum scope scope = 0; scope < SCOPES; scope++)
 		if (store_head(d->store, scope) != snapshot_revision(d->snap, scope))
 			return true;
@@ -158,8 +161,10 @@ heads_differ(struct daemon *d)
 }
 
 static bool
-revisions_differ(const struct snapshot *a, const struct snapshot *b)
+revisions_differ(const struct daemon *d, const struct snapshot *a, const struct snapshot *b)
 {
+	if (!store_continues(d->store, a))
+		return true;
 	for (enum scope scope = 0; scope < SCOPES; scope++)
 		if (snapshot_revision(a, scope) != snapshot_revision(b, scope))
 			return true;
@@ -188,7 +193,7 @@ apply_check_store(struct daemon *d, bool force)
 		return;
 	}
 	store_fault(d, 0, "");
-	if (d->snap == NULL || revisions_differ(d->snap, next))
+	if (d->snap == NULL || revisions_differ(d, d->snap, next))
 		(void)apply(d, next);
 	else
 		snapshot_unref(next);
@@ -231,7 +236,8 @@ apply_delta(struct daemon *d, enum scope scope, const struct msg_revision *m)
 	uint32_t have = snapshot_revision(d->snap, scope);
 	struct snapshot *next;
 
-	if (m->number <= have || m->number - have > DELTAS_MOST)
+	if (m->number <= have || m->number - have > DELTAS_MOST ||
+	    (d->store != NULL && !store_continues(d->store, d->snap)))
 		return false;
 	next = snapshot_ref(d->snap);
 	if (patch_to(d, &next, scope, m->number, m->delta) != 0) {

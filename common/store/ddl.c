@@ -2,7 +2,8 @@
  * missing ones at its end, so the same column may stand at different places on two nodes, and nothing that
  * travels may count columns. A column that is no field any more is kept and ignored, so every column has a
  * default. Names are quoted: check is a word of SQL. Ranges are not in the SQL, because a CHECK cannot be
- * widened in place; nor are cascades and triggers, which a session would record twice. */
+ * widened in place; nor are cascades and triggers, which a session would record twice. Layout 2 keeps with each
+ * revision the node that made it and its hash, and has the tables of the pair. */
 #include "base/must.h"
 #include "store/store_priv.h"
 
@@ -11,7 +12,8 @@
 static const char own_tables[] =
     "CREATE TABLE IF NOT EXISTS revision(id INTEGER PRIMARY KEY, scope INTEGER NOT NULL,"
     " n INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, origin TEXT NOT NULL,"
-    " why TEXT NOT NULL, delta BLOB, changes INTEGER NOT NULL) STRICT;"
+    " why TEXT NOT NULL, delta BLOB, changes INTEGER NOT NULL, node INTEGER NOT NULL DEFAULT 0,"
+    " hash INTEGER) STRICT;"
     "CREATE UNIQUE INDEX IF NOT EXISTS revision_n ON revision(scope, n);"
     "CREATE TABLE IF NOT EXISTS sequence(kind INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
@@ -23,6 +25,16 @@ static const char own_tables[] =
     "CREATE TABLE IF NOT EXISTS tx_edit(id INTEGER PRIMARY KEY, tx INTEGER NOT NULL,"
     " doc TEXT NOT NULL) STRICT;"
     "CREATE INDEX IF NOT EXISTS tx_edit_tx ON tx_edit(tx);"
+    "CREATE TABLE IF NOT EXISTS conflict(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " id INTEGER NOT NULL UNIQUE, record BLOB NOT NULL, delta BLOB NOT NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS superseded(id INTEGER PRIMARY KEY AUTOINCREMENT, scope INTEGER NOT NULL,"
+    " n INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, origin TEXT NOT NULL,"
+    " why TEXT NOT NULL, delta BLOB, node INTEGER NOT NULL, hash INTEGER) STRICT;"
+    "CREATE TABLE IF NOT EXISTS joined(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " hash INTEGER NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE IF NOT EXISTS contested(scope INTEGER NOT NULL, common INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL, object INTEGER NOT NULL, tag INTEGER NOT NULL,"
+    " PRIMARY KEY(scope, common, kind, object, tag)) STRICT, WITHOUT ROWID;"
     "INSERT OR IGNORE INTO meta VALUES('incarnation', random());";
 
 static void
@@ -142,10 +154,18 @@ ddl_columns(struct store *st, struct err *err)
 	return 0;
 }
 
+/* Asked of the table and not of the layout's number, which a newer build may have set. */
+static bool
+has_chain(struct store *st)
+{
+	return store_number(
+		   st, "SELECT count(*) FROM pragma_table_info('revision') WHERE name='hash'") == 1;
+}
+
 bool
 ddl_is_current(struct store *st)
 {
-	bool all = store_number(st, "PRAGMA user_version") >= STORE_LAYOUT;
+	bool all = store_number(st, "PRAGMA user_version") >= STORE_LAYOUT && has_chain(st);
 
 	for (unsigned k = 0; k < KINDS; k++)
 		for (unsigned i = 0; stored(&objects[k]) && i < objects[k].n; i++)
@@ -214,11 +234,16 @@ ddl_upgrade(struct store *st, struct err *err)
 		    st->col[k][1] != NO_FIELD) /* else made whole by the statement above */
 			add_columns(st, o, &sql);
 	}
+	if (rc == 0 && !has_chain(st))
+		buf_puts(&sql, "ALTER TABLE revision ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
+			       "ALTER TABLE revision ADD COLUMN hash INTEGER;");
 	if (rc == 0)
 		rc = store_exec(st, buf_text(&sql), err);
 	buf_fini(&sql);
 	if (rc == 0)
 		rc = ddl_create(st, err);
+	if (rc == 0)
+		rc = chain_fill(st, err);
 	if (rc == 0)
 		return store_exec(st, "COMMIT", err);
 	(void)store_exec(st, "ROLLBACK", NULL);

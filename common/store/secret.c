@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 #define DIGEST_HEX 65 /* SHA-256 as text, and a NUL */
+#define VALUE_MAX 512 /* of a value, with its NUL: longest is a hash (CRYPT_OUTPUT_SIZE) */
 
 struct secrets {
 	sqlite3 *db;
+	unsigned node; /* of the pair; 0: numbers are not shared with anybody */
 	char path[STORE_PATH_MAX];
 };
 
@@ -157,24 +159,37 @@ hash(const char *text, const char *setting, char *out, size_t room)
 	return good;
 }
 
+/* Under number n, or with n 0 under the next of this node that nobody had. */
 static int
-put_row(struct secrets *s, const char *form, const char *value, uint32_t *out, struct err *err)
+put_row_as(struct secrets *s, uint32_t n, const char *form, const char *value, uint32_t *out,
+    struct err *err)
 {
+	static const char sql[] =
+	    "WITH last(n) AS (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name='secret')"
+	    "INSERT INTO secret(n, at, form, value) SELECT CASE WHEN ?4>0 THEN ?4"
+	    " WHEN ?5=0 OR (n+1)%2=?5-1 THEN n+1 ELSE n+2 END, ?1, ?2, ?3 FROM last";
 	sqlite3_stmt *q = NULL;
 	int rc = 0;
 
-	if (sqlite3_prepare_v2(s->db, "INSERT INTO secret(at, form, value) VALUES(?1,?2,?3)", -1,
-		&q, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
 		return fault(s, err);
 	(void)sqlite3_bind_int64(q, 1, (int64_t)time(NULL));
 	(void)sqlite3_bind_text(q, 2, form, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_text(q, 3, value, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(q, 4, n);
+	(void)sqlite3_bind_int(q, 5, (int)s->node);
 	if (sqlite3_step(q) != SQLITE_DONE)
 		rc = fault(s, err);
 	else
 		*out = (uint32_t)sqlite3_last_insert_rowid(s->db);
 	(void)sqlite3_finalize(q);
 	return rc;
+}
+
+static int
+put_row(struct secrets *s, const char *form, const char *value, uint32_t *out, struct err *err)
+{
+	return put_row_as(s, 0, form, value, out, err);
 }
 
 int
@@ -221,7 +236,7 @@ get_row(struct secrets *s, uint32_t n, char form[8], char *value, size_t room)
 bool
 secret_exists(struct secrets *s, uint32_t n)
 {
-	char form[8], value[512];
+	char form[8], value[VALUE_MAX];
 	bool found = get_row(s, n, form, value, sizeof(value));
 
 	OPENSSL_cleanse(value, sizeof(value));
@@ -250,7 +265,7 @@ nobody(void)
 bool
 secret_verify(struct secrets *s, uint32_t n, const char *text)
 {
-	char form[8], value[512], mine[CRYPT_OUTPUT_SIZE] = "";
+	char form[8], value[VALUE_MAX], mine[CRYPT_OUTPUT_SIZE] = "";
 	bool good = false;
 
 	(void)get_row(s, n, form, value, sizeof(value));
@@ -335,6 +350,162 @@ secret_collect(struct secrets *s, const uint32_t *keep, size_t n, int64_t older_
 		return ERR_STORE;
 	}
 	return gone;
+}
+
+void
+secrets_set_node(struct secrets *s, unsigned node)
+{
+	s->node = node;
+}
+
+static int
+unknown(const struct secrets *s, uint32_t n, struct err *err)
+{
+	return err_set(err, ERR_UNKNOWN, "%s: there is no secret %u", s->path, (unsigned)n);
+}
+
+int
+secret_export(struct secrets *s, uint32_t n, struct buf *out, struct err *err)
+{
+	char form[8], value[VALUE_MAX];
+
+	if (!get_row(s, n, form, value, sizeof(value)))
+		return unknown(s, n, err);
+	buf_put_be(out, n, 4);
+	buf_put_be(out, strlen(form), 1);
+	buf_put(out, form, strlen(form));
+	buf_put_be(out, strlen(value), 2);
+	buf_put(out, value, strlen(value));
+	OPENSSL_cleanse(value, sizeof(value));
+	return 0;
+}
+
+/* A text of at most room - 1 bytes, none of them 0, after its length. */
+static void
+take_text(struct rd *r, unsigned length_bytes, char *out, size_t room)
+{
+	size_t n = (size_t)rd_be(r, length_bytes);
+	const char *text = n < room ? rd_bytes(r, n) : NULL;
+
+	out[0] = '\0';
+	if (text == NULL || memchr(text, '\0', n) != NULL) {
+		r->bad = true;
+		return;
+	}
+	memcpy(out, text, n);
+	out[n] = '\0';
+}
+
+static bool
+is_form(const char *form)
+{
+	return strcmp(form, "hash") == 0 || strcmp(form, "digest") == 0 ||
+	       strcmp(form, "text") == 0;
+}
+
+static int
+import_row(struct secrets *s, uint32_t n, const char *form, const char *value, struct err *err)
+{
+	char my_form[8], mine[VALUE_MAX];
+	uint32_t kept_as;
+	int rc = 0;
+
+	if (!get_row(s, n, my_form, mine, sizeof(mine)))
+		return put_row_as(s, n, form, value, &kept_as, err);
+	if (strcmp(form, my_form) != 0 || !same_text(value, mine))
+		rc = err_set(
+		    err, ERR_CONFLICT, "%s: secret %u is another one here", s->path, (unsigned)n);
+	OPENSSL_cleanse(mine, sizeof(mine));
+	return rc;
+}
+
+int
+secret_import(struct secrets *s, const void *bytes, size_t len, uint32_t *n_out, struct err *err)
+{
+	struct rd r = { .p = bytes, .left = len };
+	char form[8], value[VALUE_MAX];
+	uint32_t n = (uint32_t)rd_be(&r, 4);
+	int rc;
+
+	take_text(&r, 1, form, sizeof(form));
+	take_text(&r, 2, value, sizeof(value));
+	if (r.bad || r.left > 0 || n == 0 || n > INT32_MAX || !is_form(form))
+		rc = err_set(err, ERR_PROTO, "a secret that cannot be read");
+	else
+		rc = import_row(s, n, form, value, err);
+	if (rc == 0 && n_out != NULL)
+		*n_out = n;
+	OPENSSL_cleanse(value, sizeof(value));
+	return rc;
+}
+
+uint32_t
+secret_last(struct secrets *s)
+{
+	sqlite3_stmt *q = NULL;
+	uint32_t n = 0;
+
+	if (sqlite3_prepare_v2(s->db, "SELECT seq FROM sqlite_sequence WHERE name='secret'", -1, &q,
+		NULL) == SQLITE_OK &&
+	    sqlite3_step(q) == SQLITE_ROW)
+		n = (uint32_t)sqlite3_column_int64(q, 0);
+	(void)sqlite3_finalize(q);
+	return n;
+}
+
+/* A row that goes at once leaves its number behind. */
+int
+secret_raise(struct secrets *s, uint32_t n, struct err *err)
+{
+	char sql[160];
+
+	if (n <= secret_last(s) || n > INT32_MAX)
+		return 0;
+	(void)snprintf(sql, sizeof(sql),
+	    "BEGIN IMMEDIATE; INSERT INTO secret VALUES(%u, 0, 'text', ''); DELETE FROM secret WHERE n=%u; COMMIT",
+	    (unsigned)n, (unsigned)n);
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return fault(s, err);
+}
+
+int
+secret_again(struct secrets *s, uint32_t n, uint32_t *out, struct err *err)
+{
+	char form[8], value[VALUE_MAX];
+	int rc;
+
+	if (!get_row(s, n, form, value, sizeof(value)))
+		return unknown(s, n, err);
+	rc = put_row(s, form, value, out, err);
+	OPENSSL_cleanse(value, sizeof(value));
+	return rc;
+}
+
+int
+secret_forget(struct secrets *s, uint32_t n, struct err *err)
+{
+	char sql[64];
+
+	(void)snprintf(sql, sizeof(sql), "DELETE FROM secret WHERE n=%u", (unsigned)n);
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fault(s, err);
+}
+
+uint64_t
+secret_sum64(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	unsigned char d[EVP_MAX_MD_SIZE];
+	struct rd r = { .p = d, .left = 8 };
+	unsigned n = 0;
+
+	must(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+	     EVP_DigestUpdate(c, a, a_len) == 1 &&
+	     (b_len == 0 || EVP_DigestUpdate(c, b, b_len) == 1) &&
+	     EVP_DigestFinal_ex(c, d, &n) == 1 && n == 32);
+	EVP_MD_CTX_free(c);
+	return rd_be(&r, 8);
 }
 
 void

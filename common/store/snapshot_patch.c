@@ -164,12 +164,16 @@ static int
 by_pos(const void *a, const void *b, void *arg)
 {
 	const struct page_edit *x = a, *y = b;
+	int order;
 
 	if (x->pos != y->pos)
 		return x->pos < y->pos ? -1 : 1;
 	if (x->removes != y->removes)
 		return x->removes ? 1 : -1;
-	return x->inserts && y->inserts ? strcmp(row_name(arg, x->v), row_name(arg, y->v)) : 0;
+	if (!x->inserts || !y->inserts)
+		return 0;
+	order = strcmp(row_name(arg, x->v), row_name(arg, y->v));
+	return order != 0 ? order : row_id(x->v) < row_id(y->v) ? -1 : row_id(x->v) > row_id(y->v);
 }
 
 /* Place of a row in the array by name; a NAMELESS kind may have one name several times. */
@@ -179,6 +183,18 @@ place_of(const struct object *o, const struct pages *names, const void *row)
 	uint32_t at = name_position(o, names, row_name(o, row));
 
 	while (pages_at(names, at) != row)
+		at++;
+	return at;
+}
+
+/* Where a new row goes: by name, then id, as in a snapshot that is loaded whole. */
+static uint32_t
+place_for(const struct object *o, const struct pages *names, const void *row)
+{
+	uint32_t at = name_position(o, names, row_name(o, row));
+
+	while (at < pages_count(names) && row_id(pages_at(names, at)) < row_id(row) &&
+	       strcmp(row_name(o, pages_at(names, at)), row_name(o, row)) == 0)
 		at++;
 	return at;
 }
@@ -204,8 +220,7 @@ patch_names(struct patch *p, const struct object *o)
 				same ? e->new : NULL };
 		if (e->new != NULL && !same)
 			p->pe[n++] =
-			    (struct page_edit){ name_position(o, names, row_name(o, e->new)), false,
-				    true, e->new };
+			    (struct page_edit){ place_for(o, names, e->new), false, true, e->new };
 	}
 	qsort_r(p->pe, n, sizeof(*p->pe), by_pos, arg.p);
 	replace(&t->names, p->pe, n);
@@ -357,6 +372,7 @@ share(const struct snapshot *base)
 	struct snapshot *s = snapshot_new();
 
 	memcpy(s->revision, base->revision, sizeof(s->revision));
+	s->incarnation = base->incarnation;
 	s->edits = base->edits;
 	s->layers = base->layers;
 	for (unsigned i = 0; i < s->layers; i++) {
@@ -487,6 +503,7 @@ copy_whole(const struct snapshot *old)
 
 	builder_init(&b);
 	memcpy(b.s->revision, old->revision, sizeof(old->revision));
+	b.s->incarnation = old->incarnation;
 	for (unsigned k = 0; k < KINDS; k++) {
 		for (uint32_t i = 0; i < pages_count(old->t[k].rows); i++)
 			builder_copy(&b, &objects[k], pages_at(old->t[k].rows, i));

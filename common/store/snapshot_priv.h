@@ -41,6 +41,7 @@ struct table {
 struct snapshot {
 	atomic_uint refs;
 	uint32_t revision[SCOPES];
+	int64_t incarnation; /* the line of revisions that it belongs to */
 	unsigned layers;
 	uint32_t
 	    edits; /* rows patched since the whole was built: bound of what lies waste in layer 0 */

@@ -27,6 +27,9 @@ int store_snapshot(struct store *st, struct snapshot **out, struct err *err);
 uint32_t store_head(struct store *st, enum scope scope);
 /* store_moved - whether somebody committed since the last call (PRAGMA data_version; microseconds). */
 bool store_moved(struct store *st);
+/* store_continues - whether revisions after those of s are in the store. False when some were replaced by
+ * others (a restore, or the pair: store/replica.h): then only store_snapshot helps, whatever the numbers say. */
+bool store_continues(struct store *st, const struct snapshot *s);
 /* store_delta - delta of one revision; -ENOENT when it is not (any more) in the history. */
 int store_delta(struct store *st, enum scope scope, uint32_t n, struct buf *out);
 

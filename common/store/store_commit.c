@@ -100,6 +100,14 @@ start_session(struct store *st, struct err *err)
 	return rc == SQLITE_OK ? 0 : store_fault(st, err);
 }
 
+static void
+end_session(struct store *st)
+{
+	if (st->session != NULL)
+		sqlite3session_delete(st->session);
+	st->session = NULL;
+}
+
 int
 txn_begin(struct store *st, const struct commit_info *info, struct err *err)
 {
@@ -112,6 +120,7 @@ txn_begin(struct store *st, const struct commit_info *info, struct err *err)
 	if (rc != 0)
 		return rc;
 	st->fault = 0;
+	st->touched = false;
 	rows_reset(st);
 	rc = store_exec(st, "BEGIN IMMEDIATE", err);
 	if (rc != 0)
@@ -136,28 +145,56 @@ void
 txn_abort(struct store *st)
 {
 	rows_reset(st);
-	if (st->session != NULL)
-		sqlite3session_delete(st->session);
-	st->session = NULL;
+	end_session(st);
 	(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 static int
-record(struct store *st, enum scope scope, uint32_t n, const struct commit_info *info,
-    const struct buf *delta, struct err *err)
+record(struct store *st, const struct replica_revision *r, struct err *err)
 {
 	sqlite3_stmt *q = store_query(st,
-	    "INSERT INTO revision(scope,n,at,who,origin,why,delta,changes) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)");
+	    "INSERT INTO revision(scope,n,at,who,origin,why,delta,changes,node,hash)"
+	    " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)");
 
-	(void)sqlite3_bind_int(q, 1, (int)scope);
-	(void)sqlite3_bind_int64(q, 2, n);
-	(void)sqlite3_bind_int64(q, 3, (int64_t)time(NULL));
-	(void)sqlite3_bind_text(q, 4, info->who, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(q, 5, info->origin != NULL ? info->origin : "", -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(q, 6, info->why != NULL ? info->why : "", -1, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(q, 7, delta->p, (int)delta->len, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(q, 8, delta_rows(delta->p, delta->len));
+	(void)sqlite3_bind_int(q, 1, (int)r->scope);
+	(void)sqlite3_bind_int64(q, 2, r->n);
+	(void)sqlite3_bind_int64(q, 3, r->at);
+	(void)sqlite3_bind_text(q, 4, r->who, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(q, 5, r->origin, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(q, 6, r->why, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(q, 7, r->delta, (int)r->len, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(q, 8, delta_rows(r->delta, r->len));
+	(void)sqlite3_bind_int(q, 9, (int)r->node);
+	(void)sqlite3_bind_int64(q, 10, (int64_t)r->hash);
 	return store_run(st, q, err);
+}
+
+static int
+record_scope(struct store *st, enum scope scope, uint32_t n, const struct commit_info *info,
+    const struct txn_as *as, const struct buf *delta, struct err *err)
+{
+	struct replica_revision r = {
+		.scope = scope,
+		.n = n,
+		.at = (int64_t)time(NULL),
+		.node = as->node,
+		.who = info->who,
+		.origin = info->origin != NULL ? info->origin : "",
+		.why = info->why != NULL ? info->why : "",
+		.delta = delta->p,
+		.len = delta->len,
+	};
+	uint64_t before;
+	int rc;
+
+	if (as->follows != NULL)
+		return record(st, as->follows, err);
+	rc = chain_before(st, scope, n, &before, err);
+	if (rc == 0) {
+		r.hash = chain_hash(before, &r);
+		rc = record(st, &r, err);
+	}
+	return rc;
 }
 
 /* Revisions that are too old go; those after the base of a waiting trial stay, since they are its way back. */
@@ -173,16 +210,24 @@ prune(struct store *st, enum scope scope, uint32_t head, uint32_t keep, struct e
 			       (int)scope, (unsigned)upto);
 }
 
-/* The base with the deltas of this transaction, numbered and allowed as a whole. */
-static int
-make_candidate(struct store *st, const struct buf delta[SCOPES], uint32_t n[SCOPES],
-    struct snapshot **out, struct err *err)
+static bool
+is_followed(const struct txn_as *as, unsigned scope)
 {
+	return as->follows != NULL && as->follows->scope == scope;
+}
+
+/* The base with the deltas of this transaction, numbered and allowed as a whole. What is followed is decided alike
+ * on both nodes, so the addresses of this one do not count. */
+static int
+make_candidate(struct store *st, const struct txn_as *as, const struct buf delta[SCOPES],
+    uint32_t n[SCOPES], struct snapshot **out, struct err *err)
+{
+	bool local = st->check_local && as->follows == NULL;
 	struct snapshot *s = snapshot_ref(st->base), *next;
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < SCOPES; i++) {
-		if (delta[i].len == 0)
+		if (delta[i].len == 0 && !is_followed(as, i))
 			continue;
 		if (delta[i].len > INT32_MAX)
 			rc = err_set(err, ERR_INVALID,
@@ -197,7 +242,7 @@ make_candidate(struct store *st, const struct buf delta[SCOPES], uint32_t n[SCOP
 		}
 	}
 	if (rc == 0)
-		rc = snapshot_check_change(st->base, s, st->check_local ? &st->local : NULL, err);
+		rc = snapshot_check_change(st->base, s, local ? &st->local : NULL, err);
 	if (rc == 0)
 		*out = s;
 	else
@@ -206,8 +251,9 @@ make_candidate(struct store *st, const struct buf delta[SCOPES], uint32_t n[SCOP
 }
 
 static int
-write_revisions(struct store *st, const struct commit_info *info, const struct buf delta[SCOPES],
-    const uint32_t n[SCOPES], const struct snapshot *now, struct err *err)
+write_revisions(struct store *st, const struct commit_info *info, const struct txn_as *as,
+    const struct buf delta[SCOPES], const uint32_t n[SCOPES], const struct snapshot *now,
+    struct err *err)
 {
 	uint32_t before[SCOPES];
 	int rc = rows_save_sequences(st, err);
@@ -216,7 +262,7 @@ write_revisions(struct store *st, const struct commit_info *info, const struct b
 		before[i] = snapshot_revision(st->base, (enum scope)i);
 	for (unsigned i = 0; rc == 0 && i < SCOPES; i++)
 		if (n[i] != 0)
-			rc = record(st, (enum scope)i, n[i], info, &delta[i], err);
+			rc = record_scope(st, (enum scope)i, n[i], info, as, &delta[i], err);
 	if (rc == 0)
 		rc = trial_record(st, info, before, n, err);
 	for (unsigned i = 0; rc == 0 && i < SCOPES; i++)
@@ -267,35 +313,67 @@ tidy(struct store *st, const uint32_t n[SCOPES], bool secrets)
 		file_copy_revision(st, n[SCOPE_SHARED]);
 }
 
+/* Who follows gets the bytes of the peer, which may hold more than this build knows. */
+static void
+give_bytes(const struct txn_as *as, struct buf delta[SCOPES])
+{
+	struct buf *d;
+
+	if (as->follows == NULL)
+		return;
+	d = &delta[as->follows->scope];
+	d->len = 0;
+	buf_put(d, as->follows->delta, as->follows->len);
+}
+
+/* Whether this commit leaves a trace: else nothing differs, and nothing is written. */
+static bool
+leaves_trace(struct store *st, const struct commit_info *info, const struct txn_as *as,
+    const struct buf delta[SCOPES])
+{
+	if (info->dry_run)
+		return false;
+	return delta[SCOPE_SHARED].len + delta[SCOPE_LOCAL].len + delta[SCOPE_OPER].len > 0 ||
+	       as->follows != NULL || st->touched || trial_extends(st, info);
+}
+
 int
 txn_commit(
     struct store *st, const struct commit_info *info, struct commit_result *result, struct err *err)
 {
+	return txn_commit_as(st, info, &(struct txn_as){ .node = st->node }, result, err);
+}
+
+int
+txn_commit_as(struct store *st, const struct commit_info *info, const struct txn_as *as,
+    struct commit_result *result, struct err *err)
+{
 	struct buf delta[SCOPES] = { 0 };
 	uint32_t n[SCOPES] = { 0 };
 	struct snapshot *now = NULL;
-	bool secrets = false, write = !info->dry_run;
+	bool secrets = false, write;
 	int rc = changes(st, delta, err);
 
-	if (rc == 0 && delta[SCOPE_SHARED].len + delta[SCOPE_LOCAL].len > 0)
+	if (rc == 0 && !as->joined && as->follows == NULL &&
+	    delta[SCOPE_SHARED].len + delta[SCOPE_LOCAL].len > 0)
 		rc = trial_allows(st, info, err);
-	if (delta[SCOPE_SHARED].len + delta[SCOPE_LOCAL].len + delta[SCOPE_OPER].len == 0)
-		write = write && trial_extends(st, info); /* else nothing differs: leave no trace */
+	write = leaves_trace(st, info, as, delta);
 	for (unsigned i = 0; i < SCOPES; i++)
 		secrets = secrets || delta_has_secret(delta[i].p, delta[i].len);
 	if (rc == 0)
-		rc = make_candidate(st, delta, n, &now, err);
+		rc = make_candidate(st, as, delta, n, &now, err);
 	if (rc == 0 && write)
-		rc = write_revisions(st, info, delta, n, now, err);
+		rc = write_revisions(st, info, as, delta, n, now, err);
 	if (rc == 0 && write)
 		rc = store_exec(st, "COMMIT", err);
+	if (rc == 0)
+		give_bytes(as, delta);
 	if (rc == 0)
 		give_result(result, st, delta, n, now);
 	if (rc != 0 || !write) {
 		txn_abort(st);
 	} else {
-		sqlite3session_delete(st->session);
-		st->session = NULL;
+		end_session(st);
 		snapshot_unref(st->base);
 		st->base = now;
 		now = NULL;
@@ -305,6 +383,33 @@ txn_commit(
 	for (unsigned i = 0; i < SCOPES; i++)
 		buf_fini(&delta[i]);
 	return rc;
+}
+
+int
+txn_commit_rows(struct store *st, struct err *err)
+{
+	int rc = st->fault != 0 ? store_fault(st, err) : 0;
+
+	rows_reset(st);
+	if (rc == 0)
+		rc = store_exec(st, "COMMIT", err);
+	if (rc != 0)
+		txn_abort(st);
+	else
+		end_session(st);
+	snapshot_unref(st->base);
+	st->base = NULL;
+	return rc;
+}
+
+bool
+txn_breaks_references(struct store *st)
+{
+	int now = 0, most = 0;
+
+	return sqlite3_db_status(st->db, SQLITE_DBSTATUS_DEFERRED_FKS, &now, &most, 0) ==
+		   SQLITE_OK &&
+	       now != 0;
 }
 
 void

@@ -98,7 +98,7 @@ make_file(const char *path, bool odd, struct err *err)
 	file_rights(fresh, 0664);
 	rc = store_open_path(fresh, PATH_MAKE, &st, NULL, err);
 	if (rc == 0) {
-		st->odd = odd;
+		st->odd = st->odd_asked = odd;
 		rc = ddl_create(st, err);
 	}
 	if (rc == 0)
@@ -159,10 +159,11 @@ file_create(const char *dir, bool odd, struct err *err)
 	return rc;
 }
 
-/* The copies there are, newest last; returns how many, at most max. */
+/* The copies there are, as PREFIX-N.db, newest last; returns how many, at most max. */
 static unsigned
-list_copies(const char *dir, uint32_t *n, unsigned max)
+list_copies_as(const char *dir, const char *prefix, uint32_t *n, unsigned max)
 {
+	size_t skip = strlen(prefix);
 	char path[STORE_PATH_MAX], *end;
 	struct dirent *e;
 	unsigned count = 0;
@@ -174,10 +175,10 @@ list_copies(const char *dir, uint32_t *n, unsigned max)
 		unsigned long v;
 		unsigned at;
 
-		if (strncmp(e->d_name, "config-", 7) != 0)
+		if (strncmp(e->d_name, prefix, skip) != 0)
 			continue;
-		v = strtoul(e->d_name + 7, &end, 10);
-		if (end == e->d_name + 7 || strcmp(end, ".db") != 0 || v > UINT32_MAX)
+		v = strtoul(e->d_name + skip, &end, 10);
+		if (end == e->d_name + skip || strcmp(end, ".db") != 0 || v > UINT32_MAX)
 			continue;
 		for (at = count++; at > 0 && n[at - 1] > v; at--)
 			n[at] = n[at - 1];
@@ -189,6 +190,12 @@ list_copies(const char *dir, uint32_t *n, unsigned max)
 }
 
 #define COPIES_MAX 64
+
+static unsigned
+list_copies(const char *dir, uint32_t *n, unsigned max)
+{
+	return list_copies_as(dir, "config-", n, max);
+}
 
 bool
 file_last_copy(const char *dir, char *out, size_t room)
@@ -222,37 +229,68 @@ copy_is_due(struct store *st, uint32_t n)
 }
 
 static void
-drop_old_copies(struct store *st)
+drop_old_copies(struct store *st, const char *prefix)
 {
 	char path[STORE_PATH_MAX];
 	uint32_t n[COPIES_MAX];
-	unsigned count = list_copies(st->dir, n, COPIES_MAX);
+	unsigned count = list_copies_as(st->dir, prefix, n, COPIES_MAX);
 
 	for (unsigned i = 0; i + BACKUP_KEEP < count; i++) {
 		(void)snprintf(
-		    path, sizeof(path), "%.256s/backup/config-%u.db", st->dir, (unsigned)n[i]);
+		    path, sizeof(path), "%.256s/backup/%s%u.db", st->dir, prefix, (unsigned)n[i]);
 		(void)unlink(path);
 	}
 }
 
-void
-file_copy_revision(struct store *st, uint32_t n)
+int
+file_copy_now(struct store *st, uint32_t n, struct err *err)
 {
 	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX + 40], fresh[STORE_PATH_MAX + 64];
-	int fault = st->fault;
+	int rc;
 
-	if (!copy_is_due(st, n))
-		return;
 	(void)snprintf(dir, sizeof(dir), "%.256s/backup", st->dir);
 	if (mkdir(dir, 0775) == 0)
 		file_rights(dir, 02775);
 	(void)snprintf(path, sizeof(path), "%s/config-%u.db", dir, (unsigned)n);
 	(void)snprintf(fresh, sizeof(fresh), "%s.new%ld", path, (long)getpid());
-	/* A copy that fails is no fault of the commit; the next one tries again. */
-	if (store_backup(st, fresh, NULL) == 0 && rename(fresh, path) == 0)
-		drop_old_copies(st);
 	(void)unlink(fresh);
+	rc = store_backup(st, fresh, err);
+	if (rc == 0 && rename(fresh, path) == -1)
+		rc = err_set(err, ERR_STORE, "%s: %s", path, strerror(errno));
+	if (rc == 0)
+		drop_old_copies(st, "config-");
+	(void)unlink(fresh);
+	return rc;
+}
+
+void
+file_copy_revision(struct store *st, uint32_t n)
+{
+	int fault = st->fault;
+
+	/* A copy that fails is no fault of the commit; the next one tries again. */
+	if (copy_is_due(st, n))
+		(void)file_copy_now(st, n, NULL);
 	st->fault = fault;
+}
+
+void
+file_set_aside(struct store *st, uint32_t above)
+{
+	char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
+	uint32_t n[COPIES_MAX];
+	unsigned count = list_copies(st->dir, n, COPIES_MAX);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (n[i] <= above)
+			continue;
+		(void)snprintf(
+		    from, sizeof(from), "%.256s/backup/config-%u.db", st->dir, (unsigned)n[i]);
+		(void)snprintf(
+		    to, sizeof(to), "%.256s/backup/replaced-%u.db", st->dir, (unsigned)n[i]);
+		(void)!rename(from, to);
+	}
+	drop_old_copies(st, "replaced-");
 }
 
 int

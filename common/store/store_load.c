@@ -47,6 +47,19 @@ store_delta(struct store *st, enum scope scope, uint32_t n, struct buf *out)
 	return rc;
 }
 
+/* Another number, another line of revisions: the same number need not be the same content. */
+static int64_t
+store_incarnation(struct store *st)
+{
+	return store_number(st, "SELECT value FROM meta WHERE name='incarnation'");
+}
+
+bool
+store_continues(struct store *st, const struct snapshot *s)
+{
+	return st->db != NULL && s->incarnation == store_incarnation(st);
+}
+
 struct load {
 	struct store *st;
 	struct builder b;
@@ -68,8 +81,8 @@ load_row(void *arg, const struct object *o, const struct row *row)
 	return 0;
 }
 
-static int
-load_whole(struct store *st, struct err *err)
+int
+store_load_whole(struct store *st, struct err *err)
 {
 	struct load l = { .st = st, .err = err };
 	int rc = 0;
@@ -79,6 +92,7 @@ load_whole(struct store *st, struct err *err)
 		rc = ddl_columns(st, err);
 	}
 	builder_init(&l.b);
+	l.b.s->incarnation = store_incarnation(st);
 	for (unsigned i = 0; i < SCOPES; i++)
 		l.b.s->revision[i] = store_head(st, (enum scope)i);
 	for (unsigned k = 0; rc == 0 && k < KINDS; k++) {
@@ -127,17 +141,13 @@ follow(struct store *st)
 int
 store_refresh(struct store *st, struct err *err)
 {
-	int64_t incarnation;
 	int rc = 0;
 
 	st->fault = 0;
-	incarnation = store_number(st, "SELECT value FROM meta WHERE name='incarnation'");
-	if (st->base == NULL || incarnation != st->incarnation || !follow(st))
-		rc = load_whole(st, err);
+	if (st->base == NULL || st->base->incarnation != store_incarnation(st) || !follow(st))
+		rc = store_load_whole(st, err);
 	if (rc == 0 && st->fault != 0)
 		rc = store_fault(st, err);
-	if (rc == 0)
-		st->incarnation = incarnation;
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "schema/value.h"
 #include "store/delta.h"
+#include "store/replica.h"
 #include "store/secret.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -12,7 +13,7 @@
 
 #include <sys/types.h>
 
-#define STORE_LAYOUT 1	/* user_version of the file that this build makes */
+#define STORE_LAYOUT 2	/* user_version of the file that this build makes */
 #define COLUMNS_MAX 96	/* of a table, with those of newer and older builds */
 #define NO_FIELD 255	/* a column that is no field of this build */
 #define BACKUP_EVERY 20 /* revisions between two automatic copies */
@@ -30,7 +31,10 @@ enum query { Q_ALL, Q_BY_ID, Q_ID, Q_NAME, Q_INSERT, Q_UPDATE, Q_DELETE, Q_CHILD
 
 struct store {
 	sqlite3 *db;
-	bool writer, making, odd;
+	bool writer, making;
+	bool odd, odd_asked; /* of the ids to come: by the node's number, else as it was opened */
+	bool touched;  /* rows of our own tables changed: to be committed without a revision too */
+	unsigned node; /* of the pair, 1 or 2; 0: none yet */
 	bool old_columns; /* a reader of a file that no writer has upgraded yet */
 	char dir[256], path[STORE_PATH_MAX];
 	dev_t dev;
@@ -43,7 +47,6 @@ struct store {
 	sqlite3_session *session;
 	uint32_t next[KINDS]; /* ids, inside a transaction */
 	struct snapshot *base;
-	int64_t incarnation; /* of the file that base was loaded from */
 	int64_t data_version;
 	struct secrets *secrets; /* opened by the first who needs it */
 	struct iface_list local;
@@ -79,6 +82,10 @@ int file_install(const char *fresh, const char *path, struct err *err);
 void file_rights(const char *path, mode_t mode); /* mode, and group lbd-admin */
 /* Newest automatic copy; false when there is none. */
 bool file_last_copy(const char *dir, char *out, size_t n);
+/* A copy now, in DIR/backup/config-HEAD.db, for what is about to be replaced. */
+int file_copy_now(struct store *st, uint32_t n, struct err *err);
+/* Copies above revision n, of other revisions than those to come: config-N.db is replaced-N.db from now on. */
+void file_set_aside(struct store *st, uint32_t n);
 void file_copy_revision(
     struct store *st, uint32_t n); /* an automatic copy, and no more than BACKUP_KEEP */
 
@@ -111,13 +118,25 @@ int rows_save_sequences(struct store *st, struct err *err);
 
 /* store_load.c */
 int store_refresh(struct store *st, struct err *err); /* base is the state of this transaction */
+int store_load_whole(struct store *st, struct err *err);
 
 /* store_commit.c: begin, change rows, then commit or abort */
 int txn_begin(struct store *st, const struct commit_info *info, struct err *err);
 int txn_commit(struct store *st, const struct commit_info *info, struct commit_result *result,
     struct err *err);
+/* What a revision is recorded as, when it is not simply one of this node. */
+struct txn_as {
+	unsigned node;				/* that made it */
+	bool joined;				/* the trial was looked at already */
+	const struct replica_revision *follows; /* of the peer, kept as it came; else NULL */
+};
+int txn_commit_as(struct store *st, const struct commit_info *info, const struct txn_as *as,
+    struct commit_result *result, struct err *err);
+/* What was done to the rows, without a revision; the base is loaded anew by the next who needs it. */
+int txn_commit_rows(struct store *st, struct err *err);
 void txn_abort(struct store *st);
-void collect_secrets(struct store *st); /* store_secrets.c */
+bool txn_breaks_references(struct store *st); /* so far: a COMMIT would be refused */
+void collect_secrets(struct store *st);	      /* store_secrets.c */
 extern int64_t secret_young_s; /* younger ones are not collected; a test does not want to wait */
 
 /* store_edit.c: all edits of a doc, inside a transaction */
@@ -132,10 +151,37 @@ int history_inverse(
 /* Rows as they were at revision to, inside a transaction. */
 int history_undo(struct store *st, enum scope scope, uint32_t to, struct err *err);
 
+/* store_chain.c */
+uint64_t chain_hash(uint64_t before, const struct replica_revision *r);
+int chain_before(
+    struct store *st, enum scope scope, uint32_t n, uint64_t *hash_out, struct err *err);
+int chain_fill(struct store *st, struct err *err); /* hashes that are missing; in a transaction */
+
+/* store_replica.c */
+unsigned replica_read_node(struct store *st);
+int replica_fits(const void *delta, size_t len, enum scope scope, bool *skips_out, struct err *err);
+int replica_note_skipped(struct store *st, bool skipped, struct err *err);
+int replica_free_of_trial(struct store *st, enum scope scope, struct err *err);
+/* The rest of a row of revision or superseded: scope, n, at, who, origin, why, node, hash, delta. */
+void replica_take_row(sqlite3_stmt *q, struct replica_revision *out);
+
+/* store_conflict.c */
+int conflict_add(struct store *st, const struct conflict *c, struct err *err);
+
+/* store_join.c: the rows of the transaction and one revision of the other, field by field */
+struct join_how {
+	const struct replica_revision *rev;
+	uint32_t common;     /* the last revision of both: names this separation */
+	const char *refused; /* nothing of it is taken, and this is why; else NULL */
+	unsigned conflicts;  /* how many were recorded */
+};
+int join_rows(struct store *st, struct join_how *how, struct err *err);
+
 /* store_trial.c */
 int trial_allows(struct store *st, const struct commit_info *info, struct err *err);
 /* Whether a commit without changes still moves the deadline of a waiting trial. */
 bool trial_extends(struct store *st, const struct commit_info *info);
+bool trial_holds(struct store *st, enum scope scope); /* the trial that waits changed this scope */
 int trial_record(struct store *st, const struct commit_info *info, const uint32_t before[SCOPES],
     const uint32_t after[SCOPES], struct err *err);
 uint32_t trial_base(struct store *st, enum scope scope); /* 0: none waits */

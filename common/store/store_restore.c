@@ -174,7 +174,7 @@ mark_restored(struct store *st, const struct commit_info *info, struct err *err)
 		(void)sqlite3_bind_text(q, 6, info->why, -1, SQLITE_STATIC);
 		rc = store_run(st, q, err);
 	}
-	return rc;
+	return rc == 0 ? chain_fill(st, err) : rc;
 }
 
 /* copy is closed: its file takes the place of path. */

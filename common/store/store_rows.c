@@ -393,6 +393,8 @@ rows_sequences(struct store *st, struct err *err)
 	sqlite3_stmt *q = store_query(st, "SELECT kind, next FROM sequence");
 	int step = SQLITE_DONE;
 
+	st->node = replica_read_node(st);
+	st->odd = st->node != 0 ? st->node == 2 : st->odd_asked;
 	for (unsigned k = 0; k < KINDS; k++)
 		st->next[k] = 2 + (uint32_t)st->odd;
 	if (q == NULL)

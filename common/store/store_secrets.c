@@ -1,4 +1,4 @@
-/* Which secrets somebody still names: rows, kept revisions and open transactions. The others are forgotten,
+/* Which secrets somebody still names: rows, kept revisions, conflicts of the pair and open transactions. The others are forgotten,
  * but not the young ones: another process may have put one away and not have committed its number yet. */
 #include "base/mem.h"
 #include "base/must.h"
@@ -61,7 +61,9 @@ add_delta(struct numbers *set, const void *delta, size_t len)
 static bool
 add_history(struct numbers *set, struct store *st)
 {
-	sqlite3_stmt *q = store_query(st, "SELECT delta FROM revision");
+	sqlite3_stmt *q = store_query(st, "SELECT delta FROM revision UNION ALL"
+					  " SELECT delta FROM superseded UNION ALL"
+					  " SELECT delta FROM conflict");
 	int step = SQLITE_ERROR;
 
 	while (q != NULL && (step = sqlite3_step(q)) == SQLITE_ROW)

@@ -262,7 +262,7 @@ store_open(const char *dir, int flags, struct store **out, struct err *err)
 		rc = store_open_path(path, write ? PATH_WRITE : PATH_READ, &st, NULL, err);
 	if (rc != 0)
 		return rc;
-	st->odd = odd;
+	st->odd = st->odd_asked = odd;
 	if (write && !ddl_is_current(st)) {
 		file_copy_revision(st, store_head(st, SCOPE_SHARED));
 		rc = ddl_upgrade(st, err);
@@ -322,6 +322,8 @@ store_secrets(struct store *st, struct secrets **out, struct err *err)
 
 	if (st->secrets == NULL)
 		rc = secrets_open(st->dir, st->writer, &st->secrets, err);
+	if (rc == 0)
+		secrets_set_node(st->secrets, replica_read_node(st));
 	*out = st->secrets;
 	return rc;
 }

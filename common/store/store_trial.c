@@ -88,6 +88,14 @@ trial_extends(struct store *st, const struct commit_info *info)
 	return info->trial_ms != 0 && read_trial(st, &t, NULL) == 0 && t.pending;
 }
 
+bool
+trial_holds(struct store *st, enum scope scope)
+{
+	struct trial t;
+
+	return read_trial(st, &t, NULL) == 0 && t.pending && t.base[scope] != t.revision[scope];
+}
+
 uint32_t
 trial_base(struct store *st, enum scope scope)
 {
@@ -157,7 +165,8 @@ store_revert(
 	if (rc == 0 && !t.pending)
 		rc = err_set(err, ERR_UNKNOWN, "nothing waits for a confirmation");
 	for (unsigned i = 0; rc == 0 && i <= SCOPE_LOCAL; i++)
-		rc = history_undo(st, (enum scope)i, t.base[i], err);
+		if (t.base[i] != t.revision[i]) /* else what the peer committed meanwhile stays */
+			rc = history_undo(st, (enum scope)i, t.base[i], err);
 	if (rc == 0 && !mine.dry_run)
 		rc = store_exec(st, "DELETE FROM trial", err);
 	if (rc != 0) {

@@ -8,6 +8,7 @@
 
 #define V1 "tests/golden/store/v1.sql"
 #define V2 "tests/golden/store/v2.sql"
+#define V3 "tests/golden/store/v3.sql"
 
 static char *
 read_file(const char *path)
@@ -153,6 +154,107 @@ test_version_2(void **state)
 	s = look();
 	assert_int_equal(snapshot_count(s, KIND_natrule), 4);
 	snapshot_unref(s);
+}
+
+/* Every revision that is kept, hashed after the one before; gives the hash of the last. */
+static uint64_t
+walk_chain(enum scope scope)
+{
+	uint64_t before = 0;
+
+	for (uint32_t n = 1; n <= store_head(st, scope); n++) {
+		struct replica_revision r;
+
+		assert_int_equal(replica_read(st, scope, n, &r), 0);
+		assert_true(r.hash == chain_hash(before, &r));
+		before = r.hash;
+		replica_revision_fini(&r);
+	}
+	return before;
+}
+
+/* Layout 1 had no hashes: each file of it gets the same ones, and the chain goes on from there. */
+static void
+test_layout_1_gets_a_chain(void **state)
+{
+	uint64_t hash = 0, again;
+	uint32_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct store *reader = NULL;
+		struct snapshot *s;
+
+		make_from(V2);
+		assert_good(store_open(dir, STORE_READ, &reader, &err)); /* before the upgrade */
+		assert_good(store_open(dir, STORE_WRITE, &st, &err));
+		assert_int_equal(store_number(st, "PRAGMA user_version"), STORE_LAYOUT);
+		assert_int_equal(
+		    store_number(st, "SELECT count(*) FROM revision WHERE hash IS NULL"), 0);
+		again = walk_chain(SCOPE_SHARED);
+		assert_true(i == 0 || again == hash);
+		hash = again;
+		assert_int_equal(replica_head(st, SCOPE_SHARED, &n, &again), 0);
+		assert_true(n == 8 && again == hash);
+		assert_true(walk_chain(SCOPE_OPER) != 0);
+		assert_int_equal(replica_node(st), 0);
+		assert_good(edit("set vip shop comment=after"));
+		(void)walk_chain(SCOPE_SHARED);
+		assert_good(store_snapshot(reader, &s, &err));
+		assert_int_equal(snapshot_revision(s, SCOPE_SHARED), 9);
+		snapshot_unref(s);
+		store_close(reader);
+		store_close(st);
+		st = NULL;
+	}
+}
+
+static int
+count_conflict(void *arg, const struct conflict *c)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(c->node, 2);
+	assert_true(strcmp(c->name, "shop/web1") == 0 || strcmp(c->name, "extra-2") == 0);
+	(*n)++;
+	return 0;
+}
+
+static int
+count_superseded(void *arg, uint32_t id, const struct replica_revision *r)
+{
+	unsigned *n = arg;
+
+	assert_true(id > 0 && r->len > 0);
+	(*n)++;
+	return 0;
+}
+
+/* The second node of a pair, after a join. */
+static void
+test_layout_2(void **state)
+{
+	unsigned conflicts = 0, superseded = 0;
+	uint64_t hash;
+	uint32_t n;
+	char *text;
+
+	(void)state;
+	make_from(V3);
+	assert_good(store_open(dir, STORE_WRITE, &st, &err));
+	text = export_all(st, false);
+	assert_non_null(strstr(text, "weight: 70"));
+	assert_non_null(strstr(text, "  extra-2:\n    rise: 4\n"));
+	assert_non_null(strstr(text, "state: drain"));
+	free(text);
+	assert_int_equal(replica_node(st), 2);
+	assert_int_equal(replica_head(st, SCOPE_SHARED, &n, &hash), 0);
+	assert_true(n == 6 && hash != 0);
+	assert_int_equal(replica_conflicts(st, count_conflict, &conflicts), 0);
+	assert_int_equal(replica_superseded(st, 100, count_superseded, &superseded), 0);
+	assert_int_equal(conflicts, 2);
+	assert_int_equal(superseded, 3);
+	assert_good(edit("set vip shop comment=after"));
 }
 
 /* The table without one of its columns, as an older build had it. */
@@ -304,6 +406,8 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 		T(test_version_1),
 		T(test_version_2),
+		T(test_layout_1_gets_a_chain),
+		T(test_layout_2),
 		T(test_each_column_missing),
 		T(test_tables_of_an_older_build_are_missing),
 		T(test_columns_of_a_newer_build_are_kept),
