@@ -1,0 +1,72 @@
+"""The pair at work: who is active, hand-over, take-over, and what is seen of it. Two nodes and a client on one bridge."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lbdtest import SLOW, Lbd, Netns, wait_until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
+VIP = "10.9.0.100"
+
+
+class Duo:
+    """Nodes alpha (10.9.0.1) and beta (10.9.0.2) with a client (10.9.0.9), paired; one service on VIP."""
+
+    def __init__(self, tmp_path, closing, *daemons):
+        self.switch, self.client = closing(Netns()), closing(Netns())
+        self.ns = [closing(Netns()), closing(Netns())]
+        self.switch.run("ip", "link", "add", "br0", "type", "bridge")
+        self.switch.run("ip", "link", "set", "br0", "up")
+        for i, n in enumerate([*self.ns, self.client]):
+            n.link(self.switch, "eth0", f"p{i}")
+            self.switch.run("ip", "link", "set", f"p{i}", "master", "br0")
+            n.run("ip", "addr", "add", f"10.9.0.{(1, 2, 9)[i]}/24", "dev", "eth0")
+        self.nodes = []
+        for i, name in enumerate(("alpha", "beta")):
+            lb = closing(Lbd(tmp_path / name, "lbd-ha", *daemons, netns=self.ns[i]))
+            lb.ctl("set", "node", f"hostname={name}")
+            self.nodes.append(lb)
+        self.a, self.b = self.nodes
+        self.a.ctl("create", "vip", "web", f"address={VIP}", "ports=80")
+        self.a.start()
+        self.b.start()
+        code = self.b.ctl("ha", "code").stdout.strip()
+        self.a.ctl("ha", "pair", "10.9.0.2", "--code-file", "-", "-y", input=code + "\n")
+        wait_until(lambda: self.roles() == ["active", "passive"], 10, "roles")
+
+    def roles(self):
+        out = []
+        for n in self.nodes:
+            r = n.ctl("ha", "status", "-o", "json", check=False)
+            out.append(json.loads(r.stdout).get("state") if r.returncode == 0 else None)
+        return out
+
+    def holds(self):
+        return [VIP in ns.run("ip", "-4", "addr", "show").stdout for ns in self.ns]
+
+
+@pytest.fixture()
+def duo(tmp_path, closing):
+    return Duo(tmp_path, closing)
+
+
+def test_roles(duo):
+    """S157, S161: after pairing the master is active, the slave passive; both show the link; the address is on one of them."""
+    assert duo.holds() == [True, False]
+    s = [n.json("ha", "status") for n in duo.nodes]
+    assert [x["role"] for x in s] == ["master", "slave"]
+    wait_until(lambda: all(n.json("ha", "status")["link"] == "up" for n in duo.nodes), 5, "links")
+    text = duo.b.ctl("ha", "status").stdout
+    assert text.startswith("Slave | Passive | Link up"), text
+
+
+def test_failover_by_order(duo):
+    """S159: the active gives, the passive takes, and back; each time on one node only."""
+    duo.a.ctl("ha", "failover", "-m", "test")
+    assert wait_until(lambda: duo.holds() == [False, True], 5, "the other has it")
+    duo.a.ctl("ha", "failover")
+    assert wait_until(lambda: duo.holds() == [True, False], 5, "and back")
