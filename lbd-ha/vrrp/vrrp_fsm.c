@@ -470,6 +470,8 @@ judge(const struct vrrp *v, const struct vrrp_packet *p, const struct vrrp_ip *i
 	if (group == (c->way == VRRP_UNICAST) ||
 	    (!group && !c->any_source && !is_peer(c, &ip->src)))
 		return VRRP_BAD_SOURCE;
+	if (!group && ip->ttl < c->min_ttl)
+		return VRRP_BAD_TTL;
 	if (p->auth_type != c->auth_type ||
 	    (c->auth_type == VRRP_AUTH_PASS && memcmp(p->auth, c->auth, sizeof(c->auth)) != 0))
 		return VRRP_BAD_AUTH;

@@ -71,8 +71,8 @@ struct vrrp {
 	unsigned announced; /* how often since it became master or met another */
 };
 
-/* What the caller does after a step, in this order. With a virtual MAC: up before the advertisements when take is set,
- * down before all else when drop is set, so that nothing of it leaves this node any more. */
+/* What the caller does after a step: with take, the virtual MAC up; the advertisements in order; with drop, the virtual
+ * MAC down and then the addresses away; with take, the addresses on; announce. */
 struct vrrp_out {
 	unsigned n; /* advertisements to send, in order (vrrp_advert) */
 	struct {
