@@ -415,9 +415,8 @@ netlink_link_get(const char *ifname, struct link_info *out)
 }
 
 static int
-put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6], bool apart)
+put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6])
 {
-	uint32_t mode = apart ? MACVLAN_MODE_PRIVATE : MACVLAN_MODE_BRIDGE;
 	struct nlattr *info, *data;
 
 	if (nla_put_u32(msg, IFLA_LINK, (uint32_t)parent) != 0 ||
@@ -427,7 +426,7 @@ put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6], bool apart)
 	if (info == NULL || nla_put_string(msg, IFLA_INFO_KIND, "macvlan") != 0)
 		return -1;
 	data = nla_nest_start(msg, IFLA_INFO_DATA);
-	if (data == NULL || nla_put_u32(msg, IFLA_MACVLAN_MODE, mode) != 0)
+	if (data == NULL || nla_put_u32(msg, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE) != 0)
 		return -1;
 	(void)nla_nest_end(msg, data);
 	(void)nla_nest_end(msg, info);
@@ -435,12 +434,12 @@ put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6], bool apart)
 }
 
 int
-netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6], bool apart)
+netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6])
 {
 	struct dump d = { 0 };
 	struct nl_msg *msg = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, ifname, false);
 
-	if (msg != NULL && put_macvlan(msg, parent, mac, apart) != 0) {
+	if (msg != NULL && put_macvlan(msg, parent, mac) != 0) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}

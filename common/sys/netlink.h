@@ -44,9 +44,9 @@ struct link_info {
 	uint8_t mac[6];
 };
 int netlink_link_get(const char *ifname, struct link_info *out);
-/* netlink_macvlan_add - a macvlan on parent, down. apart: it does not reach other macvlans of the parent (mode private,
- * else bridge). 0 or -errno; -EEXIST when there is an interface of that name. */
-int netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6], bool apart);
+/* netlink_macvlan_add - a macvlan in mode bridge on parent, down. 0 or -errno; -EEXIST when there is an interface of
+ * that name. */
+int netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6]);
 int netlink_link_up(int index, bool up);  /* 0 or -errno */
 int netlink_link_del(const char *ifname); /* what is not there is 0 */
 

@@ -10,6 +10,9 @@
  * subnet is on the parent; the greater of this and that of "all" counts), no address made by the kernel, no
  * autoconfiguration.
  *
+ * The mode is bridge. In mode private the kernel takes a packet whose source is the macvlan's own MAC for the macvlan
+ * alone: while both nodes are master, which they must find out, neither would hear the other on the parent.
+ *
  * A restart finds the macvlan by its name, which is made of family, number and parent, and takes it as it is. */
 #include "vrrp/vmac.h"
 
@@ -94,7 +97,7 @@ fits(const struct link_info *have, int parent, const uint8_t mac[6])
 }
 
 static int
-make(struct vmac *v, int parent, bool apart)
+make(struct vmac *v, int parent)
 {
 	struct link_info have;
 	int code = netlink_link_get(v->name, &have);
@@ -106,7 +109,7 @@ make(struct vmac *v, int parent, bool apart)
 	}
 	v->adopted = code == 0;
 	if (code == -ENODEV) {
-		code = netlink_macvlan_add(v->name, parent, v->mac, apart);
+		code = netlink_macvlan_add(v->name, parent, v->mac);
 		if (code == 0)
 			code = netlink_link_get(v->name, &have);
 	}
@@ -118,8 +121,7 @@ make(struct vmac *v, int parent, bool apart)
 }
 
 int
-vmac_open(
-    struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, bool apart, struct err *err)
+vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, struct err *err)
 {
 	int index = (int)if_nametoindex(parent), code;
 
@@ -128,7 +130,7 @@ vmac_open(
 		return err_set(err, -ENODEV, "interface %s: it does not exist", parent);
 	(void)snprintf(v->name, sizeof(v->name), "lbd%u.%u.%d", family, vrid, index);
 	vmac_mac(family, vrid, v->mac);
-	code = make(v, index, apart);
+	code = make(v, index);
 	if (code == 0)
 		code = set_switches(parent, v->name);
 	if (code == 0)

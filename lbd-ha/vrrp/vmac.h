@@ -18,10 +18,9 @@ struct vmac {
 /* vmac_mac - 00:00:5e:00:01:ID for IPv4, 00:00:5e:00:02:ID for IPv6. */
 void vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6]);
 /* vmac_open - make the macvlan "lbdFAMILY.ID.PARENT" on the parent, down, or adopt that of an earlier process as it is
- * (v->up). apart: mode private instead of bridge. Sets what ARP needs on both: the parent answers and asks for its own
- * addresses alone from now on (arp_ignore 1, arp_announce 2), also after vmac_remove. 0, or -errno with err. */
-int vmac_open(
-    struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, bool apart, struct err *err);
+ * (v->up). Sets what ARP needs on both: the parent answers and asks for its own addresses alone from now on (arp_ignore
+ * 1, arp_announce 2), also after vmac_remove. 0, or -errno with err. */
+int vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, struct err *err);
 void vmac_close(struct vmac *v); /* the macvlan stays */
 int vmac_remove(struct vmac *v); /* and its addresses; closes. 0 or -errno */
 /* vmac_set - up or down. Down takes its IPv6 addresses away, and nothing leaves by it any more, from this moment: lower

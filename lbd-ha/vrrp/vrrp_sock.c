@@ -132,8 +132,7 @@ open_tx(const struct vrrp_sock *s)
 		{ IPPROTO_IP, IP_TTL, VRRP_TTL },
 		{ IPPROTO_IP, IP_FREEBIND, 1 },
 		{ IPPROTO_IP, IP_TOS, DSCP_CS6 },
-		{ IPPROTO_IP, IP_MTU_DISCOVER,
-		    IP_PMTUDISC_DONT }, /* 255 addresses are two fragments of an odd MTU */
+		{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT },
 		{ SOL_SOCKET, SO_BROADCAST, 1 },
 	};
 	static const struct option v6[] = {

@@ -35,6 +35,7 @@ struct instance {
 	struct vrrp_sock *sock;
 	struct vmac vmac;
 	bool has_vmac, on_base; /* on_base: a virtual MAC that advertisements do not use */
+	bool link_down;
 	uint8_t mac[6];
 	unsigned more;
 	struct addr vip[VRRP_ADDRS], excluded[VRRP_ADDRS]; /* with their prefixes */
@@ -244,8 +245,7 @@ make_instance(char *words, bool sync)
 	find_self(i);
 	i->sock = &find_port(i->ifname, i->conf.family)->sock;
 	i->ifindex = i->sock->ifindex;
-	if (i->has_vmac &&
-	    vmac_open(&i->vmac, i->ifname, i->conf.family, i->conf.vrid, false, &err) != 0)
+	if (i->has_vmac && vmac_open(&i->vmac, i->ifname, i->conf.family, i->conf.vrid, &err) != 0)
 		die(err.text);
 	if (i->has_vmac && i->vmac.adopted)
 		say("adopted %u", instances);
@@ -480,8 +480,9 @@ look_at_links(void)
 		memcpy(rq.ifr_name, i->ifname, sizeof(rq.ifr_name));
 		ok = ioctl(packet_fd, SIOCGIFFLAGS, &rq) == 0 && (rq.ifr_flags & IFF_UP) &&
 		     (rq.ifr_flags & IFF_RUNNING);
-		if (ok == i->v.down)
+		if (ok == i->link_down)
 			event(i, (struct vrrp_event){ .kind = ok ? VRRP_EV_UP : VRRP_EV_DOWN });
+		i->link_down = !ok;
 	}
 }
 
