@@ -1,8 +1,8 @@
 """A LAN of two nodes and a switch for VRRP, everything on its wires, and the speakers: ours (vrrp_try), keepalived, FRR.
 
     lan = closing(Lan())
-    a = closing(Ours(lan.a, "vrid=51,prio=100,ms=100,vip=10.0.0.100/24"))
-    b = closing(Keepalived(lan.b, tmp_path, vrid=51, prio=90, ms=100, vips=["10.0.0.100/24"]))
+    a = closing(Ours(lan.a, "vrid=51,prio=100,ms=50,vip=10.0.0.100/24"))
+    b = closing(Keepalived(lan.b, tmp_path, vrid=51, prio=90, ms=50, vips=["10.0.0.100/24"]))
     wait_until(lambda: lan.masters(51) == {"a"})
 """
 import os
@@ -117,7 +117,7 @@ class Lan:
         with self.lock:
             return [f for when, n, f in self.frames if n == node and when >= since]
 
-    def masters(self, vrid, ms=100, family=None):
+    def masters(self, vrid, ms=50, family=None):
         """Who sent advertisements in the last two and a half intervals, and did not leave."""
         last = {}
         for x in self.seen(time.monotonic() - ms * 2.5 / 1000, vrid, family=family):
@@ -242,7 +242,7 @@ class Ours:
 
 
 class Keepalived:
-    def __init__(self, ns, path, vrid, prio, vips, ms=100, version=3, more=(), globals_=()):
+    def __init__(self, ns, path, vrid, prio, vips, ms=50, version=3, more=(), globals_=()):
         self.ns, self.pids = ns, [path / f"{ns.name}.{vrid}.{k}.pid" for k in "kv"]
         self.conf, self.log = path / f"{ns.name}.{vrid}.conf", path / f"{ns.name}.{vrid}.log"
         self.conf.write_text("\n".join([
@@ -270,12 +270,12 @@ class Keepalived:
 class Frr:
     """zebra and vrrpd; the addresses are on a macvlan of its own, which is what vrrpd wants."""
 
-    def __init__(self, ns, path, vrid, prio, vips, ms=100, version=3, more=()):
+    def __init__(self, ns, path, vrid, prio, vips, ms=50, version=3, more=()):
         self.ns, self.dir = ns, path / (ns.name + ".frr")
         self.dir.mkdir()
         shutil.chown(self.dir, "frr", "frr")
         for d in (path, *list(path.parents)[:2]):
-            os.chmod(d, 0o755)
+            d.chmod(0o755)  # vrrpd gives up root before it reads its file
         six = ":" in vips[0]
         mac = vmac(vrid, 6 if six else 4).hex(":")
         ns.run("ip", "link", "add", "vr", "link", "eth0", "address", mac, "type", "macvlan", "mode", "bridge")
