@@ -259,8 +259,7 @@ consider(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_out
 static void
 say(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_out *out)
 {
-	if (e->kind == VRRP_EV_WEIGHT)
-		v->weight = e->weight;
+	(void)e;
 	queue(v, vrrp_priority(v), false, out);
 	v->advert_at = now + v->conf->interval;
 }

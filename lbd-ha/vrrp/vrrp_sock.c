@@ -205,6 +205,7 @@ put_source(struct msghdr *m, int ifindex, const struct addr *src)
 	struct in_pktinfo p4 = { .ipi_ifindex = ifindex };
 	struct in6_pktinfo p6 = { .ipi6_ifindex = (unsigned)ifindex };
 
+	must(c != NULL);
 	memcpy(&p4.ipi_spec_dst, src->b, 4);
 	memcpy(&p6.ipi6_addr, src->b, 16);
 	c->cmsg_level = src->family == 4 ? IPPROTO_IP : IPPROTO_IPV6;
