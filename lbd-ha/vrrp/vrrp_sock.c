@@ -218,18 +218,14 @@ put_source(struct msghdr *m, int ifindex, const struct addr *src)
 	m->msg_controllen = CMSG_SPACE(src->family == 4 ? sizeof(p4) : sizeof(p6));
 }
 
-int
-vrrp_sock_send(
-    const struct vrrp_sock *s, int ifindex, const struct vrrp_ip *ip, const uint8_t *p, size_t n)
+static int
+send_by(const struct vrrp_sock *s, int ifindex, const struct vrrp_ip *ip, uint8_t *p, size_t n)
 {
-	uint8_t copy[VRRP_BYTES_MAX];
-	struct iovec v = { .iov_base = copy, .iov_len = n };
+	struct iovec v = { .iov_base = p, .iov_len = n };
 	struct sockaddr_storage to;
 	union control control = { 0 };
 	struct msghdr m = { .msg_name = &to, .msg_iov = &v, .msg_iovlen = 1 };
 
-	must(n <= sizeof(copy) && ip->src.family == s->family && ip->dst.family == s->family);
-	memcpy(copy, p, n); /* iov_base is not const */
 	m.msg_namelen = addr_sockaddr(&ip->dst, 0, &to);
 	m.msg_control = control.bytes;
 	m.msg_controllen = sizeof(control.bytes);
@@ -237,6 +233,22 @@ vrrp_sock_send(
 	if (s->family == 6 && ip->dst.b[0] == 0xfe) /* link-local needs to be told where */
 		((struct sockaddr_in6 *)(void *)&to)->sin6_scope_id = (unsigned)ifindex;
 	return sendmsg(s->tx, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -errno : 0;
+}
+
+int
+vrrp_sock_send(
+    const struct vrrp_sock *s, int ifindex, const struct vrrp_ip *ip, const uint8_t *p, size_t n)
+{
+	uint8_t copy[VRRP_BYTES_MAX];
+	int code;
+
+	must(n <= sizeof(copy) && ip->src.family == s->family && ip->dst.family == s->family);
+	memcpy(copy, p, n); /* iov_base is not const */
+	code = send_by(s, ifindex, ip, copy, n);
+	/* The kernel makes the route of the groups of IPv6 when it has noticed the carrier, up to a second late. */
+	if (code == -ENETUNREACH && ifindex != s->ifindex)
+		code = send_by(s, s->ifindex, ip, copy, n);
+	return code;
 }
 
 /* ---- receiving ---- */

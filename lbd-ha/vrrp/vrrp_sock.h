@@ -24,8 +24,9 @@ struct vrrp_frame {
  * err; nothing is open then. */
 int vrrp_sock_open(struct vrrp_sock *s, const char *ifname, uint8_t family, struct err *err);
 void vrrp_sock_close(struct vrrp_sock *s); /* twice is fine */
-/* vrrp_sock_send - one advertisement from ip->src to ip->dst, TTL ip->ttl, out of an interface: s->ifindex, or a macvlan
- * on it, whose MAC is the source then. 0 or -errno: a firewall's -EPERM, -ENETDOWN. Never waits. */
+/* vrrp_sock_send - one advertisement from ip->src to ip->dst with TTL 255, out of an interface: s->ifindex, or a macvlan
+ * on it, whose MAC is the source then; as long as the macvlan cannot send yet (a moment after its parent came up), the
+ * parent sends. 0 or -errno: a firewall's -EPERM, -ENETDOWN. Never waits. */
 int vrrp_sock_send(
     const struct vrrp_sock *s, int ifindex, const struct vrrp_ip *ip, const uint8_t *p, size_t n);
 /* vrrp_sock_receive - the next packet that waits: 1, 0 none, -errno (-ENETDOWN when the interface went down). */

@@ -88,6 +88,7 @@ class Lan:
         with self.sw.inside():
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_ALL))
             s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+            s.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS: when it was there, not when it was read
             s.bind(("p" + node, ETH_ALL))
         s.settimeout(0.2)
         return s
@@ -95,12 +96,13 @@ class Lan:
     def _read(self, node, s):
         while not self.done:
             try:
-                frame, where = s.recvfrom(4096)
+                frame, beside, _, where = s.recvmsg(4096, 64)
             except (TimeoutError, OSError):
                 continue
             if where[2] == socket.PACKET_OUTGOING:
                 continue  # what the node sent, not what it got
-            when = time.monotonic()
+            seconds, ns = struct.unpack("qq", beside[0][2])
+            when = seconds + ns / 1e9 - time.time() + time.monotonic()
             advert = Advert.of(when, node, frame)
             with self.lock:
                 self.frames.append((when, node, frame))
