@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 
-from lbdtest import BIN, Netns, wait_until
+from lbdtest import BIN, Netns, die_with_parent, wait_until
 
 TRY = BIN.parent / "bench" / "vrrp_try"
 GROUP4, GROUP6 = "224.0.0.18", "ff02::12"
@@ -183,7 +183,8 @@ class Ours:
         words = [i if "if=" in i else "if=eth0," + i for i in instances]
         self.lines, self.killed = [], False
         self.p = subprocess.Popen([*ns.prefix, str(TRY), *(["--sync"] if sync else []), *words], text=True,
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  preexec_fn=die_with_parent)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         wait_until(lambda: any(x.endswith(" ready") for x in self.lines), what=f"ready: {self.lines}")
@@ -257,10 +258,7 @@ class Keepalived:
     def start(self):
         self.p = subprocess.Popen(
             [*self.ns.prefix, "keepalived", "-n", "-l", "-P", "-D", "-f", self.conf, "-p", self.pids[0], "-r", self.pids[1]],
-            stdout=open(self.log, "a"), stderr=subprocess.STDOUT)
-
-    def log_text(self):
-        return self.log.read_text()
+            stdout=open(self.log, "a"), stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
 
     def stop(self):
         if self.p and self.p.poll() is None:
@@ -288,33 +286,26 @@ class Frr:
             "interface eth0", f" vrrp {vrid} version {version}", f" vrrp {vrid} priority {prio}",
             f" vrrp {vrid} advertisement-interval {ms}", *more,
             *(f" vrrp {vrid} {'ipv6' if six else 'ip'} {v.split('/')[0]}" for v in vips), ""]))
-        self.zebra = self._run("zebra", "z", "/dev/null", "-P", "0")
-        wait_until(lambda: (self.dir / "z.sock").exists())
-        self.p = None
+        self.processes = []
         self.start()
 
     def _run(self, name, short, conf, *more):
         return subprocess.Popen(
             [*self.ns.prefix, f"/usr/lib/frr/{name}", "-u", "frr", "-g", "frr", "-z", self.dir / "z.sock", "-i",
              self.dir / f"{short}.pid", *more, "--vty_socket", self.dir, "-f", conf, "--log", "stdout"],
-            stdout=open(self.dir / f"{short}.log", "a"), stderr=subprocess.STDOUT)
+            stdout=open(self.dir / f"{short}.log", "a"), stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
 
     def start(self):
-        self.p = self._run("vrrpd", "v", self.dir / "f.conf", "-P", "0")
-
-    def log_text(self):
-        return (self.dir / "v.log").read_text()
+        self.processes = [self._run("zebra", "z", "/dev/null", "-P", "0")]
+        wait_until(lambda: (self.dir / "z.sock").exists())
+        self.processes.append(self._run("vrrpd", "v", self.dir / "f.conf", "-P", "0"))
 
     def stop(self):
-        if self.p:
-            self.p.terminate()
-            self.p.wait(10)
-        self.p = None
-
-    def close(self):
-        self.stop()
-        self.zebra.terminate()
-        self.zebra.wait(10)
+        """vrrpd first: it says goodbye."""
+        while self.processes:
+            p = self.processes.pop()
+            p.terminate()
+            p.wait(10)
 
 
 def have_frr():
