@@ -286,19 +286,29 @@ work(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_out *ou
 		v->announce_at = v->conf->refresh > 0 ? now + v->conf->refresh : VRRP_NEVER;
 }
 
+/* Too soon after the last answer: it comes with the timer, when the gap is over. */
 static bool
-answered_lately(struct vrrp *v, mono_t now)
+put_off(struct vrrp *v, mono_t now, bool announces)
 {
-	if (v->answered_at != 0 && now - v->answered_at < VRRP_ANSWER_GAP)
-		return true;
-	v->answered_at = now;
-	return false;
+	mono_t then = v->answered_at + VRRP_ANSWER_GAP;
+
+	if (v->answered_at == 0 || now >= then) {
+		v->answered_at = now;
+		return false;
+	}
+	if (v->advert_at > then)
+		v->advert_at = then;
+	if (announces) {
+		v->announced = 0;
+		v->announce_at = then;
+	}
+	return true;
 }
 
 static void
 say_again(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_out *out)
 {
-	if (!answered_lately(v, now))
+	if (!put_off(v, now, false))
 		say(v, e, now, out);
 }
 
@@ -306,7 +316,7 @@ say_again(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_ou
 static void
 answer(struct vrrp *v, const struct vrrp_event *e, mono_t now, struct vrrp_out *out)
 {
-	if (answered_lately(v, now))
+	if (put_off(v, now, true))
 		return;
 	v->counts.answers++;
 	say(v, e, now, out);

@@ -336,19 +336,34 @@ test_master_works(void **state)
 	assert_int_equal(v.counts.sent, 63);
 }
 
-/* Answers are no amplifier: at most one in VRRP_ANSWER_GAP. */
+/* Answers are no amplifier: at most one in VRRP_ANSWER_GAP, and one by the timer; but none is forgotten. */
 static void
 test_answers_are_bounded(void **state)
 {
-	unsigned answers = 0;
+	unsigned answers = 0, by_timer = 0;
+	mono_t t = NOW + DUR_S(4);
 
 	(void)state;
 	to_state(VRRP_MASTER);
 	for (unsigned us = 0; us < 100000; us += 100) {
-		(void)hear("10.0.0.1", us % 200 ? 99 : 0, NOW + DUR_S(4) + us);
+		(void)hear("10.0.0.1", us % 200 ? 99 : 0, t + us);
 		answers += out.n;
+		if (v.deadline <= t + us) {
+			event(VRRP_EV_TIMER, t + us);
+			by_timer += out.n;
+		}
 	}
 	assert_int_equal(answers, 10);
+	assert_true(by_timer <= 10);
+	to_state(VRRP_MASTER);
+	(void)hear("10.0.0.1", 0, t);
+	assert_string_equal(orders(), "a100");
+	(void)hear("10.0.0.1", 99, t + DUR_MS(1));
+	assert_string_equal(orders(), "");
+	assert_int_equal(v.deadline, t + VRRP_ANSWER_GAP);
+	event(VRRP_EV_TIMER, v.deadline);
+	assert_string_equal(orders(), "a100 !");
+	assert_int_equal(v.deadline, t + VRRP_ANSWER_GAP + DUR_MS(50));
 }
 
 static void
