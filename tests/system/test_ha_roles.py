@@ -70,3 +70,26 @@ def test_failover_by_order(duo):
     assert wait_until(lambda: duo.holds() == [False, True], 5, "the other has it")
     duo.a.ctl("ha", "failover")
     assert wait_until(lambda: duo.holds() == [True, False], 5, "and back")
+
+
+def export(lb):
+    """The shared configuration: all but this node's own."""
+    c = lb.json("export")
+    c.pop("node", None)
+    return c
+
+
+def same(duo):
+    return wait_until(lambda: export(duo.a) == export(duo.b), 10, "one configuration")
+
+
+def test_one_configuration(duo):
+    """S072, S151: what is edited on either node is on the other a moment later; secrets and orders too."""
+    same(duo)
+    duo.a.ctl("create", "vip", "two", "address=10.9.0.101", "ports=80")
+    duo.b.ctl("create", "rip", "web/x", "address=10.9.0.50", "port=80")
+    duo.b.ctl("drain", "web/x", "-m", "by hand")
+    same(duo)
+    assert wait_until(lambda: "drain" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout, 5, "the order")
+    duo.a.ctl("user", "add", "eve", "--role", "operator")
+    same(duo)
