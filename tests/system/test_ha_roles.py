@@ -91,5 +91,5 @@ def test_one_configuration(duo):
     duo.b.ctl("drain", "web/x", "-m", "by hand")
     same(duo)
     assert wait_until(lambda: "drain" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout, 5, "the order")
-    duo.a.ctl("user", "add", "eve", "--role", "operator")
+    duo.a.ctl("user", "add", "eve", "--role", "admin")
     same(duo)
