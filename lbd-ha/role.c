@@ -39,7 +39,7 @@ struct ha_role {
 	uint8_t mac[SHARED_MACS][6];
 	unsigned macs;
 	bool alone; /* it was, in this process: who is the first of a new pair goes on serving */
-	bool due;		      /* the core is to be told when it has room */
+	bool due;   /* the core is to be told when it has room */
 	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
 	char lines[CARRIER_SET][ADDR_TEXT + 8];
 	unsigned order;		  /* number of the last one */
