@@ -28,7 +28,9 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 void
 duo_init(struct duo *u, struct daemon *d, void (*changed)(void *arg), void *arg)
 {
-	const struct bus_link_ops ops = { .daemon = "lbd-ha", .topics = TOPIC_HA, .row = on_row, .arg = u };
+	const struct bus_link_ops ops = {
+		.daemon = "lbd-ha", .topics = TOPIC_HA, .row = on_row, .arg = u
+	};
 
 	*u = (struct duo){ .changed = changed, .arg = arg };
 	u->link = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-ipvs", &ops);
