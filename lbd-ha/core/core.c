@@ -49,10 +49,7 @@ let_in(struct core *c, int region)
 	h->cmsg_type = SCM_RIGHTS;
 	h->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(h), &region, sizeof(int));
-	if (sendmsg(fd, &m, MSG_NOSIGNAL) == -1) {
-		(void)close(fd);
-		return;
-	}
+	(void)sendmsg(fd, &m, MSG_NOSIGNAL); /* one that has left may have left a word */
 	if (c->side != -1)
 		(void)close(c->side); /* the newest counts */
 	c->side = fd;
@@ -213,6 +210,8 @@ order_of(struct core *c, unsigned group)
 	if (atomic_load(&c->sh->say.stop))
 		return FSM_STOP;
 	c->g[group].order = word >> 4;
+	if ((word & 15) == FSM_NONE)
+		c->g[group].order_done = word >> 4; /* an order for the other group only */
 	return word >> 4 != c->g[group].order_done ? word & 15 : FSM_NONE;
 }
 
@@ -379,6 +378,8 @@ show(struct core *c, mono_t now, bool changed)
 {
 	struct shared_is is = {
 		.want = c->number,
+		.cluster = c->want->cluster,
+		.node = c->want->node,
 		.known = c->pulse.peer_at != 0,
 		.alive = carriers_alive(&c->pulse.set, now, c->damp),
 		.late = carriers_late(&c->pulse.set, now, c->damp),
@@ -482,6 +483,7 @@ turn(struct core *c, mono_t now)
 
 	read_all(c, now);
 	now = mono_now(); /* what came is not later than now */
+	core_damp(c, now);
 	moved = carriers_tick(&c->pulse.set, now, c->damp);
 	decide_all(c, now, late > lease);
 	core_open_ways(c, now);
@@ -498,7 +500,7 @@ resume(struct core *c, mono_t now)
 	struct shared_is is;
 
 	shared_read(c->sh, &is);
-	if (is.want != c->number)
+	if (is.cluster != c->want->cluster || is.node != c->want->node)
 		return;
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		const struct shared_group *g = &is.group[i];
