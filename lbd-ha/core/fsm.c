@@ -203,6 +203,9 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 	}
 	if (in->answered || !has_authority(c, in))
 		return -1;
+	/* Of a time without a carrier the other's silence tells nothing. */
+	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))
+		return -1;
 	return p->known ? FSM_WHY_PEER_DEAD : FSM_WHY_LISTENED;
 }
 
@@ -398,6 +401,10 @@ fsm_step(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 	const struct fsm_peer *p = &in->peer;
 
 	memset(out, 0, sizeof(*out));
+	if (!in->link)
+		f->linked = 0;
+	else if (f->linked == 0)
+		f->linked = in->now;
 	if (!c->peered) {
 		alone(f, in, out);
 	} else {
