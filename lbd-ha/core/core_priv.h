@@ -58,6 +58,9 @@ struct core {
 	unsigned damp;
 	mono_t turns[8]; /* unforced changes of role of late, for the damping */
 	struct shared_is told;
+	struct shared_line line[CARRIER_SET]; /* as last counted, at lines_at */
+	mono_t lines_at;
+	unsigned ready; /* descriptors that had something after the sleep: enum core_fd */
 };
 
 /* core_want.c: another want */
