@@ -47,7 +47,7 @@ $(BIN)/lbd-witness: $(BUILD)/lbd-ha/witness/lbd_witness.o $(BUILD)/liblbd-ha.a $
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
 # A program's rooms see each other from the program's folder; so do its tests.
-own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/%,$(1)),-iquote $(p)))
+own       = $(foreach p,$(PROGRAMS),$(if $(filter $(p)/% tests/unit/$(p)_% tests/fuzz/% $(if $(filter lbd-ha,$(p)),tests/bench/ha/%),$(1)),-iquote $(p)))
 $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC $<
@@ -104,6 +104,12 @@ $(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/libfuzz.a
 	$(Q)clang-14 $(filter-out -MMD -MP,$(CPPFLAGS)) -I. $(call own,$<) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzz.a $(foreach p,$(PROGRAMS),$(LIB_$(p))) $(LIB_lib)
 .SECONDARY: $(FUZZ_OBJ)
 
+# Virtual routers of lbd-ha/vrrp alone in a process, for tests/system/test_vrrp.py.
+$(BUILD)/bench/vrrp_try: $(BUILD)/tests/bench/ha/vrrp_try.o $(BUILD)/liblbd-ha.a $(LIB)
+	$(Q)mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_lbd-ha) $(LIB_lib)
+
 check-unit: $(UNIT)
 	$(Q)packaging/run-unit $(UNIT)
 
@@ -117,7 +123,7 @@ demo:
 check:
 	$(Q)packaging/install-packages build run demo test
 	$(Q)packaging/run-check
-check-system: all
+check-system: all $(BUILD)/bench/vrrp_try
 	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all

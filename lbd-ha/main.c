@@ -12,6 +12,7 @@
  * stick.c. `lbd-ha --core` is the core, started by role.c. */
 #include "core/core.h"
 #include "core_link.h"
+#include "exchange.h"
 #include "garp.h"
 #include "hold.h"
 #include "pair/pairing.h"
@@ -34,6 +35,7 @@ static struct {
 	struct pairing *pairing;
 	struct stick_mirror *stick;
 	struct ha_role *role;
+	struct exchange *exchange;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -115,6 +117,44 @@ on_pair_changed(void *arg)
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
 	role_set(app.role, pairing_cluster(app.pairing), daemon_snapshot(app.d));
+	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+}
+
+static void
+on_hello(void *arg, struct msg_peer_hello *m)
+{
+	(void)arg;
+	exchange_hello(app.exchange, m);
+}
+
+static void
+on_up(void *arg, const struct msg_peer_hello *m)
+{
+	(void)arg;
+	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+	exchange_up(app.exchange, m);
+}
+
+static void
+on_down(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why; /* the channel has said it */
+	exchange_down(app.exchange);
+}
+
+static void
+on_peer_row(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	(void)arg;
+	exchange_row(app.exchange, row, m);
+}
+
+static void
+on_peer_blob(void *arg, unsigned number, const uint8_t *p, size_t len)
+{
+	(void)arg;
+	exchange_blob(app.exchange, number, p, len);
 }
 
 /* The core says something else. */
@@ -224,7 +264,13 @@ init(struct daemon *d, struct err *err)
 		.told = on_told, .settled = on_settled, .place = on_place
 	};
 	static const struct role_ops role_ops = { .changed = on_role_changed, .places = on_places };
-	static const struct pairing_ops pair_ops = { .changed = on_pair_changed };
+	static const struct pairing_ops pair_ops = { .changed = on_pair_changed,
+		.hello = on_hello,
+		.up = on_up,
+		.down = on_down,
+		.row = on_peer_row,
+		.blob = on_peer_blob };
+	struct stick_mirror_ops stick_ops = { .to_peer = exchange_to_peer };
 
 	(void)err;
 	app.d = d;
@@ -235,8 +281,11 @@ init(struct daemon *d, struct err *err)
 		log_warn("%s", app.mute.text);
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
 	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
+	app.exchange = exchange_new(d, app.role);
+	stick_ops.arg = app.exchange;
+	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
+	exchange_stick(app.exchange, app.stick);
 	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
-	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), NULL);
 	return 0;
 }
 
@@ -249,6 +298,8 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 		trial_look(app.trial);
 	pairing_set(app.pairing, now);
 	role_set(app.role, pairing_cluster(app.pairing), now);
+	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+	exchange_moved(app.exchange);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
 	return 0;
@@ -292,8 +343,10 @@ fini(struct daemon *d)
 {
 	(void)d;
 	pairing_free(app.pairing);
+	exchange_free(app.exchange);
 	role_free(app.role);
 	app.pairing = NULL;
+	app.exchange = NULL;
 	app.role = NULL;
 	hold_free(app.hold);
 	garp_free(app.garp);

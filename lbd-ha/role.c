@@ -38,10 +38,12 @@ struct ha_role {
 	uint32_t fips_n, placed;
 	uint8_t mac[SHARED_MACS][6];
 	unsigned macs;
-	bool due;		      /* the core is to be told when it has room */
+	bool alone; /* it was, in this process: who is the first of a new pair goes on serving */
+	bool due;   /* the core is to be told when it has room */
 	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
 	char lines[CARRIER_SET][ADDR_TEXT + 8];
-	unsigned order;
+	unsigned order;		  /* number of the last one */
+	unsigned ordered;	  /* groups that it is for: bits */
 	struct bus_request asked; /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
@@ -181,6 +183,7 @@ tell_core(struct ha_role *r)
 	r->due = false;
 	w->cluster = r->cluster.id;
 	w->node = r->cluster.node;
+	w->inherit = r->alone && r->cluster.node == 1;
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
 	want_carriers(r, w, s);
 	want_groups(r, w, s);
@@ -192,6 +195,7 @@ tell_core(struct ha_role *r)
 	w->macs = r->macs;
 	want_addresses(r, w);
 	core_link_commit(r->core);
+	r->alone = false;
 }
 
 static bool
@@ -292,7 +296,7 @@ look_at_order(struct ha_role *r, const struct shared_is *is)
 	if (!r->waits)
 		return;
 	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		if (is->group[g].order_done != r->order)
+		if ((r->ordered >> g & 1) != 0 && is->group[g].order_done != r->order)
 			return;
 	end_order(r, 0, "");
 }
@@ -380,6 +384,16 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	m->since = wall(is.group[0].since);
 }
 
+static uint32_t
+addresses_of(const struct ha_role *r, unsigned g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->fips_n; i++)
+		n += r->fips[i].group == g + 1;
+	return n;
+}
+
 static void
 tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
 {
@@ -407,8 +421,7 @@ tell_group(
 
 	if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
-	for (uint32_t i = 0; i < r->fips_n; i++)
-		m.addresses += r->fips[i].group == g + 1;
+	m.addresses = addresses_of(r, g);
 	tell(r, rq, MSG_HA_GROUP, &m);
 }
 
@@ -484,6 +497,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
 	if (c == NULL) {
+		r->alone = true;
 		if (r->core != NULL) {
 			core_link_clear(r->core);
 			r->core = NULL;
@@ -540,6 +554,17 @@ role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n)
 	tell_core(r);
 }
 
+/* What is held here goes there; only when nothing is, what is there comes here. */
+static unsigned
+wanted_order(const struct ha_role *r, const struct shared_is *is, unsigned g, unsigned asked)
+{
+	if ((asked != 0 && asked != g + 1) || addresses_of(r, g) == 0)
+		return FSM_NONE;
+	if (is->group[g].hold)
+		return FSM_GIVE;
+	return asked == 0 && (is->group[0].hold || is->group[1].hold) ? FSM_NONE : FSM_TAKE;
+}
+
 void
 role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m)
 {
@@ -563,13 +588,13 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	span_text(m->why, why, sizeof(why));
 	log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
 	r->order++;
+	r->ordered = 0;
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
-		unsigned word = m->group != 0 && m->group != g + 1 ? FSM_NONE
-				: is.group[g].hold		   ? FSM_GIVE
-								   : FSM_TAKE;
+		unsigned word = wanted_order(r, &is, g, m->group);
 
-		if (m->group == 0 && !is.group[g].hold && (is.group[0].hold || is.group[1].hold))
-			word = FSM_NONE; /* all that is here goes there, and nothing comes */
+		if (word == FSM_NONE)
+			continue;
+		r->ordered |= 1u << g;
 		atomic_store(&core_link_say(r->core)->order[g], r->order << 4 | word);
 	}
 	r->asked = *rq;

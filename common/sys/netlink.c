@@ -1,6 +1,7 @@
-/* The node's addresses over rtnetlink: a list of what is there, adding and deleting floating ones, and a descriptor that
- * tells of changes. Messages are made and read attribute by attribute, because libnl-route does not know who set an
- * address (IFA_PROTO), and that is how an address of ours is told from an administrator's.
+/* The node's addresses over rtnetlink: a list of what is there, adding and deleting floating ones, macvlan links for
+ * virtual MAC addresses, and a descriptor that tells of changes. Messages are made and read attribute by attribute,
+ * because libnl-route does not know who set an address (IFA_PROTO), and that is how an address of ours is told from an
+ * administrator's.
  *
  * Nothing is remembered here, and no decision is made: lbd-ha knows which addresses should be where. */
 #include "sys/netlink.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -35,6 +37,7 @@ struct dump {
 	struct link *links;
 	unsigned links_n;
 	struct iface_list *out;
+	struct link_info *link;
 	int error; /* of the kernel's answer; -errno */
 };
 
@@ -315,26 +318,27 @@ address_message(const char *ifname, unsigned index, const struct addr *a, bool a
 	return msg;
 }
 
+/* Sends msg (consumed; NULL is out of memory) and waits for the answer. */
+static int
+talk(struct nl_msg *msg, nl_recvmsg_msg_cb_t on_valid, struct dump *d)
+{
+	struct nl_sock *nl = NULL;
+	int code = msg == NULL ? -ENOMEM : open_route(&nl);
+
+	if (code == 0)
+		code = nl_send_auto(nl, msg) < 0 ? -EIO : receive(nl, on_valid, d);
+	nlmsg_free(msg);
+	nl_socket_free(nl);
+	return code;
+}
+
 static int
 change_address(const char *ifname, const struct addr *a, bool add)
 {
 	struct dump d = { 0 };
-	struct nl_sock *nl = NULL;
-	struct nl_msg *msg;
 	unsigned index = if_nametoindex(ifname);
-	int code;
 
-	if (index == 0)
-		return -ENODEV;
-	msg = address_message(ifname, index, a, add);
-	if (msg == NULL)
-		return -ENOMEM;
-	code = open_route(&nl);
-	if (code == 0)
-		code = nl_send_auto(nl, msg) < 0 ? -EIO : receive(nl, NULL, &d);
-	nlmsg_free(msg);
-	nl_socket_free(nl);
-	return code;
+	return index == 0 ? -ENODEV : talk(address_message(ifname, index, a, add), NULL, &d);
 }
 
 int
@@ -351,6 +355,112 @@ netlink_address_del(const char *ifname, const struct addr *a)
 	int code = change_address(ifname, a, false);
 
 	return code == -EADDRNOTAVAIL || code == -ENODEV ? 0 : code;
+}
+
+/* ---- links ---- */
+
+static int
+on_link_info(struct nl_msg *msg, void *arg)
+{
+	struct link_info *out = ((struct dump *)arg)->link;
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct ifinfomsg *info = nlmsg_data(h);
+	struct nlattr *at[IFLA_MAX + 1], *of[IFLA_INFO_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWLINK || nlmsg_parse(h, sizeof(*info), at, IFLA_MAX, NULL) < 0)
+		return NL_OK;
+	out->index = info->ifi_index;
+	out->up = (info->ifi_flags & IFF_UP) != 0;
+	if (at[IFLA_LINK] != NULL && nla_len(at[IFLA_LINK]) == 4)
+		out->parent = (int)nla_get_u32(at[IFLA_LINK]);
+	if (at[IFLA_ADDRESS] != NULL && nla_len(at[IFLA_ADDRESS]) == sizeof(out->mac))
+		memcpy(out->mac, nla_data(at[IFLA_ADDRESS]), sizeof(out->mac));
+	if (at[IFLA_LINKINFO] != NULL &&
+	    nla_parse_nested(of, IFLA_INFO_MAX, at[IFLA_LINKINFO], NULL) == 0 &&
+	    of[IFLA_INFO_KIND] != NULL)
+		(void)nla_strlcpy(out->kind, of[IFLA_INFO_KIND], sizeof(out->kind));
+	return NL_OK;
+}
+
+static struct nl_msg *
+link_message(int type, int flags, int index, const char *ifname, bool up)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = index };
+	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
+
+	if (type == RTM_NEWLINK && (flags & NLM_F_CREATE) == 0) {
+		info.ifi_flags = up ? IFF_UP : 0;
+		info.ifi_change = IFF_UP;
+	}
+	if (msg != NULL && (nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) != 0 ||
+			       (ifname != NULL && nla_put_string(msg, IFLA_IFNAME, ifname) != 0))) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return msg;
+}
+
+int
+netlink_link_get(const char *ifname, struct link_info *out)
+{
+	struct link_info got = { 0 };
+	struct dump d = { .link = &got };
+	int code = talk(link_message(RTM_GETLINK, 0, 0, ifname, false), on_link_info, &d);
+
+	if (code == 0 && got.index == 0)
+		code = -ENODEV;
+	if (code == 0)
+		*out = got;
+	return code;
+}
+
+static int
+put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6])
+{
+	struct nlattr *info, *data;
+
+	if (nla_put_u32(msg, IFLA_LINK, (uint32_t)parent) != 0 ||
+	    nla_put(msg, IFLA_ADDRESS, 6, mac) != 0)
+		return -1;
+	info = nla_nest_start(msg, IFLA_LINKINFO);
+	if (info == NULL || nla_put_string(msg, IFLA_INFO_KIND, "macvlan") != 0)
+		return -1;
+	data = nla_nest_start(msg, IFLA_INFO_DATA);
+	if (data == NULL || nla_put_u32(msg, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE) != 0)
+		return -1;
+	(void)nla_nest_end(msg, data);
+	(void)nla_nest_end(msg, info);
+	return 0;
+}
+
+int
+netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6])
+{
+	struct dump d = { 0 };
+	struct nl_msg *msg = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, ifname, false);
+
+	if (msg != NULL && put_macvlan(msg, parent, mac) != 0) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return talk(msg, NULL, &d);
+}
+
+int
+netlink_link_up(int index, bool up)
+{
+	struct dump d = { 0 };
+
+	return talk(link_message(RTM_NEWLINK, 0, index, NULL, up), NULL, &d);
+}
+
+int
+netlink_link_del(const char *ifname)
+{
+	struct dump d = { 0 };
+	int code = talk(link_message(RTM_DELLINK, 0, 0, ifname, false), NULL, &d);
+
+	return code == -ENODEV ? 0 : code;
 }
 
 int

@@ -1,4 +1,4 @@
-/* netlink.h - the node's addresses, through libnl-3. Reads everywhere; only lbd-ha changes. */
+/* netlink.h - the node's addresses and macvlan links, through libnl-3. Reads everywhere; only lbd-ha changes. */
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
 
@@ -35,6 +35,21 @@ const struct iface_addr *iface_list_subnet(const struct iface_list *l, const str
  * Returns 0 or -errno (-EPERM without CAP_NET_ADMIN). */
 int netlink_address_add(const char *ifname, const struct addr *a);
 int netlink_address_del(const char *ifname, const struct addr *a);
+
+/* netlink_link_get - one interface by name; -ENODEV. kind is "" for hardware, "macvlan", "veth", ... */
+struct link_info {
+	int index, parent; /* parent: 0 none */
+	bool up;
+	char kind[16];
+	uint8_t mac[6];
+};
+int netlink_link_get(const char *ifname, struct link_info *out);
+/* netlink_macvlan_add - a macvlan in mode bridge on parent, down. 0 or -errno; -EEXIST when there is an interface of
+ * that name. */
+int netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6]);
+int netlink_link_up(int index, bool up);  /* 0 or -errno */
+int netlink_link_del(const char *ifname); /* what is not there is 0 */
+
 /* netlink_watch - a descriptor that becomes readable when addresses or links change; drain with
  * netlink_watch_drain. -errno. */
 int netlink_watch(void);
