@@ -15,8 +15,8 @@ struct judge_rule {
 	unsigned rise, fall; /* at least 1 */
 	bool reverse;	     /* good and bad change places */
 	bool unknown_bad;    /* what it counts as without a result */
-	uint16_t weight;     /* points that are lost while it is bad; 0: the node must not be active */
-	dur_t age;	     /* an older result is none; 0: results hold until the next one */
+	uint16_t weight; /* points that are lost while it is bad; 0: the node must not be active */
+	dur_t age;	 /* an older result is none; 0: results hold until the next one */
 };
 
 struct judge {
@@ -37,8 +37,8 @@ mono_t judge_deadline(const struct judge *j, const struct judge_rule *r);
 
 /* All tracks together. */
 struct judge_sum {
-	bool fault;	/* one with weight 0 is bad */
-	uint32_t lost;	/* points */
+	bool fault;    /* one with weight 0 is bad */
+	uint32_t lost; /* points */
 };
 void judge_add(struct judge_sum *s, const struct judge *j, const struct judge_rule *r);
 

@@ -151,7 +151,8 @@ is_ours(const char *path, char why[80])
 		return false;
 	}
 	(void)snprintf(why, 80, "others than root can change it");
-	return (st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	return (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 static bool

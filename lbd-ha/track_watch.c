@@ -28,7 +28,7 @@
 
 #define CONTENT_MOST 64
 #define COMM_MOST 15 /* TASK_COMM_LEN without its end */
-#define MASK                                                                                    \
+#define MASK                                                                                     \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | \
 	    IN_MOVE_SELF)
 

@@ -7,6 +7,8 @@
  * that both reckon with (`agreed`), and the lease lasts longer while that line is heard. */
 #include "want.h"
 
+#include "core/carrier_serial.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -36,8 +38,8 @@ set_times(struct shared_carrier *k, const struct setting *s, uint32_t interval, 
 /* ---- carriers -------------------------------------------------------------------------------------------------- */
 
 static void
-take_carrier(
-    struct shared_carrier *k, char name[WANT_NAME], const struct ha_carrier *row, const struct setting *s)
+take_carrier(struct shared_carrier *k, char name[WANT_NAME], const struct ha_carrier *row,
+    const struct setting *s)
 {
 	const struct addr *to = row->kind == carrier_kind_multicast ? &row->group : &row->peer;
 	char text[ADDR_TEXT] = "";
@@ -60,63 +62,61 @@ take_carrier(
 	    row->kind == carrier_kind_serial ? row->device : text);
 }
 
-static bool
-has_sibling(const struct cluster *c, unsigned i)
+/* Two sockets cannot have one port of one address, so each gets the address of ours that its peer is near to. */
+static void
+set_local(struct shared_carrier *k, const struct iface_list *kernel)
 {
-	for (unsigned j = 0; j < c->addrs_n; j++)
-		if (j != i && c->addrs[j].family == c->addrs[i].family)
+	const struct iface_addr *own = iface_list_subnet(kernel, &k->peer);
+
+	if (k->kind != SHARED_UDP || k->local.family != 0 || k->device[0] != '\0' || own == NULL)
+		return;
+	k->local = own->addr;
+	k->local.len = own->addr.family == 4 ? 32 : 128;
+}
+
+/* A row, enabled or not, stands in the place of the known address that it names. */
+static bool
+is_named(const struct snapshot *s, const struct addr *peer)
+{
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_ha_carrier); i++) {
+		const struct ha_carrier *row = snapshot_at(s, KIND_ha_carrier, i);
+
+		if (row->kind == carrier_kind_udp && addr_same_host(&row->peer, peer))
 			return true;
+	}
 	return false;
 }
 
-/* Two sockets cannot have one port of one address: with several addresses of a family each needs one of ours. */
+/* Whether another carrier is at the place of this one already. */
 static bool
-take_known(struct shared_carrier *k, char name[WANT_NAME], const struct cluster *c, unsigned i,
-    const struct iface_list *kernel)
+is_taken(const struct shared_want *w, unsigned n, const struct shared_carrier *k)
 {
-	const struct iface_addr *own = iface_list_subnet(kernel, &c->addrs[i]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct shared_carrier *o = &w->carrier[i];
+
+		if (o->kind == SHARED_UDP && o->port == k->port && o->device[0] == '\0' &&
+		    o->peer.family == k->peer.family &&
+		    (o->local.family == 0 || k->local.family == 0 ||
+			addr_same_host(&o->local, &k->local)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+take_known(struct shared_want *w, unsigned n, char name[WANT_NAME], const struct addr *peer,
+    uint16_t port, const struct iface_list *kernel)
+{
+	struct shared_carrier k = { .kind = SHARED_UDP, .peer = *peer, .port = port };
 	char text[ADDR_TEXT];
 
-	if (has_sibling(c, i)) {
-		if (own == NULL)
-			return false;
-		k->local = own->addr;
-		k->local.len = own->addr.family == 4 ? 32 : 128;
-	}
-	k->kind = SHARED_UDP;
-	k->peer = c->addrs[i];
-	k->port = c->peer_port;
-	addr_format(&k->peer, ADDR_HOST, text);
+	set_local(&k, kernel);
+	if (is_taken(w, n, &k))
+		return false;
+	w->carrier[n] = k;
+	addr_format(peer, ADDR_HOST, text);
 	(void)snprintf(name, WANT_NAME, "udp %s", text);
 	return true;
-}
-
-static bool
-has_local(const struct shared_want *w, unsigned n, const struct shared_carrier *k)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (k->local.family != 0 && addr_same_host(&w->carrier[i].local, &k->local))
-			return true;
-	return false;
-}
-
-static void
-take_all_known(struct shared_want *w, struct want_names *names, const struct cluster *c,
-    const struct setting *s, const struct iface_list *kernel)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->addrs_n && n < CARRIER_SET; i++) {
-		struct shared_carrier *k = &w->carrier[n];
-
-		if (!take_known(k, names->carrier[n], c, i, kernel) || has_local(w, n, k)) {
-			memset(k, 0, sizeof(*k));
-			names->carrier[n][0] = '\0';
-			continue;
-		}
-		set_times(k, s, 0, 0);
-		n++;
-	}
 }
 
 void
@@ -133,10 +133,12 @@ want_carriers(struct shared_want *w, struct want_names *names, const struct clus
 		if (!row->enabled)
 			continue;
 		take_carrier(&w->carrier[n], names->carrier[n], row, g);
-		n++;
+		set_local(&w->carrier[n++], kernel);
 	}
-	if (n == 0)
-		take_all_known(w, names, c, g, kernel);
+	for (unsigned i = 0; i < c->addrs_n && n < CARRIER_SET; i++)
+		if (!is_named(s, &c->addrs[i]) &&
+		    take_known(w, n, names->carrier[n], &c->addrs[i], c->peer_port, kernel))
+			set_times(&w->carrier[n++], g, 0, 0);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include "store/snapshot.h"
 #include "sys/netlink.h"
 
-#define WANT_NAME 80
+#define WANT_NAME 100
 
 /* What the places of the core's tables are called; "": not in use. */
 struct want_names {
@@ -16,8 +16,9 @@ struct want_names {
 	char ping[PING_TARGETS][WANT_NAME];   /* "gateway 10.5.0.254" */
 };
 
-/* want_carriers - the enabled ones; with none, UDP to the addresses known from the pairing. kernel tells from which
- * address, when there are several. */
+/* want_carriers - the enabled rows, and UDP to each address known from the pairing that no row names as its peer: so
+ * the nodes go on hearing each other while only one of them has been told of another way. kernel tells which address of
+ * ours is near. */
 void want_carriers(struct shared_want *w, struct want_names *names, const struct cluster *c,
     const struct snapshot *s, const struct iface_list *kernel);
 void want_pings(struct shared_want *w, struct want_names *names, const struct snapshot *s);

@@ -93,8 +93,8 @@ check_end(struct look *l, const struct ha_carrier *k, const char *field, const s
 		    "\"%s\" is %s; allowed is the address of one host", text, why);
 	if (other->family != 0 && other->family != a->family)
 		return look_bad(l, KIND_ha_carrier, k, field,
-		    "\"%s\" is IPv%d, and %s is not; allowed is IPv%d", text, a->family, other_field,
-		    other->family);
+		    "\"%s\" is IPv%d, and %s is not; allowed is IPv%d", text, a->family,
+		    other_field, other->family);
 	return 0;
 }
 
@@ -141,8 +141,7 @@ check_group(struct look *l, const struct ha_carrier *k)
 	if (k->interface[0] == '\0')
 		return look_bad(l, KIND_ha_carrier, k, "interface",
 		    "is required with kind multicast; allowed is the name of an interface");
-	return k->peer.family == 0 ? 0
-				   : check_end(l, k, "peer", &k->peer, &k->group, "group");
+	return k->peer.family == 0 ? 0 : check_end(l, k, "peer", &k->peer, &k->group, "group");
 }
 
 static int
@@ -326,8 +325,8 @@ static int
 check_target(struct look *l, const struct track *t)
 {
 	const char *kind = word_text(&track_kind_list, t->kind), *last = strrchr(t->target, '/');
-	bool path = t->kind == track_kind_file ||
-		    (t->kind == track_kind_process && t->target[0] == '/');
+	bool path =
+	    t->kind == track_kind_file || (t->kind == track_kind_process && t->target[0] == '/');
 
 	if (t->target[0] == '\0')
 		return look_bad(l, KIND_track, t, "target", "is required");

@@ -16,7 +16,8 @@ static const struct rule rules[] = {
 	    "carrier a: peer: \"10.5.0.2\" is the address of this node too" },
 	{ NULL, "create carrier a peer=10.5.0.2 address=fd00::1",
 	    "carrier a: peer: \"10.5.0.2\" is IPv4, and address is not; allowed is IPv6" },
-	{ NULL, "create carrier a peer=fe80::1", "carrier a: interface: is required with the peer" },
+	{ NULL, "create carrier a peer=fe80::1",
+	    "carrier a: interface: is required with the peer" },
 	{ NULL, "create carrier a peer=fe80::1 interface=eth1", NULL },
 	{ NULL, "create carrier a peer=10.5.0.2 interface=a/b", "carrier a: interface: \"a/b\"" },
 	{ NULL, "create carrier a peer=10.5.0.2 group=239.1.1.1",
@@ -92,7 +93,8 @@ static const struct rule rules[] = {
 	{ NULL, "create track t target=x weight=1001", "weight" },
 	/* interfaces that do not count */
 	{ NULL, "set node main ha_ignore=eth1,eth2", NULL },
-	{ NULL, "set node main ha_ignore=eth1,,eth2", "node: ha_ignore: \"eth1,,eth2\" is no list" },
+	{ NULL, "set node main ha_ignore=eth1,,eth2",
+	    "node: ha_ignore: \"eth1,,eth2\" is no list" },
 	{ NULL, "set node main ha_ignore=eth1,", "ends with a comma" },
 	{ NULL, "set node main ha_ignore=a/b", "cannot be the name of an interface" },
 };
