@@ -193,11 +193,14 @@ know_peer(const struct core *c, unsigned group, mono_t now, struct fsm_peer *out
 	out->late = !out->alive || carriers_late(set, now, c->damp);
 	for (unsigned i = 0; i < CARRIER_SET; i++) {
 		const struct carrier *k = &set->c[i];
+		mono_t at;
 
 		if (!k->used || k->proof_at == 0)
 			continue;
-		if (k->proof_at > out->echoed)
-			out->echoed = k->proof_at;
+		/* On a slower carrier the other node waits for longer. */
+		at = k->proof_at + c->want->carrier[i].agreed - c->want->group[group].dead;
+		if (at > out->echoed)
+			out->echoed = at;
 		out->hears = out->hears || now - k->proof_at < k->conf.dead;
 	}
 }
@@ -416,6 +419,19 @@ show_lines(struct core *c, mono_t now)
 }
 
 static void
+show_pings(const struct core *c, struct shared_is *out)
+{
+	for (unsigned i = 0; i < PING_TARGETS; i++) {
+		const struct ping_target *t = &c->ping.target[i];
+
+		out->ping[i] = (struct shared_ping){ .reachable = t->reachable,
+			.fault = t->fault,
+			.since = t->since,
+			.rtt = t->rtt };
+	}
+}
+
+static void
 show(struct core *c, mono_t now, bool changed)
 {
 	struct shared_is is = {
@@ -449,6 +465,7 @@ show(struct core *c, mono_t now, bool changed)
 	if (changed || now - c->lines_at >= LINES_EVERY)
 		show_lines(c, now);
 	memcpy(is.line, c->line, sizeof(is.line));
+	show_pings(c, &is);
 	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
 		  is.peer_hash_shared != c->told.peer_hash_shared ||
 		  is.peer_hash_oper != c->told.peer_hash_oper ||

@@ -19,8 +19,9 @@ put_addresses(struct buf *b, const struct view *v)
 		view_json_text(b, f->address);
 		buf_puts(b, ",\"interface\":");
 		view_json_text(b, f->interface);
-		buf_printf(b, ",\"held\":%s,\"manual\":%s,\"services\":%u,\"fault\":", f->held ? "true" : "false",
-		    f->manual ? "true" : "false", (unsigned)f->services);
+		buf_printf(b, ",\"held\":%s,\"manual\":%s,\"services\":%u,\"fault\":",
+		    f->held ? "true" : "false", f->manual ? "true" : "false",
+		    (unsigned)f->services);
 		view_json_text(b, f->fault != NULL ? f->fault : "");
 		buf_puts(b, "}");
 		comma = ",";
@@ -57,7 +58,11 @@ moved(void *arg, int code, const char *text)
 	if (code == 0)
 		reply_text(c, 204, NULL, &none);
 	else
-		reply_fail(c, code == -ETIMEDOUT ? 504 : code == ERR_AWAY ? 503 : 409, "%s", text != NULL ? text : "");
+		reply_fail(c,
+		    code == -ETIMEDOUT ? 504
+		    : code == ERR_AWAY ? 503
+				       : 409,
+		    "%s", text != NULL ? text : "");
 	call_free(c);
 }
 
@@ -89,7 +94,8 @@ put_conflict(void *arg, const struct conflict *k)
 	const struct field *f = o != NULL && k->tag != 0 ? field_by_tag(o, k->tag) : NULL;
 	struct listing *l = arg;
 
-	buf_printf(&l->b, "%s{\"id\":\"%016llx\",\"kind\":", l->n++ > 0 ? "," : "", (unsigned long long)k->id);
+	buf_printf(&l->b, "%s{\"id\":\"%016llx\",\"kind\":", l->n++ > 0 ? "," : "",
+	    (unsigned long long)k->id);
 	view_json_text(&l->b, o != NULL ? o->name : "?");
 	buf_puts(&l->b, ",\"name\":");
 	view_json_text(&l->b, k->name);
