@@ -38,7 +38,8 @@ struct ha_role {
 	uint32_t fips_n, placed;
 	uint8_t mac[SHARED_MACS][6];
 	unsigned macs;
-	bool due;		      /* the core is to be told when it has room */
+	bool alone; /* it was, in this process: who is the first of a new pair goes on serving */
+	bool due;   /* the core is to be told when it has room */
 	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
 	char lines[CARRIER_SET][ADDR_TEXT + 8];
 	unsigned order;		  /* number of the last one */
@@ -182,6 +183,7 @@ tell_core(struct ha_role *r)
 	r->due = false;
 	w->cluster = r->cluster.id;
 	w->node = r->cluster.node;
+	w->inherit = r->alone && r->cluster.node == 1;
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
 	want_carriers(r, w, s);
 	want_groups(r, w, s);
@@ -193,6 +195,7 @@ tell_core(struct ha_role *r)
 	w->macs = r->macs;
 	want_addresses(r, w);
 	core_link_commit(r->core);
+	r->alone = false;
 }
 
 static bool
@@ -494,6 +497,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
 	if (c == NULL) {
+		r->alone = true;
 		if (r->core != NULL) {
 			core_link_clear(r->core);
 			r->core = NULL;

@@ -105,6 +105,8 @@ meet_peer(struct core *c, const struct shared_want *next, mono_t now)
 	seal_set(&c->pulse.seal, 0, next->secret);
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		fsm_init(&c->g[g].fsm, &next->group[g], now);
+		if (next->inherit)
+			fsm_resume(&c->g[g].fsm, 1, 0, now + next->group[g].lease, now);
 		witness_client_init(&c->g[g].witness, next->cluster, next->node, boot, (uint8_t)g,
 		    next->group[g].lease / 3, next->group[g].lease * 4);
 	}

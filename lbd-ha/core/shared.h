@@ -47,6 +47,8 @@ struct shared_addr {
 struct shared_want {
 	uint64_t cluster;
 	uint8_t node;
+	bool
+	    inherit; /* this node served alone until now and is the first of the pair: it goes on */
 	uint8_t secret[SEAL_SECRET];
 	struct shared_carrier carrier[CARRIER_SET];
 	struct fsm_config group[SHARED_GROUPS];

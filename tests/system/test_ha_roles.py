@@ -91,5 +91,36 @@ def test_one_configuration(duo):
     duo.b.ctl("drain", "web/x", "-m", "by hand")
     same(duo)
     assert wait_until(lambda: "drain" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout, 5, "the order")
-    duo.a.ctl("user", "add", "eve", "--role", "operator")
+    duo.a.ctl("user", "add", "eve", "--role", "admin")
     same(duo)
+
+
+def cut(duo, on):
+    """The cable between the nodes; the client still sees both."""
+    for i in (0, 1):
+        duo.switch.run("bridge", "link", "set", "dev", f"p{i}", "isolated", "on" if on else "off")
+
+
+def test_edits_while_apart(duo):
+    """S072, A150: edited on both while they do not see each other: joined field by field, what lost is kept and can be taken."""
+    duo.a.ctl("create", "rip", "web/x", "address=10.9.0.50", "port=80")
+    same(duo)
+    cut(duo, True)
+    wait_until(lambda: not duo.a.json("ha", "status")["peer"]["up"] and not duo.b.json("ha", "status")["peer"]["up"], 20, "apart")
+    duo.a.ctl("set", "rip", "web/x", "weight=10", "comment=alpha")
+    duo.b.ctl("set", "rip", "web/x", "weight=20", "port=81")
+    duo.b.ctl("create", "rip", "web/y", "address=10.9.0.51", "port=80")
+    cut(duo, False)
+    wait_until(lambda: duo.a.json("ha", "status")["peer"]["up"], 20, "together")
+    same(duo)
+    x = duo.a.json("get", "rip", "web/x")
+    x = x[0] if isinstance(x, list) else x
+    y = duo.b.ctl("get", "rip", "web/y", check=False)
+    assert x["comment"] == "alpha" and int(x["port"]) == 81 and y.returncode == 0
+    lost = [n.json("ha", "conflicts") for n in duo.nodes]
+    assert lost[0] and len(lost[0]) == len(lost[1]) == 1, lost
+    stands, other = int(x["weight"]), int(lost[0][0]["lost"])
+    assert {stands, other} == {10, 20} and lost[0][0]["field"] == "weight"
+    duo.b.ctl("ha", "take", lost[1][0]["id"])
+    same(duo)
+    assert f"{other}" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout
