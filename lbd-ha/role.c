@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LISTEN_TIMES 4 /* dead times, before a node that hears nobody acts */
@@ -60,11 +61,24 @@ port_of(const struct iface_list *l, const char *ifname)
 	return NULL;
 }
 
+static int
+by_address(const void *a, const void *b)
+{
+	const struct addr *x = a, *y = b;
+
+	return x->family != y->family ? (int)x->family - (int)y->family
+				      : memcmp(x->b, y->b, sizeof(x->b));
+}
+
+/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: in the order
+ * of the addresses, which is the order of the networks that the nodes share. */
 static void
 want_carriers(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
-	const struct cluster *c = &r->cluster;
+	struct cluster sorted = r->cluster;
+	const struct cluster *c = &sorted;
 
+	qsort(sorted.addrs, sorted.addrs_n, sizeof(sorted.addrs[0]), by_address);
 	for (unsigned i = 0; i < c->addrs_n && i < CARRIER_SET; i++) {
 		struct shared_carrier *k = &w->carrier[i];
 		char text[ADDR_TEXT];
@@ -77,6 +91,7 @@ want_carriers(struct ha_role *r, struct shared_want *w, const struct setting *s)
 		addr_format(&k->peer, ADDR_HOST, text);
 		(void)snprintf(r->lines[i], sizeof(r->lines[i]), "udp %s", text);
 	}
+	explicit_bzero(&sorted, sizeof(sorted));
 }
 
 static void
