@@ -312,7 +312,7 @@ In another terminal, as root:
                 return "no node is active"
             r = subprocess.run([demo.BIN / "lbctl", "--root", self.roots[active], "ha", "failover", "-m", "demo"],
                                capture_output=True, text=True)
-            return r.stderr.strip() or f"failover: node {active} gave"
+            return f"failover: node {active} gave" if r.returncode == 0 else r.stderr.strip()
         if word in ("k1", "k2") and int(word[1]) not in self.down:
             self.kill_node(int(word[1]))
             return f"node {word[1]} killed; s{word[1]} starts it again"
