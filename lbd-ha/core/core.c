@@ -220,6 +220,17 @@ has_addrs(const struct core *c, unsigned group)
 	return false;
 }
 
+/* Nobody listens for heartbeats there any more: what still answers is what a core that ended has left. */
+static bool
+is_refused(const struct core *c)
+{
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		if ((c->want->carrier[i].kind == SHARED_UDP) && c->way[i].fault == 0 &&
+		    c->way[i].udp.refused_at > c->pulse.peer_at)
+			return true;
+	return false;
+}
+
 static mono_t
 newest_ping(const struct core *c)
 {
@@ -259,7 +270,7 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 		.fault = atomic_load(&c->sh->say.fault[group]),
 		.whole = atomic_load(&c->sh->say.whole[group]),
 		.stalled = stalled,
-		.answered = probe_is_answered(&c->probe, group, now),
+		.answered = probe_is_answered(&c->probe, group, now) && !is_refused(c),
 		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
 		.ping_at = newest_ping(c),
 		.health = health_of(c, group),

@@ -393,7 +393,8 @@ def test_cut_and_healed(duo):
 
 
 def test_frozen(duo):
-    """S163: the active stands still for a while: the other takes over, and after the thaw it stays so."""
+    """S163: the processes of the active stand still: its kernel goes on answering until the addresses' lease ends there;
+    then the other takes over, at no time both, and after the thaw it stays so."""
     a, b = duo.echoes()
     pids = [duo.pid_of(0), duo.core(0)]
     with duo.probes() as p:
@@ -409,9 +410,9 @@ def test_frozen(duo):
         time.sleep(0.2)
     a.stop()
     b.stop()
-    assert b.spans[0][0] - t < 0.3 * SLOW and len(b.spans) == 1 and len(a.spans) == 1
-    assert a.spans[0][1] - thaw < 0.1 * SLOW
-    assert p.outage() < 300 * SLOW and p.names() == "ab"
+    assert b.spans[0][0] - t < 3.8 * SLOW and len(b.spans) == 1 and len(a.spans) == 1
+    assert thaw > b.spans[0][0] > a.spans[0][1] - 0.005 and both(a, b) == []
+    assert p.outage() < 700 * SLOW and p.names() == "ab"
 
 
 def test_frozen_passive(duo):
