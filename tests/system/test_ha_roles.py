@@ -477,6 +477,56 @@ def test_boot(duo):
     assert both(a, b, until=begin) == []
 
 
+@pytest.fixture()
+def witnessed(tmp_path, closing):
+    """A Duo with a witness at 10.9.0.8, in a namespace of its own."""
+    duo = Duo(tmp_path, closing)
+    third = closing(Netns())
+    third.link(duo.switch, "eth0", "p3")
+    duo.switch.run("ip", "link", "set", "p3", "master", "br0")
+    third.run("ip", "addr", "add", "10.9.0.8/24", "dev", "eth0")
+    key = tmp_path / "witness.key"
+    subprocess.run([BIN / "lbd-witness", "--make-key", "--key", key], check=True, capture_output=True)
+    p = subprocess.Popen([*third.prefix, BIN / "lbd-witness", "--key", key], stderr=subprocess.PIPE, text=True,
+                         preexec_fn=die_with_parent)
+    for root in duo.roots:
+        folder = wait_until(lambda: next(root.glob("**/ha"), None), 2, "the folder of the pair")
+        (folder / "witness.key").write_text(key.read_text())
+        (folder / "witness.key").chmod(0o600)
+    duo.a.ctl("set", "setting", "witness=10.9.0.8")
+    duo.third = third
+    yield duo
+    p.kill()
+    p.wait()
+
+
+def test_witness(witnessed):
+    """S162: with a witness the nodes are cut from each other, from it, and from all, again and again: never two answer."""
+    duo, chance = witnessed, random.Random(7)
+    time.sleep(0.5)
+    assert "cannot be asked" not in duo.a.text() + duo.b.text()
+    a, b = duo.echoes()
+    with duo.probes() as p:
+        for _ in range(20):
+            what = chance.choice(["nodes", "nodes", "alpha", "beta"])
+            if what == "nodes":
+                duo.cut(True)
+            else:
+                duo.switch.run("ip", "link", "set", f"p{what == 'beta':d}", "nomaster")
+            time.sleep(chance.uniform(0.02, 0.4))
+            for i in (0, 1):
+                duo.switch.run("ip", "link", "set", f"p{i}", "master", "br0")
+            duo.cut(False)
+            time.sleep(chance.uniform(0.02, 0.3))
+        wait_until(lambda: sorted(map(str, duo.roles())) == ["active", "passive"], 5)
+        time.sleep(0.3)
+    a.stop()
+    b.stop()
+    assert both(a, b) == [], (a.spans, b.spans)
+    assert p.names()[-1] == "ab"[duo.roles().index("active")]
+    assert p.rows[-1][1] != "-"
+
+
 def export(lb):
     """The shared configuration: all but this node's own."""
     c = lb.json("export")
