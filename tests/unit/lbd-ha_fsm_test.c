@@ -101,9 +101,9 @@ active(void)
 	return n;
 }
 
-#define assert_role(n, r, w)                            \
-	do {                                            \
-		assert_int_equal((n).f.role, FSM_##r);  \
+#define assert_role(n, r, w)                              \
+	do {                                              \
+		assert_int_equal((n).f.role, FSM_##r);    \
 		assert_int_equal((n).f.why, FSM_WHY_##w); \
 	} while (0)
 
@@ -193,9 +193,9 @@ test_fsm_resumes(void **state)
 struct authority {
 	const char *name;
 	bool witness, pings, consistency;
-	unsigned answer;   /* ping nodes */
-	int grant;	   /* ms from now; 0 none */
-	bool answered;	   /* an address is still seen */
+	unsigned answer; /* ping nodes */
+	int grant;	 /* ms from now; 0 none */
+	bool answered;	 /* an address is still seen */
 	bool link;
 	uint8_t order;
 	uint8_t role;
