@@ -513,11 +513,11 @@ def test_witness(witnessed):
                 duo.cut(True)
             else:
                 duo.switch.run("ip", "link", "set", f"p{what == 'beta':d}", "nomaster")
-            time.sleep(chance.uniform(0.02, 0.4))
+            time.sleep(chance.uniform(0.02, 0.2))
             for i in (0, 1):
                 duo.switch.run("ip", "link", "set", f"p{i}", "master", "br0")
             duo.cut(False)
-            time.sleep(chance.uniform(0.02, 0.3))
+            time.sleep(chance.uniform(0.02, 0.2))
         wait_until(lambda: sorted(map(str, duo.roles())) == ["active", "passive"], 5)
         time.sleep(0.3)
     a.stop()
