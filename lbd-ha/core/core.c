@@ -192,11 +192,14 @@ know_peer(const struct core *c, unsigned group, mono_t now, struct fsm_peer *out
 	out->late = !out->alive || carriers_late(set, now, c->damp);
 	for (unsigned i = 0; i < CARRIER_SET; i++) {
 		const struct carrier *k = &set->c[i];
+		mono_t at;
 
 		if (!k->used || k->proof_at == 0)
 			continue;
-		if (k->proof_at > out->echoed)
-			out->echoed = k->proof_at;
+		/* On a slower carrier the other node waits for longer. */
+		at = k->proof_at + c->want->carrier[i].agreed - c->want->group[group].dead;
+		if (at > out->echoed)
+			out->echoed = at;
 		out->hears = out->hears || now - k->proof_at < k->conf.dead;
 	}
 }

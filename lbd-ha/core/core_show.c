@@ -63,6 +63,19 @@ show_lines(struct core *c, mono_t now)
 	c->lines_at = now;
 }
 
+static void
+show_pings(const struct core *c, struct shared_is *out)
+{
+	for (unsigned i = 0; i < PING_TARGETS; i++) {
+		const struct ping_target *t = &c->ping.target[i];
+
+		out->ping[i] = (struct shared_ping){ .reachable = t->reachable,
+			.fault = t->fault,
+			.since = t->since,
+			.rtt = t->rtt };
+	}
+}
+
 void
 core_show(struct core *c, mono_t now, bool changed)
 {
@@ -97,6 +110,7 @@ core_show(struct core *c, mono_t now, bool changed)
 	if (changed || now - c->lines_at >= LINES_EVERY)
 		show_lines(c, now);
 	memcpy(is.line, c->line, sizeof(is.line));
+	show_pings(c, &is);
 	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
 		  is.peer_hash_shared != c->told.peer_hash_shared ||
 		  is.peer_hash_oper != c->told.peer_hash_oper ||

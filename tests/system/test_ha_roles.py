@@ -573,3 +573,18 @@ def test_edits_while_apart(duo):
     duo.b.ctl("ha", "take", lost[1][0]["id"])
     same(duo)
     assert f"{other}" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout
+
+
+def test_rest(duo, closing):
+    """S161, S159 over REST: the same words as lbctl, and the hand-over."""
+    from lbdweb import Web
+    web = closing(Web(duo.a.root, netns=duo.ns[0]))
+    with duo.ns[0].inside():
+        web.start()
+        api = web.api("operator")
+        wait_until(lambda: api("GET", "/ha").status == 200 and api("GET", "/ha").json["link"] == "up", what="links")
+        r = api("GET", "/ha").json
+        assert r["words"] == "Master | Active | Link up" and r["peer"]["name"] == "beta" and r["carriers"][0]["state"] == "up"
+        assert api("POST", "/ha/failover").status == 204
+        wait_until(lambda: duo.holds() == [False, True], 5, "the other has it")
+        assert api("GET", "/ha/conflicts").json == {"items": []}
