@@ -415,6 +415,27 @@ def test_frozen(duo):
     assert p.outage() < 700 * SLOW and p.names() == "ab"
 
 
+def test_frozen_briefly(duo):
+    """S163: it stands still for longer than its lease, and not so long that its addresses are gone: nobody else has taken
+    over, it lets go all the same, and one of both is active a moment later."""
+    a, b = duo.echoes()
+    with duo.probes() as p:
+        for _ in range(4):
+            i = duo.holds().index(True)
+            pids = [duo.pid_of(i), duo.core(i)]
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.3)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.3)
+            assert sum(duo.holds()) == 1
+    a.stop()
+    b.stop()
+    assert both(a, b) == []
+    assert p.outage() < 60 * SLOW
+
+
 def test_frozen_passive(duo):
     """The passive node stands still for a while: it does not take what it has missed for a death."""
     duo.echoes()
