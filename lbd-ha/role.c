@@ -9,6 +9,8 @@
 #include "role.h"
 
 #include "core_link.h"
+#include "track.h"
+#include "want.h"
 #include "witness/keyfile.h"
 
 #include "base/mem.h"
@@ -16,15 +18,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define LISTEN_TIMES 4 /* dead times, before a node that hears nobody acts */
-#define LEAVE DUR_S(2)
-#define MERIT_DELAY DUR_S(1)
 #define ORDER_LIMIT DUR_S(5)
-#define PRIORITY_MASTER 150
-#define PRIORITY_SLAVE 100
+#define POINTS (1u << 20) /* of a node whose tracks are good; more than they can all take away */
 
 struct ha_role {
 	struct loop *loop;
@@ -41,11 +38,14 @@ struct ha_role {
 	unsigned macs;
 	bool alone; /* it was, in this process: who is the first of a new pair goes on serving */
 	bool due;   /* the core is to be told when it has room */
-	uint32_t table[SHARED_ADDRS]; /* row of the want: row of fips */
-	char lines[CARRIER_SET][ADDR_TEXT + 8];
-	unsigned order;		  /* number of the last one */
-	unsigned ordered;	  /* groups that it is for: bits */
-	struct bus_request asked; /* who waits for the order */
+	uint32_t table[SHARED_ADDRS];  /* row of the want: row of fips */
+	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
+	struct tracker *track;
+	uint32_t fit[SHARED_GROUPS]; /* services */
+	uint32_t tracks_told;	     /* rows that the subscribers know */
+	unsigned order;		     /* number of the last one */
+	unsigned ordered;	     /* groups that it is for: bits */
+	struct bus_request asked;    /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
 };
@@ -59,65 +59,6 @@ port_of(const struct iface_list *l, const char *ifname)
 		if (strcmp(l->a[i].name, ifname) == 0)
 			return &l->a[i];
 	return NULL;
-}
-
-static int
-by_address(const void *a, const void *b)
-{
-	const struct addr *x = a, *y = b;
-
-	return x->family != y->family ? (int)x->family - (int)y->family
-				      : memcmp(x->b, y->b, sizeof(x->b));
-}
-
-/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: in the order
- * of the addresses, which is the order of the networks that the nodes share. */
-static void
-want_carriers(struct ha_role *r, struct shared_want *w, const struct setting *s)
-{
-	struct cluster sorted = r->cluster;
-	const struct cluster *c = &sorted;
-
-	qsort(sorted.addrs, sorted.addrs_n, sizeof(sorted.addrs[0]), by_address);
-	for (unsigned i = 0; i < c->addrs_n && i < CARRIER_SET; i++) {
-		struct shared_carrier *k = &w->carrier[i];
-		char text[ADDR_TEXT];
-
-		k->kind = SHARED_UDP;
-		k->peer = c->addrs[i];
-		k->port = c->peer_port;
-		k->conf.interval = DUR_MS(s->ha_interval);
-		k->conf.dead = DUR_MS(s->ha_dead);
-		addr_format(&k->peer, ADDR_HOST, text);
-		(void)snprintf(r->lines[i], sizeof(r->lines[i]), "udp %s", text);
-	}
-	explicit_bzero(&sorted, sizeof(sorted));
-}
-
-static void
-want_groups(struct ha_role *r, struct shared_want *w, const struct setting *s)
-{
-	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
-		bool preferred = (r->cluster.node == 1) == (g == 0);
-
-		w->group[g] = (struct fsm_config){
-			.node = r->cluster.node,
-			.peered = true,
-			.witness = s->witness.family != 0,
-			.preferred = preferred,
-			.preempt = s->ha_failback,
-			.mode =
-			    s->ha_mode == ha_mode_consistency ? FSM_CONSISTENCY : FSM_AVAILABILITY,
-			.priority = preferred ? PRIORITY_MASTER : PRIORITY_SLAVE,
-			.dead = DUR_MS(s->ha_dead),
-			/* Shorter than the dead time by more than what a frame may be late. */
-			.lease = DUR_MS(s->ha_dead) - DUR_MS(s->ha_interval),
-			.listen = LISTEN_TIMES * DUR_MS(s->ha_dead),
-			.preempt_delay = DUR_MS(s->ha_failback_delay),
-			.merit_delay = MERIT_DELAY,
-			.leave = LEAVE,
-		};
-	}
 }
 
 static void
@@ -150,8 +91,9 @@ want_link(struct shared_want *w, int32_t index)
 		w->link[w->links++] = index;
 }
 
-static bool
-want_address(struct shared_want *w, const struct floating *f, const struct iface_addr *port)
+static void
+want_address(struct ha_role *r, struct shared_want *w, const struct floating *f,
+    const struct iface_addr *port)
 {
 	struct shared_addr *a = &w->a[w->n];
 	int len;
@@ -166,9 +108,8 @@ want_address(struct shared_want *w, const struct floating *f, const struct iface
 	len = snprintf(a->label, sizeof(a->label), "%.15s:lbd", f->ifname);
 	if (f->addr.family != 4 || len < 0 || (size_t)len >= sizeof(a->label))
 		a->label[0] = '\0';
-	if (!port->loopback)
+	if (!port->loopback && want_counts(r->now, port->name))
 		want_link(w, port->index);
-	return true;
 }
 
 static void
@@ -179,7 +120,7 @@ want_addresses(struct ha_role *r, struct shared_want *w)
 
 		if (r->fips[i].fault[0] != '\0' || port == NULL)
 			continue;
-		(void)want_address(w, &r->fips[i], port);
+		want_address(r, w, &r->fips[i], port);
 		r->table[w->n++] = i;
 	}
 	r->placed = w->n;
@@ -192,7 +133,9 @@ tell_core(struct ha_role *r)
 	struct shared_want *w;
 
 	r->due = true;
-	if (r->core == NULL || r->now == NULL || (w = core_link_edit(r->core)) == NULL)
+	/* Before the addresses are known the core would take away what it holds. */
+	if (r->core == NULL || r->now == NULL || r->fips == NULL ||
+	    (w = core_link_edit(r->core)) == NULL)
 		return;
 	s = snapshot_setting(r->now);
 	r->due = false;
@@ -200,8 +143,9 @@ tell_core(struct ha_role *r)
 	w->node = r->cluster.node;
 	w->inherit = r->alone && r->cluster.node == 1;
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
-	want_carriers(r, w, s);
-	want_groups(r, w, s);
+	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
+	want_groups(w, &r->cluster, r->now);
+	want_pings(w, &r->names, r->now);
 	want_witness(r, w, s);
 	w->announce = s->announce;
 	w->announce_gap = DUR_MS(s->announce_gap);
@@ -369,7 +313,7 @@ link_word(const struct ha_role *r, const struct shared_is *is)
 	unsigned n = 0, up = 0, one = 0;
 
 	for (unsigned i = 0; i < CARRIER_SET; i++) {
-		if (r->lines[i][0] == '\0')
+		if (r->names.carrier[i][0] == '\0')
 			continue;
 		n++;
 		up += is->line[i].state == CARRIER_UP;
@@ -448,7 +392,7 @@ tell_line(
 	mono_t now = mono_now();
 	struct msg_ha_carrier m = {
 		.number = (uint8_t)i,
-		.name = SPAN(r->lines[i]),
+		.name = SPAN(r->names.carrier[i]),
 		.state = SPAN(carrier_state_word(k->state)),
 		.fault = SPAN(k->fault != 0 ? strerror(-k->fault) : ""),
 		.since = wall(k->since),
@@ -464,19 +408,136 @@ tell_line(
 	tell(r, rq, MSG_HA_CARRIER, &m);
 }
 
+/* Places that were told of and are not in use any more. */
+static void
+tell_gone(const struct ha_role *r)
+{
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		const struct msg_ha_carrier m = { .number = (uint8_t)i, .state = SPAN("gone") };
+
+		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
+			tell(r, NULL, MSG_HA_CARRIER, &m);
+	}
+	for (unsigned i = 0; i < PING_TARGETS + TRACK_MOST; i++) {
+		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
+		struct track_row row;
+		bool was = i < PING_TARGETS ? r->told.ping[i][0] != '\0'
+					    : i - PING_TARGETS < r->tracks_told;
+		bool is = i < PING_TARGETS ? r->names.ping[i][0] != '\0'
+					   : track_row(r->track, i - PING_TARGETS, &row);
+
+		if (was && !is)
+			tell(r, NULL, MSG_HA_CHECK, &m);
+	}
+}
+
+static void
+tell_ping(
+    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
+{
+	const struct shared_ping *k = &is->ping[i];
+	struct msg_ha_check m = {
+		.number = (uint8_t)i,
+		.name = SPAN(r->names.ping[i]),
+		.what = SPAN("ping"),
+		.state = SPAN(k->reachable ? "good" : "bad"),
+		.since = wall(k->since),
+	};
+	char text[100];
+
+	if (k->fault != 0)
+		(void)snprintf(text, sizeof(text), "%s", strerror(-k->fault));
+	else if (k->reachable)
+		(void)snprintf(text, sizeof(text), "answers after %.2f ms", (double)k->rtt / 1000);
+	else
+		(void)snprintf(text, sizeof(text), "no answer");
+	m.text = SPAN(text);
+	tell(r, rq, MSG_HA_CHECK, &m);
+}
+
+static uint32_t
+tell_tracks(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct track_row k;
+	uint32_t i = 0;
+
+	for (; track_row(r->track, i, &k); i++) {
+		char name[340];
+		struct msg_ha_check m = {
+			.number = (uint8_t)(PING_TARGETS + i),
+			.what = SPAN(k.kind),
+			.state = SPAN(k.state),
+			.text = SPAN(k.text),
+			.since = wall(k.since),
+		};
+
+		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
+		m.name = SPAN(name);
+		tell(r, rq, MSG_HA_CHECK, &m);
+	}
+	return i;
+}
+
 void
-role_tell(const struct ha_role *r, const struct bus_request *rq)
+role_tell(struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
+	uint32_t tracks;
+
+	if (r->core == NULL)
+		memset(&is, 0, sizeof(is));
+	else
+		core_link_is(r->core, &is);
+	if (rq == NULL)
+		tell_gone(r);
+	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
+		tell_group(r, rq, &is, g);
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		if (r->names.carrier[i][0] != '\0')
+			tell_line(r, rq, &is, i);
+	for (unsigned i = 0; i < PING_TARGETS; i++)
+		if (r->names.ping[i][0] != '\0')
+			tell_ping(r, rq, &is, i);
+	tracks = tell_tracks(r, rq);
+	if (rq != NULL)
+		return; /* the others do not know more than before */
+	r->told = r->names;
+	r->tracks_told = tracks;
+}
+
+/* ---- fitness ------------------------------------------------------------------------------------------------- */
+
+/* What lbd-check and the tracks say of this node, to the core. */
+static void
+say_fitness(struct ha_role *r)
+{
+	const struct judge_sum s = track_sum(r->track);
 
 	if (r->core == NULL)
 		return;
-	core_link_is(r->core, &is);
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		tell_group(r, rq, &is, g);
-	for (unsigned i = 0; i < CARRIER_SET; i++)
-		if (r->lines[i][0] != '\0')
-			tell_line(r, rq, &is, i);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		atomic_store(&core_link_say(r->core)->fault[g], s.fault);
+		atomic_store(&core_link_say(r->core)->health[g], POINTS + r->fit[g] - s.lost);
+	}
+	core_link_poke(r->core);
+}
+
+static void
+on_track(void *arg)
+{
+	struct ha_role *r = arg;
+
+	say_fitness(r);
+	r->ops.changed(r->ops.arg);
+}
+
+void
+role_health(struct ha_role *r, unsigned group, uint32_t n)
+{
+	if (group < 1 || group > SHARED_GROUPS)
+		return;
+	r->fit[group - 1] = n;
+	say_fitness(r);
 }
 
 /* ---- set ----------------------------------------------------------------------------------------------------- */
@@ -516,8 +577,11 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 		if (r->core != NULL) {
 			core_link_clear(r->core);
 			r->core = NULL;
-			r->placed = 0;
-			memset(r->lines, 0, sizeof(r->lines));
+			free(r->fips);
+			r->fips = NULL;
+			r->fips_n = r->placed = 0;
+			memset(&r->names, 0, sizeof(r->names));
+			track_use(r->track, NULL);
 			r->ops.places(r->ops.arg);
 		}
 		return;
@@ -525,6 +589,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	r->cluster = *c;
 	if (r->core == NULL)
 		begin(r);
+	track_use(r->track, s);
 	tell_core(r);
 }
 
@@ -549,13 +614,6 @@ role_whole(struct ha_role *r, bool whole)
 {
 	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
 		atomic_store(&core_link_say(r->core)->whole[g], whole);
-}
-
-void
-role_health(struct ha_role *r, unsigned group, uint32_t n)
-{
-	if (r->core != NULL && group >= 1 && group <= SHARED_GROUPS)
-		atomic_store(&core_link_say(r->core)->health[group - 1], n);
 }
 
 void
@@ -637,6 +695,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->bus = b;
 	r->ops = *ops;
 	loop_timer_init(&r->limit, l, on_limit, r);
+	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
 	return r;
 }
 
@@ -647,6 +706,7 @@ role_free(struct ha_role *r)
 		return;
 	end_order(r, ERR_AWAY, "lbd-ha ends");
 	loop_timer_fini(&r->limit);
+	track_free(r->track);
 	core_link_free(r->core);
 	iface_list_fini(&r->kernel);
 	free(r->fips);

@@ -38,8 +38,8 @@ void role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n);
 void role_is(const struct ha_role *r, struct shared_is *out);
 bool role_active(const struct ha_role *r);
 void role_fill(const struct ha_role *r, struct msg_role *m); /* active, since, link, addresses */
-/* role_tell - HA_GROUP and HA_CARRIER rows: to a subscriber, or (rq NULL) to all. */
-void role_tell(const struct ha_role *r, const struct bus_request *rq);
+/* role_tell - HA_GROUP, HA_CARRIER and HA_CHECK rows: to a subscriber, or (rq NULL) to all. */
+void role_tell(struct ha_role *r, const struct bus_request *rq);
 /* role_order - HA_FAILOVER; answered when it is done. */
 void role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m);
 /* role_leave - hand over and end; done is called once, from the loop. */

@@ -85,10 +85,16 @@ struct view_group { /* group 0: not heard */
 	char role[16], peer[16], why[100];
 };
 struct view_carrier { /* name "": there is none */
-	char name[80], state[16], fault[80];
+	char name[100], state[16], fault[80];
 	uint16_t permille;
 	int64_t since;
 	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
+};
+
+#define VIEW_CHECKS 72
+struct view_check { /* a ping node or a track; name "": there is none */
+	char name[200], what[16], state[16], text[120];
+	int64_t since;
 };
 
 /* The other node of a pair; texts are "" when there is nothing to say. */
@@ -185,14 +191,16 @@ bool view_json_status(
 /* view_json_peer - the other node, as the API has it: {"name","up","node","cluster","addresses":[],"port","fingerprint",
  * "own_fingerprint","since","rtt_us","doubt","fault","release"}; null on a single node without a fault. */
 void view_json_peer(struct buf *out, const struct view_peer *p);
-/* view_groups, view_carriers - VIEW_GROUPS and VIEW_CARRIERS rows. view_link_word - "up", "degraded", ... */
+/* view_groups, view_carriers, view_checks - VIEW_GROUPS, VIEW_CARRIERS and VIEW_CHECKS rows. view_link_word - "up", "degraded", ... */
 const struct view_group *view_groups(const struct view *v);
 const struct view_carrier *view_carriers(const struct view *v);
+const struct view_check *view_checks(const struct view *v);
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);
-void view_json_groups(struct buf *out, const struct view *v);
-void view_json_carriers(struct buf *out, const struct view *v);
+/* view_json_ha - the members "role", "state", "link", "words", "advice", "since", "groups", "carriers", "checks", "peer" of an
+ * object. */
+void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
 void view_json_time(struct buf *out, int64_t seconds);

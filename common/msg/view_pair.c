@@ -1,4 +1,4 @@
-/* What is known of the pair's roles: groups and carriers as lbd-ha says, and the words that every surface shows. Pure.
+/* What is known of the pair's roles: groups, carriers and checks as lbd-ha says, and the words that every surface shows. Pure.
  *
  * The words are those of the field: Master or Slave is what a node is meant to be, Active or Passive what it is, Link
  * whether it hears the other. Where it cannot be told who is active, that is said, with what to do. */
@@ -59,6 +59,29 @@ view_on_carrier(struct view *v, const struct msg_ha_carrier *m)
 	return strcmp(was, k->state) != 0;
 }
 
+bool
+view_on_check(struct view *v, const struct msg_ha_check *m)
+{
+	struct view_check *k;
+	char was[sizeof(k->state)];
+
+	if (m->number >= VIEW_CHECKS)
+		return false;
+	k = &v->checks[m->number];
+	memcpy(was, k->state, sizeof(was));
+	memset(k, 0, sizeof(*k));
+	span_text(m->state, k->state, sizeof(k->state));
+	if (strcmp(k->state, "gone") == 0) {
+		k->state[0] = '\0';
+		return was[0] != '\0';
+	}
+	span_text(m->name, k->name, sizeof(k->name));
+	span_text(m->what, k->what, sizeof(k->what));
+	span_text(m->text, k->text, sizeof(k->text));
+	k->since = m->since;
+	return strcmp(was, k->state) != 0;
+}
+
 const struct view_group *
 view_groups(const struct view *v)
 {
@@ -69,6 +92,12 @@ const struct view_carrier *
 view_carriers(const struct view *v)
 {
 	return v->carriers;
+}
+
+const struct view_check *
+view_checks(const struct view *v)
+{
+	return v->checks;
 }
 
 const char *
@@ -126,8 +155,8 @@ put(struct buf *out, const char *key, const char *text)
 	view_json_text(out, text);
 }
 
-void
-view_json_groups(struct buf *out, const struct view *v)
+static void
+put_groups(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
 
@@ -152,8 +181,8 @@ view_json_groups(struct buf *out, const struct view *v)
 	buf_puts(out, "]");
 }
 
-void
-view_json_carriers(struct buf *out, const struct view *v)
+static void
+put_carriers(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
 
@@ -178,4 +207,56 @@ view_json_carriers(struct buf *out, const struct view *v)
 		comma = ",";
 	}
 	buf_puts(out, "]");
+}
+
+static void
+put_checks(struct buf *out, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(out, "[");
+	for (unsigned i = 0; i < VIEW_CHECKS; i++) {
+		const struct view_check *k = &v->checks[i];
+
+		if (k->name[0] == '\0')
+			continue;
+		buf_printf(out, "%s{\"number\":%u", comma, i);
+		put(out, "name", k->name);
+		put(out, "what", k->what);
+		put(out, "state", k->state);
+		put(out, "text", k->text);
+		buf_puts(out, ",\"since\":");
+		view_json_time(out, k->since);
+		buf_puts(out, "}");
+		comma = ",";
+	}
+	buf_puts(out, "]");
+}
+
+void
+view_json_ha(struct buf *out, const struct view *v)
+{
+	const struct view_role *r = &v->role;
+	char words[100], advice[200];
+
+	view_role_words(v, words, advice);
+	buf_printf(out,
+	    "\"role\":\"%s\",\"state\":\"%s\",\"link\":", r->master ? "master" : "slave",
+	    r->active ? "active" : "passive");
+	if (r->peer)
+		view_json_text(out, view_link_word(r->link));
+	else
+		buf_puts(out, "null");
+	put(out, "words", words);
+	put(out, "advice", advice);
+	buf_puts(out, ",\"since\":");
+	view_json_time(out, r->since);
+	buf_puts(out, ",\"groups\":");
+	put_groups(out, v);
+	buf_puts(out, ",\"carriers\":");
+	put_carriers(out, v);
+	buf_puts(out, ",\"checks\":");
+	put_checks(out, v);
+	buf_puts(out, ",\"peer\":");
+	view_json_peer(out, &v->peer);
 }

@@ -126,6 +126,21 @@ static const struct field natrule_fields[] = {
 #include "schema/natrule.def"
 #undef OBJ
 };
+static const struct field ha_carrier_fields[] = {
+#define OBJ ha_carrier
+#include "schema/ha_carrier.def"
+#undef OBJ
+};
+static const struct field pingnode_fields[] = {
+#define OBJ pingnode
+#include "schema/pingnode.def"
+#undef OBJ
+};
+static const struct field track_fields[] = {
+#define OBJ track
+#include "schema/track.def"
+#undef OBJ
+};
 
 /* Where in its fields a CHILD has the REF flagged PARENT: one byte for each row gives its place. An object with
  * the flag CHILD that has no block here does not compile. */

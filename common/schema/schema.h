@@ -167,6 +167,18 @@ struct natrule {
 	uint32_t id;
 #include "schema/natrule.def"
 };
+struct ha_carrier {
+	uint32_t id;
+#include "schema/ha_carrier.def"
+};
+struct pingnode {
+	uint32_t id;
+#include "schema/pingnode.def"
+};
+struct track {
+	uint32_t id;
+#include "schema/track.def"
+};
 #undef FIELD
 #undef RETIRED
 
@@ -202,7 +214,8 @@ const char *word_text(const struct words *w, int number); /* "?" when unknown */
 extern const struct words protocol_list, mode_list, scheduler_list, persistence_list,
     forwarded_list, probe_list, method_list, role_list, admin_state_list, log_level_list,
     forward_list, tunnel_list, checksum_list, failure_list, stop_action_list, sync_role_list,
-    assume_list, nat_kind_list, nat_protocol_list, ha_mode_list;
+    assume_list, nat_kind_list, nat_protocol_list, ha_mode_list, carrier_kind_list, track_kind_list,
+    track_unknown_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -6,7 +6,8 @@
  * What the interfaces of this node have is not the configuration's doing: what stood before is not held against a
  * change of something else, or an interface that lost its address would block every commit.
  *
- * Rules of layer 4 are object_checks_l4.c, who is where with whom is object_checks_places.c. */
+ * Rules of layer 4 are object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
+ * object_checks_ha.c. */
 #include "store/object_checks_priv.h"
 
 #include "base/mem.h"
@@ -589,7 +590,7 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_services, check_groups, check_natrules, check_places,
+		check_fips, check_services, check_groups, check_natrules, check_places, check_ha,
 		check_users };
 	int rc = 0;
 

@@ -50,5 +50,7 @@ uint16_t check_l4_port(const struct service *s, const struct server *r);
 
 /* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
 int check_places(struct look *l);
+/* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */
+int check_ha(struct look *l);
 
 #endif

@@ -87,7 +87,8 @@ id_of(const char *text, uint64_t *out, struct err *err)
 	*out = strtoull(text, &end, 16);
 	if (errno == 0 && end != text && *end == '\0' && strlen(text) <= 16)
 		return 0;
-	return err_set(err, ERR_USAGE, "conflict: \"%.30s\" is not an id; lbctl ha conflicts shows them", text);
+	return err_set(err, ERR_USAGE,
+	    "conflict: \"%.30s\" is not an id; lbctl ha conflicts shows them", text);
 }
 
 int

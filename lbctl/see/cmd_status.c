@@ -393,6 +393,25 @@ put_carriers(const struct view *v, struct buf *out)
 		buf_puts(out, "\n");
 }
 
+/* Ping nodes and tracks. */
+static void
+put_checks(const struct view *v, struct buf *out)
+{
+	const struct view_check *k = view_checks(v);
+	unsigned shown = 0;
+	char since[24];
+
+	for (unsigned i = 0; i < VIEW_CHECKS; i++, k++) {
+		if (k->name[0] == '\0')
+			continue;
+		human_time(k->since, since);
+		buf_printf(out, "%-12s %s %s: %s since %s%s%s\n", shown++ == 0 ? "checks" : "",
+		    k->what, k->name, k->state, since, k->text[0] != '\0' ? ": " : "", k->text);
+	}
+	if (shown > 0)
+		buf_puts(out, "\n");
+}
+
 /* The other node, in some lines; nothing on a single node. */
 static void
 put_peer(const struct view_peer *p, struct buf *out)
@@ -420,24 +439,13 @@ put_peer(const struct view_peer *p, struct buf *out)
 static int
 render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 {
-	const struct view_role *r = view_role(c->view);
-
 	char words[100], advice[200];
 
-	if (!r->heard)
+	if (!view_role(c->view)->heard)
 		return err_set(err, ERR_AWAY, "lbd-ha does not run, so nobody holds the role");
-	(void)snprintf(words, sizeof(words), "\"%s\"", view_link_word(r->link));
 	if (c->style.form == FORM_JSON) {
-		buf_printf(out, "{\"role\":\"%s\",\"state\":\"%s\",\"link\":%s,\"since\":",
-		    r->master ? "master" : "slave", r->active ? "active" : "passive",
-		    !r->peer ? "null" : words);
-		view_json_time(out, r->since);
-		buf_puts(out, ",\"groups\":");
-		view_json_groups(out, c->view);
-		buf_puts(out, ",\"carriers\":");
-		view_json_carriers(out, c->view);
-		buf_puts(out, ",\"peer\":");
-		view_json_peer(out, view_peer(c->view));
+		buf_puts(out, "{");
+		view_json_ha(out, c->view);
 		buf_puts(out, ",\"addresses\":");
 		if (render_fips(c, arg, out, err) != 0)
 			return err != NULL ? err->code : ERR_USAGE;
@@ -454,6 +462,7 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 	put_peer(view_peer(c->view), out);
 	put_groups(c->view, out);
 	put_carriers(c->view, out);
+	put_checks(c->view, out);
 	return render_fips(c, arg, out, err);
 }
 

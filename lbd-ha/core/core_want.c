@@ -64,9 +64,20 @@ same_way(const struct shared_carrier *a, const struct shared_carrier *b)
 	       strcmp(a->device, b->device) == 0 && a->speed == b->speed;
 }
 
+/* Another way to one who is alive is no silence: it has its dead time to be heard there. */
+static void
+meet_on(struct carrier *k, const struct carrier_conf *conf, bool alive, mono_t now)
+{
+	carrier_init(k, conf, now);
+	k->heard = alive;
+	k->heard_at = alive ? now : 0;
+}
+
 static void
 take_ways(struct core *c, const struct shared_want *next, bool other_peer, mono_t now)
 {
+	bool alive = c->want != NULL && !other_peer && carriers_alive(&c->pulse.set, now, c->damp);
+
 	for (unsigned i = 0; i < CARRIER_SET; i++) {
 		const struct shared_carrier *k = &next->carrier[i];
 
@@ -79,7 +90,7 @@ take_ways(struct core *c, const struct shared_want *next, bool other_peer, mono_
 		c->way[i].fault = -EAGAIN; /* opened by core_open_ways */
 		c->way[i].retry = now;
 		if (k->kind != SHARED_UNUSED)
-			carrier_init(&c->pulse.set.c[i], &k->conf, now);
+			meet_on(&c->pulse.set.c[i], &k->conf, alive, now);
 		else
 			memset(&c->pulse.set.c[i], 0, sizeof(c->pulse.set.c[i]));
 	}
@@ -100,12 +111,16 @@ meet_peer(struct core *c, const struct shared_want *next, mono_t now)
 {
 	const struct beat_self self = { .cluster = next->cluster, .node = next->node };
 	uint64_t boot = random_id();
+	struct shared_is is;
+	bool first;
 
+	shared_read(c->sh, &is);
+	first = is.at == 0; /* a core that is started again is what it was: resume in core.c */
 	pulse_init(&c->pulse, &self, boot);
 	seal_set(&c->pulse.seal, 0, next->secret);
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		fsm_init(&c->g[g].fsm, &next->group[g], now);
-		if (next->inherit)
+		if (next->inherit && first)
 			fsm_resume(&c->g[g].fsm, 1, 0, now + next->group[g].lease, now);
 		witness_client_init(&c->g[g].witness, next->cluster, next->node, boot, (uint8_t)g,
 		    next->group[g].lease / 3, next->group[g].lease * 4);

@@ -32,6 +32,8 @@ struct shared_carrier {
 	char device[32]; /* interface, or the path of a serial line */
 	unsigned speed;
 	struct carrier_conf conf;
+	dur_t
+	    agreed; /* the dead time that the other node reckons with at least, however it is configured */
 };
 
 /* A floating address and where it goes. */
@@ -92,8 +94,16 @@ struct shared_line {   /* a carrier as it stands */
 	unsigned lost_recent, recent;
 	dur_t rtt, worst;
 };
+struct shared_ping { /* a ping node as it stands */
+	bool reachable;
+	int fault; /* of the last sending */
+	mono_t since;
+	dur_t rtt; /* 0: never answered */
+};
 struct shared_is {
 	uint32_t want;	  /* number of the want in force */
+	uint64_t cluster; /* of that want */
+	uint8_t node;
 	bool alive, late; /* the peer */
 	bool known;
 	uint16_t peer_schema;
@@ -103,6 +113,7 @@ struct shared_is {
 	struct shared_group group[SHARED_GROUPS];
 	struct shared_line line[CARRIER_SET];
 	uint32_t pings_reachable, pings;
+	struct shared_ping ping[PING_TARGETS];
 	uint64_t fault[16]; /* frames that did not count, by enum beat_fault */
 	uint64_t stalls;
 	dur_t late_worst;

@@ -46,6 +46,7 @@ run_rules(const struct rule *rules, size_t n)
 			assert_int_equal(store_head(st, SCOPE_SHARED), head);
 		}
 		assert_good(store_rollback(st, SCOPE_SHARED, 1, &by_test, NULL, &err));
+		assert_good(store_rollback(st, SCOPE_LOCAL, 1, &by_test, NULL, &err));
 		s = look();
 		assert_int_equal(snapshot_count(s, KIND_service), 0);
 		snapshot_unref(s);
