@@ -129,8 +129,8 @@ by_address(const void *a, const void *b)
 				      : memcmp(x->b, y->b, sizeof(x->b));
 }
 
-/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: in the order
- * of the addresses, which is that of the networks that the nodes share. */
+/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: first the
+ * named ones, then the known addresses in their order, which is the order of the networks that the nodes share. */
 void
 want_carriers(struct shared_want *w, struct want_names *names, const struct cluster *c,
     const struct snapshot *s, const struct iface_list *kernel)
