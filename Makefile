@@ -117,7 +117,7 @@ check-unit: $(UNIT)
 demo:
 	$(Q)packaging/install-packages build run demo
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) packaging/demo.py $(if $(ONCE),--once)
+	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) packaging/$(if $(PAIR),demo_pair,demo).py $(if $(ONCE),--once)
 
 # check = everything. Its parts run alone; check-unit needs neither root nor network.
 check:

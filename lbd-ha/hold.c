@@ -260,6 +260,9 @@ pass(struct hold *h)
 		put += put_one(h, &plan, &plan.add.a[i]);
 	if (!placed)
 		announce_risen(h, &kernel);
+	/* The core announces; rounds from before the pairing would tell of the wrong node. */
+	for (uint32_t i = 0; placed && i < plan.n; i++)
+		garp_cancel(h->garp, &plan.want[i].addr);
 	tell_changes(h, &plan);
 	h->ops.settled(h->ops.arg);
 	if (put == HOLD_TURN)

@@ -133,7 +133,9 @@ tell_core(struct ha_role *r)
 	struct shared_want *w;
 
 	r->due = true;
-	if (r->core == NULL || r->now == NULL || (w = core_link_edit(r->core)) == NULL)
+	/* Before the addresses are known the core would take away what it holds. */
+	if (r->core == NULL || r->now == NULL || r->fips == NULL ||
+	    (w = core_link_edit(r->core)) == NULL)
 		return;
 	s = snapshot_setting(r->now);
 	r->due = false;
@@ -575,7 +577,9 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 		if (r->core != NULL) {
 			core_link_clear(r->core);
 			r->core = NULL;
-			r->placed = 0;
+			free(r->fips);
+			r->fips = NULL;
+			r->fips_n = r->placed = 0;
 			memset(&r->names, 0, sizeof(r->names));
 			track_use(r->track, NULL);
 			r->ops.places(r->ops.arg);

@@ -10,6 +10,7 @@
 #include "core/carrier_serial.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LISTEN_TIMES 4 /* dead times, before a node that hears nobody acts */
@@ -119,13 +120,27 @@ take_known(struct shared_want *w, unsigned n, char name[WANT_NAME], const struct
 	return true;
 }
 
+static int
+by_address(const void *a, const void *b)
+{
+	const struct addr *x = a, *y = b;
+
+	return x->family != y->family ? (int)x->family - (int)y->family
+				      : memcmp(x->b, y->b, sizeof(x->b));
+}
+
+/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: first the
+ * named ones, then the known addresses in their order, which is the order of the networks that the nodes share. */
 void
 want_carriers(struct shared_want *w, struct want_names *names, const struct cluster *c,
     const struct snapshot *s, const struct iface_list *kernel)
 {
 	const struct setting *g = snapshot_setting(s);
+	struct addr known[CLUSTER_ADDRS];
 	unsigned n = 0;
 
+	memcpy(known, c->addrs, sizeof(known));
+	qsort(known, c->addrs_n, sizeof(known[0]), by_address);
 	memset(names->carrier, 0, sizeof(names->carrier));
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_ha_carrier) && n < CARRIER_SET; i++) {
 		const struct ha_carrier *row = snapshot_at(s, KIND_ha_carrier, i);
@@ -136,8 +151,8 @@ want_carriers(struct shared_want *w, struct want_names *names, const struct clus
 		set_local(&w->carrier[n++], kernel);
 	}
 	for (unsigned i = 0; i < c->addrs_n && n < CARRIER_SET; i++)
-		if (!is_named(s, &c->addrs[i]) &&
-		    take_known(w, n, names->carrier[n], &c->addrs[i], c->peer_port, kernel))
+		if (!is_named(s, &known[i]) &&
+		    take_known(w, n, names->carrier[n], &known[i], c->peer_port, kernel))
 			set_times(&w->carrier[n++], g, 0, 0);
 }
 

@@ -6,6 +6,7 @@
  *
  * Stopped, killed or restarted, it leaves the kernel as it is, unless the setting ipvs_stop says clear: traffic needs
  * no process. What was made stays known (apply/record.c), and the next start changes only the difference. */
+#include "duo.h"
 #include "health.h"
 #include "node.h"
 #include "services.h"
@@ -32,6 +33,7 @@ static struct {
 	struct reconcile *kernel;
 	struct services *services;
 	struct health *health;
+	struct duo duo;
 	struct hints *hints;
 	struct loop_timer again;
 	bool counting; /* faults are counted at the end of this turn */
@@ -151,18 +153,27 @@ set_sync(const struct snapshot *s)
 	const char *named = snapshot_node(s)->sync_interface;
 	struct ipvs_sync master, backup;
 	char found[NODE_IFNAME] = "";
-	bool lost = snapshot_setting(s)->sync_role != sync_role_off && named[0] == '\0' &&
-		    !node_default_interface(found);
+	bool lost = want_sync_any(s, app.duo.cluster) && named[0] == '\0' &&
+		    !duo_interface(&app.duo, found) && !node_default_interface(found);
 
-	want_sync(s, found, &master, &backup);
+	want_sync(s, app.duo.cluster, found, &master, &backup);
 	reconcile_sync(app.kernel, &master, &backup);
 	set_fault(app.node_fault, sizeof(app.node_fault),
-	    lost ? "node: sync_interface: \"\" is the interface of the default "
-		   "route, and there "
-		   "is none; allowed is the name of an interface"
-		 : NULL);
+	    lost
+		? "node: sync_interface: \"\" is the interface on which the other node is, or that "
+		  "of the default route, and there is none; allowed is the name of an interface"
+		: NULL);
 	if (lost)
 		loop_timer_set(&app.again, AGAIN);
+}
+
+/* One of a pair, or not any more. */
+static void
+on_duo(void *arg)
+{
+	(void)arg;
+	if (daemon_snapshot(app.d) != NULL)
+		set_sync(daemon_snapshot(app.d));
 }
 
 static void
@@ -268,6 +279,7 @@ init(struct daemon *d, struct err *err)
 	app.kernel = reconcile_new(l, daemon_paths(d), &kernel_ops);
 	app.health = health_new(d, app.services, ready, NULL);
 	loop_timer_init(&app.again, l, on_again, NULL);
+	duo_init(&app.duo, d, on_duo, NULL);
 	return 0;
 }
 
@@ -338,6 +350,7 @@ fini(struct daemon *d)
 		clear();
 	loop_timer_fini(&app.again);
 	health_free(app.health);
+	duo_fini(&app.duo);
 	reconcile_free(app.kernel);
 	conns_free(app.conns);
 	packet_free(app.packet);

@@ -4,6 +4,7 @@
     make demo          starts everything, prints what to try, shows it live until Ctrl-C, leaves nothing behind
     make demo ONCE=1   without a terminal: 3,000 requests over 50 connections, one server killed in the middle,
                        another drained; prints what happened; exit 0 when no request failed, else 1
+    make demo PAIR=1   two nodes instead, paired: demo_pair.py
 
 Nothing outside of the folder is changed: no users, no files, no units. Without the right to add addresses
 (a plain container) the virtual addresses are those of 127.0.0.0/8, which answer anyway.
@@ -34,7 +35,7 @@ http {{
   client_body_temp_path {dir}/{name}.t; proxy_temp_path {dir}/{name}.t; fastcgi_temp_path {dir}/{name}.t;
   uwsgi_temp_path {dir}/{name}.t; scgi_temp_path {dir}/{name}.t;
   server {{
-    listen 127.0.0.1:{port}; listen 127.0.0.3:{port};
+    {listen}
     default_type text/plain;
     location = /health {{ return 200 "ok\\n"; }}
     location / {{ return 200 "{name} saw $http_x_forwarded_for\\n"; }}
@@ -43,12 +44,65 @@ http {{
 """
 
 
-class Demo:
+class Stage:
+    """A folder and the processes that were started for a demo; stop() ends and removes them."""
+
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lbd-demo."))
+        self.procs = {}
+        self.log = self.dir / "daemons.log"
+
+    @staticmethod
+    def lbctl_at(root, *args, check=True, stdin=None):
+        r = subprocess.run([BIN / "lbctl", "--root", root, *args], capture_output=True, text=True, input=stdin)
+        if check and r.returncode != 0:
+            raise SystemExit(f"demo: lbctl {' '.join(map(str, args))}: exit {r.returncode}: {r.stderr.strip()}")
+        return r.stdout
+
+    def spawn(self, name, *cmd, log=None):
+        with open(log or os.devnull, "ab") as out:
+            self.procs[name] = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+
+    def start_server(self, name, *listen, prefix=()):
+        """nginx as a real server; listen: its addresses with ports."""
+        conf = self.dir / f"{name}.conf"
+        conf.write_text(NGINX.format(dir=self.dir, name=name, listen=" ".join(f"listen {x};" for x in listen)))
+        self.spawn(name, *prefix, "nginx", "-p", self.dir, "-c", conf, "-e", self.dir / f"{name}.log")
+
+    def daemons(self):
+        """Names of the processes of which none may end while something is waited for."""
+        return [n for n in self.procs if n.startswith("lbctl run")]
+
+    def wait(self, what, cond, most=30):
+        end = time.monotonic() + most
+        while not cond():
+            if time.monotonic() > end or any(self.procs[n].poll() is not None for n in self.daemons()):
+                sys.stderr.write(self.log.read_text(errors="replace")[-4000:])
+                raise SystemExit(f"demo: waited {most} s in vain for {what}")
+            time.sleep(0.05)
+
+    def stop(self):
+        """Ends what was started, by its pid, and removes the folder."""
+        for name in (*self.daemons(), *(n for n in self.procs if n not in self.daemons())):
+            self.end(name)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def end(self, name):
+        p = self.procs[name]
+        if p.poll() is None:
+            p.send_signal(signal.SIGTERM)
+        try:
+            p.wait(40)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+
+
+class Demo(Stage):
+    def __init__(self):
+        super().__init__()
         self.root = self.dir / "root"
         self.root.mkdir()
-        self.procs = {}
         self.ports = self.free_ports((9443, 9080))
 
     @staticmethod
@@ -65,21 +119,11 @@ class Demo:
         return out
 
     def lbctl(self, *args, check=True):
-        r = subprocess.run([BIN / "lbctl", "--root", self.root, *args], capture_output=True, text=True)
-        if check and r.returncode != 0:
-            raise SystemExit(f"demo: lbctl {' '.join(map(str, args))}: exit {r.returncode}: {r.stderr.strip()}")
-        return r.stdout
-
-    def start_server(self, name):
-        conf = self.dir / f"{name}.conf"
-        conf.write_text(NGINX.format(dir=self.dir, name=name, port=SERVERS[name]))
-        self.procs[name] = subprocess.Popen(
-            ["nginx", "-p", self.dir, "-c", conf, "-e", self.dir / f"{name}.log"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        return self.lbctl_at(self.root, *args, check=check)
 
     def start(self):
-        for name in SERVERS:
-            self.start_server(name)
+        for name, port in SERVERS.items():
+            self.start_server(name, f"127.0.0.1:{port}", f"127.0.0.3:{port}")
         https, http = self.ports
         self.lbctl("set", "setting", f"https_port={https}", f"http_port={http}", "-m", "demo: ports of the panel")
         config = self.dir / "demo.yaml"
@@ -104,9 +148,7 @@ vip:
     rips:
 {rips}""")
         self.lbctl("apply", "-f", config, "-m", "demo: two services, three servers")
-        log = open(self.dir / "daemons.log", "wb")
-        self.procs["lbctl run"] = subprocess.Popen([BIN / "lbctl", "--root", self.root, "run"],
-                                                   stdout=log, stderr=log, start_new_session=True)
+        self.spawn("lbctl run", BIN / "lbctl", "--root", self.root, "run", log=self.log)
         self.wait("all servers to be up", lambda: all(
             r["status"]["state"] == "up" for v in ("web", "tcp") for r in self.rips(v)))
         self.wait("the panel", lambda: self.answers("127.0.0.1", self.ports[0]))
@@ -128,29 +170,6 @@ vip:
                 return True
         except OSError:
             return False
-
-    def wait(self, what, cond, most=30):
-        end = time.monotonic() + most
-        while not cond():
-            if time.monotonic() > end or self.procs["lbctl run"].poll() is not None:
-                sys.stderr.write((self.dir / "daemons.log").read_text(errors="replace")[-4000:])
-                raise SystemExit(f"demo: waited {most} s in vain for {what}")
-            time.sleep(0.05)
-
-    def stop(self):
-        """Ends what was started, by its pid, and removes the folder."""
-        for name in ("lbctl run", *SERVERS):
-            p = self.procs.get(name)
-            if p is None:
-                continue
-            if p.poll() is None:
-                p.send_signal(signal.SIGTERM)
-            try:
-                p.wait(40)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
     def password(self):
         f = self.root / "var/lib/lbd/initial-password"

@@ -198,9 +198,9 @@ const struct view_check *view_checks(const struct view *v);
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);
-void view_json_groups(struct buf *out, const struct view *v);
-void view_json_carriers(struct buf *out, const struct view *v);
-void view_json_checks(struct buf *out, const struct view *v);
+/* view_json_ha - the members "role", "state", "link", "words", "advice", "since", "groups", "carriers", "checks", "peer" of an
+ * object. */
+void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
 void view_json_time(struct buf *out, int64_t seconds);

@@ -155,8 +155,8 @@ put(struct buf *out, const char *key, const char *text)
 	view_json_text(out, text);
 }
 
-void
-view_json_groups(struct buf *out, const struct view *v)
+static void
+put_groups(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
 
@@ -181,8 +181,8 @@ view_json_groups(struct buf *out, const struct view *v)
 	buf_puts(out, "]");
 }
 
-void
-view_json_carriers(struct buf *out, const struct view *v)
+static void
+put_carriers(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
 
@@ -209,8 +209,8 @@ view_json_carriers(struct buf *out, const struct view *v)
 	buf_puts(out, "]");
 }
 
-void
-view_json_checks(struct buf *out, const struct view *v)
+static void
+put_checks(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
 
@@ -231,4 +231,32 @@ view_json_checks(struct buf *out, const struct view *v)
 		comma = ",";
 	}
 	buf_puts(out, "]");
+}
+
+void
+view_json_ha(struct buf *out, const struct view *v)
+{
+	const struct view_role *r = &v->role;
+	char words[100], advice[200];
+
+	view_role_words(v, words, advice);
+	buf_printf(out,
+	    "\"role\":\"%s\",\"state\":\"%s\",\"link\":", r->master ? "master" : "slave",
+	    r->active ? "active" : "passive");
+	if (r->peer)
+		view_json_text(out, view_link_word(r->link));
+	else
+		buf_puts(out, "null");
+	put(out, "words", words);
+	put(out, "advice", advice);
+	buf_puts(out, ",\"since\":");
+	view_json_time(out, r->since);
+	buf_puts(out, ",\"groups\":");
+	put_groups(out, v);
+	buf_puts(out, ",\"carriers\":");
+	put_carriers(out, v);
+	buf_puts(out, ",\"checks\":");
+	put_checks(out, v);
+	buf_puts(out, ",\"peer\":");
+	view_json_peer(out, &v->peer);
 }

@@ -160,7 +160,9 @@ check_family(struct look *l, const struct service *s, const struct target *t)
 		    "\"%s\" is IPv%d, and %s cannot change the family; allowed is IPv%d like the virtual "
 		    "service's, or forwarding tun",
 		    t->host->text, a->family, way_text(s, t->forward, &w), own == HAS_IPV4 ? 4 : 6);
-	if (snapshot_setting(l->s)->sync_role != sync_role_off)
+	/* sync_role pair does without the sync then: want_sync. */
+	if (snapshot_setting(l->s)->sync_role != sync_role_off &&
+	    snapshot_setting(l->s)->sync_role != sync_role_pair)
 		return look_bad(l, t->kind, t->row, t->address_field,
 		    "\"%s\" is IPv%d in a virtual service of IPv%d, which the kernel's connection sync cannot "
 		    "carry (setting sync_role %s); allowed is IPv%d, or sync_role off",

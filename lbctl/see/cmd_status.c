@@ -439,26 +439,13 @@ put_peer(const struct view_peer *p, struct buf *out)
 static int
 render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 {
-	const struct view_role *r = view_role(c->view);
-
 	char words[100], advice[200];
 
-	if (!r->heard)
+	if (!view_role(c->view)->heard)
 		return err_set(err, ERR_AWAY, "lbd-ha does not run, so nobody holds the role");
-	(void)snprintf(words, sizeof(words), "\"%s\"", view_link_word(r->link));
 	if (c->style.form == FORM_JSON) {
-		buf_printf(out, "{\"role\":\"%s\",\"state\":\"%s\",\"link\":%s,\"since\":",
-		    r->master ? "master" : "slave", r->active ? "active" : "passive",
-		    !r->peer ? "null" : words);
-		view_json_time(out, r->since);
-		buf_puts(out, ",\"groups\":");
-		view_json_groups(out, c->view);
-		buf_puts(out, ",\"carriers\":");
-		view_json_carriers(out, c->view);
-		buf_puts(out, ",\"checks\":");
-		view_json_checks(out, c->view);
-		buf_puts(out, ",\"peer\":");
-		view_json_peer(out, view_peer(c->view));
+		buf_puts(out, "{");
+		view_json_ha(out, c->view);
 		buf_puts(out, ",\"addresses\":");
 		if (render_fips(c, arg, out, err) != 0)
 			return err != NULL ? err->code : ERR_USAGE;

@@ -75,6 +75,8 @@ carrier_sent(struct carrier *c, mono_t now, int rc)
 		c->send_faults++;
 	if (rc != -EAGAIN && rc != -ENOBUFS)
 		c->fault = rc;
+	if (now < c->next)
+		return; /* one between two of the grid */
 	c->next += c->conf.interval;
 	if (c->next <= now)
 		c->next = now + c->conf.interval;

@@ -94,7 +94,8 @@ void carrier_conf_set(struct carrier *c, const struct carrier_conf *conf, mono_t
 bool carrier_due(const struct carrier *c, mono_t now);
 /* carrier_sent - a frame was given to the kernel, or not (rc: 0 or -errno). -EAGAIN and -ENOBUFS are counted and say
  * nothing of the carrier; any other error shows at once, until a sending goes well. Sets the next sending: on a grid
- * of the interval, and never two at once to make good for late ones. */
+ * of the interval, which a frame that was sent before its time does not move, and never two at once to make good for
+ * late ones. */
 void carrier_sent(struct carrier *c, mono_t now, int rc);
 /* carrier_heard - a frame that is good (replay.h). Late ones of this start count as received, for the loss. */
 void carrier_heard(struct carrier *c, const struct carrier_frame *f);

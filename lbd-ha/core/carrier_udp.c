@@ -114,7 +114,27 @@ place(const struct addr *a, uint16_t port, int index, struct sockaddr_storage *o
 	return len;
 }
 
-/* Where it listens: a group at its own address, so that nothing else arrives. */
+/* The address from which the routes of now send to the peer; family 0: there is no way. */
+static struct addr
+source_to(const struct sockaddr *to, socklen_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t room = sizeof(ss);
+	struct addr a = { 0 };
+	uint16_t port;
+	int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return a;
+	if (connect(fd, to, len) == -1 || getsockname(fd, (struct sockaddr *)&ss, &room) == -1 ||
+	    addr_from_sockaddr((const struct sockaddr *)&ss, &a, &port) != 0)
+		a = (struct addr){ 0 };
+	(void)close(fd);
+	return a;
+}
+
+/* Where it listens: a group at its own address, so that nothing else arrives. Without one of its own at the address
+ * from which the peer is reached, so that several carriers can have the same port. */
 static int
 listen_at(int fd, const struct carrier_udp_conf *conf, int index, uint8_t family)
 {
@@ -125,8 +145,16 @@ listen_at(int fd, const struct carrier_udp_conf *conf, int index, uint8_t family
 			       : family == 4		 ? &any4
 							 : &any6;
 	struct sockaddr_storage ss;
-	socklen_t len = place(a, conf->port, index, &ss);
+	socklen_t len;
+	struct addr source = { 0 };
 
+	if (a == &any4 || a == &any6) {
+		len = place(&conf->peer, conf->port, index, &ss);
+		source = source_to((struct sockaddr *)&ss, len);
+		if (source.family != 0)
+			a = &source;
+	}
+	len = place(a, conf->port, index, &ss);
 	return bind(fd, (struct sockaddr *)&ss, len) == 0 ? 0 : -errno;
 }
 

@@ -12,16 +12,39 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SUITE_VERSION 0x000100
-#define POLLS (8 + CARRIER_SET)
+#define CORE_BUSY 500000	/* us without a sleep */
+#define LINES_EVERY DUR_MS(100) /* statistics of carriers are shown */
+
+/* What is slept on; bits of core.ready. */
+enum core_fd {
+	DOOR,
+	SIDE,
+	LINK,
+	LEASE,
+	PROBE,
+	PING4,
+	PING6,
+	WITNESS,
+	WAYS,
+	POLLS = WAYS + CARRIER_SET
+};
+
+static bool
+is_ready(const struct core *c, unsigned fd)
+{
+	return (c->ready >> fd & 1) != 0;
+}
 
 /* ---- the door ---------------------------------------------------------------------------------------------- */
 
@@ -39,20 +62,19 @@ let_in(struct core *c, int region)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	struct cmsghdr *h;
-	int fd = accept4(c->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd =
+	    is_ready(c, DOOR) ? accept4(c->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 
 	if (fd == -1)
 		return;
+	c->ready |= 1u << SIDE;
 	memset(&control, 0, sizeof(control));
 	h = CMSG_FIRSTHDR(&m);
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
 	h->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(h), &region, sizeof(int));
-	if (sendmsg(fd, &m, MSG_NOSIGNAL) == -1) {
-		(void)close(fd);
-		return;
-	}
+	(void)sendmsg(fd, &m, MSG_NOSIGNAL); /* one that has left may have left a word */
 	if (c->side != -1)
 		(void)close(c->side); /* the newest counts */
 	c->side = fd;
@@ -65,7 +87,8 @@ hear_side(struct core *c, mono_t now)
 	char word[16];
 	ssize_t n;
 
-	while (c->side != -1 && (n = recv(c->side, word, sizeof(word), MSG_DONTWAIT)) != -1) {
+	while (is_ready(c, SIDE) && c->side != -1 &&
+	       (n = recv(c->side, word, sizeof(word), MSG_DONTWAIT)) != -1) {
 		if (n == 0) {
 			(void)close(c->side);
 			c->side = -1;
@@ -98,7 +121,8 @@ read_carriers(struct core *c)
 		struct arrival a = { c, i };
 		struct core_way *w = &c->way[i];
 
-		if (c->want->carrier[i].kind == SHARED_UNUSED || w->fault != 0)
+		if (!is_ready(c, WAYS + i) || c->want->carrier[i].kind == SHARED_UNUSED ||
+		    w->fault != 0)
 			continue;
 		if (c->want->carrier[i].kind == SHARED_SERIAL)
 			while (carrier_serial_read(&w->serial, on_frame, &a) > 0)
@@ -123,11 +147,16 @@ static void
 read_all(struct core *c, mono_t now)
 {
 	read_carriers(c);
-	(void)link_read(&c->link);
-	lease_errors(&c->lease, on_refused, c);
-	(void)ping_socket_read(&c->ping_socket, &c->ping, now);
-	core_witness_read(c, now);
-	probe_read(&c->probe, c->want, now);
+	if (is_ready(c, LINK))
+		(void)link_read(&c->link);
+	if (is_ready(c, LEASE))
+		lease_errors(&c->lease, on_refused, c);
+	if (is_ready(c, PING4) || is_ready(c, PING6))
+		(void)ping_socket_read(&c->ping_socket, &c->ping, now);
+	if (is_ready(c, WITNESS))
+		core_witness_read(c, now);
+	if (is_ready(c, PROBE))
+		probe_read(&c->probe, c->want, now);
 }
 
 /* ---- decide ------------------------------------------------------------------------------------------------ */
@@ -216,6 +245,8 @@ order_of(struct core *c, unsigned group)
 	if (atomic_load(&c->sh->say.stop))
 		return FSM_STOP;
 	c->g[group].order = word >> 4;
+	if ((word & 15) == FSM_NONE)
+		c->g[group].order_done = word >> 4; /* an order for the other group only */
 	return word >> 4 != c->g[group].order_done ? word & 15 : FSM_NONE;
 }
 
@@ -377,6 +408,16 @@ show_line(const struct core *c, unsigned i, mono_t now, struct shared_line *out)
 	out->lost_recent = carrier_lost_recent(k, &out->recent);
 }
 
+/* They cost more to count than a turn has time for. */
+static void
+show_lines(struct core *c, mono_t now)
+{
+	memset(c->line, 0, sizeof(c->line));
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		show_line(c, i, now, &c->line[i]);
+	c->lines_at = now;
+}
+
 static void
 show_pings(const struct core *c, struct shared_is *out)
 {
@@ -395,6 +436,8 @@ show(struct core *c, mono_t now, bool changed)
 {
 	struct shared_is is = {
 		.want = c->number,
+		.cluster = c->want->cluster,
+		.node = c->want->node,
 		.known = c->pulse.peer_at != 0,
 		.alive = carriers_alive(&c->pulse.set, now, c->damp),
 		.late = carriers_late(&c->pulse.set, now, c->damp),
@@ -419,8 +462,9 @@ show(struct core *c, mono_t now, bool changed)
 		show_group(c, i, now, &is.group[i]);
 		is.granted[i] = c->g[i].witness.until > now;
 	}
-	for (unsigned i = 0; i < CARRIER_SET; i++)
-		show_line(c, i, now, &is.line[i]);
+	if (changed || now - c->lines_at >= LINES_EVERY)
+		show_lines(c, now);
+	memcpy(is.line, c->line, sizeof(is.line));
 	show_pings(c, &is);
 	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
 		  is.peer_hash_shared != c->told.peer_hash_shared ||
@@ -468,6 +512,14 @@ deadline(struct core *c, mono_t now)
 	return at;
 }
 
+static int
+way_fd(const struct core *c, unsigned i)
+{
+	if (c->want == NULL || c->want->carrier[i].kind == SHARED_UNUSED || c->way[i].fault != 0)
+		return -1;
+	return c->want->carrier[i].kind == SHARED_SERIAL ? c->way[i].serial.fd : c->way[i].udp.fd;
+}
+
 static void
 sleep_until(struct core *c, mono_t at)
 {
@@ -475,19 +527,18 @@ sleep_until(struct core *c, mono_t at)
 	mono_t now = mono_now();
 	dur_t left = at > now ? at - now : 0;
 	const struct timespec ts = { left / 1000000, left % 1000000 * 1000 };
-	const int others[] = { c->door, c->side, c->link.fd, c->lease.fd, c->probe.fd,
+	const int others[WAYS] = { c->door, c->side, c->link.fd, c->lease.fd, c->probe.fd,
 		c->ping_socket.fd[0], c->ping_socket.fd[1], c->witness_fd };
-	unsigned n = 0;
 
-	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		p[n++] = (struct pollfd){ .fd = others[i], .events = POLLIN };
-	for (unsigned i = 0; c->want != NULL && i < CARRIER_SET; i++)
-		if (c->want->carrier[i].kind != SHARED_UNUSED && c->way[i].fault == 0)
-			p[n++] = (struct pollfd){ .fd = c->want->carrier[i].kind == SHARED_SERIAL
-							    ? c->way[i].serial.fd
-							    : c->way[i].udp.fd,
-				.events = POLLIN };
-	(void)ppoll(p, n, &ts, NULL);
+	for (unsigned i = 0; i < POLLS; i++)
+		p[i] = (struct pollfd){ .fd = i < WAYS ? others[i] : way_fd(c, i - WAYS),
+			.events = POLLIN };
+	c->ready = 0;
+	if (ppoll(p, POLLS, &ts, NULL) <= 0)
+		return;
+	for (unsigned i = 0; i < POLLS; i++)
+		if (p[i].revents != 0)
+			c->ready |= 1u << i;
 }
 
 /* One turn after a sleep. */
@@ -499,6 +550,7 @@ turn(struct core *c, mono_t now)
 
 	read_all(c, now);
 	now = mono_now(); /* what came is not later than now */
+	core_damp(c, now);
 	moved = carriers_tick(&c->pulse.set, now, c->damp);
 	decide_all(c, now, late > lease);
 	core_open_ways(c, now);
@@ -515,7 +567,7 @@ resume(struct core *c, mono_t now)
 	struct shared_is is;
 
 	shared_read(c->sh, &is);
-	if (is.want != c->number)
+	if (is.cluster != c->want->cluster || is.node != c->want->node)
 		return;
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		const struct shared_group *g = &is.group[i];
@@ -544,6 +596,18 @@ is_over(const struct core *c, mono_t now)
 	return done || c->want == NULL;
 }
 
+/* The side has given real-time priority if it may. A core that does not sleep any more is ended, and started again. */
+static void
+hurry(void)
+{
+	const struct rlimit most = { CORE_BUSY, CORE_BUSY };
+
+	if (sched_getscheduler(0) == SCHED_FIFO)
+		(void)setrlimit(RLIMIT_RTTIME, &most);
+	else
+		(void)setpriority(PRIO_PROCESS, 0, -20);
+}
+
 static void
 set_up(struct core *c, int region, int door)
 {
@@ -570,6 +634,7 @@ set_up(struct core *c, int region, int door)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "lbd-ha-core");
+	hurry();
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE); /* as far as the limit goes */
 }
 
@@ -593,6 +658,8 @@ core_main(int region, int door)
 			if (first)
 				resume(c, now);
 			turn(c, now);
+		} else {
+			(void)link_read(&c->link); /* what was asked for at the start */
 		}
 		if (is_over(c, now))
 			break;

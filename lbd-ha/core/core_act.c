@@ -38,16 +38,20 @@ core_drop_all(struct core *c)
 		drop_group(c, g);
 }
 
-/* A change that nobody asked for makes the next one come later: up to eight times the dead time. */
 static void
-damp(struct core *c, uint8_t why, mono_t now)
+count_turn(struct core *c, uint8_t why, mono_t now)
+{
+	if (why != FSM_WHY_PEER_DEAD && why != FSM_WHY_LOST && why != FSM_WHY_ISOLATED)
+		return;
+	memmove(c->turns + 1, c->turns, sizeof(c->turns) - sizeof(c->turns[0]));
+	c->turns[0] = now;
+}
+
+void
+core_damp(struct core *c, mono_t now)
 {
 	unsigned recent = 0;
 
-	if (why == FSM_WHY_PEER_DEAD || why == FSM_WHY_LOST || why == FSM_WHY_ISOLATED) {
-		memmove(c->turns + 1, c->turns, sizeof(c->turns) - sizeof(c->turns[0]));
-		c->turns[0] = now;
-	}
 	for (unsigned i = 0; i < sizeof(c->turns) / sizeof(c->turns[0]); i++)
 		recent += c->turns[i] != 0 && now - c->turns[i] < DUR_S(60);
 	/* The first one is an ordinary failure. */
@@ -66,9 +70,19 @@ tell_change(struct core *c, unsigned group, mono_t now)
 		.at = now,
 	};
 
-	damp(c, f->why, now);
+	c->g[group].told = f->role;
 	shared_note(c->sh, &e);
 	c->urgent = true;
+}
+
+/* One late frame is nobody's news: it comes and goes with the load of either machine. */
+static bool
+is_news(const struct core *c, unsigned group, mono_t now)
+{
+	uint8_t role = c->g[group].fsm.role;
+
+	return role != c->g[group].told &&
+	       (role != FSM_SUSPECT || !carriers_alive(&c->pulse.set, now, c->damp));
 }
 
 void
@@ -78,6 +92,8 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 	const struct fsm_out *o = &g->out;
 
 	if (o->changed)
+		count_turn(c, g->fsm.why, now);
+	if (is_news(c, group, now))
 		tell_change(c, group, now);
 	if (g->fsm.role == FSM_INIT)
 		return;

@@ -28,6 +28,7 @@ struct core_group {
 	struct fsm_out out;
 	bool applied; /* hold was carried out once since the start */
 	bool held;
+	uint8_t told; /* role of the last event */
 	mono_t renew; /* of the addresses */
 	struct witness_client witness;
 	unsigned order, order_done;
@@ -57,6 +58,9 @@ struct core {
 	unsigned damp;
 	mono_t turns[8]; /* unforced changes of role of late, for the damping */
 	struct shared_is told;
+	struct shared_line line[CARRIER_SET]; /* as last counted, at lines_at */
+	mono_t lines_at;
+	unsigned ready; /* descriptors that had something after the sleep: enum core_fd */
 };
 
 /* core_want.c: another want */
@@ -65,6 +69,8 @@ void core_open_ways(struct core *c, mono_t now); /* carriers that could not be o
 /* core_act.c: what a decision means */
 void core_group_act(struct core *c, unsigned group, mono_t now);
 void core_drop_all(struct core *c);
+/* core_damp - changes that nobody asked for make the next one come later: up to eight times the dead time, for a minute. */
+void core_damp(struct core *c, mono_t now);
 /* core_witness.c */
 void core_witness_read(struct core *c, mono_t now);
 void core_witness_turn(struct core *c, mono_t now);

@@ -111,12 +111,16 @@ meet_peer(struct core *c, const struct shared_want *next, mono_t now)
 {
 	const struct beat_self self = { .cluster = next->cluster, .node = next->node };
 	uint64_t boot = random_id();
+	struct shared_is is;
+	bool first;
 
+	shared_read(c->sh, &is);
+	first = is.at == 0; /* a core that is started again is what it was: resume in core.c */
 	pulse_init(&c->pulse, &self, boot);
 	seal_set(&c->pulse.seal, 0, next->secret);
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		fsm_init(&c->g[g].fsm, &next->group[g], now);
-		if (next->inherit)
+		if (next->inherit && first)
 			fsm_resume(&c->g[g].fsm, 1, 0, now + next->group[g].lease, now);
 		witness_client_init(&c->g[g].witness, next->cluster, next->node, boot, (uint8_t)g,
 		    next->group[g].lease / 3, next->group[g].lease * 4);

@@ -117,6 +117,16 @@ lease_end(mono_t until, const struct fsm_config *c, const struct fsm_in *in)
 
 /* ---- at rest ---------------------------------------------------------------------------------------------- */
 
+/* After the start nothing is done for a while, unless the other says how things stand. */
+static bool
+is_listening(const struct fsm *f, const struct fsm_in *in)
+{
+	const struct fsm_peer *p = &in->peer;
+	bool told = p->known && p->alive && (is_active(p->role) || (p->hears && !p->late));
+
+	return f->role == FSM_INIT && in->now < f->wait_until && !told;
+}
+
 /* May it take over without hearing the other? */
 static bool
 has_authority(const struct fsm_config *c, const struct fsm_in *in)
@@ -162,8 +172,8 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 	uint8_t fit = fit_of(in);
 	bool first;
 
-	if (p->role == FSM_INIT || fit != p->fit)
-		first = fit > p->fit || (p->role == FSM_INIT && fit == FSM_FIT);
+	if (fit != p->fit)
+		first = fit > p->fit;
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;
 	else
@@ -181,7 +191,7 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 
 	if (!in->vips || fit_of(in) == FSM_UNFIT || in->stalled)
 		return -1;
-	if (f->role == FSM_INIT && in->now < f->wait_until && !(p->alive && is_active(p->role)))
+	if (is_listening(f, in) || in->order == FSM_STOP)
 		return -1;
 	if (p->known && p->alive) {
 		if (is_active(p->role)) {
@@ -192,6 +202,9 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 		return p->hears && !p->late ? why_elected(f, c, in, out) : -1;
 	}
 	if (in->answered || !has_authority(c, in))
+		return -1;
+	/* Of a time without a carrier the other's silence tells nothing. */
+	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))
 		return -1;
 	return p->known ? FSM_WHY_PEER_DEAD : FSM_WHY_LISTENED;
 }
@@ -225,13 +238,13 @@ rest(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, struct 
 
 	if (why != -1 && take(f, c, in, out, why))
 		return;
-	if (f->role == FSM_INIT && in->now < f->wait_until && !(p->alive && is_active(p->role))) {
+	out->done = in->order == FSM_GIVE || in->order == FSM_STOP ||
+		    (in->order == FSM_TAKE && (!in->vips || fit_of(in) == FSM_UNFIT));
+	if (is_listening(f, in)) {
 		sooner(&out->deadline, f->wait_until);
-		out->probe = true;
+		out->probe = in->vips;
 		return;
 	}
-	out->done = in->order == FSM_GIVE || in->order == FSM_STOP ||
-		    (in->order == FSM_TAKE && fit_of(in) == FSM_UNFIT);
 	if (fit_of(in) != FSM_FIT)
 		become(f, FSM_FAULT, in->link ? FSM_WHY_FAULT : FSM_WHY_LINK, in, out);
 	else if (!p->alive || p->late)
@@ -388,6 +401,10 @@ fsm_step(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 	const struct fsm_peer *p = &in->peer;
 
 	memset(out, 0, sizeof(*out));
+	if (!in->link)
+		f->linked = 0;
+	else if (f->linked == 0)
+		f->linked = in->now;
 	if (!c->peered) {
 		alone(f, in, out);
 	} else {

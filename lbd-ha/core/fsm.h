@@ -93,6 +93,7 @@ struct fsm {
 	mono_t since; /* of the role */
 	mono_t lease_until;
 	mono_t wait_until; /* INIT: of listening; LEAVING: of waiting */
+	mono_t linked;	   /* the service network has a carrier since; 0: it has none */
 	mono_t together;   /* the other is alive since */
 	mono_t worse;	   /* the other is worse than we since; 0: it is not */
 	mono_t order_at;   /* the present order was first seen; 0: none */

@@ -5,8 +5,8 @@
 
 #include "core/shared.h"
 
-#define LEASE_VALID_S 3		 /* so long an address lives without us */
-#define LEASE_RENEW DUR_MS(1000) /* so often it is prolonged */
+#define LEASE_VALID_S 2		/* so long an address lives without us */
+#define LEASE_RENEW DUR_MS(500) /* so often it is prolonged */
 
 struct lease {
 	int fd; /* -1: none */

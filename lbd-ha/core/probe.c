@@ -176,13 +176,15 @@ probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t e
 	unsigned asked[SHARED_GROUPS] = { 0 };
 	int rc = 0;
 
-	if (now < p->next || w->macs == 0)
+	if (now < p->next)
+		return 0;
+	p->next = now + every;
+	if (w->macs == 0)
 		return 0; /* nobody whose answer would count is known */
 	if (p->fd == -1)
 		rc = open_socket(p);
 	if (rc != 0)
 		return rc;
-	p->next = now + every;
 	for (uint32_t i = 0; i < w->n; i++) {
 		const struct shared_addr *s = &w->a[i];
 

@@ -102,6 +102,8 @@ struct shared_ping { /* a ping node as it stands */
 };
 struct shared_is {
 	uint32_t want;	  /* number of the want in force */
+	uint64_t cluster; /* of that want */
+	uint8_t node;
 	bool alive, late; /* the peer */
 	bool known;
 	uint16_t peer_schema;

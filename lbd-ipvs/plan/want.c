@@ -441,23 +441,50 @@ want_timeouts(const struct snapshot *s, struct ipvs_timeouts *out)
 		seconds(g->udp_timeout) };
 }
 
+static bool
+has_mixed(const struct snapshot *s)
+{
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_server); i++) {
+		const struct server *r = snapshot_at(s, KIND_server, i);
+		const struct service *v = snapshot_find(s, KIND_service, r->vip);
+
+		if (v != NULL && service_layer(v) == 4 && r->address.addr.family != 0 &&
+		    r->address.addr.family != v->address.family)
+			return true;
+	}
+	return false;
+}
+
+bool
+want_sync_any(const struct snapshot *s, uint64_t cluster)
+{
+	switch (snapshot_setting(s)->sync_role) {
+	case sync_role_off: return false;
+	case sync_role_pair: return cluster != 0 && !has_mixed(s);
+	default: return true;
+	}
+}
+
 void
-want_sync(const struct snapshot *s, const char *interface, struct ipvs_sync *master,
-    struct ipvs_sync *backup)
+want_sync(const struct snapshot *s, uint64_t cluster, const char *interface,
+    struct ipvs_sync *master, struct ipvs_sync *backup)
 {
 	const struct setting *g = snapshot_setting(s);
 	const char *named = snapshot_node(s)->sync_interface;
+	bool pair = g->sync_role == sync_role_pair, any = want_sync_any(s, cluster);
 	struct ipvs_sync y = { .id = (uint8_t)g->sync_id,
 		.group = g->sync_group,
 		.port = g->sync_port,
 		.maxlen = g->sync_maxlen,
 		.ttl = (uint8_t)g->sync_ttl };
 
+	if (pair && y.id == 0)
+		y.id = (uint8_t)(1 + cluster % 255);
 	(void)snprintf(
 	    y.interface, sizeof(y.interface), "%s", named[0] != '\0' ? named : interface);
 	*master = *backup = y;
-	if (y.interface[0] == '\0')
+	if (y.interface[0] == '\0' || !any)
 		return;
-	master->on = g->sync_role == sync_role_master || g->sync_role == sync_role_both;
-	backup->on = g->sync_role == sync_role_backup || g->sync_role == sync_role_both;
+	master->on = pair || g->sync_role == sync_role_master || g->sync_role == sync_role_both;
+	backup->on = pair || g->sync_role == sync_role_backup || g->sync_role == sync_role_both;
 }

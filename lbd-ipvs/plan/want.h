@@ -62,8 +62,12 @@ void want_output_fini(struct want_output *out);
 #define SLOW_STEPS 20
 uint32_t want_slow_start(uint32_t weight, uint32_t slow_ms, int64_t since_ms, int64_t *next_out);
 void want_timeouts(const struct snapshot *s, struct ipvs_timeouts *out);
-/* The sync daemons as set; interface as found by the caller when the node names none. */
-void want_sync(const struct snapshot *s, const char *interface, struct ipvs_sync *master,
-    struct ipvs_sync *backup);
+/* The sync daemons as set; interface as found by the caller when the node names none. cluster: number of the pair that
+ * this node is one of; 0 none. A service with servers of another family keeps sync_role pair from syncing: the kernel has
+ * not both. */
+void want_sync(const struct snapshot *s, uint64_t cluster, const char *interface,
+    struct ipvs_sync *master, struct ipvs_sync *backup);
+/* want_sync_any - whether want_sync would start one, given an interface. */
+bool want_sync_any(const struct snapshot *s, uint64_t cluster);
 
 #endif

@@ -13,8 +13,8 @@ JSON = {"Content-Type": "application/json"}
 class Web(Lbd):
     """lbd-web (and what else is named) with ports of its own."""
 
-    def __init__(self, root, *daemons):
-        super().__init__(root, "lbd-web", *daemons)
+    def __init__(self, root, *daemons, netns=None):
+        super().__init__(root, "lbd-web", *daemons, netns=netns)
         self.https, self.http = free_port("127.0.0.1"), free_port("127.0.0.1")
         self.ctl("set", "setting", f"https_port={self.https}", f"http_port={self.http}")
 

@@ -1,22 +1,164 @@
-"""The pair at work: who is active, hand-over, take-over, and what is seen of it. Two nodes and a client on one bridge."""
+"""The pair at work: who is active, hand-over, take-over, faults of each part, and what a client sees of it.
+
+Two nodes and a client on one bridge (class Duo). The nodes answer UDP probes to the floating address with their name,
+whether they hold it or not (the socket is bound with IP_FREEBIND); the client asks each 2 ms (class Probes)."""
+import collections
+import contextlib
 import json
 import os
+import pathlib
+import random
+import re
 import signal
 import subprocess
 import time
 
 import pytest
 
-from lbdtest import SLOW, Lbd, Netns, wait_until
+from lbdtest import BIN, SLOW, Lbd, Netns, alive, children, die_with_parent, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 VIP = "10.9.0.100"
+
+# On a node: answers with its name, and tells each change of whether the address is local. arguments: name, address.
+ECHO = """
+import select, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_IP, 15, 1)
+s.bind((sys.argv[2], 7))
+s.setblocking(False)
+held = None
+print("started", flush=True)
+while True:
+    select.select([s], [], [], 0.001)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as t:
+        try:
+            t.bind((sys.argv[2], 0))
+            now = True
+        except OSError:
+            now = False
+    if now != held:
+        held = now
+        print(time.monotonic(), int(held), flush=True)
+    try:
+        data, peer = s.recvfrom(100)
+        s.sendto(data + sys.argv[1].encode(), peer)
+    except OSError:
+        pass
+"""
+# The client: a probe each 2 ms; at the end of its input a line for each: when, and who answered.
+PROBES = """
+import select, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setblocking(False)
+sent, by, due, stop = [], [], time.monotonic(), None
+print("started", flush=True)
+while stop is None or time.monotonic() < stop:
+    now = time.monotonic()
+    if stop is None and now >= due:
+        try:
+            s.sendto(b"%8d" % len(sent), (sys.argv[1], 7))
+        except OSError:
+            pass
+        sent.append(now)
+        by.append("")
+        due = max(due + 0.002, now)
+    r, _, _ = select.select([s] + ([] if stop else [sys.stdin]), [], [], max(0, due - time.monotonic()) if not stop else 0.01)
+    if s in r:
+        try:
+            data = s.recv(100)
+            by[int(data[:8])] += data[8:9].decode()
+        except OSError:
+            pass
+    if sys.stdin in r:
+        stop = now + 0.1
+for t, b in zip(sent, by):
+    print(t, b or "-")
+"""
+
+
+class Probes:
+    """What a client sees. After stop(): .rows [(when, names)], lost(), outage() in ms, names()."""
+
+    def __init__(self, netns, address=VIP):
+        self.p = subprocess.Popen([*netns.prefix, "python3", "-c", PROBES, address], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        assert self.p.stdout.readline() == "started\n"
+        self.rows = []
+
+    def stop(self):
+        if not self.rows:
+            out, _ = self.p.communicate("")
+            self.rows = [(float(t), b) for t, b in map(str.split, out.splitlines())]
+        return self
+
+    def __enter__(self):
+        time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(0.1)
+        self.stop()
+
+    def lost(self):
+        return sum(b == "-" for _, b in self.rows)
+
+    def outage(self):
+        """From the first unanswered probe of the longest run to the probe after it."""
+        worst, begin = 0.0, None
+        for t, b in [*self.rows, (self.rows[-1][0], "x")]:
+            if b == "-":
+                begin = begin or t
+            elif begin:
+                worst, begin = max(worst, t - begin), None
+        return 1000 * worst
+
+    def names(self):
+        """Who answered, in order: "aba"."""
+        return re.sub(r"(.)\1+", r"\1", "".join(b for _, b in self.rows if b != "-"))
+
+
+class Echo:
+    """A node's answers. After stop(): .spans [(from, to)] in which the address was local."""
+
+    def __init__(self, netns, name):
+        self.p = subprocess.Popen([*netns.prefix, "python3", "-c", ECHO, name, VIP], stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=die_with_parent)
+        assert self.p.stdout.readline() == "started\n"
+        self.spans = None
+
+    def stop(self):
+        if self.spans is not None:
+            return
+        self.p.terminate()
+        out, _ = self.p.communicate()
+        self.spans, since = [], None
+        for t, held in map(str.split, out.splitlines()):
+            if held == "1":
+                since = float(t)
+            elif since is not None:
+                self.spans.append((since, float(t)))
+                since = None
+        if since is not None:
+            self.spans.append((since, time.monotonic()))
+
+
+def both(a, b, since=0.0, until=float("inf")):
+    """Spans in which both nodes had the address, of two stopped Echos: [(from, length in ms)]."""
+    out = []
+    for x in a.spans:
+        for y in b.spans:
+            begin, end = max(x[0], y[0], since), min(x[1], y[1], until)
+            if begin < end:
+                out.append((begin, 1000 * (end - begin)))
+    return out
 
 
 class Duo:
     """Nodes alpha (10.9.0.1) and beta (10.9.0.2) with a client (10.9.0.9), paired; one service on VIP."""
 
-    def __init__(self, tmp_path, closing, *daemons):
+    def __init__(self, tmp_path, closing, *daemons, pair=True):
+        self.closing = closing
         self.switch, self.client = closing(Netns()), closing(Netns())
         self.ns = [closing(Netns()), closing(Netns())]
         self.switch.run("ip", "link", "add", "br0", "type", "bridge")
@@ -25,28 +167,80 @@ class Duo:
             n.link(self.switch, "eth0", f"p{i}")
             self.switch.run("ip", "link", "set", f"p{i}", "master", "br0")
             n.run("ip", "addr", "add", f"10.9.0.{(1, 2, 9)[i]}/24", "dev", "eth0")
+        self.roots = [tmp_path / "alpha", tmp_path / "beta"]
+        closing(self)
         self.nodes = []
         for i, name in enumerate(("alpha", "beta")):
-            lb = closing(Lbd(tmp_path / name, "lbd-ha", *daemons, netns=self.ns[i]))
+            lb = closing(Lbd(self.roots[i], "lbd-ha", *daemons, netns=self.ns[i]))
             lb.ctl("set", "node", f"hostname={name}")
             self.nodes.append(lb)
         self.a, self.b = self.nodes
         self.a.ctl("create", "vip", "web", f"address={VIP}", "ports=80")
         self.a.start()
         self.b.start()
-        code = self.b.ctl("ha", "code").stdout.strip()
-        self.a.ctl("ha", "pair", "10.9.0.2", "--code-file", "-", "-y", input=code + "\n")
-        wait_until(lambda: self.roles() == ["active", "passive"], 10, "roles")
+        if pair:
+            code = self.b.ctl("ha", "code").stdout.strip()
+            self.a.ctl("ha", "pair", "10.9.0.2", "--code-file", "-", "-y", input=code + "\n")
+            self.settle(["active", "passive"], 4)
 
-    def roles(self):
+    def stop(self):
+        """Nothing of the nodes outlives a test: a core that lost its side would go on for a minute."""
+        for root, ns in zip(self.roots, self.ns):
+            print((root / "log").read_text() if (root / "log").exists() else "")  # shown when a test fails
+            subprocess.run([*ns.prefix, BIN / "lbd-ha", "--release", "--root", root], check=False)
+        wait_until(lambda: self.left() == [], 5, "every process ends")
+
+    def left(self):
+        """Processes in the namespaces of the nodes that are not the test's own."""
+        pids = [p for ns in self.ns for p in subprocess.run(["ip", "netns", "pids", ns.name], capture_output=True,
+                                                            text=True).stdout.split()]
+        return [p for p in pids if alive(int(p)) and b"lbd-ha" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+
+    def states(self):
         out = []
         for n in self.nodes:
             r = n.ctl("ha", "status", "-o", "json", check=False)
-            out.append(json.loads(r.stdout).get("state") if r.returncode == 0 else None)
+            out.append(json.loads(r.stdout) if r.returncode == 0 else {})
         return out
+
+    def roles(self):
+        return [s.get("state") for s in self.states()]
+
+    def settle(self, roles, timeout=10):
+        """Until the roles are these, and the nodes hear each other."""
+        wait_until(lambda: self.roles() == roles and self.holds() == [r == "active" for r in roles] and
+                   all(s.get("link") == "up" for s in self.states()), timeout, f"roles {roles}, now {self.roles()}")
 
     def holds(self):
         return [VIP in ns.run("ip", "-4", "addr", "show").stdout for ns in self.ns]
+
+    def core(self, i):
+        """The process id of the core of node i."""
+        pids = [p for p in self.ns_pids(i) if (pathlib.Path(f"/proc/{p}/comm")).read_text() == "lbd-ha-core\n"]
+        assert len(pids) == 1, pids
+        return pids[0]
+
+    def pid_of(self, i):
+        return self.nodes[i].pid("lbd-ha")
+
+    def ns_pids(self, i):
+        out = subprocess.run(["ip", "netns", "pids", self.ns[i].name], capture_output=True, text=True, check=True)
+        return [int(p) for p in out.stdout.split() if alive(int(p))]
+
+    def echoes(self):
+        return [self.closing(Echo(ns, name)) for ns, name in zip(self.ns, "ab")]
+
+    def probes(self):
+        return self.closing(Probes(self.client))
+
+    def cut(self, on):
+        """The nodes cannot reach each other; the client reaches both."""
+        for i in (0, 1):
+            self.switch.run("bridge", "link", "set", "dev", f"p{i}", "isolated", "on" if on else "off")
+
+    def port(self, i, up):
+        """The carrier of node i."""
+        self.switch.run("ip", "link", "set", f"p{i}", "up" if up else "down")
 
 
 @pytest.fixture()
@@ -59,17 +253,227 @@ def test_roles(duo):
     assert duo.holds() == [True, False]
     s = [n.json("ha", "status") for n in duo.nodes]
     assert [x["role"] for x in s] == ["master", "slave"]
-    wait_until(lambda: all(n.json("ha", "status")["link"] == "up" for n in duo.nodes), 5, "links")
     text = duo.b.ctl("ha", "status").stdout
     assert text.startswith("Slave | Passive | Link up"), text
 
 
 def test_failover_by_order(duo):
-    """S159: the active gives, the passive takes, and back; each time on one node only."""
-    duo.a.ctl("ha", "failover", "-m", "test")
-    assert wait_until(lambda: duo.holds() == [False, True], 5, "the other has it")
-    duo.a.ctl("ha", "failover")
-    assert wait_until(lambda: duo.holds() == [True, False], 5, "and back")
+    """S159: the active gives, the passive takes, and back, by orders at either node; no probe is lost."""
+    duo.echoes()
+    with duo.probes() as p:
+        duo.a.ctl("ha", "failover", "-m", "test")
+        duo.settle(["passive", "active"], 5)
+        duo.a.ctl("ha", "failover")
+        duo.settle(["active", "passive"], 5)
+        duo.b.ctl("ha", "failover")
+        duo.settle(["passive", "active"], 5)
+    assert (p.lost(), p.names()) == (0, "abab")
+
+
+def test_kill_core(duo):
+    """S164: the core of the active node is killed: it is there again before its lease ends, and nothing moves."""
+    duo.echoes()
+    with duo.probes() as p:
+        for _ in range(3):
+            core = duo.core(0)
+            os.kill(core, signal.SIGKILL)
+            wait_until(lambda: not alive(core) and len([x for x in duo.ns_pids(0) if pathlib.Path(f"/proc/{x}/comm").read_text() == "lbd-ha-core\n"]) == 1, 3)
+            time.sleep(0.3)
+            duo.settle(["active", "passive"])
+    assert p.names() == "a" and p.lost() <= 1
+    assert duo.b.json("ha", "status")["state"] == "passive"
+
+
+def test_kill_side(duo):
+    """S164: the daemon is killed: the core goes on with its addresses, and the next start finds it."""
+    duo.echoes()
+    core = duo.core(0)
+    with duo.probes() as p:
+        duo.a.kill("lbd-ha")
+        time.sleep(0.3)
+        assert duo.holds() == [True, False] and duo.core(0) == core
+        duo.a.start()
+        duo.settle(["active", "passive"])
+        time.sleep(0.2)
+    assert duo.core(0) == core
+    assert (p.lost(), p.names()) == (0, "a")
+
+
+def test_kill_node(duo):
+    """S158: both processes of the active are killed: the other takes over. A killed node leaves its address for some
+    seconds; its next start takes it away as soon as it hears the other."""
+    a, b = duo.echoes()
+    with duo.probes() as p:
+        core = duo.core(0)
+        duo.a.kill("lbd-ha")
+        t = time.monotonic()
+        os.kill(core, signal.SIGKILL)
+        wait_until(lambda: duo.holds()[1], 5)
+        time.sleep(0.3)
+        start = time.monotonic()
+        duo.a.start()
+        duo.settle(["passive", "active"])
+        time.sleep(0.2)
+    a.stop()
+    b.stop()
+    assert b.spans[0][0] - t < 0.3 * SLOW
+    assert p.outage() < 300 * SLOW and p.names() == "ab"
+    assert [x for x in both(a, b) if x[0] + x[1] / 1000 > start + 1 * SLOW] == []
+
+
+def test_stop(duo):
+    """S159: the active is stopped: it hands over first."""
+    duo.echoes()
+    with duo.probes() as p:
+        t = time.monotonic()
+        assert duo.a.kill("lbd-ha", signal.SIGTERM) == 0
+        assert time.monotonic() - t < 1 * SLOW
+        assert duo.holds() == [False, True]
+        assert [x for x in duo.ns_pids(0) if b"lbd-ha" in pathlib.Path(f"/proc/{x}/cmdline").read_bytes()] == []
+        time.sleep(0.2)
+        duo.a.start()
+        duo.settle(["passive", "active"])
+        assert duo.b.kill("lbd-ha", signal.SIGTERM) == 0
+        assert duo.holds() == [True, False]
+    assert (p.lost(), p.names()) == (0, "aba")
+
+
+def test_stop_alone(duo):
+    """The only node that is left is stopped and started: its address stays."""
+    duo.b.kill("lbd-ha", signal.SIGTERM)
+    duo.echoes()
+    time.sleep(0.2)
+    with duo.probes() as p:
+        t = time.monotonic()
+        duo.a.kill("lbd-ha", signal.SIGTERM)
+        assert time.monotonic() - t < 1 * SLOW
+        duo.a.start()
+        wait_until(lambda: duo.a.json("ha", "status")["state"] == "active", 5)
+        time.sleep(0.2)
+    assert (p.lost(), p.names()) == (0, "a")
+
+
+def test_port_down(duo):
+    """S160: the active node's port loses its carrier: the other takes over; the port comes again: nothing moves back."""
+    a, b = duo.echoes()
+    with duo.probes() as p:
+        time.sleep(0.1)
+        t = time.monotonic()
+        duo.port(0, False)
+        wait_until(lambda: duo.holds() == [False, True], 5)
+        time.sleep(0.3)
+        duo.port(0, True)
+        duo.settle(["passive", "active"])
+        time.sleep(0.2)
+    b.stop()
+    assert b.spans[0][0] - t < 0.3 * SLOW and len(b.spans) == 1
+    assert p.outage() < 300 * SLOW and p.names() == "ab"
+
+
+def test_cut_and_healed(duo):
+    """S162: without a witness both are active while they cannot hear each other; when they can, one is left at once, and
+    the client reaches it without an outage, wherever it was."""
+    a, b = duo.echoes()
+    macs = [ns.run("cat", "/sys/class/net/eth0/address").stdout.strip() for ns in duo.ns]
+    for i in range(3):
+        duo.cut(True)
+        wait_until(lambda: duo.holds() == [True, True], 5)
+        with duo.probes() as p:
+            # The client may have learned from either.
+            duo.client.run("ip", "neigh", "replace", VIP, "lladdr", macs[i % 2], "dev", "eth0", "nud", "stale")
+            time.sleep(0.2)
+            duo.cut(False)
+            t = time.monotonic()
+            wait_until(lambda: sum(duo.holds()) == 1, 5)
+            assert time.monotonic() - t < 0.3 * SLOW
+            time.sleep(0.3)
+        assert p.outage() <= 10 * SLOW, i
+        assert sum(duo.holds()) == 1
+        wait_until(lambda: sorted(duo.roles()) == ["active", "passive"], 5)
+
+
+def test_frozen(duo):
+    """S163: the active stands still for a while: the other takes over, and after the thaw it stays so."""
+    a, b = duo.echoes()
+    pids = [duo.pid_of(0), duo.core(0)]
+    with duo.probes() as p:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        t = time.monotonic()
+        wait_until(lambda: duo.holds()[1], 5)
+        time.sleep(0.5)
+        thaw = time.monotonic()
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        duo.settle(["passive", "active"])
+        time.sleep(0.2)
+    a.stop()
+    b.stop()
+    assert b.spans[0][0] - t < 0.3 * SLOW and len(b.spans) == 1 and len(a.spans) == 1
+    assert a.spans[0][1] - thaw < 0.1 * SLOW
+    assert p.outage() < 300 * SLOW and p.names() == "ab"
+
+
+def test_frozen_passive(duo):
+    """The passive node stands still for a while: it does not take what it has missed for a death."""
+    duo.echoes()
+    pids = [duo.pid_of(1), duo.core(1)]
+    with duo.probes() as p:
+        for _ in range(3):
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.3)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.2)
+            assert duo.holds() == [True, False]
+    assert (p.lost(), p.names()) == (0, "a")
+
+
+def test_reload(duo):
+    """S165: changes of the configuration move nothing, and lose nothing."""
+    duo.echoes()
+    with duo.probes() as p:
+        for i in range(5):
+            n = duo.nodes[i % 2]
+            n.ctl("create", "vip", f"more{i}", f"address=10.9.0.{110 + i}", "ports=80")
+            n.ctl("set", "setting", f"ha_dead={80 + i}ms")
+        wait_until(lambda: "10.9.0.114" in duo.ns[0].run("ip", "addr", "show").stdout, 5)
+        duo.b.ctl("delete", "vip", "more2", "-y")
+        wait_until(lambda: "10.9.0.112" not in duo.ns[0].run("ip", "addr", "show").stdout, 5)
+        assert "10.9.0.11" not in duo.ns[1].run("ip", "addr", "show").stdout
+    assert (p.lost(), p.names()) == (0, "a")
+
+
+def test_unpair(duo):
+    """S156: parted, each node goes on by itself."""
+    duo.a.ctl("ha", "unpair", "-y")
+    wait_until(lambda: duo.holds() == [True, True], 5)
+    assert [n.json("ha", "status")["state"] for n in duo.nodes] == ["active", "active"]
+    assert [p for i in (0, 1) for p in duo.ns_pids(i) if pathlib.Path(f"/proc/{p}/comm").read_text() == "lbd-ha-core\n"] == []
+
+
+def test_boot(duo):
+    """S158: a node that starts while the other is active stays passive; when both start at once, exactly one is active."""
+    a, b = duo.echoes()
+    for _ in range(3):
+        duo.b.kill("lbd-ha", signal.SIGTERM)
+        duo.b.start()
+        duo.settle(["active", "passive"])
+    begin = time.monotonic()
+    for _ in range(3):
+        for i, n in enumerate(duo.nodes):
+            core = duo.core(i)
+            n.kill("lbd-ha")
+            os.kill(core, signal.SIGKILL)
+        duo.a.start()
+        duo.b.start()
+        wait_until(lambda: sorted(map(str, duo.roles())) == ["active", "passive"], 5)
+        time.sleep(0.5)
+        assert sorted(duo.roles()) == ["active", "passive"] and sum(duo.holds()) == 1
+    a.stop()
+    b.stop()
+    assert both(a, b, until=begin) == []
 
 
 def export(lb):
@@ -95,22 +499,16 @@ def test_one_configuration(duo):
     same(duo)
 
 
-def cut(duo, on):
-    """The cable between the nodes; the client still sees both."""
-    for i in (0, 1):
-        duo.switch.run("bridge", "link", "set", "dev", f"p{i}", "isolated", "on" if on else "off")
-
-
 def test_edits_while_apart(duo):
     """S072, A150: edited on both while they do not see each other: joined field by field, what lost is kept and can be taken."""
     duo.a.ctl("create", "rip", "web/x", "address=10.9.0.50", "port=80")
     same(duo)
-    cut(duo, True)
+    duo.cut(True)
     wait_until(lambda: not duo.a.json("ha", "status")["peer"]["up"] and not duo.b.json("ha", "status")["peer"]["up"], 20, "apart")
     duo.a.ctl("set", "rip", "web/x", "weight=10", "comment=alpha")
     duo.b.ctl("set", "rip", "web/x", "weight=20", "port=81")
     duo.b.ctl("create", "rip", "web/y", "address=10.9.0.51", "port=80")
-    cut(duo, False)
+    duo.cut(False)
     wait_until(lambda: duo.a.json("ha", "status")["peer"]["up"], 20, "together")
     same(duo)
     x = duo.a.json("get", "rip", "web/x")
@@ -124,3 +522,18 @@ def test_edits_while_apart(duo):
     duo.b.ctl("ha", "take", lost[1][0]["id"])
     same(duo)
     assert f"{other}" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout
+
+
+def test_rest(duo, closing):
+    """S161, S159 over REST: the same words as lbctl, and the hand-over."""
+    from lbdweb import Web
+    web = closing(Web(duo.a.root, netns=duo.ns[0]))
+    with duo.ns[0].inside():
+        web.start()
+        api = web.api("operator")
+        wait_until(lambda: api("GET", "/ha").status == 200 and api("GET", "/ha").json["link"] == "up", what="links")
+        r = api("GET", "/ha").json
+        assert r["words"] == "Master | Active | Link up" and r["peer"]["name"] == "beta" and r["carriers"][0]["state"] == "up"
+        assert api("POST", "/ha/failover").status == 204
+        wait_until(lambda: duo.holds() == [False, True], 5, "the other has it")
+        assert api("GET", "/ha/conflicts").json == {"items": []}

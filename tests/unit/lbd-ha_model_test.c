@@ -164,6 +164,7 @@ age(struct world *w)
 		back(&h->f.lease_until, 0);
 		back(&h->f.wait_until, 0);
 		back(&h->f.apart, LEAVE);
+		back(&h->f.linked, LISTEN);
 		back(&h->heard, DEAD);
 		back(&h->got, DEAD + 1);
 		back(&h->p.echoed, DEAD + 1);

@@ -714,14 +714,20 @@ test_sync(void **state)
 		const char *edits, *found;
 		bool master, backup;
 		const char *interface;
+		uint64_t cluster;
 	} rows[] = {
-		{ "set setting main sync_role=off sync_id=1", "eth0", false, false, "eth0" },
-		{ "set setting main sync_role=master", "eth0", true, false, "eth0" },
-		{ "set setting main sync_role=backup", "eth0", false, true, "eth0" },
-		{ "set setting main sync_role=both", "eth0", true, true, "eth0" },
+		{ "set setting main sync_id=1", "eth0", false, false, "eth0", 0 },
+		{ "set setting main sync_id=1", "eth0", true, true, "eth0", 300 },
+		{ "set setting main sync_role=off", "eth0", false, false, "eth0", 300 },
+		{ "create vip t address=192.0.2.1 ports=80 mode=tun; create rip t/a address=fd00::1",
+		    "eth0", false, false, "eth0", 300 },
+		{ "set setting main sync_role=off sync_id=1", "eth0", false, false, "eth0", 0 },
+		{ "set setting main sync_role=master", "eth0", true, false, "eth0", 0 },
+		{ "set setting main sync_role=backup", "eth0", false, true, "eth0", 0 },
+		{ "set setting main sync_role=both", "eth0", true, true, "eth0", 0 },
 		{ "set node main sync_interface=eth1; set setting main sync_role=both", "eth0",
-		    true, true, "eth1" },
-		{ "set setting main sync_role=both", "", false, false, "" },
+		    true, true, "eth1", 0 },
+		{ "set setting main sync_role=both", "", false, false, "", 0 },
 	};
 	struct ipvs_sync m, b;
 	struct snapshot *s;
@@ -732,7 +738,7 @@ test_sync(void **state)
 		assert_int_equal(open_store(NULL), 0);
 		assert_good(edit(rows[i].edits));
 		s = look();
-		want_sync(s, rows[i].found, &m, &b);
+		want_sync(s, rows[i].cluster, rows[i].found, &m, &b);
 		assert_int_equal(m.on, rows[i].master);
 		assert_int_equal(b.on, rows[i].backup);
 		assert_string_equal(m.interface, rows[i].interface);
@@ -743,11 +749,20 @@ test_sync(void **state)
 		snapshot_unref(s);
 		(void)drop_dir(NULL);
 	}
+	/* Both nodes of a pair come to the same number, which is not 0. */
+	assert_int_equal(open_store(NULL), 0);
+	s = look();
+	want_sync(s, 255, "eth0", &m, &b);
+	assert_int_equal(m.id, 1);
+	want_sync(s, 254, "eth0", &m, &b);
+	assert_int_equal(b.id, 255);
+	snapshot_unref(s);
+	(void)drop_dir(NULL);
 	assert_int_equal(open_store(NULL), 0);
 	assert_good(edit("set setting main sync_role=both sync_id=17 sync_group=239.1.2.3 "
 			 "sync_port=9000 sync_ttl=4 sync_maxlen=1400"));
 	s = look();
-	want_sync(s, "eth0", &m, &b);
+	want_sync(s, 0, "eth0", &m, &b);
 	addr_format(&b.group, ADDR_HOST, text);
 	assert_string_equal(text, "239.1.2.3");
 	assert_int_equal(b.id, 17);

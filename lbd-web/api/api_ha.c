@@ -1,0 +1,129 @@
+/* The pair over REST: how it stands, the hand-over, and what did not fit when the nodes met again. The state is that of
+ * `lbctl ha status -o json`, by the same functions. A hand-over is lbd-ha's work: the answer comes when it has ended. */
+#include "api.h"
+#include "live/follow.h"
+
+#include "store/replica.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void
+put_addresses(struct buf *b, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(b, ",\"addresses\":[");
+	for (const struct view_floating *f = view_floating(v); f != NULL; f = f->next) {
+		buf_printf(b, "%s{\"address\":", comma);
+		view_json_text(b, f->address);
+		buf_puts(b, ",\"interface\":");
+		view_json_text(b, f->interface);
+		buf_printf(b, ",\"held\":%s,\"manual\":%s,\"services\":%u,\"fault\":",
+		    f->held ? "true" : "false", f->manual ? "true" : "false",
+		    (unsigned)f->services);
+		view_json_text(b, f->fault != NULL ? f->fault : "");
+		buf_puts(b, "}");
+		comma = ",";
+	}
+	buf_puts(b, "]");
+}
+
+void
+api_ha_get(struct call *c)
+{
+	const struct view *v = follow_view(c->w->follow);
+	struct buf b = { 0 };
+
+	if (!view_role(v)->heard) {
+		reply_fail(c, 503, "lbd-ha does not run, so nobody holds the role");
+		return;
+	}
+	buf_puts(&b, "{");
+	view_json_ha(&b, v);
+	put_addresses(&b, v);
+	buf_puts(&b, "}\n");
+	reply_json(c, 200, &b);
+	buf_fini(&b);
+}
+
+/* ---- hand-over ------------------------------------------------------------------------------------------------ */
+
+static void
+moved(void *arg, int code, const char *text)
+{
+	struct call *c = arg;
+	struct buf none = { 0 };
+
+	if (code == 0)
+		reply_text(c, 204, NULL, &none);
+	else
+		reply_fail(c,
+		    code == -ETIMEDOUT ? 504
+		    : code == ERR_AWAY ? 503
+				       : 409,
+		    "%s", text != NULL ? text : "");
+	call_free(c);
+}
+
+void
+api_ha_failover(struct call *c)
+{
+	const char *why = call_query(c, "message");
+	const struct msg_ha_order m = { .why = SPAN(why != NULL ? why : "") };
+
+	if (follow_ask(c->w->follow, "lbd-ha", MSG_HA_FAILOVER, &m, NULL, moved, c) != 0) {
+		reply_fail(c, 503, "lbd-ha does not run");
+		return;
+	}
+	c->later = true;
+	http_later(c->rq);
+}
+
+/* ---- conflicts ------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct buf b;
+	unsigned n;
+};
+
+static int
+put_conflict(void *arg, const struct conflict *k)
+{
+	const struct object *o = object_of(k->kind);
+	const struct field *f = o != NULL && k->tag != 0 ? field_by_tag(o, k->tag) : NULL;
+	struct listing *l = arg;
+
+	buf_printf(&l->b, "%s{\"id\":\"%016llx\",\"kind\":", l->n++ > 0 ? "," : "",
+	    (unsigned long long)k->id);
+	view_json_text(&l->b, o != NULL ? o->name : "?");
+	buf_puts(&l->b, ",\"name\":");
+	view_json_text(&l->b, k->name);
+	buf_puts(&l->b, ",\"field\":");
+	view_json_text(&l->b, f != NULL ? f->name : "");
+	buf_puts(&l->b, ",\"lost\":");
+	view_json_text(&l->b, k->losing);
+	buf_puts(&l->b, ",\"stands\":");
+	view_json_text(&l->b, k->standing);
+	buf_printf(&l->b, ",\"node\":%u,\"revision\":%u,\"user\":", k->node, k->n);
+	view_json_text(&l->b, k->who);
+	buf_puts(&l->b, ",\"time\":");
+	view_json_time(&l->b, k->at);
+	buf_puts(&l->b, "}");
+	return 0;
+}
+
+void
+api_ha_conflicts(struct call *c)
+{
+	struct listing l = { 0 };
+
+	buf_puts(&l.b, "{\"items\":[");
+	if (replica_conflicts(daemon_store(c->w->d), put_conflict, &l) != 0) {
+		reply_fail(c, 503, "the conflicts cannot be read");
+	} else {
+		buf_puts(&l.b, "]}\n");
+		reply_json(c, 200, &l.b);
+	}
+	buf_fini(&l.b);
+}
