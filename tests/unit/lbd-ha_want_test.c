@@ -1,5 +1,5 @@
 /* What the core is told: a configuration as YAML, the known addresses of the other node, and the carriers as text
- * "name [local] port device interval/dead/agreed", with ping nodes and ignored interfaces. */
+ * "number name [local] port device interval/dead/agreed", with ping nodes and ignored interfaces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,40 +17,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAIN "udp 10.0.0.2 [10.0.0.1] 9444 20/80/80; "
+#define MAIN "0 udp 10.0.0.2 [10.0.0.1] 9444 20/80/80; "
 
 static const struct {
 	const char *why, *yaml, *known, *carriers;
 } rows[] = {
 	{ "none is configured", "{}", "10.0.0.2", MAIN },
 	{ "several are known", "{}", "10.0.0.2 10.1.0.2 fd00::2",
-	    MAIN "udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; udp fd00::2 [] 9444 20/80/80; " },
+	    MAIN "1 udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; 2 udp fd00::2 [] 9444 20/80/80; " },
 	{ "two by one address of ours: one socket only", "{}", "10.0.0.2 10.0.0.3", MAIN },
 	{ "one is added", "carrier: {x: {peer: 10.1.0.2}}", "10.0.0.2",
-	    "x: udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; " MAIN },
+	    MAIN "7 x: udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; " },
+	{ "by name, and none of them moves what is known",
+	    "carrier: {b: {peer: 10.1.0.2}, a: {kind: serial, device: /dev/ttyS0, speed: 921600}}",
+	    "10.0.0.2",
+	    MAIN
+	    "6 b: udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; 7 a: serial /dev/ttyS0 [] 9444 /dev/ttyS0 20/80/80; " },
+	{ "a row has the number of the address that it names", "carrier: {x: {peer: 10.1.0.2}}",
+	    "10.1.0.2 10.0.0.2", MAIN "1 x: udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; " },
 	{ "a row stands in the place of a known one",
 	    "carrier: {x: {peer: 10.0.0.2, port: 9999, interface: eth0}}", "10.0.0.2",
-	    "x: udp 10.0.0.2 [] 9999 eth0 20/80/80; " },
+	    "0 x: udp 10.0.0.2 [] 9999 eth0 20/80/80; " },
 	{ "also one that is off", "carrier: {x: {peer: 10.0.0.2, enabled: no}}", "10.0.0.2", "" },
 	{ "a group", "carrier: {x: {kind: multicast, interface: eth1, group: 239.1.1.1}}", "",
-	    "x: multicast 239.1.1.1 [] 9444 eth1 20/80/80; " },
+	    "7 x: multicast 239.1.1.1 [] 9444 eth1 20/80/80; " },
 	{ "a line has times of its own", "carrier: {x: {kind: serial, device: /dev/ttyS0}}", "",
-	    "x: serial /dev/ttyS0 [] 9444 /dev/ttyS0 50/203/203; " },
+	    "7 x: serial /dev/ttyS0 [] 9444 /dev/ttyS0 50/203/203; " },
 	{ "and a faster one shorter ones",
 	    "carrier: {x: {kind: serial, device: /dev/ttyS0, speed: 921600}}", "",
-	    "x: serial /dev/ttyS0 [] 9444 /dev/ttyS0 20/80/80; " },
+	    "7 x: serial /dev/ttyS0 [] 9444 /dev/ttyS0 20/80/80; " },
 	{ "the settings", "setting: {ha_interval: 100ms, ha_dead: 1s}", "10.0.0.2",
-	    "udp 10.0.0.2 [10.0.0.1] 9444 100/1000/1000; " },
-	{ "a longer dead time is this node's own",
-	    "carrier: {x: {peer: 10.0.0.2, dead: 500ms}}", "",
-	    "x: udp 10.0.0.2 [10.0.0.1] 9444 20/500/80; " },
+	    "0 udp 10.0.0.2 [10.0.0.1] 9444 100/1000/1000; " },
+	{ "a longer dead time is this node's own", "carrier: {x: {peer: 10.0.0.2, dead: 500ms}}",
+	    "", "7 x: udp 10.0.0.2 [10.0.0.1] 9444 20/500/80; " },
 	{ "a shorter one is not taken", "carrier: {x: {peer: 10.0.0.2, dead: 40ms}}", "",
-	    "x: udp 10.0.0.2 [10.0.0.1] 9444 20/80/80; " },
+	    "7 x: udp 10.0.0.2 [10.0.0.1] 9444 20/80/80; " },
 	{ "nor an interval that the lease would not outlast",
 	    "carrier: {x: {peer: 10.0.0.2, interval: 100ms, dead: 500ms}}", "",
-	    "x: udp 10.0.0.2 [10.0.0.1] 9444 20/500/80; " },
+	    "7 x: udp 10.0.0.2 [10.0.0.1] 9444 20/500/80; " },
 	{ "a shorter interval is", "carrier: {x: {peer: 10.0.0.2, interval: 5ms}}", "",
-	    "x: udp 10.0.0.2 [10.0.0.1] 9444 5/80/80; " },
+	    "7 x: udp 10.0.0.2 [10.0.0.1] 9444 5/80/80; " },
 };
 
 static int
@@ -111,13 +117,13 @@ kernel(struct iface_list *out)
 }
 
 static void
-put(struct buf *out, const struct shared_carrier *k, const char *name)
+put(struct buf *out, unsigned i, const struct shared_carrier *k, const char *name)
 {
 	char local[ADDR_TEXT] = "";
 
 	if (k->local.family != 0)
 		addr_format(&k->local, ADDR_HOST, local);
-	buf_printf(out, "%s [%s] %u %s%s%d/%d/%d; ", name, local, k->port, k->device,
+	buf_printf(out, "%u %s [%s] %u %s%s%d/%d/%d; ", i, name, local, k->port, k->device,
 	    k->device[0] != '\0' ? " " : "", (int)(k->conf.interval / 1000),
 	    (int)(k->conf.dead / 1000), (int)(k->agreed / 1000));
 }
@@ -143,7 +149,7 @@ test_carriers(void **state)
 			assert_int_equal(
 			    names.carrier[k][0] == '\0', w.carrier[k].kind == SHARED_UNUSED);
 			if (names.carrier[k][0] != '\0')
-				put(&out, &w.carrier[k], names.carrier[k]);
+				put(&out, k, &w.carrier[k], names.carrier[k]);
 		}
 		if (strcmp(buf_text(&out), rows[i].carriers) != 0)
 			fail_msg("%s:\n%s\nnot\n%s", rows[i].why, buf_text(&out), rows[i].carriers);
