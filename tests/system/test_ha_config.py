@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lbdtest import SLOW, Lbd, wait_until
-from test_ha_roles import VIP, Duo, cut
+from test_ha_roles import VIP, Duo
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
@@ -109,7 +109,7 @@ def test_carriers(duo, closing):
     text = duo.a.ctl("ha", "status").stdout
     assert "group: multicast 239.255.94.44: up" in text and f"line: serial {cable.device[0]}: up" in text
 
-    cut(duo, True)  # main
+    duo.cut(True)  # main
     for i in (0, 1):
         wait_until(lambda: duo.carriers(i)["main"] != "up" and duo.status(i)["link"] == "degraded", 5, "main is cut")
     duo.stays(0)
@@ -118,7 +118,7 @@ def test_carriers(duo, closing):
     for i in (0, 1):
         wait_until(lambda: [k for k, s in duo.carriers(i).items() if s == "up"] == ["line"], 10, "only the line")
     duo.stays(0)
-    cut(duo, False)
+    duo.cut(False)
     for i in (0, 1):
         duo.switch.run("ip", "link", "set", f"q{i}", "up")
     for i in (0, 1):
