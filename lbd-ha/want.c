@@ -176,10 +176,9 @@ free_number(const struct shared_want *w, unsigned reserved)
 	return 0; /* not reached: as many rows as numbers at most */
 }
 
-/* A frame names its carrier by number, and is dropped when it comes on another: so both nodes must number alike, and a
- * row that only one of them has yet must not move what carries meanwhile. A known address has its place in their order,
- * which is the order of the networks that the nodes share; a row that names it has the same. The other rows follow from
- * the end, in order of their names, which are the same on both nodes. */
+/* A row that is new must not move what carries meanwhile: another number is another carrier to the core. A known address
+ * has its place in their order, whichever was learned last; a row that names it has the same. The other rows follow from
+ * the end, in order of their names. The other node learns the numbers from the frames (core/pulse.c). */
 void
 want_carriers(struct shared_want *w, struct want_names *names, const struct cluster *c,
     const struct snapshot *s, const struct iface_list *kernel)
