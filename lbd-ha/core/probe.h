@@ -8,7 +8,7 @@
 
 #include "core/shared.h"
 
-#define PROBE_KEEP DUR_MS(300) /* so long an answer counts */
+#define PROBE_KEEP DUR_MS(150) /* so long an answer counts */
 #define PROBE_ASKED 8	       /* addresses of a group that are asked for */
 
 struct probe {
