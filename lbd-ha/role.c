@@ -2,15 +2,10 @@
  *
  * What is wanted is made whole each time that the configuration, the pair, or an interface changes, and is written when
  * the core has room for it. What the core says comes as events (written to the log) and as a state, of which topic HA is
- * told. An order is given to the core with a number, and is over when the core says so; the node that is active gives,
- * the other one takes, so that "failover" means the same on both.
- *
- * Without configured carriers the heartbeats go by UDP to each address of the other node that the pairing knows. */
-#include "role.h"
+ * told (role_tell.c). An order is given to the core with a number, and is over when the core says so; the node that is
+ * active gives, the other one takes, so that "failover" means the same on both. */
+#include "role_priv.h"
 
-#include "core_link.h"
-#include "track.h"
-#include "want.h"
 #include "witness/keyfile.h"
 
 #include "base/mem.h"
@@ -22,33 +17,6 @@
 
 #define ORDER_LIMIT DUR_S(5)
 #define POINTS (1u << 20) /* of a node whose tracks are good; more than they can all take away */
-
-struct ha_role {
-	struct loop *loop;
-	struct paths paths;
-	struct bus *bus;
-	struct role_ops ops;
-	struct core_link *core; /* NULL: alone */
-	struct cluster cluster;
-	struct snapshot *now;
-	struct floating *fips; /* wanted, in the order of the core's table */
-	struct iface_list kernel;
-	uint32_t fips_n, placed;
-	uint8_t mac[SHARED_MACS][6];
-	unsigned macs;
-	bool alone; /* it was, in this process: who is the first of a new pair goes on serving */
-	bool due;   /* the core is to be told when it has room */
-	uint32_t table[SHARED_ADDRS];  /* row of the want: row of fips */
-	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
-	struct tracker *track;
-	uint32_t fit[SHARED_GROUPS]; /* services */
-	uint32_t tracks_told;	     /* rows that the subscribers know */
-	unsigned order;		     /* number of the last one */
-	unsigned ordered;	     /* groups that it is for: bits */
-	struct bus_request asked;    /* who waits for the order */
-	bool waits;
-	struct loop_timer limit;
-};
 
 /* ---- what is wanted ------------------------------------------------------------------------------------------ */
 
@@ -295,6 +263,16 @@ role_is(const struct ha_role *r, struct shared_is *out)
 		memset(out, 0, sizeof(*out));
 }
 
+uint32_t
+role_addresses(const struct ha_role *r, unsigned g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->fips_n; i++)
+		n += r->fips[i].group == g + 1;
+	return n;
+}
+
 bool
 role_active(const struct ha_role *r)
 {
@@ -304,205 +282,6 @@ role_active(const struct ha_role *r)
 		return true;
 	core_link_is(r->core, &is);
 	return is.group[0].hold || is.group[1].hold;
-}
-
-/* 1 up, 2 degraded, 3 down, 4 one-way. */
-static uint8_t
-link_word(const struct ha_role *r, const struct shared_is *is)
-{
-	unsigned n = 0, up = 0, one = 0;
-
-	for (unsigned i = 0; i < CARRIER_SET; i++) {
-		if (r->names.carrier[i][0] == '\0')
-			continue;
-		n++;
-		up += is->line[i].state == CARRIER_UP;
-		one += is->line[i].state == CARRIER_ONE_WAY;
-	}
-	return up == n && n > 0 ? 1 : up > 0 ? 2 : one > 0 ? 4 : 3;
-}
-
-/* An instant of the monotonic clock as seconds since 1970. */
-static int64_t
-wall(mono_t at)
-{
-	return at == 0 ? 0 : (mono_wall_ms() - (mono_now() - at) / 1000) / 1000;
-}
-
-void
-role_fill(const struct ha_role *r, struct msg_role *m)
-{
-	struct shared_is is;
-
-	role_is(r, &is);
-	m->active = role_active(r);
-	m->addresses = r->core == NULL || r->placed > 0;
-	if (r->core == NULL)
-		return;
-	m->link = link_word(r, &is);
-	m->since = wall(is.group[0].since);
-}
-
-static uint32_t
-addresses_of(const struct ha_role *r, unsigned g)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < r->fips_n; i++)
-		n += r->fips[i].group == g + 1;
-	return n;
-}
-
-static void
-tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
-{
-	if (rq != NULL)
-		(void)bus_reply(rq, number, m);
-	else if (r->bus != NULL)
-		bus_publish(r->bus, TOPIC_HA, number, m);
-}
-
-static void
-tell_group(
-    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
-{
-	const struct shared_group *k = &is->group[g];
-	struct msg_ha_group m = {
-		.group = (uint8_t)(g + 1),
-		.role = SPAN(fsm_role_word[k->role < FSM_ROLES ? k->role : 0]),
-		.hold = k->hold,
-		.why = SPAN(fsm_why_word[k->why < FSM_WHYS ? k->why : 0]),
-		.since = wall(k->since),
-		.claim = k->claim,
-		.conflict = k->conflict,
-		.answered = k->answered,
-	};
-
-	if (is->known && is->alive)
-		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
-	m.addresses = addresses_of(r, g);
-	tell(r, rq, MSG_HA_GROUP, &m);
-}
-
-static void
-tell_line(
-    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
-{
-	const struct shared_line *k = &is->line[i];
-	mono_t now = mono_now();
-	struct msg_ha_carrier m = {
-		.number = (uint8_t)i,
-		.name = SPAN(r->names.carrier[i]),
-		.state = SPAN(carrier_state_word(k->state)),
-		.fault = SPAN(k->fault != 0 ? strerror(-k->fault) : ""),
-		.since = wall(k->since),
-		.heard = k->heard_at != 0 ? (uint64_t)(now - k->heard_at) + 1 : 0,
-		.sent = k->sent,
-		.received = k->received,
-		.lost = k->lost,
-		.rtt = (uint64_t)k->rtt,
-		.worst = (uint64_t)k->worst,
-		.permille = (uint16_t)(k->recent > 0 ? 1000 * k->lost_recent / k->recent : 0),
-	};
-
-	tell(r, rq, MSG_HA_CARRIER, &m);
-}
-
-/* Places that were told of and are not in use any more. */
-static void
-tell_gone(const struct ha_role *r)
-{
-	for (unsigned i = 0; i < CARRIER_SET; i++) {
-		const struct msg_ha_carrier m = { .number = (uint8_t)i, .state = SPAN("gone") };
-
-		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
-			tell(r, NULL, MSG_HA_CARRIER, &m);
-	}
-	for (unsigned i = 0; i < PING_TARGETS + TRACK_MOST; i++) {
-		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
-		struct track_row row;
-		bool was = i < PING_TARGETS ? r->told.ping[i][0] != '\0'
-					    : i - PING_TARGETS < r->tracks_told;
-		bool is = i < PING_TARGETS ? r->names.ping[i][0] != '\0'
-					   : track_row(r->track, i - PING_TARGETS, &row);
-
-		if (was && !is)
-			tell(r, NULL, MSG_HA_CHECK, &m);
-	}
-}
-
-static void
-tell_ping(
-    const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned i)
-{
-	const struct shared_ping *k = &is->ping[i];
-	struct msg_ha_check m = {
-		.number = (uint8_t)i,
-		.name = SPAN(r->names.ping[i]),
-		.what = SPAN("ping"),
-		.state = SPAN(k->reachable ? "good" : "bad"),
-		.since = wall(k->since),
-	};
-	char text[100];
-
-	if (k->fault != 0)
-		(void)snprintf(text, sizeof(text), "%s", strerror(-k->fault));
-	else if (k->reachable)
-		(void)snprintf(text, sizeof(text), "answers after %.2f ms", (double)k->rtt / 1000);
-	else
-		(void)snprintf(text, sizeof(text), "no answer");
-	m.text = SPAN(text);
-	tell(r, rq, MSG_HA_CHECK, &m);
-}
-
-static uint32_t
-tell_tracks(const struct ha_role *r, const struct bus_request *rq)
-{
-	struct track_row k;
-	uint32_t i = 0;
-
-	for (; track_row(r->track, i, &k); i++) {
-		char name[340];
-		struct msg_ha_check m = {
-			.number = (uint8_t)(PING_TARGETS + i),
-			.what = SPAN(k.kind),
-			.state = SPAN(k.state),
-			.text = SPAN(k.text),
-			.since = wall(k.since),
-		};
-
-		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
-		m.name = SPAN(name);
-		tell(r, rq, MSG_HA_CHECK, &m);
-	}
-	return i;
-}
-
-void
-role_tell(struct ha_role *r, const struct bus_request *rq)
-{
-	struct shared_is is;
-	uint32_t tracks;
-
-	if (r->core == NULL)
-		memset(&is, 0, sizeof(is));
-	else
-		core_link_is(r->core, &is);
-	if (rq == NULL)
-		tell_gone(r);
-	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
-		tell_group(r, rq, &is, g);
-	for (unsigned i = 0; i < CARRIER_SET; i++)
-		if (r->names.carrier[i][0] != '\0')
-			tell_line(r, rq, &is, i);
-	for (unsigned i = 0; i < PING_TARGETS; i++)
-		if (r->names.ping[i][0] != '\0')
-			tell_ping(r, rq, &is, i);
-	tracks = tell_tracks(r, rq);
-	if (rq != NULL)
-		return; /* the others do not know more than before */
-	r->told = r->names;
-	r->tracks_told = tracks;
 }
 
 /* ---- fitness ------------------------------------------------------------------------------------------------- */
@@ -631,7 +410,7 @@ role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n)
 static unsigned
 wanted_order(const struct ha_role *r, const struct shared_is *is, unsigned g, unsigned asked)
 {
-	if ((asked != 0 && asked != g + 1) || addresses_of(r, g) == 0)
+	if ((asked != 0 && asked != g + 1) || role_addresses(r, g) == 0)
 		return FSM_NONE;
 	if (is->group[g].hold)
 		return FSM_GIVE;

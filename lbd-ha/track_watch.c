@@ -72,7 +72,7 @@ take_fd(struct tracked *t, int fd, void (*fn)(void *arg, unsigned ready))
 static void
 look_file(struct tracked *t)
 {
-	char bytes[CONTENT_MOST];
+	char bytes[CONTENT_MOST] = "";
 	ssize_t n = read_some(t->target, bytes, sizeof(bytes));
 	int shown = 0;
 
