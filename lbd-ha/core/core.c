@@ -306,7 +306,7 @@ decide_all(struct core *c, mono_t now, bool stalled)
 	if (asks != 0)
 		(void)probe_ask(&c->probe, c->want, asks, every, now);
 	else
-		probe_close(&c->probe);
+		probe_close(&c->probe, c->side, CORE_NEWS);
 	core_witness_turn(c, now);
 }
 

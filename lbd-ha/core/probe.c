@@ -28,10 +28,26 @@ probe_init(struct probe *p)
 }
 
 void
-probe_close(struct probe *p)
+probe_close(struct probe *p, int side, char word)
 {
-	if (p->fd != -1)
-		(void)close(p->fd);
+	struct iovec iov = { &word, 1 };
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .h = { .cmsg_len = CMSG_LEN(sizeof(int)),
+			  .cmsg_level = SOL_SOCKET,
+			  .cmsg_type = SCM_RIGHTS } };
+	const struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+
+	if (p->fd == -1)
+		return;
+	memcpy(CMSG_DATA(&control.h), &p->fd, sizeof(int));
+	if (side != -1)
+		(void)sendmsg(side, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)close(p->fd);
 	p->fd = -1;
 }
 
@@ -61,7 +77,7 @@ open_socket(struct probe *p)
 	    bind(p->fd, (struct sockaddr *)&all, sizeof(all)) == -1)
 		code_out = -errno;
 	if (code_out != 0)
-		probe_close(p);
+		probe_close(p, -1, 0);
 	return code_out;
 }
 

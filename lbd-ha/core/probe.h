@@ -8,7 +8,7 @@
 
 #include "core/shared.h"
 
-#define PROBE_KEEP DUR_MS(150) /* so long an answer counts */
+#define PROBE_KEEP DUR_MS(150) /* so long an answer counts: three questions */
 #define PROBE_ASKED 8	       /* addresses of a group that are asked for */
 
 struct probe {
@@ -18,7 +18,10 @@ struct probe {
 };
 
 void probe_init(struct probe *p);
-void probe_close(struct probe *p);
+/* probe_close - the last close of a packet socket waits in the kernel for all processors, 10 to 40 ms, in which no
+ * heartbeat goes out. So the socket goes to the side (-1: there is none) along with the word, and is closed there, by the
+ * kernel, since the side takes no descriptors. */
+void probe_close(struct probe *p, int side, char word);
 /* probe_ask - for the groups of the mask, at most once each `every`. Opens the socket when needed. 0 or -errno. */
 int probe_ask(
     struct probe *p, const struct shared_want *w, unsigned groups, dur_t every, mono_t now);
