@@ -75,24 +75,11 @@ set_local(struct shared_carrier *k, const struct iface_list *kernel)
 	k->local.len = own->addr.family == 4 ? 32 : 128;
 }
 
-/* A row, enabled or not, stands in the place of the known address that it names. */
-static bool
-is_named(const struct snapshot *s, const struct addr *peer)
-{
-	for (uint32_t i = 0; i < snapshot_count(s, KIND_ha_carrier); i++) {
-		const struct ha_carrier *row = snapshot_at(s, KIND_ha_carrier, i);
-
-		if (row->kind == carrier_kind_udp && addr_same_host(&row->peer, peer))
-			return true;
-	}
-	return false;
-}
-
 /* Whether another carrier is at the place of this one already. */
 static bool
-is_taken(const struct shared_want *w, unsigned n, const struct shared_carrier *k)
+is_taken(const struct shared_want *w, const struct shared_carrier *k)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
 		const struct shared_carrier *o = &w->carrier[i];
 
 		if (o->kind == SHARED_UDP && o->port == k->port && o->device[0] == '\0' &&
@@ -105,16 +92,16 @@ is_taken(const struct shared_want *w, unsigned n, const struct shared_carrier *k
 }
 
 static bool
-take_known(struct shared_want *w, unsigned n, char name[WANT_NAME], const struct addr *peer,
-    uint16_t port, const struct iface_list *kernel)
+take_known(struct shared_carrier *k, const struct shared_want *w, char name[WANT_NAME],
+    const struct addr *peer, uint16_t port, const struct iface_list *kernel)
 {
-	struct shared_carrier k = { .kind = SHARED_UDP, .peer = *peer, .port = port };
+	struct shared_carrier is = { .kind = SHARED_UDP, .peer = *peer, .port = port };
 	char text[ADDR_TEXT];
 
-	set_local(&k, kernel);
-	if (is_taken(w, n, &k))
+	set_local(&is, kernel);
+	if (is_taken(w, &is))
 		return false;
-	w->carrier[n] = k;
+	*k = is;
 	addr_format(peer, ADDR_HOST, text);
 	(void)snprintf(name, WANT_NAME, "udp %s", text);
 	return true;
@@ -129,31 +116,93 @@ by_address(const void *a, const void *b)
 				      : memcmp(x->b, y->b, sizeof(x->b));
 }
 
-/* A frame names its carrier by number, so both nodes must number alike, whichever address was learned last: first the
- * named ones, then the known addresses in their order, which is the order of the networks that the nodes share. */
+static int
+by_name(const void *a, const void *b)
+{
+	const struct ha_carrier *x = *(const void *const *)a, *y = *(const void *const *)b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* The known addresses, and the rows: `place` is the known address that one stands for, enabled or not; -1: none. */
+struct ways {
+	unsigned known_n, rows_n;
+	struct addr known[CLUSTER_ADDRS];
+	bool named[CLUSTER_ADDRS];
+	const struct ha_carrier *row[CARRIER_SET];
+	int place[CARRIER_SET];
+};
+
+static int
+place_of(struct ways *w, const struct ha_carrier *row)
+{
+	for (unsigned i = 0; row->kind == carrier_kind_udp && i < w->known_n; i++) {
+		if (w->named[i] || !addr_same_host(&w->known[i], &row->peer))
+			continue;
+		w->named[i] = true;
+		return i < CARRIER_SET ? (int)i : -1;
+	}
+	return -1;
+}
+
+static void
+find_ways(struct ways *w, const struct cluster *c, const struct snapshot *s)
+{
+	memset(w, 0, sizeof(*w));
+	w->known_n = c->addrs_n;
+	memcpy(w->known, c->addrs, sizeof(w->known));
+	qsort(w->known, w->known_n, sizeof(w->known[0]), by_address);
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_ha_carrier); i++) {
+		const struct ha_carrier *row = snapshot_at(s, KIND_ha_carrier, i);
+
+		if (!row->enabled)
+			(void)place_of(w, row);
+		else if (w->rows_n < CARRIER_SET)
+			w->row[w->rows_n++] = row;
+	}
+	qsort(w->row, w->rows_n, sizeof(w->row[0]), by_name);
+	for (unsigned i = 0; i < w->rows_n; i++)
+		w->place[i] = place_of(w, w->row[i]);
+}
+
+/* The highest free number that no known address has, or, with too many rows, any. */
+static unsigned
+free_number(const struct shared_want *w, unsigned reserved)
+{
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (unsigned i = CARRIER_SET; i-- > (turn == 0 ? reserved : 0);)
+			if (w->carrier[i].kind == SHARED_UNUSED)
+				return i;
+	return 0; /* not reached: as many rows as numbers at most */
+}
+
+/* A row that is new must not move what carries meanwhile: another number is another carrier to the core. A known address
+ * has its place in their order, whichever was learned last; a row that names it has the same. The other rows follow from
+ * the end, in order of their names. The other node learns the numbers from the frames (core/pulse.c). */
 void
 want_carriers(struct shared_want *w, struct want_names *names, const struct cluster *c,
     const struct snapshot *s, const struct iface_list *kernel)
 {
 	const struct setting *g = snapshot_setting(s);
-	struct addr known[CLUSTER_ADDRS];
-	unsigned n = 0;
+	struct ways is;
 
-	memcpy(known, c->addrs, sizeof(known));
-	qsort(known, c->addrs_n, sizeof(known[0]), by_address);
+	find_ways(&is, c, s);
 	memset(names->carrier, 0, sizeof(names->carrier));
-	for (uint32_t i = 0; i < snapshot_count(s, KIND_ha_carrier) && n < CARRIER_SET; i++) {
-		const struct ha_carrier *row = snapshot_at(s, KIND_ha_carrier, i);
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (unsigned i = 0; i < is.rows_n; i++) {
+			unsigned n;
 
-		if (!row->enabled)
-			continue;
-		take_carrier(&w->carrier[n], names->carrier[n], row, g);
-		set_local(&w->carrier[n++], kernel);
-	}
-	for (unsigned i = 0; i < c->addrs_n && n < CARRIER_SET; i++)
-		if (!is_named(s, &known[i]) &&
-		    take_known(w, n, names->carrier[n], &known[i], c->peer_port, kernel))
-			set_times(&w->carrier[n++], g, 0, 0);
+			if ((is.place[i] >= 0) != (turn == 0))
+				continue;
+			n = turn == 0 ? (unsigned)is.place[i] : free_number(w, is.known_n);
+			take_carrier(&w->carrier[n], names->carrier[n], is.row[i], g);
+			set_local(&w->carrier[n], kernel);
+		}
+	for (unsigned i = 0; i < is.known_n && i < CARRIER_SET; i++)
+		if (!is.named[i] && w->carrier[i].kind == SHARED_UNUSED &&
+		    take_known(
+			&w->carrier[i], w, names->carrier[i], &is.known[i], c->peer_port, kernel))
+			set_times(&w->carrier[i], g, 0, 0);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------------- */

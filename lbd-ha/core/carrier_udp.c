@@ -1,8 +1,8 @@
 /* carrier_udp.c - the sockets of heartbeats.
  *
- * The socket is not connected: an ICMP error about the peer must not come back as a failure of the next sending, and a
- * route that is missing at the start may come. So the source is compared here, and what is not the peer's costs a
- * comparison before anything is reckoned.
+ * The socket is not connected: a route that is missing at the start may come. So the source is compared here, and what is
+ * not the peer's costs a comparison before anything is reckoned. ICMP errors are asked for: they tell that the peer's
+ * machine lives and nobody listens there; they must not come back as failures of later sendings, so those are repeated.
  *
  * When a frame arrived is told by the kernel's stamp, not by the moment at which it is read: after an own stall the
  * difference decides whether the peer is alive. The stamp is wall time; it is carried over to the monotonic clock by both
@@ -15,6 +15,7 @@
 #include "base/must.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <stdio.h>
@@ -191,6 +192,9 @@ prepare(struct carrier_udp *u, const struct carrier_udp_conf *conf, struct err *
 	if (rc == 0)
 		rc = set(u->fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	if (rc == 0)
+		rc = four ? set(u->fd, IPPROTO_IP, IP_RECVERR, 1)
+			  : set(u->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	if (rc == 0)
 		rc = set_hops(u->fd, conf, four);
 	if (rc != 0)
 		return fault(conf, "socket options", rc, err);
@@ -238,13 +242,52 @@ carrier_udp_close(struct carrier_udp *u)
 	u->fd = -1;
 }
 
-int
-carrier_udp_send(struct carrier_udp *u, const void *bytes, size_t len)
+/* What ICMP said of earlier frames; read, since it would wake the loop for ever. Source: ip(7), IP_RECVERR. */
+static void
+read_errors(struct carrier_udp *u)
+{
+	union {
+		struct cmsghdr align;
+		char room[512];
+	} control;
+	struct msghdr m = { .msg_control = &control };
+
+	for (;;) {
+		m.msg_controllen = sizeof(control);
+		if (recvmsg(u->fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) == -1)
+			return;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
+			struct sock_extended_err e;
+
+			if (((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+				(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) &&
+			    c->cmsg_len >= CMSG_LEN(sizeof(e))) {
+				memcpy(&e, CMSG_DATA(c), sizeof(e));
+				if (e.ee_errno == ECONNREFUSED)
+					u->refused_at = mono_now();
+			}
+		}
+	}
+}
+
+static int
+send_once(const struct carrier_udp *u, const void *bytes, size_t len)
 {
 	ssize_t n = sendto(u->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL,
 	    (const struct sockaddr *)&u->to, u->to_len);
 
 	return n == (ssize_t)len ? 0 : n == -1 ? -errno : -EMSGSIZE;
+}
+
+int
+carrier_udp_send(struct carrier_udp *u, const void *bytes, size_t len)
+{
+	int rc = send_once(u, bytes, len);
+
+	if (rc != -ECONNREFUSED && rc != -EHOSTUNREACH && rc != -ENETUNREACH)
+		return rc;
+	read_errors(u); /* that may have been of an earlier frame */
+	return send_once(u, bytes, len);
 }
 
 /* Both clocks at one instant: read again when something came between. */
@@ -318,6 +361,10 @@ carrier_udp_read(struct carrier_udp *u, carrier_in_fn *fn, void *arg)
 
 	arm(u);
 	n = recvmmsg(u->fd, u->msg, CARRIER_BATCH, MSG_DONTWAIT, NULL);
+	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+		read_errors(u);
+		n = recvmmsg(u->fd, u->msg, CARRIER_BATCH, MSG_DONTWAIT, NULL);
+	}
 	if (n == -1 && errno != EAGAIN && errno != EINTR)
 		return -errno;
 	now = both_clocks(&wall);

@@ -30,7 +30,8 @@ struct carrier_udp {
 	struct addr from; /* family 0: any */
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	mono_t empty_at; /* nothing was in the socket then: what comes later arrived later */
+	mono_t refused_at; /* the peer's machine said that nobody listens there; 0 never */
+	mono_t empty_at;   /* nothing was in the socket then: what comes later arrived later */
 	uint64_t strangers, cut; /* from another address; longer than any frame */
 	uint8_t bytes[CARRIER_BATCH][BEAT_MAX];
 	struct sockaddr_storage source[CARRIER_BATCH];

@@ -23,8 +23,7 @@
 #include <unistd.h>
 
 #define SUITE_VERSION 0x000100
-#define CORE_BUSY 500000	/* us without a sleep */
-#define LINES_EVERY DUR_MS(100) /* statistics of carriers are shown */
+#define CORE_BUSY 500000 /* us without a sleep */
 
 /* What is slept on; bits of core.ready. */
 enum core_fd {
@@ -205,8 +204,8 @@ know_peer(const struct core *c, unsigned group, mono_t now, struct fsm_peer *out
 	}
 }
 
-static bool
-links_up(const struct core *c)
+bool
+core_links_up(const struct core *c)
 {
 	for (unsigned i = 0; i < c->want->links; i++)
 		if (!link_is_up(&c->link, c->want->link[i]))
@@ -219,6 +218,17 @@ has_addrs(const struct core *c, unsigned group)
 {
 	for (uint32_t i = 0; i < c->want->n; i++)
 		if (c->want->a[i].group == group)
+			return true;
+	return false;
+}
+
+/* Nobody listens for heartbeats there any more: what still answers is what a core that ended has left. */
+static bool
+is_refused(const struct core *c)
+{
+	for (unsigned i = 0; i < CARRIER_SET; i++)
+		if ((c->want->carrier[i].kind == SHARED_UDP) && c->way[i].fault == 0 &&
+		    c->way[i].udp.refused_at > c->pulse.peer_at)
 			return true;
 	return false;
 }
@@ -258,11 +268,11 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 	struct fsm_in in = {
 		.now = now,
 		.vips = has_addrs(c, group),
-		.link = links_up(c),
+		.link = core_links_up(c),
 		.fault = atomic_load(&c->sh->say.fault[group]),
 		.whole = atomic_load(&c->sh->say.whole[group]),
 		.stalled = stalled,
-		.answered = probe_is_answered(&c->probe, group, now),
+		.answered = probe_is_answered(&c->probe, group, now) && !is_refused(c),
 		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
 		.ping_at = newest_ping(c),
 		.health = health_of(c, group),
@@ -363,124 +373,6 @@ send_beats(struct core *c, mono_t now)
 	c->urgent = false;
 }
 
-/* ---- shown ------------------------------------------------------------------------------------------------- */
-
-static void
-show_group(const struct core *c, unsigned i, mono_t now, struct shared_group *out)
-{
-	const struct core_group *g = &c->g[i];
-
-	*out = (struct shared_group){
-		.role = g->fsm.role,
-		.why = g->fsm.why,
-		.peer_role = c->pulse.peer.group[i].role,
-		.hold = g->held,
-		.conflict = g->fsm.conflict,
-		.isolated = g->fsm.isolated,
-		.answered = probe_is_answered(&c->probe, i, now),
-		.claim = g->fsm.claim,
-		.generation = g->fsm.generation,
-		.merit = g->fsm.merit,
-		.since = g->fsm.since,
-		.lease_until = g->fsm.lease_until,
-		.order_done = g->order_done,
-	};
-}
-
-static void
-show_line(const struct core *c, unsigned i, mono_t now, struct shared_line *out)
-{
-	const struct carrier *k = &c->pulse.set.c[i];
-
-	if (!k->used)
-		return;
-	*out = (struct shared_line){
-		.state = (uint8_t)k->state,
-		.fault = c->way[i].fault != 0 ? c->way[i].fault : k->fault,
-		.since = k->since,
-		.heard_at = k->heard_at,
-		.sent = k->sent,
-		.received = k->received,
-		.lost = carrier_lost(k),
-		.rtt = k->rtt,
-		.worst = carrier_worst_of(&k->worst, now),
-	};
-	out->lost_recent = carrier_lost_recent(k, &out->recent);
-}
-
-/* They cost more to count than a turn has time for. */
-static void
-show_lines(struct core *c, mono_t now)
-{
-	memset(c->line, 0, sizeof(c->line));
-	for (unsigned i = 0; i < CARRIER_SET; i++)
-		show_line(c, i, now, &c->line[i]);
-	c->lines_at = now;
-}
-
-static void
-show_pings(const struct core *c, struct shared_is *out)
-{
-	for (unsigned i = 0; i < PING_TARGETS; i++) {
-		const struct ping_target *t = &c->ping.target[i];
-
-		out->ping[i] = (struct shared_ping){ .reachable = t->reachable,
-			.fault = t->fault,
-			.since = t->since,
-			.rtt = t->rtt };
-	}
-}
-
-static void
-show(struct core *c, mono_t now, bool changed)
-{
-	struct shared_is is = {
-		.want = c->number,
-		.cluster = c->want->cluster,
-		.node = c->want->node,
-		.known = c->pulse.peer_at != 0,
-		.alive = carriers_alive(&c->pulse.set, now, c->damp),
-		.late = carriers_late(&c->pulse.set, now, c->damp),
-		.peer_schema = c->pulse.peer.schema,
-		.peer_suite = c->pulse.peer.suite,
-		.peer_revision = c->pulse.peer.revision,
-		.peer_hash_shared = c->pulse.peer.hash_shared,
-		.peer_hash_oper = c->pulse.peer.hash_own,
-		.peer_at = c->pulse.peer_at,
-		.at = now,
-		.pings_reachable = ping_reachable(&c->ping),
-		.pings = ping_count(&c->ping),
-		.stalls = c->pulse.set.stalls,
-		.late_worst = carrier_worst_of(&c->pulse.set.late, now),
-		.link = links_up(c),
-	};
-	char word = CORE_NEWS;
-
-	_Static_assert(BEAT_FAULTS <= sizeof(is.fault) / sizeof(is.fault[0]), "a counter for each");
-	memcpy(is.fault, c->pulse.replay.counter, sizeof(c->pulse.replay.counter));
-	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
-		show_group(c, i, now, &is.group[i]);
-		is.granted[i] = c->g[i].witness.until > now;
-	}
-	if (changed || now - c->lines_at >= LINES_EVERY)
-		show_lines(c, now);
-	memcpy(is.line, c->line, sizeof(is.line));
-	show_pings(c, &is);
-	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
-		  is.peer_hash_shared != c->told.peer_hash_shared ||
-		  is.peer_hash_oper != c->told.peer_hash_oper ||
-		  is.pings_reachable != c->told.pings_reachable;
-	for (unsigned i = 0; i < SHARED_GROUPS; i++)
-		changed = changed || is.group[i].role != c->told.group[i].role ||
-			  is.group[i].hold != c->told.group[i].hold ||
-			  is.group[i].peer_role != c->told.group[i].peer_role ||
-			  is.group[i].order_done != c->told.group[i].order_done;
-	c->told = is;
-	shared_write(c->sh, &is);
-	if (changed && c->side != -1)
-		(void)send(c->side, &word, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /* ---- the loop ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -557,7 +449,7 @@ turn(struct core *c, mono_t now)
 	send_beats(c, now);
 	ping_socket_send(&c->ping_socket, &c->ping, now);
 	announce_turn(&c->announce, c->want, now);
-	show(c, now, moved != 0 || events != atomic_load(&c->sh->events));
+	core_show(c, now, moved != 0 || events != atomic_load(&c->sh->events));
 }
 
 /* A core that ended a moment ago has left what it was; while its lease stands we are that. */

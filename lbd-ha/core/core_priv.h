@@ -71,6 +71,9 @@ void core_group_act(struct core *c, unsigned group, mono_t now);
 void core_drop_all(struct core *c);
 /* core_damp - changes that nobody asked for make the next one come later: up to eight times the dead time, for a minute. */
 void core_damp(struct core *c, mono_t now);
+bool core_links_up(const struct core *c); /* core.c: the service network's */
+/* core_show.c - changed: something that somebody waits for */
+void core_show(struct core *c, mono_t now, bool changed);
 /* core_witness.c */
 void core_witness_read(struct core *c, mono_t now);
 void core_witness_turn(struct core *c, mono_t now);

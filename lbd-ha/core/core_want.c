@@ -87,6 +87,7 @@ take_ways(struct core *c, const struct shared_want *next, bool other_peer, mono_
 			continue;
 		}
 		close_way(c, i);
+		c->pulse.number[i] = 0;
 		c->way[i].fault = -EAGAIN; /* opened by core_open_ways */
 		c->way[i].retry = now;
 		if (k->kind != SHARED_UNUSED)

@@ -201,7 +201,8 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 		/* One that does not hear us may take over at this moment. */
 		return p->hears && !p->late ? why_elected(f, c, in, out) : -1;
 	}
-	if (in->answered || !has_authority(c, in))
+	/* What answers though the witness grants is left over: its lease has ended. */
+	if ((in->answered && !c->witness) || !has_authority(c, in))
 		return -1;
 	/* Of a time without a carrier the other's silence tells nothing. */
 	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))

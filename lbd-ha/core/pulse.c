@@ -42,6 +42,26 @@ hear(struct pulse *p, unsigned carrier, const struct beat *b, mono_t at)
 	p->peer_at = at;
 }
 
+/* The nodes number their carriers each for itself. What comes on a carrier teaches its number there, and a number that
+ * is heard on one carrier does not count on another one. */
+static bool
+is_crossed(const struct pulse *p, unsigned carrier, unsigned number)
+{
+	for (unsigned i = 0; i < BEAT_CARRIERS; i++)
+		if (p->number[i] == number + 1)
+			return i != carrier && p->set.c[i].live;
+	return false;
+}
+
+static void
+learn(struct pulse *p, unsigned carrier, unsigned number)
+{
+	for (unsigned i = 0; i < BEAT_CARRIERS; i++)
+		if (p->number[i] == number + 1)
+			p->number[i] = 0;
+	p->number[carrier] = (uint8_t)(number + 1);
+}
+
 enum beat_fault
 pulse_in(struct pulse *p, unsigned carrier, const struct carrier_in *in)
 {
@@ -49,13 +69,15 @@ pulse_in(struct pulse *p, unsigned carrier, const struct carrier_in *in)
 	enum beat_fault f = beat_decode(in->bytes, in->len, &p->self, &p->seal, &b);
 
 	must(carrier < BEAT_CARRIERS && p->set.c[carrier].used);
-	if (f == BEAT_GOOD && b.carrier != carrier)
+	if (f == BEAT_GOOD && is_crossed(p, carrier, b.carrier))
 		f = BEAT_CROSSED;
 	if (f != BEAT_GOOD) {
 		replay_count(&p->replay, f);
 		return f;
 	}
 	f = replay_judge(&p->replay, &b, in->at);
+	if (f == BEAT_GOOD || f == BEAT_STRANGER)
+		learn(p, carrier, b.carrier);
 	if (f == BEAT_GOOD)
 		hear(p, carrier, &b, in->at);
 	return f;
@@ -74,6 +96,7 @@ pulse_out(
 	b.boot = p->replay.own;
 	b.seq = ++p->seq[carrier];
 	b.sent_us = (uint64_t)now;
-	b.echo = replay_echo(&p->replay, carrier, now);
+	b.echo = p->number[carrier] != 0 ? replay_echo(&p->replay, p->number[carrier] - 1u, now)
+					 : (struct beat_echo){ 0 };
 	beat_encode(&b, &p->seal, out);
 }

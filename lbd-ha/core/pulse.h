@@ -20,8 +20,10 @@ struct pulse {
 	struct replay replay;
 	struct carrier_set set; /* a carrier is there after carrier_init(&p->set.c[i], ...) */
 	uint64_t seq[BEAT_CARRIERS];
-	struct beat peer; /* the newest that it said */
-	mono_t peer_at;	  /* its arrival; 0: it was never heard */
+	uint8_t
+	    number[BEAT_CARRIERS]; /* plus one, by which the peer calls the carrier; 0: not known */
+	struct beat peer;	   /* the newest that it said */
+	mono_t peer_at;		   /* its arrival; 0: it was never heard */
 };
 
 /* pulse_init - boot: random, not 0. No carriers and no secrets yet. */

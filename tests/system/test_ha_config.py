@@ -14,6 +14,9 @@ from test_ha_roles import VIP, Duo
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
+# What each node calls its carriers: so they are numbered otherwise on the two.
+NAMES = [dict(main="main", direct="direct", group="group", line="line"), dict(main="x", direct="z", group="a", line="b")]
+
 
 class Wired(Duo):
     """A second link (eth1, 10.8.0.1 and 10.8.0.2) by a switch of its own."""
@@ -35,7 +38,9 @@ class Wired(Duo):
         return self.nodes[i].json("ha", "status")
 
     def carriers(self, i):
-        return {c["name"].split(":")[0]: c["state"] for c in self.status(i)["carriers"]}
+        """Their states by their names on the first node."""
+        names = {v: k for k, v in NAMES[i].items()}
+        return {names[c["name"].split(":")[0]]: c["state"] for c in self.status(i)["carriers"]}
 
     def checks(self, i):
         return {c["name"].split(" ")[0]: c["state"] for c in self.status(i)["checks"]}
@@ -96,11 +101,12 @@ def test_carriers(duo, closing):
     """S153: by UDP, by a group and by a serial line; while one of them carries, the nodes know of each other and nothing moves."""
     cable = closing(Cable())
     for i, n in enumerate(duo.nodes):
-        n.ctl("create", "carrier", "main", f"address=10.9.0.{i + 1}", f"peer=10.9.0.{2 - i}")
+        name = NAMES[i]
+        n.ctl("create", "carrier", name["main"], f"address=10.9.0.{i + 1}", f"peer=10.9.0.{2 - i}")
         duo.stays(0, 0.3)
-        n.ctl("create", "carrier", "direct", "interface=eth1", f"address=10.8.0.{i + 1}", f"peer=10.8.0.{2 - i}")
-        n.ctl("create", "carrier", "group", "kind=multicast", "interface=eth1", "group=239.255.94.44", "port=9445")
-        n.ctl("create", "carrier", "line", "kind=serial", f"device={cable.device[i]}")
+        n.ctl("create", "carrier", name["direct"], "interface=eth1", f"address=10.8.0.{i + 1}", f"peer=10.8.0.{2 - i}")
+        n.ctl("create", "carrier", name["group"], "kind=multicast", "interface=eth1", "group=239.255.94.44", "port=9445")
+        n.ctl("create", "carrier", name["line"], "kind=serial", f"device={cable.device[i]}")
         duo.stays(0, 0.3)
     all_up = dict.fromkeys(("main", "direct", "group", "line"), "up")
     for i in (0, 1):
@@ -124,7 +130,8 @@ def test_carriers(duo, closing):
     for i in (0, 1):
         wait_until(lambda: duo.carriers(i) == all_up, 10, "all carriers again")
     duo.stays(0, 0.3)
-    duo.both("delete", "carrier", "group", "line", "-y")
+    for i, n in enumerate(duo.nodes):
+        n.ctl("delete", "carrier", NAMES[i]["group"], NAMES[i]["line"], "-y")
     for i in (0, 1):
         assert wait_until(lambda: duo.carriers(i) == {"main": "up", "direct": "up"}, 5, "two are gone")
     duo.stays(0, 0.3)

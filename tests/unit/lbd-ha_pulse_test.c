@@ -41,6 +41,7 @@ static struct world {
 	dur_t delay[WAYS];
 	unsigned lost_pct;
 	bool cut[2][WAYS]; /* by receiver */
+	bool swapped;	   /* the second node numbers the ways the other way round */
 	struct letter post[POST];
 	unsigned posted;
 	mono_t due; /* no letter arrives before */
@@ -49,6 +50,13 @@ static struct world {
 
 static const struct carrier_conf quick = { .interval = DUR_MS(20), .dead = DUR_MS(80) };
 static const struct carrier_conf slow = { .interval = DUR_MS(50), .dead = DUR_MS(200) };
+
+/* The number that a node gives to a way. */
+static unsigned
+number(unsigned i, unsigned way)
+{
+	return w.swapped && i == 1 ? WAYS - 1 - way : way;
+}
 
 static void
 start(unsigned i)
@@ -60,8 +68,8 @@ start(unsigned i)
 
 	pulse_init(&n->p, &self, ++boots << 20);
 	seal_set(&n->p.seal, 0, secret);
-	carrier_init(&n->p.set.c[0], &quick, w.now + n->ahead);
-	carrier_init(&n->p.set.c[1], &slow, w.now + n->ahead);
+	carrier_init(&n->p.set.c[number(i, 0)], &quick, w.now + n->ahead);
+	carrier_init(&n->p.set.c[number(i, 1)], &slow, w.now + n->ahead);
 	n->alive = n->off = n->frozen = false;
 }
 
@@ -83,13 +91,14 @@ static void
 post(unsigned from, unsigned carrier, const uint8_t bytes[BEAT_LEN])
 {
 	struct letter *l = &w.post[w.posted++ % POST];
+	unsigned way = number(from, carrier); /* it is its own inverse */
 
 	l->to = 1 - from;
-	l->carrier = carrier;
+	l->carrier = number(l->to, way);
 	l->at = 0;
 	memcpy(l->bytes, bytes, BEAT_LEN);
-	if (!w.cut[l->to][carrier] && (unsigned)rand_r(&w.seed) % 100 >= w.lost_pct)
-		l->at = w.now + w.delay[carrier];
+	if (!w.cut[l->to][way] && (unsigned)rand_r(&w.seed) % 100 >= w.lost_pct)
+		l->at = w.now + w.delay[way];
 	if (l->at != 0 && l->at < w.due)
 		w.due = l->at;
 }
@@ -326,11 +335,48 @@ test_pulse_recordings(void **state)
 			pass(200);
 		}
 		assert_false(w.node[0].alive);
-		assert_true(w.node[0].p.replay.counter[BEAT_CROSSED] > 0);
 		start(0);
 	}
 	start(1);
 	pass(DUR_MS(200));
+	assert_true(w.node[0].alive && w.node[1].alive);
+}
+
+/* Each node numbers its carriers for itself; a frame that is heard on one carrier does not count on another. */
+static void
+test_pulse_numbers(void **state)
+{
+	struct carrier_in in;
+	uint64_t crossed;
+
+	(void)state;
+	begin();
+	w.swapped = true;
+	start(1);
+	pass(DUR_S(1));
+	for (unsigned i = 0; i < 2; i++) {
+		const struct carrier *c = w.node[i].p.set.c;
+
+		assert_true(w.node[i].alive);
+		assert_int_equal(shown(i, 0), CARRIER_UP);
+		assert_int_equal(shown(i, 1), CARRIER_UP);
+		assert_true(c[number(i, 0)].rtt <= 600 && c[number(i, 1)].rtt >= DUR_MS(34));
+	}
+	crossed = w.node[0].p.replay.counter[BEAT_CROSSED];
+	for (unsigned k = 0; k < POST; k++) {
+		in = (struct carrier_in){
+			.bytes = w.post[k].bytes, .len = BEAT_LEN, .at = w.now + w.node[0].ahead
+		};
+		if (w.post[k].to == 0)
+			assert_int_not_equal(
+			    pulse_in(&w.node[0].p, 1 - w.post[k].carrier, &in), BEAT_GOOD);
+	}
+	assert_true(w.node[0].p.replay.counter[BEAT_CROSSED] > crossed);
+	/* One of the ways is cut, and it is seen on the right one. */
+	w.cut[0][1] = true;
+	pass(DUR_S(1));
+	assert_int_equal(shown(0, 0), CARRIER_UP);
+	assert_int_not_equal(shown(0, 1), CARRIER_UP);
 	assert_true(w.node[0].alive && w.node[1].alive);
 }
 
@@ -344,6 +390,7 @@ main(void)
 		cmocka_unit_test(test_pulse_loss),
 		cmocka_unit_test(test_pulse_stall),
 		cmocka_unit_test(test_pulse_recordings),
+		cmocka_unit_test(test_pulse_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,41 @@ test_orders_win_and_power_off_is_safe_when_idle(void **state)
 	assert_true(view_safe_to_power_off(view, rip("web/a")));
 }
 
+static bool
+checked(uint8_t number, const char *name, const char *state, const char *text)
+{
+	union msg_any m = { .ha_check = { .number = number,
+				.name = SPAN(name),
+				.what = SPAN("file"),
+				.state = SPAN(state),
+				.text = SPAN(text) } };
+
+	return view_row(view, msg_row(MSG_HA_CHECK), &m);
+}
+
+static void
+test_checks_of_the_pair_come_and_go(void **state)
+{
+	const struct view_check *k = view_checks(view);
+	struct buf out = { 0 };
+
+	(void)state;
+	assert_true(checked(9, "state /run/x", "good", "says \"0\""));
+	assert_false(checked(9, "state /run/x", "good", "says \"00\"")); /* no other state */
+	assert_true(checked(9, "state /run/x", "bad", "no such file"));
+	assert_string_equal(k[9].name, "state /run/x");
+	assert_string_equal(k[9].text, "no such file");
+	view_json_ha(&out, view);
+	assert_non_null(strstr(buf_text(&out),
+	    "\"checks\":[{\"number\":9,\"name\":\"state /run/x\",\"what\":\"file\",\"state\":\"bad\","
+	    "\"text\":\"no such file\",\"since\":null}]"));
+	buf_fini(&out);
+	assert_true(checked(9, "", "gone", ""));
+	assert_false(checked(9, "", "gone", ""));
+	assert_string_equal(k[9].name, "");
+	assert_false(checked(VIEW_CHECKS, "x", "bad", "")); /* there is no such place */
+}
+
 static void
 floating(const char *address, bool held, bool manual, uint32_t services)
 {
@@ -472,6 +507,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_quorum_and_fallback, begin_l4, end),
 		cmocka_unit_test_setup_teardown(
 		    test_what_the_kernel_does_not_carry_is_red, begin_l4, end),
+		cmocka_unit_test_setup_teardown(test_checks_of_the_pair_come_and_go, begin, end),
 		cmocka_unit_test_setup_teardown(test_hints_make_a_server_yellow, begin_l4, end),
 		cmocka_unit_test_setup_teardown(test_a_new_link_sweeps, begin_l4, end),
 	};
