@@ -144,10 +144,10 @@ class Pair(demo.Stage):
 
     def add_ns(self, who, *addresses):
         """A namespace, with a cable to the bridge in that of the switch."""
+        self.netns.append(who)  # first: a signal may come at any moment
         r = subprocess.run(["ip", "netns", "add", self.ns(who)], capture_output=True, text=True)
         if r.returncode != 0:
             raise SystemExit(f"demo: a network namespace is needed: {r.stderr.strip()}")
-        self.netns.append(who)
         self.ip(who, "link", "set", "lo", "up")
         if not addresses:
             return
@@ -407,10 +407,13 @@ def main():
     args = ap.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("demo: a pair needs root, for its network namespaces; make demo without PAIR=1 does not")
-    for s in (signal.SIGTERM, signal.SIGHUP):
+    ends = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    for s in ends - {signal.SIGINT}:
         signal.signal(s, lambda *_: sys.exit(1))
     pair = Pair()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
         pair.start()
         if args.once:
             return pair.once()

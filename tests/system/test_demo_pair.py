@@ -104,7 +104,7 @@ def test_keys_in_a_terminal(short):
 
 def test_ended_while_it_starts(short):
     """Ctrl-C at any time of the start."""
-    for after in (0.1, 0.6, 1.5):
+    for after in (0.1, 0.2, 0.3, 0.4, 0.6, 1.5):
         p = start(short)
         time.sleep(after)
         p.send_signal(signal.SIGTERM)
