@@ -398,6 +398,8 @@ deadline(struct core *c, mono_t now)
 			earlier(&at, c->g[i].out.deadline);
 		if (c->g[i].held)
 			earlier(&at, c->g[i].renew);
+		if (c->g[i].linger != 0)
+			earlier(&at, c->g[i].linger);
 		if (c->g[i].out.probe)
 			earlier(&at, c->probe.next > now ? c->probe.next : now + DUR_MS(1));
 	}

@@ -26,6 +26,7 @@ static void
 drop_group(struct core *c, unsigned group)
 {
 	announce_cancel(&c->announce, group);
+	c->g[group].linger = 0;
 	ALL(c, group, i)
 	(void)lease_drop(&c->lease, &c->want->a[i], i);
 	(void)lease_flush(&c->lease);
@@ -85,6 +86,21 @@ is_news(const struct core *c, unsigned group, mono_t now)
 	       (role != FSM_SUSPECT || !carriers_alive(&c->pulse.set, now, c->damp));
 }
 
+/* What was handed over stays for a moment more: what is under way here, from clients that have not heard of the other
+ * node yet and answers to them, still gets through. The other node announces itself meanwhile, and again at its end. */
+static void
+let_go(struct core *c, unsigned group, mono_t now)
+{
+	struct core_group *g = &c->g[group];
+
+	if (!g->held || g->fsm.why != FSM_WHY_PEER_HAS) {
+		drop_group(c, group);
+		return;
+	}
+	announce_cancel(&c->announce, group);
+	g->linger = now + LINGER;
+}
+
 void
 core_group_act(struct core *c, unsigned group, mono_t now)
 {
@@ -100,6 +116,10 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 	if (o->hold && (!g->held || now >= g->renew))
 		put_all(c, group, now);
 	else if (!o->hold && (g->held || !g->applied))
+		let_go(c, group, now);
+	if (o->hold)
+		g->linger = 0;
+	else if (g->linger != 0 && now >= g->linger)
 		drop_group(c, group);
 	c->urgent = c->urgent || g->held != o->hold;
 	g->held = o->hold;

@@ -14,6 +14,8 @@
 #include "core/shared.h"
 #include "core/witness_client.h"
 
+#define LINGER DUR_MS(40) /* less than until the second round of announcements */
+
 struct core_way {
 	int fault; /* of opening: -errno; tried again */
 	mono_t retry;
@@ -28,8 +30,9 @@ struct core_group {
 	struct fsm_out out;
 	bool applied; /* hold was carried out once since the start */
 	bool held;
-	uint8_t told; /* role of the last event */
-	mono_t renew; /* of the addresses */
+	uint8_t told;  /* role of the last event */
+	mono_t renew;  /* of the addresses */
+	mono_t linger; /* handed over: they go then; 0: they went */
 	struct witness_client witness;
 	unsigned order, order_done;
 };

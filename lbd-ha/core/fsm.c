@@ -301,7 +301,10 @@ settle_conflict(
 	if (fsm_is_higher(
 		p->generation, p->merit, (uint8_t)(3 - c->node), f->claim, f->merit, c->node)) {
 		out->yield = true;
-		drop(f, in, out, f->role == FSM_LEAVING ? FSM_WHY_PEER_HAS : FSM_WHY_LOST);
+		/* One that hears us took over knowing of us: that is a hand-over. */
+		drop(f, in, out,
+		    f->role == FSM_LEAVING || (p->hears && !f->conflict) ? FSM_WHY_PEER_HAS
+									 : FSM_WHY_LOST);
 		return true;
 	}
 	out->announce = !f->conflict;
