@@ -303,10 +303,12 @@ decide_all(struct core *c, mono_t now, bool stalled)
 	for (unsigned i = 0; i < CARRIER_SET; i++)
 		if (c->pulse.set.c[i].used && c->pulse.set.c[i].conf.interval < every)
 			every = c->pulse.set.c[i].conf.interval;
-	if (asks != 0)
+	if (asks != 0) {
+		ping_hurry(&c->ping, c->want->group[0].lease / 3);
 		(void)probe_ask(&c->probe, c->want, asks, every, now);
-	else
+	} else {
 		probe_close(&c->probe, c->side, CORE_NEWS);
+	}
 	core_witness_turn(c, now);
 }
 

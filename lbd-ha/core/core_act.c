@@ -10,16 +10,23 @@
 	for (uint32_t i = 0; i < (c)->want->n; i++) \
 		if ((c)->want->a[i].group == (g))
 
+/* From g->at on, at most `most` of them; then it is done, or goes on at the next turn. */
 static void
-put_all(struct core *c, unsigned group, mono_t now)
+put_some(struct core *c, unsigned group, uint32_t most, mono_t now)
 {
-	ALL(c, group, i)
-	{
+	struct core_group *g = &c->g[group];
+	uint32_t i = g->at;
+
+	for (; i < c->want->n && most > 0; i++) {
+		if (c->want->a[i].group != group)
+			continue;
 		atomic_store_explicit(&c->sh->error[c->number & 1][i], 0, memory_order_relaxed);
 		(void)lease_put(&c->lease, &c->want->a[i], i);
+		most--;
 	}
 	(void)lease_flush(&c->lease);
-	c->g[group].renew = now + LEASE_RENEW;
+	g->at = i < c->want->n ? i : 0;
+	g->renew = g->at != 0 ? now : now + LEASE_RENEW;
 }
 
 static void
@@ -113,12 +120,17 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 		tell_change(c, group, now);
 	if (g->fsm.role == FSM_INIT)
 		return;
-	if (o->hold && (!g->held || now >= g->renew))
-		put_all(c, group, now);
-	else if (!o->hold && (g->held || !g->applied))
-		let_go(c, group, now);
+	if (o->hold && !g->held) {
+		g->at = 0;
+		put_some(
+		    c, group, SHARED_ADDRS, now); /* a take-over: nobody waits for half of it */
+	} else if (o->hold && now >= g->renew) {
+		put_some(c, group, RENEW_TURN, now);
+	}
 	if (o->hold)
 		g->linger = 0;
+	else if (g->held || !g->applied)
+		let_go(c, group, now);
 	else if (g->linger != 0 && now >= g->linger)
 		drop_group(c, group);
 	c->urgent = c->urgent || g->held != o->hold;

@@ -14,6 +14,7 @@
 #include "core/shared.h"
 #include "core/witness_client.h"
 
+#define RENEW_TURN 200 /* addresses prolonged in one turn: heartbeats do not wait for thousands */
 #define LINGER DUR_MS(40) /* less than until the second round of announcements */
 
 struct core_way {
@@ -32,6 +33,7 @@ struct core_group {
 	bool held;
 	uint8_t told;  /* role of the last event */
 	mono_t renew;  /* of the addresses */
+	uint32_t at;   /* of the renewal: next row */
 	mono_t linger; /* handed over: they go then; 0: they went */
 	struct witness_client witness;
 	unsigned order, order_done;

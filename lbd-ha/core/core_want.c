@@ -202,8 +202,10 @@ core_take_want(struct core *c, mono_t now)
 	c->want = next;
 	c->number = number;
 	c->urgent = true;
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		c->g[g].renew = now; /* put what is new */
+		c->g[g].at = 0;
+	}
 	atomic_store(&c->sh->taken, number);
 	core_open_ways(c, now);
 }

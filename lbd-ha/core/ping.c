@@ -71,6 +71,18 @@ result(struct ping_target *t, bool good, mono_t now)
 	t->since = now;
 }
 
+void
+ping_hurry(struct ping *p, dur_t every)
+{
+	for (unsigned i = 0; i < PING_TARGETS; i++) {
+		struct ping_target *t = &p->target[i];
+
+		if (t->conf.addr.family != 0 && t->answered_at != 0 && t->rtt < every / 2 &&
+		    t->sent_at + every < t->next)
+			t->next = t->sent_at + every;
+	}
+}
+
 int
 ping_due(struct ping *p, mono_t now)
 {

@@ -43,6 +43,9 @@ struct ping {
 void ping_init(struct ping *p, uint64_t cookie);
 /* ping_set - conf NULL clears the place. The same address goes on with what is known of it. */
 void ping_set(struct ping *p, unsigned i, const struct ping_conf *conf, mono_t now);
+/* ping_hurry - while the lease hangs on answers: no target's question is further from the last one than every, but for those
+ * whose answers take longer than half of that. */
+void ping_hurry(struct ping *p, dur_t every);
 /* ping_due - the target whose question is due, or -1. Call until -1; each is followed by ping_packet, sending, and
  * ping_sent. A question that got no answer is a miss at that moment. */
 int ping_due(struct ping *p, mono_t now);

@@ -125,25 +125,41 @@ class Lbd:
         return vip
 
     def start(self, *names, env=None, preexec=None):
-        """Starts daemons (all of this node without names) and waits until each says READY=1."""
+        """Starts daemons (all of this node without names) and waits until each says READY=1. One that says "try again" (75), as
+        when a killed process has not quite left, is started again, as systemd and lbctl run do."""
         for name in names or self.daemons:
-            path = f"{self.root}/notify.{name}"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(self.log, "ab") as log:
-                notify.bind(path)
-                notify.settimeout(20 * SLOW)
+            for tries in range(10):
+                if self._start(name, env, preexec):
+                    break
+                time.sleep(0.2)
+            else:
+                raise AssertionError(f"{name} did not start: it says again and again to try again\n{self.text()}")
+        return self
 
-                def before():
-                    die_with_parent()
-                    if preexec:
-                        preexec()
-                p = subprocess.Popen([*self._prefix(), BIN / name, "-f", "--root", self.root], stderr=log, stdout=log,
-                                     env=dict(os.environ, NOTIFY_SOCKET=path, **(env or {})), preexec_fn=before)
-                self.process[name] = p
+    def _start(self, name, env, preexec):
+        """False: it ended with 75."""
+        path = f"{self.root}/notify.{name}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(self.log, "ab") as log:
+            notify.bind(path)
+            notify.settimeout(20 * SLOW)
+
+            def before():
+                die_with_parent()
+                if preexec:
+                    preexec()
+            p = subprocess.Popen([*self._prefix(), BIN / name, "-f", "--root", self.root], stderr=log, stdout=log,
+                                 env=dict(os.environ, NOTIFY_SOCKET=path, **(env or {})), preexec_fn=before)
+            self.process[name] = p
+            try:
                 while b"READY=1" not in self._notified(notify, name):
                     pass
-        return self
+            except AssertionError:
+                if p.poll() == 75:
+                    return False
+                raise
+        return True
 
     def _notified(self, notify, name):
         notify.settimeout(0.2)

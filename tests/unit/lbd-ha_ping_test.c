@@ -269,6 +269,31 @@ test_ping_sockets(void **state)
 	}
 }
 
+/* While the lease hangs on answers they are asked for sooner; not of one that is far away. */
+static void
+test_ping_hurry(void **state)
+{
+	const struct ping_conf c = conf("192.0.2.1");
+	const struct addr from = addr("192.0.2.1");
+	uint8_t q[PING_LEN], a[PING_LEN];
+	struct ping p;
+
+	(void)state;
+	for (int far = 0; far < 2; far++) {
+		ping_init(&p, 77);
+		ping_set(&p, 0, &c, T0);
+		assert_int_equal(ping_due(&p, T0), 0);
+		ping_packet(&p, 0, q);
+		ping_sent(&p, 0, T0, 0);
+		reply(q, a);
+		assert_int_equal(
+		    ping_answer(&p, a, sizeof(a), &from, T0 + (far ? DUR_MS(15) : DUR_MS(1))), 0);
+		assert_true(ping_deadline(&p) == T0 + DUR_MS(100));
+		ping_hurry(&p, DUR_MS(20));
+		assert_true(ping_deadline(&p) == T0 + (far ? DUR_MS(100) : DUR_MS(20)));
+	}
+}
+
 int
 main(void)
 {
@@ -277,6 +302,7 @@ main(void)
 		cmocka_unit_test(test_ping_no_answer),
 		cmocka_unit_test(test_ping_bytes),
 		cmocka_unit_test(test_ping_set),
+		cmocka_unit_test(test_ping_hurry),
 		cmocka_unit_test(test_ping_sockets),
 	};
 
