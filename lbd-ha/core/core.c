@@ -488,7 +488,7 @@ is_over(const struct core *c, mono_t now)
 	if (!atomic_load(&c->sh->say.stop))
 		return false;
 	for (unsigned i = 0; i < SHARED_GROUPS; i++)
-		done = done && c->g[i].out.done;
+		done = done && c->g[i].out.done && c->g[i].linger == 0;
 	return done || c->want == NULL;
 }
 
