@@ -133,7 +133,7 @@ lease_errors(struct lease *l, void (*fn)(void *arg, uint32_t tag, int code), voi
 	while ((n = recv(l->fd, in.bytes, sizeof(in.bytes), MSG_DONTWAIT)) > 0) {
 		unsigned left = (unsigned)n;
 
-		for (const struct nlmsghdr *h = &in.h; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = &in.h; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 
 			if (h->nlmsg_type != NLMSG_ERROR ||

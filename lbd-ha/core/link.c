@@ -68,12 +68,17 @@ set(struct link *l, int32_t index, bool up)
 bool
 link_parse(struct link *l, const void *bytes, size_t len)
 {
-	unsigned left = (unsigned)len;
+	const uint8_t *p = bytes;
 	bool changed = false;
 
-	for (const struct nlmsghdr *h = bytes; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-		const struct ifinfomsg *m = NLMSG_DATA(h);
+	/* NLMSG_NEXT and NLMSG_DATA would take the const away. */
+	for (size_t step; len >= sizeof(struct nlmsghdr); p += step, len -= step) {
+		const struct nlmsghdr *h = (const void *)p;
+		const struct ifinfomsg *m = (const void *)(p + NLMSG_HDRLEN);
 
+		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > len)
+			break;
+		step = NLMSG_ALIGN(h->nlmsg_len) < len ? NLMSG_ALIGN(h->nlmsg_len) : len;
 		if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) ||
 		    h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 			continue;

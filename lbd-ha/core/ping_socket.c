@@ -89,11 +89,11 @@ ping_socket_close(struct ping_socket *s)
 
 /* The interface goes along with each packet: targets of several share a socket. */
 struct by {
+	size_t len;
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} u;
-	size_t len;
 };
 
 static void

@@ -157,12 +157,12 @@ on_code_find(SSL *ssl, const unsigned char *id, size_t len, SSL_SESSION **out)
 static void
 make_session(struct tls_channel *t)
 {
+	char groups[] = "X25519:P-256"; /* not const: the macro casts it */
 	SSL_CTX *c = SSL_CTX_new(t->server ? TLS_server_method() : TLS_client_method());
 
 	must(c != NULL && SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
 	     SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1 &&
-	     SSL_CTX_set_ciphersuites(c, SUITE) == 1 &&
-	     SSL_CTX_set1_groups_list(c, "X25519:P-256") == 1 &&
+	     SSL_CTX_set_ciphersuites(c, SUITE) == 1 && SSL_CTX_set1_groups_list(c, groups) == 1 &&
 	     SSL_CTX_use_certificate(c, tls_identity_x509(t->proof.me)) == 1 &&
 	     SSL_CTX_use_PrivateKey(c, tls_identity_key(t->proof.me)) == 1);
 	(void)SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
