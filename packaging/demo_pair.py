@@ -12,6 +12,7 @@ a GET; a change of the active node ends the connections that are open at that mo
 failed when the second try was in vain too.
 """
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -32,6 +33,7 @@ VIP = "10.9.0.100"
 NODES = (1, 2)
 SERVERS = {"web1": "10.9.0.21", "web2": "10.9.0.22", "web3": "10.9.0.23"}
 CLIENTS = ("10.9.0.9", "10.9.0.10", "10.9.0.11")
+PATIENCE = 5.0  # seconds for the daemons to finish what clients have under way, at the end
 GAP_MOST = 3.0  # seconds, of a node that is killed
 KEYS = "k1 k2 kill a node (kill -9 of all its daemons)   s1 s2 start it again   f failover   q quit"
 
@@ -75,7 +77,7 @@ class Client:
     def stop(self):
         self.going = False
         for t in self.threads:
-            t.join()
+            t.join(2)  # one may hang on a request whose node went; it ends with the process
 
     def ask_on(self, source):
         with open(f"/run/netns/{self.netns}") as ns:
@@ -256,14 +258,14 @@ class Pair(demo.Stage):
             self.client.stop()
         for name in self.daemons():  # both at once: neither is to take over what the other leaves
             self.procs[name].send_signal(signal.SIGTERM)
+        end = time.monotonic() + PATIENCE
         for name in self.daemons():
-            self.end(name)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.procs[name].wait(max(0.1, end - time.monotonic()))
         for who in self.netns:
             for pid in self.pids(who):
-                try:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
             subprocess.run(["ip", "netns", "del", self.ns(who)], capture_output=True)
         super().stop()
 

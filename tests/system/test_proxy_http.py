@@ -123,7 +123,7 @@ def test_nothing_is_held_back(lb, closing):
         while r.buf != b"abc" and r.more():
             pass
         seen.append(r.buf)
-        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nxyz")
+        c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nxyz")
         go.wait(20)
         c.sendall(b"end")
     vip = lb.vip("held", closing(Origin("a", serve)))
