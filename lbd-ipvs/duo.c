@@ -8,12 +8,13 @@ static void
 on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	struct duo *u = arg;
-	uint64_t cluster = m->ha_peer.paired ? m->ha_peer.cluster : 0;
 	struct addr peer = { 0 };
 	char text[ADDR_TEXT];
+	uint64_t cluster;
 
 	if (row->number != MSG_HA_PEER)
 		return;
+	cluster = m->ha_peer.paired ? m->ha_peer.cluster : 0;
 	span_text(m->ha_peer.addresses, text, sizeof(text));
 	text[strcspn(text, ",")] = '\0'; /* the first of them */
 	if (cluster == 0 || addr_parse(text, ADDR_HOST, &peer) != 0)
