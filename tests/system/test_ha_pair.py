@@ -299,7 +299,7 @@ def test_other_ways_in_are_shut(two):
                 pytest.raises((ssl.SSLError, ConnectionResetError)), context.wrap_socket(s) as t:
             assert t.recv(100) == b""
             raise ConnectionResetError  # closed without an alert is as good
-    assert two.b.text().count("proved nothing") == 3
+    wait_until(lambda: two.b.text().count("proved nothing") == 3, what="three that proved nothing")
     assert peer(two.a)["up"] and peer(two.b)["up"]
 
 

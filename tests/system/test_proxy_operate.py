@@ -233,7 +233,7 @@ def test_services_change_under_load(lb, origins):
         load.wait(100)
         assert set(clean(load)) == {"a"}
     wait_until(lambda: len(list(fds.iterdir())) <= before + 2, what="descriptors as before")
-    assert rss() - memory < 4096
+    assert rss() - memory < 8192  # sanitizers keep what is freed for a while
 
 
 def test_service_moves(lb, origins):
