@@ -29,8 +29,10 @@ def short():
 
 
 def start(short, *args, **kw):
-    return subprocess.Popen([sys.executable, "-B", ROOT / "packaging/demo_pair.py", *args], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=dict(os.environ, TMPDIR=str(short)), **kw)
+    """As from a terminal: a shell that runs the tests in the background may have had SIGINT ignored."""
+    kw.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    return subprocess.Popen([sys.executable, "-B", ROOT / "packaging/demo_pair.py", *args], text=True,
+                            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": dict(os.environ, TMPDIR=str(short)), **kw})
 
 
 def nothing_left(pid, short):
