@@ -96,10 +96,14 @@ in_step(const struct exchange *x)
 static void
 look_whole(struct exchange *x)
 {
-	bool whole = x->up && in_step(x) && (x->stick == NULL || !stick_mirror_peer_due(x->stick));
+	bool config = in_step(x), stick = x->stick == NULL || !stick_mirror_peer_due(x->stick);
 
-	role_whole(x->role, whole);
-	if (x->up && !whole)
+	if (!x->up)
+		return;
+	role_whole(x->role, WHOLE_CONFIG, config ? NULL : "revisions of the configuration");
+	role_whole(x->role, WHOLE_PERSIST, stick ? NULL : "persistence of layer 7");
+	role_whole(x->role, WHOLE_CHANNEL, NULL);
+	if (!config || !stick)
 		loop_timer_set(&x->settle, SETTLE);
 }
 
@@ -654,8 +658,10 @@ exchange_down(struct exchange *x)
 	loop_timer_cancel(&x->pace);
 	if (x->stick != NULL)
 		stick_mirror_peer_down(x->stick);
-	/* Alone, what is here is all there is. */
-	role_whole(x->role, true);
+	/* What it has now cannot be known; what was missing is missing no more than the rest. */
+	role_whole(x->role, WHOLE_CHANNEL, "the channel to the other node is down");
+	role_whole(x->role, WHOLE_CONFIG, NULL);
+	role_whole(x->role, WHOLE_PERSIST, NULL);
 }
 
 void
