@@ -20,7 +20,7 @@ struct refill {
 	struct peer_channel *k; /* NULL: down */
 	struct refill_plan plan;
 	struct bus_request follow;
-	bool followed; /* follow is, or was, lbd-ipvs */
+	bool followed;	 /* follow is, or was, lbd-ipvs */
 	unsigned groups; /* that have services of layer 4, as bits */
 	mono_t shown;
 	struct loop_timer look;
@@ -124,9 +124,9 @@ on_look(void *arg)
 static void
 refuse(struct refill *r, uint32_t job)
 {
-	const struct msg_conns_letter m = {
-		.what = LETTER_CANNOT, .job = job, .text = SPAN("lbd-ipvs of the other node is away")
-	};
+	const struct msg_conns_letter m = { .what = LETTER_CANNOT,
+		.job = job,
+		.text = SPAN("lbd-ipvs of the other node is away") };
 
 	(void)to_peer(r, &m);
 }
@@ -181,8 +181,8 @@ from_local(struct refill *r, const struct msg_conns_letter *m)
 
 	switch (m->what) {
 	case LETTER_STATE:
-		refill_plan_local(&r->plan,
-		    m->count <= CONNS_OFF ? (enum conns_state)m->count : CONNS_WAITS);
+		refill_plan_local(
+		    &r->plan, m->count <= CONNS_OFF ? (enum conns_state)m->count : CONNS_WAITS);
 		go_on(r);
 		return;
 	case LETTER_TAKEN:
@@ -210,8 +210,7 @@ from_local(struct refill *r, const struct msg_conns_letter *m)
 }
 
 void
-refill_on_letter(
-    struct refill *r, const struct bus_request *rq, const struct msg_conns_letter *m)
+refill_on_letter(struct refill *r, const struct bus_request *rq, const struct msg_conns_letter *m)
 {
 	from_local(r, m);
 	bus_result(rq, 0, NULL);

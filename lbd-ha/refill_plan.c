@@ -43,7 +43,9 @@ can_ask(const struct refill_plan *p)
 bool
 refill_plan_ask(struct refill_plan *p, mono_t now, mono_t *deadline_out)
 {
-	dur_t wait = p->stage == REFILL_IDLE ? 0 : p->stage == REFILL_REFUSED ? REFILL_AGAIN : REFILL_STALL;
+	dur_t wait = p->stage == REFILL_IDLE	  ? 0
+		     : p->stage == REFILL_REFUSED ? REFILL_AGAIN
+						  : REFILL_STALL;
 
 	*deadline_out = 0;
 	if (!can_ask(p) || p->stage == REFILL_HERE)
@@ -109,8 +111,8 @@ refill_plan_why(const struct refill_plan *p, char *out, size_t room)
 	else if (p->local == CONNS_WAITS)
 		(void)snprintf(out, room, "connections of layer 4: lbd-ipvs is not ready");
 	else if (p->stage == REFILL_TAKES)
-		(void)snprintf(out, room, "connections of layer 4: %llu so far",
-		    (unsigned long long)p->taken);
+		(void)snprintf(
+		    out, room, "connections of layer 4: %llu so far", (unsigned long long)p->taken);
 	else if (p->why[0] != '\0') /* also while it is asked for again */
 		(void)snprintf(out, room, "connections of layer 4: %s", p->why);
 	else

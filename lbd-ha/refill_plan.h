@@ -16,10 +16,10 @@ enum refill_stage {
 	REFILL_HERE,
 	REFILL_REFUSED, /* why says what the matter was; asked again soon */
 };
-#define REFILL_AGAIN DUR_S(1) /* after a refusal */
+#define REFILL_AGAIN DUR_S(1)  /* after a refusal */
 #define REFILL_STALL DUR_S(10) /* no word from the other: asked again */
 
-struct refill_plan { /* { 0 } knows nothing */
+struct refill_plan {   /* { 0 } knows nothing */
 	bool up;       /* the channel */
 	bool needed;   /* there are services of layer 4 whose addresses are not here */
 	uint8_t local; /* enum conns_state */

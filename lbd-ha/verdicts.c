@@ -25,8 +25,7 @@ open_of(const struct verdicts *v, const struct snapshot *s)
 		const struct server *srv = snapshot_at(s, KIND_server, i);
 		const struct service *svc = snapshot_find(s, KIND_service, srv->vip);
 
-		if (svc != NULL && svc->enabled &&
-		    snapshot_check_of(s, srv)->kind != probe_none &&
+		if (svc != NULL && svc->enabled && snapshot_check_of(s, srv)->kind != probe_none &&
 		    idmap_get(&v->judged, srv->id) == NULL)
 			open++;
 	}
@@ -57,7 +56,8 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	struct verdicts *v = arg;
 	bool judged = m->health.verdict != VERDICT_UNKNOWN;
 
-	if (row->number != MSG_HEALTH || judged == (idmap_get(&v->judged, m->health.server) != NULL))
+	if (row->number != MSG_HEALTH ||
+	    judged == (idmap_get(&v->judged, m->health.server) != NULL))
 		return;
 	idmap_put(&v->judged, m->health.server, judged ? v : NULL);
 	if (v->synced)

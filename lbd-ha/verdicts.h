@@ -8,7 +8,7 @@
 
 struct verdicts;
 struct verdicts *verdicts_new(struct daemon *d, struct ha_role *r);
-void verdicts_free(struct verdicts *v); /* NULL is fine */
+void verdicts_free(struct verdicts *v);	 /* NULL is fine */
 void verdicts_apply(struct verdicts *v); /* the daemon has another snapshot */
 
 #endif

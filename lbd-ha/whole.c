@@ -73,6 +73,6 @@ whole_why(const struct whole *w, mono_t now, char out[WHOLE_TEXT])
 	out[0] = '\0';
 	for (unsigned p = 0; p < WHOLE_PARTS && at < WHOLE_TEXT; p++)
 		if (is_waited_for(w, p, now))
-			at += (size_t)snprintf(out + at, WHOLE_TEXT - at, "%s%s",
-			    at > 0 ? ", " : "", w->part[p].why);
+			at += (size_t)snprintf(
+			    out + at, WHOLE_TEXT - at, "%s%s", at > 0 ? ", " : "", w->part[p].why);
 }

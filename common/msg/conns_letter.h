@@ -5,7 +5,7 @@
 #ifndef MSG_CONNS_LETTER_H
 #define MSG_CONNS_LETTER_H
 
-#define CONNS_FLYING 8 /* pieces on their way */
+#define CONNS_FLYING 8	  /* pieces on their way */
 #define CONNS_PIECE 32768 /* bytes; the last message may go beyond by what one may have */
 
 enum conns_letter {

@@ -81,8 +81,9 @@ take_line(const char *line, const char *local, struct receiver_queue *out)
 	char at[48];
 	uint64_t waits, drops;
 
-	if (sscanf(line, " %*[^ ] %47s %*s %*s %*[^:]:%" SCNx64 " %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-		at, &waits, &drops) != 3 ||
+	if (sscanf(line,
+		" %*[^ ] %47s %*s %*s %*[^:]:%" SCNx64 " %*s %*s %*s %*s %*s %*s %*s %" SCNu64, at,
+		&waits, &drops) != 3 ||
 	    strcmp(at, local) != 0)
 		return;
 	out->bytes += waits;

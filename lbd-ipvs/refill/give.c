@@ -72,8 +72,7 @@ put(struct give *g, const struct walk_row *r)
 {
 	const struct snapshot *s = daemon_snapshot(g->d);
 	const struct service *svc = snapshot_find(s, KIND_service, r->service);
-	const struct server *srv =
-	    r->server != 0 ? snapshot_find(s, KIND_server, r->server) : NULL;
+	const struct server *srv = r->server != 0 ? snapshot_find(s, KIND_server, r->server) : NULL;
 	uint32_t mark = svc != NULL ? want_mark(svc) : 0;
 
 	if (svc == NULL || (g->held >> (svc->group - 1) & 1) != 0 || !sync_worth(&r->e) ||

@@ -6,7 +6,7 @@
 
 #define SEEN_MOST (4u << 20) /* hashes, 64 MiB; what comes later is not remembered */
 
-struct seen { /* { 0 } is empty */
+struct seen {		/* { 0 } is empty */
 	uint64_t *slot; /* 0: free; mask + 1 of them, at most half full */
 	uint32_t n, mask;
 	uint64_t seed;

@@ -57,8 +57,7 @@ find_receiver(struct take *t, struct err *err)
 		rc = kernel_sync_get(k, &master, &t->receiver, err);
 	kernel_close(k);
 	if (rc == 0 && !t->receiver.on)
-		rc = err_set(
-		    err, -ENOTCONN, "the kernel's receiver of connections does not run");
+		rc = err_set(err, -ENOTCONN, "the kernel's receiver of connections does not run");
 	return rc == 0 ? receiver_open(&t->receiver, &t->fd, err) : rc;
 }
 
