@@ -44,6 +44,7 @@ struct exchange {
 	bool joining[SCOPES], forked[SCOPES];
 	uint32_t common[SCOPES], until[SCOPES];
 	bool warned;
+	unsigned telling; /* revisions that are not in force in every daemon yet */
 	struct loop_timer settle, pace;
 	unsigned credit; /* batches that the mirror may still hand over */
 };
@@ -96,7 +97,8 @@ in_step(const struct exchange *x)
 static void
 look_whole(struct exchange *x)
 {
-	bool config = in_step(x), stick = x->stick == NULL || !stick_mirror_peer_due(x->stick);
+	bool config = in_step(x) && x->telling == 0,
+	     stick = x->stick == NULL || !stick_mirror_peer_due(x->stick);
 
 	if (!x->up)
 		return;
@@ -342,10 +344,22 @@ on_chain(struct exchange *x, const uint8_t *p, size_t len)
 		compare(x, both[i], &c[i]);
 }
 
+/* What is refused is shown by the daemon; it is not waited for. */
+static void
+on_in_force(void *arg, const char *refused)
+{
+	struct exchange *x = arg;
+
+	(void)refused;
+	x->telling--;
+	look_whole(x);
+}
+
 static void
 announce(struct exchange *x, struct commit_result *r)
 {
-	announce_commit(x->d, r, TELL_WAIT, NULL, NULL);
+	x->telling++;
+	announce_commit(x->d, r, TELL_WAIT, on_in_force, x);
 	commit_result_fini(r);
 }
 
@@ -751,6 +765,7 @@ exchange_pair(struct exchange *x, const struct cluster *c, struct peer_channel *
 	if (c == NULL || c->node == x->node)
 		return;
 	x->node = c->node;
+	announce_links(x->d);
 	if (x->stick != NULL)
 		(void)stick_mirror_set_seed(x->stick, seed_of(c));
 	if (store_of(x) != NULL && replica_node(store_of(x)) != c->node &&

@@ -145,7 +145,7 @@ test_plan(void **state)
 
 			now += S(1);
 			happen(&p, cases[i].happens[k], now);
-			is = refill_plan_ask(&p, now, &at)		 ? 'A'
+			is = refill_plan_ask(&p, now, &at)	     ? 'A'
 			     : refill_plan_why(&p, why, sizeof(why)) ? 'm'
 								     : '-';
 			assert_true(at == 0 || at > now);
