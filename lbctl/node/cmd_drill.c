@@ -41,8 +41,7 @@ static const char *const by_hand[] = {
 
 /* ---- what is printed ------------------------------------------------------------------------------------------- */
 
-static void
-say(const struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void
 say(const struct report *r, const char *fmt, ...)
 {
@@ -56,9 +55,7 @@ say(const struct report *r, const char *fmt, ...)
 	(void)fflush(stdout); /* whoever watches sees where it stands */
 }
 
-static bool
-condition(
-    struct report *r, const char *name, bool good, const char *fmt, ...)
+static bool condition(struct report *r, const char *name, bool good, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 static bool
 condition(struct report *r, const char *name, bool good, const char *fmt, ...)
@@ -70,8 +67,8 @@ condition(struct report *r, const char *name, bool good, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	say(r, "%-6s %-14s %s\n", good ? "ok" : "FAIL", name, text);
-	buf_printf(&r->pre, "%s{\"name\":\"%s\",\"ok\":%s,\"text\":", r->pre.len > 0 ? "," : "", name,
-	    good ? "true" : "false");
+	buf_printf(&r->pre, "%s{\"name\":\"%s\",\"ok\":%s,\"text\":", r->pre.len > 0 ? "," : "",
+	    name, good ? "true" : "false");
 	view_json_text(&r->pre, text);
 	buf_puts(&r->pre, "}");
 	r->passed = r->passed && good;
@@ -152,8 +149,9 @@ check_groups(struct report *r)
 		(void)condition(r, "state", g->missing[0] == '\0' && g->peer_whole,
 		    "group %u: %s%s", g->group,
 		    g->missing[0] != '\0' ? "this node lacks "
-		    : g->peer_whole	  ? "configuration, persistence and connections are on both nodes"
-					  : "the other node does not have everything; see lbctl ha status there",
+		    : g->peer_whole
+			? "configuration, persistence and connections are on both nodes"
+			: "the other node does not have everything; see lbctl ha status there",
 		    g->missing);
 	}
 	if (n == 0)
@@ -167,8 +165,7 @@ check_addresses(struct report *r)
 
 	for (; f != NULL; f = f->next)
 		if (f->fault != NULL)
-			(void)condition(
-			    r, "address", false, "%s: %s", f->address, f->fault);
+			(void)condition(r, "address", false, "%s: %s", f->address, f->fault);
 }
 
 /* What cannot be probed from here is said, and no fault: the way there may not be from here. */
@@ -211,8 +208,9 @@ check_all(struct report *r, struct err *err)
 	if (rc != 0)
 		return rc;
 	r->passed = true;
-	r->node = snapshot_node(r->c->snap)->hostname[0] != '\0' ? snapshot_node(r->c->snap)->hostname
-								 : "this node";
+	r->node = snapshot_node(r->c->snap)->hostname[0] != '\0'
+		      ? snapshot_node(r->c->snap)->hostname
+		      : "this node";
 	if (!check_pair(r))
 		return 0;
 	check_carriers(r);
@@ -226,7 +224,7 @@ check_all(struct report *r, struct err *err)
 
 struct move {
 	unsigned group;
-	bool here; /* where it goes */
+	bool here;	   /* where it goes */
 	dur_t took, whole; /* until the order was answered; until both had everything again */
 	struct drill_sum sum;
 	char fault[600];
@@ -236,8 +234,8 @@ struct move {
 static int
 settle(struct report *r, const struct move *m, struct err *err)
 {
-	mono_t end = mono_now() +
-		     (GIVEN(r->c, timeout) ? DUR_MS(r->c->num[OPT_timeout]) : SETTLE_WAIT);
+	mono_t end =
+	    mono_now() + (GIVEN(r->c, timeout) ? DUR_MS(r->c->num[OPT_timeout]) : SETTLE_WAIT);
 
 	for (;;) {
 		const struct view_group *g;

@@ -41,7 +41,8 @@ void drill_fini(struct drill *d);
 
 struct drill_sum {
 	uint32_t probes, lost;
-	dur_t gap; /* the longest: from the first lost one to the next that was answered, or to the last one */
+	dur_t
+	    gap; /* the longest: from the first lost one to the next that was answered, or to the last one */
 };
 /* drill_count - pure: probes of one target, in order of sending, into the sum. */
 void drill_count(const struct drill_probe *p, uint32_t n, struct drill_sum *sum);

@@ -39,8 +39,8 @@ test_count(void **state)
 		drill_count(p, n, &sum);
 		if (sum.probes != n || sum.lost != rows[i].lost ||
 		    sum.gap != DUR_MS(rows[i].gap_ms))
-			fail_msg("%s: %u lost, %lld us", rows[i].probes, sum.lost,
-			    (long long)sum.gap);
+			fail_msg(
+			    "%s: %u lost, %lld us", rows[i].probes, sum.lost, (long long)sum.gap);
 	}
 }
 
