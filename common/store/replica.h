@@ -125,6 +125,13 @@ struct conflict {
 	const void *delta; /* one row of a delta: what replica_conflict_take does */
 	size_t len;
 };
+/* What every surface says of a record; pointers are borrowed from it, or last for ever. */
+struct conflict_words {
+	char id[17];
+	const char *kind, *field; /* "?": of a newer build; field "": the whole row */
+	const char *why;
+};
+void replica_conflict_words(const struct conflict *c, struct conflict_words *out);
 typedef int (*conflict_fn)(void *arg, const struct conflict *c);
 /* Oldest first. Stops when fn gives not 0, and returns that; or ERR_STORE. */
 int replica_conflicts(struct store *st, conflict_fn fn, void *arg);

@@ -594,7 +594,7 @@ def test_edits_while_apart(duo):
     lost = [n.json("ha", "conflicts") for n in duo.nodes]
     assert lost[0] and len(lost[0]) == len(lost[1]) == 1, lost
     stands, other = int(x["weight"]), int(lost[0][0]["lost"])
-    assert {stands, other} == {10, 20} and lost[0][0]["field"] == "weight"
+    assert {stands, other} == {10, 20} and lost[0][0]["field"] == "weight" and lost[0][0]["why"] == "both changed it"
     duo.b.ctl("ha", "take", lost[1][0]["id"])
     same(duo)
     assert f"{other}" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout
