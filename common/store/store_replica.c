@@ -55,6 +55,7 @@ replica_read(struct store *st, enum scope scope, uint32_t n, struct replica_revi
 	}
 	if (step == SQLITE_ROW) {
 		replica_take_row(q, &row);
+		trial_say(st, &row);
 		replica_encode(&row, &own);
 		rc = replica_decode(own.p, own.len, out) == 0 ? 0 : ERR_STORE;
 	} else if (rc == 0) {
@@ -169,11 +170,13 @@ replica_follow(struct store *st, const struct replica_revision *r, struct commit
 		rc = txn_begin(st, &info, err);
 	if (rc != 0)
 		return rc;
-	rc = replica_free_of_trial(st, r->scope, err);
+	rc = r->trial == TRIAL_UNSAID ? replica_free_of_trial(st, r->scope, err) : 0;
 	if (rc == 0)
 		rc = is_next(st, r, err);
 	if (rc == 0)
 		rc = take_rows(st, r, skips, err);
+	if (rc == 0 && r->scope == SCOPE_SHARED)
+		rc = trial_follow(st, r, err);
 	if (rc == 0)
 		return txn_commit_as(st, &info, &as, result, err);
 	txn_abort(st);
