@@ -147,6 +147,7 @@ exchange_row(struct exchange *x, const struct msg_row *row, const union msg_any 
 	case MSG_PEER_ASK: on_ask(x, &m->peer_ask); break;
 	case MSG_PEER_REWIND: exchange_on_rewind(x, &m->peer_ask); break;
 	case MSG_PEER_HEADS: take_heads(x, &m->peer_heads); break;
+	case MSG_PEER_TRIAL: exchange_on_trial(x, &m->peer_trial); break;
 	default: break;
 	}
 }
@@ -171,6 +172,7 @@ exchange_hello(struct exchange *x, struct msg_peer_hello *m)
 {
 	exchange_head(x, SCOPE_SHARED, &m->shared, &m->shared_hash);
 	exchange_head(x, SCOPE_OPER, &m->oper, &m->oper_hash);
+	m->trials = true;
 }
 
 void
@@ -182,9 +184,11 @@ exchange_up(struct exchange *x, const struct msg_peer_hello *m)
 		.oper_hash = m->oper_hash };
 
 	x->up = true;
+	x->trials = m->trials;
 	memset(x->joining, 0, sizeof(x->joining));
 	exchange_send_faces(x);
 	exchange_persist_up(x);
+	exchange_trial_up(x, true);
 	take_heads(x, &heads);
 	if (!exchange_in_step(x) && !exchange_orders(x))
 		exchange_send_chain(x);
@@ -195,6 +199,7 @@ exchange_down(struct exchange *x)
 {
 	x->up = false;
 	exchange_persist_down(x);
+	exchange_trial_up(x, false);
 	/* Alone, what is here is all there is. */
 	role_whole(x->role, true);
 }
@@ -218,6 +223,7 @@ exchange_moved(struct exchange *x)
 			exchange_send_above(x, s, x->peer_n[s]);
 	}
 	exchange_tell_heads(x);
+	exchange_trial_look(x);
 }
 
 /* ---- the pair ------------------------------------------------------------------------------------------------ */
@@ -254,6 +260,7 @@ exchange_new(struct daemon *d, struct ha_role *r)
 	x->role = r;
 	loop_timer_init(&x->settle, daemon_loop(d), on_settle, x);
 	exchange_persist_init(x);
+	exchange_trial_init(x);
 	return x;
 }
 
@@ -262,6 +269,7 @@ exchange_free(struct exchange *x)
 {
 	if (x == NULL)
 		return;
+	exchange_trial_fini(x);
 	loop_timer_fini(&x->settle);
 	loop_timer_fini(&x->pace);
 	free(x);

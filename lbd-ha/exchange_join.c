@@ -6,6 +6,8 @@
 
 #include "base/must.h"
 
+#include <errno.h>
+
 struct chain {
 	bool any, met; /* it has revisions; one of them is ours too */
 	uint32_t common, last;
@@ -21,7 +23,8 @@ read_chain(const struct exchange *x, struct rd *r, enum scope *scope, struct cha
 	*out = (struct chain){ 0 };
 	*scope = (enum scope)rd_be(r, 1);
 	count = (uint32_t)rd_be(r, 4);
-	if (r->bad || count > EXCHANGE_CHAIN_MOST + 1 || (*scope != SCOPE_SHARED && *scope != SCOPE_OPER))
+	if (r->bad || count > EXCHANGE_CHAIN_MOST + 1 ||
+	    (*scope != SCOPE_SHARED && *scope != SCOPE_OPER))
 		return false;
 	while (count-- > 0 && !r->bad) {
 		uint32_t n = (uint32_t)rd_be(r, 4);
@@ -115,6 +118,11 @@ exchange_join_one(struct exchange *x, const struct replica_revision *r)
 	rc = x->forked[r->scope]
 		 ? replica_join(exchange_store(x), x->common[r->scope], r, &result, NULL, &err)
 		 : replica_follow(exchange_store(x), r, &result, &err);
+	if (rc == -EBUSY && exchange_trial_give_way(x)) {
+		x->joining[r->scope] = false;
+		exchange_ask_again(x);
+		return;
+	}
 	if (rc != 0) {
 		log_warn("pair: revision %u of the other node cannot be taken: %s", r->n, err.text);
 		x->joining[r->scope] = false; /* once more from the chain, a little later */

@@ -3,11 +3,13 @@
 #define HA_EXCHANGE_PRIV_H
 
 #include "exchange.h"
+#include "trial.h"
 
 #include "store/replica.h"
 
-#define EXCHANGE_CHAIN_MOST 512 /* revisions of a scope that are compared; further apart: the whole */
-#define EXCHANGE_ALL 255	/* scope of PEER_ASK: all of them */
+#define EXCHANGE_CHAIN_MOST \
+	512		 /* revisions of a scope that are compared; further apart: the whole */
+#define EXCHANGE_ALL 255 /* scope of PEER_ASK: all of them */
 #define EXCHANGE_SETTLE DUR_S(1)
 #define EXCHANGE_SCOPES 2
 
@@ -27,6 +29,13 @@ struct exchange {
 	bool warned;
 	struct loop_timer settle, pace;
 	unsigned credit; /* batches that the mirror may still hand over */
+	struct trial_clock *trial;
+	bool trials;   /* the other takes part */
+	int64_t due;   /* of the trial, as the other knows it; 0: none, or not known */
+	bool asks;     /* it is asked whether the trial may stay */
+	uint32_t keep; /* that revision */
+	struct bus_request asked;
+	struct loop_timer watch, patience;
 };
 
 /* exchange.c: the state. */
@@ -66,5 +75,15 @@ void exchange_persist_pair(struct exchange *x, const struct cluster *c);
 void exchange_persist_up(struct exchange *x);
 void exchange_persist_down(struct exchange *x);
 void exchange_on_batch(struct exchange *x, const uint8_t *p, size_t len);
+
+/* exchange_trial.c */
+void exchange_trial_init(struct exchange *x);
+void exchange_trial_fini(struct exchange *x);
+void exchange_trial_up(struct exchange *x, bool up);
+void exchange_trial_look(struct exchange *x); /* something was committed */
+void exchange_on_trial(struct exchange *x, const struct msg_peer_trial *m);
+/* exchange_trial_give_way - a trial of SHARED is undone, because the other's history does not go on from it. false: none
+ * waited. */
+bool exchange_trial_give_way(struct exchange *x);
 
 #endif

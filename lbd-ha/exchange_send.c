@@ -51,6 +51,11 @@ send_one(struct exchange *x, enum scope scope, uint32_t n)
 
 	if (replica_read(exchange_store(x), scope, n, &r) != 0)
 		return false;
+	if (r.trial == TRIAL_WAITS && x->trials &&
+	    replica_trial_leaves(exchange_store(x), NULL) != 0) {
+		replica_revision_fini(&r);
+		return false;
+	}
 	secret = replica_secrets_of(r.delta, r.len, &secrets_n);
 	send_secrets(x, secret, secrets_n);
 	free(secret);
@@ -68,6 +73,7 @@ exchange_send_whole(struct exchange *x)
 	struct err err = { 0 };
 	uint32_t *secret, n;
 
+	(void)exchange_trial_give_way(x); /* there would be no way back there */
 	if (replica_dump(exchange_store(x), &b, &err) != 0) {
 		log_warn("pair: the configuration cannot be sent: %s", err.text);
 		return;

@@ -7,6 +7,8 @@
 
 #include "base/must.h"
 
+#include <errno.h>
+
 #define TELL_WAIT DUR_S(10)
 
 void
@@ -49,10 +51,12 @@ follow_one(struct exchange *x, const struct replica_revision *r)
 		log_warn(
 		    "pair: revision %u of the other node is not in force here: %s", r->n, err.text);
 	x->warned = true;
-	if (rc == ERR_CONFLICT)
+	if (rc == ERR_CONFLICT) {
+		(void)exchange_trial_give_way(x);
 		exchange_ask_again(x);
-	else
+	} else {
 		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
+	}
 }
 
 void
@@ -98,6 +102,8 @@ exchange_on_rewind(struct exchange *x, const struct msg_peer_ask *m)
 	rc = replica_rewind(exchange_store(x), (enum scope)m->scope, m->above, m->hash, &err);
 	if (rc == 0) {
 		announce_whole(x);
+	} else if (rc == -EBUSY && exchange_trial_give_way(x)) {
+		exchange_ask_again(x);
 	} else {
 		log_warn(
 		    "pair: the way back to revision %u is not there: %s; the whole is asked for",
@@ -114,6 +120,7 @@ exchange_on_dump(struct exchange *x, const uint8_t *p, size_t len)
 	};
 	struct err err = { 0 };
 
+	(void)exchange_trial_give_way(x);
 	if (replica_replace(exchange_store(x), p, len, &info, NULL, &err) != 0) {
 		log_warn("pair: the other node's configuration is not in force here: %s", err.text);
 		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
