@@ -69,9 +69,13 @@ moved(void *arg, int code, const char *text)
 void
 api_ha_failover(struct call *c)
 {
-	const char *why = call_query(c, "message");
-	const struct msg_ha_order m = { .why = SPAN(why != NULL ? why : "") };
+	const char *why = call_query(c, "message"), *group = call_query(c, "group");
+	struct msg_ha_order m = { .why = SPAN(why != NULL ? why : "") };
+	uint64_t n = 0;
 
+	if (group != NULL && !api_number(c, "group", group, 1, 2, &n))
+		return;
+	m.group = (uint8_t)n;
 	if (follow_ask(c->w->follow, "lbd-ha", MSG_HA_FAILOVER, &m, NULL, moved, c) != 0) {
 		reply_fail(c, 503, "lbd-ha does not run");
 		return;
