@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+#define SETTLE DUR_S(1)
+
 const enum scope exchange_scopes[EXCHANGE_SCOPES] = { SCOPE_SHARED, SCOPE_OPER };
 
 struct store *
@@ -65,6 +67,16 @@ exchange_in_step(const struct exchange *x)
 	return true;
 }
 
+/* What is called again and again must not move it on and on. */
+void
+exchange_settle(struct exchange *x)
+{
+	if (x->settles)
+		return;
+	x->settles = true;
+	loop_timer_set(&x->settle, SETTLE);
+}
+
 void
 exchange_look_whole(struct exchange *x)
 {
@@ -73,7 +85,7 @@ exchange_look_whole(struct exchange *x)
 
 	role_whole(x->role, whole);
 	if (x->up && !whole)
-		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
+		exchange_settle(x);
 }
 
 void
@@ -159,6 +171,7 @@ on_settle(void *arg)
 {
 	struct exchange *x = arg;
 
+	x->settles = false;
 	if (!x->up)
 		return;
 	memset(x->joining, 0, sizeof(x->joining));

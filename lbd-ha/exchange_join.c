@@ -126,7 +126,7 @@ exchange_join_one(struct exchange *x, const struct replica_revision *r)
 	if (rc != 0) {
 		log_warn("pair: revision %u of the other node cannot be taken: %s", r->n, err.text);
 		x->joining[r->scope] = false; /* once more from the chain, a little later */
-		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
+		exchange_settle(x);
 		return;
 	}
 	exchange_announce(x, &result);

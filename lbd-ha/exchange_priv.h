@@ -10,7 +10,6 @@
 #define EXCHANGE_CHAIN_MOST \
 	512		 /* revisions of a scope that are compared; further apart: the whole */
 #define EXCHANGE_ALL 255 /* scope of PEER_ASK: all of them */
-#define EXCHANGE_SETTLE DUR_S(1)
 #define EXCHANGE_SCOPES 2
 
 extern const enum scope exchange_scopes[EXCHANGE_SCOPES]; /* that travel */
@@ -27,6 +26,7 @@ struct exchange {
 	bool joining[SCOPES], forked[SCOPES];
 	uint32_t common[SCOPES], until[SCOPES];
 	bool warned;
+	bool settles; /* its timer runs */
 	struct loop_timer settle, pace;
 	unsigned credit; /* batches that the mirror may still hand over */
 	struct trial_clock *trial;
@@ -45,6 +45,8 @@ bool exchange_orders(const struct exchange *x); /* whether this node's values st
 void exchange_head(const struct exchange *x, enum scope scope, uint32_t *n, uint64_t *hash);
 bool exchange_in_step(const struct exchange *x);
 void exchange_look_whole(struct exchange *x);
+void exchange_settle(
+    struct exchange *x); /* a little later: are the heads equal? if not, from the chain */
 void exchange_tell_heads(struct exchange *x);
 
 /* exchange_send.c */

@@ -55,7 +55,7 @@ follow_one(struct exchange *x, const struct replica_revision *r)
 		(void)exchange_trial_give_way(x);
 		exchange_ask_again(x);
 	} else {
-		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
+		exchange_settle(x);
 	}
 }
 
@@ -123,7 +123,7 @@ exchange_on_dump(struct exchange *x, const uint8_t *p, size_t len)
 	(void)exchange_trial_give_way(x);
 	if (replica_replace(exchange_store(x), p, len, &info, NULL, &err) != 0) {
 		log_warn("pair: the other node's configuration is not in force here: %s", err.text);
-		loop_timer_set(&x->settle, EXCHANGE_SETTLE);
+		exchange_settle(x);
 		return;
 	}
 	log_info(
