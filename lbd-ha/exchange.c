@@ -77,12 +77,35 @@ exchange_settle(struct exchange *x)
 	loop_timer_set(&x->settle, SETTLE);
 }
 
+/* Once: a copy that is refused here is refused again. A trial waits in the way only for a while. */
+static void
+ask_outgrown(struct exchange *x)
+{
+	const struct msg_peer_ask all = { .scope = EXCHANGE_ALL, .all = true };
+	struct trial t = { 0 };
+
+	if (store_trial(exchange_store(x), &t, NULL) != 0 || t.pending)
+		return;
+	x->outgrown = false;
+	x->fills = true;
+	for (unsigned i = 0; i < ARRAY_LEN(exchange_scopes); i++) {
+		uint32_t n;
+
+		exchange_head(x, exchange_scopes[i], &n, &x->filled[exchange_scopes[i]]);
+	}
+	log_info(
+	    "pair: an older version of this node left out what it did not know; the whole is asked for");
+	(void)peer_channel_send(x->k, MSG_PEER_ASK, &all);
+}
+
 void
 exchange_look_whole(struct exchange *x)
 {
 	bool whole =
 	    x->up && exchange_in_step(x) && (x->stick == NULL || !stick_mirror_peer_due(x->stick));
 
+	if (x->outgrown && x->up && exchange_in_step(x))
+		ask_outgrown(x);
 	role_whole(x->role, whole);
 	if (x->up && !whole)
 		exchange_settle(x);
@@ -198,6 +221,8 @@ exchange_up(struct exchange *x, const struct msg_peer_hello *m)
 
 	x->up = true;
 	x->trials = m->trials;
+	x->fills = false;
+	x->outgrown = exchange_store(x) != NULL && replica_outgrown(exchange_store(x), m->schema);
 	memset(x->joining, 0, sizeof(x->joining));
 	exchange_send_faces(x);
 	exchange_persist_up(x);

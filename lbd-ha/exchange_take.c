@@ -112,6 +112,24 @@ exchange_on_rewind(struct exchange *x, const struct msg_peer_ask *m)
 	}
 }
 
+/* Whether the whole that comes was asked for to fill in fields, and something was committed here since. */
+static bool
+is_stale(struct exchange *x)
+{
+	bool stale = false;
+
+	for (unsigned i = 0; x->fills && i < ARRAY_LEN(exchange_scopes); i++) {
+		uint32_t n;
+		uint64_t hash;
+
+		exchange_head(x, exchange_scopes[i], &n, &hash);
+		stale = stale || hash != x->filled[exchange_scopes[i]];
+	}
+	x->outgrown = stale; /* then once more */
+	x->fills = false;
+	return stale;
+}
+
 void
 exchange_on_dump(struct exchange *x, const uint8_t *p, size_t len)
 {
@@ -120,6 +138,8 @@ exchange_on_dump(struct exchange *x, const uint8_t *p, size_t len)
 	};
 	struct err err = { 0 };
 
+	if (is_stale(x))
+		return;
 	(void)exchange_trial_give_way(x);
 	if (replica_replace(exchange_store(x), p, len, &info, NULL, &err) != 0) {
 		log_warn("pair: the other node's configuration is not in force here: %s", err.text);

@@ -76,6 +76,9 @@ int replica_follow(struct store *st, const struct replica_revision *r, struct co
 /* replica_skipped - whether something that came had kinds or tags that this build does not know. They are kept and
  * sent on as they came, but no row has them: after an upgrade of this build take a full copy. */
 bool replica_skipped(struct store *st);
+/* replica_outgrown - something was skipped by an older build than this one, and the other node, whose schema is of
+ * version theirs, may have it: a full copy is due, once the heads are equal. */
+bool replica_outgrown(struct store *st, unsigned theirs);
 
 /* ---- a trial of both ---------------------------------------------------------------------------- */
 
@@ -94,7 +97,7 @@ int replica_trial_keep(struct store *st, uint32_t n, uint64_t hash, struct err *
 int replica_dump(struct store *st, struct buf *out, struct err *err);
 /* replica_replace - SHARED and OPER become those of the dump in one transaction; numbers and hashes go on as the
  * peer's, ids stay as they come. Before it a copy of the whole file is made as DIR/backup/replaced-N.db, which
- * store_restore takes. Secrets that the dump names must be here before. Readers load the whole.
+ * store_restore takes. The history stays when both had the same heads. Secrets that the dump names must be here before. Readers load the whole.
  * ERR_PROTO, ERR_INVALID (not allowed here), ERR_STORE, -EBUSY. result may be NULL; its deltas are empty. */
 int replica_replace(struct store *st, const void *dump, size_t len, const struct commit_info *info,
     struct commit_result *result, struct err *err);

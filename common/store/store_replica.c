@@ -106,13 +106,31 @@ replica_fits(const void *delta, size_t len, enum scope scope, bool *skips_out, s
 int
 replica_note_skipped(struct store *st, bool skipped, struct err *err)
 {
-	return store_execf(st, err, "INSERT OR REPLACE INTO meta VALUES('skipped', %d)", skipped);
+	return store_execf(st, err, "INSERT OR REPLACE INTO meta VALUES('skipped', %u)",
+	    skipped ? schema_version() : 0);
+}
+
+/* The version of the build that skipped something; 0: nothing was. */
+static unsigned
+skipped_by(struct store *st)
+{
+	int64_t v = store_number(st, "SELECT value FROM meta WHERE name='skipped'");
+
+	return v > 0 ? (unsigned)v : 0;
 }
 
 bool
 replica_skipped(struct store *st)
 {
-	return store_number(st, "SELECT value FROM meta WHERE name='skipped'") == 1;
+	return skipped_by(st) != 0;
+}
+
+bool
+replica_outgrown(struct store *st, unsigned theirs)
+{
+	unsigned was = skipped_by(st);
+
+	return was != 0 && schema_version() > was && theirs > was;
 }
 
 int
