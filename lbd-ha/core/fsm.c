@@ -170,9 +170,10 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 {
 	const struct fsm_peer *p = &in->peer;
 	uint8_t fit = fit_of(in);
-	bool first;
+	/* Its link is well, so what it lacks are addresses: those of a new group are not known there yet. */
+	bool early = p->fit == FSM_UNFIT && p->role != FSM_FAULT, first;
 
-	if (fit != p->fit)
+	if (fit != p->fit && !early)
 		first = fit > p->fit;
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;

@@ -316,6 +316,15 @@ test_fsm_elected(void **state)
 	n.in.peer.fit = FSM_UNFIT;
 	step(&n, 1);
 	assert_role(n, ACTIVE, ELECTED); /* of two faulty ones one serves */
+	/* The preferred one does not know of the addresses yet; or it has no link, and is not waited for. */
+	for (unsigned i = 0; i < 2; i++) {
+		n = passive();
+		n.c.node = 2;
+		heard(&n, i == 0 ? FSM_PASSIVE : FSM_FAULT, 4);
+		n.in.peer.fit = FSM_UNFIT;
+		step(&n, 1);
+		assert_int_equal(n.out.hold, i);
+	}
 }
 
 static void
