@@ -83,7 +83,7 @@ def test_nothing_moves_unless_fit(duo):
 def test_losses_count(duo):
     """S160: a service that the other node does not serve fails the drill, with how many connects failed and for how long; the
     addresses come back all the same."""
-    duo.ns[1].run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; } }")
+    duo.ns[1].run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; }; }")
     code, out, text = drill(duo.a, "-y", "-o", "json")
     r = json.loads(out)
     assert code == 1 and not r["passed"], (out, text)
@@ -98,7 +98,7 @@ def test_losses_count(duo):
 def test_not_from_here(duo):
     """S160: a service that does not answer before anything moves is shown as not probed, and does not fail the drill."""
     for ns in duo.ns:
-        ns.run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; } }")
+        ns.run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; }; }")
     code, out, _ = drill(duo.a, "-y", "-o", "json")
     r = json.loads(out)
     assert code == 0 and [(t["probed"], t["why"]) for t in r["targets"]] == [(False, "Connection refused")], out
