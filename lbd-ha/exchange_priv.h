@@ -26,8 +26,9 @@ struct exchange {
 	bool joining[SCOPES], forked[SCOPES];
 	uint32_t common[SCOPES], until[SCOPES];
 	bool warned;
-	bool outgrown; /* this build knows what its elder skipped: the whole is asked for */
-	bool fills;    /* it is on its way; good only while nothing is committed here: */
+	unsigned telling; /* revisions that are not in force in every daemon yet */
+	bool outgrown;	  /* this build knows what its elder skipped: the whole is asked for */
+	bool fills;	  /* it is on its way; good only while nothing is committed here: */
 	uint64_t filled[SCOPES]; /* hashes of our heads when it was asked for */
 	bool settles;		 /* its timer runs */
 	struct loop_timer settle, pace;
