@@ -1,11 +1,14 @@
 """Clients of a pair: what they keep when the active node changes."""
 import json
 import os
+import re
 import signal
 import socket
+import time
 
 import pytest
 
+from lbdbus import Bus
 from lbdtest import Load, Origin, Vip, get, wait_until
 from test_ha_roles import VIP, Duo, export, same
 
@@ -218,6 +221,53 @@ def test_connections_of_ipv6_stay(farm, closing):
     farm.takes_over(0, "failback")
     for s in streams * 2:
         s.say()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP])
+def test_daemon_of_the_active_fails(farm, sig):
+    """A153: lbd-proxy of the active node ends, or stands still, for longer than a restart takes: the other node is active, without
+    any configuration; the node says why, and is fit again when lbd-proxy is."""
+    farm.keeps()
+
+    def watched(i):
+        return {c["name"]: c["state"] for c in farm.nodes[i].json("ha", "status")["checks"]}
+    wait_until(lambda: watched(0).get("suite lbd-proxy") == "good" and watched(1).get("suite lbd-proxy") == "good", what="the daemons are watched")
+    pid = farm.a.pid("lbd-proxy")
+    if sig == signal.SIGKILL:
+        farm.a.kill("lbd-proxy")
+    else:
+        os.kill(pid, sig)
+    farm.takes_over(1, "the other node is active")
+    assert watched(0)["suite lbd-proxy"] == "bad" and watched(1)["suite lbd-proxy"] == "good"
+    if sig == signal.SIGKILL:
+        farm.a.start("lbd-proxy")
+    else:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: watched(0)["suite lbd-proxy"] == "good", what="fit again")
+    assert farm.holds() == [False, True]
+
+
+def test_checks_of_the_active_alone(farm):
+    """A022: a check for the active node alone: the passive sends no probe, begins at once when it is active, and the other one
+    ceases."""
+    def probes(i):
+        with Bus(farm.roots[i], "lbd-check") as bus:
+            (_, m), = bus.ask("STATUS")[0]
+            return re.search(r"(\d+) probes", m["head"])[1]
+
+    def rests(i):
+        before = probes(i)
+        time.sleep(0.6)
+        return probes(i) == before
+    farm.a.ctl("create", "check", "own", "interval=100ms", "timeout=90ms", "active_only=yes")
+    farm.a.ctl("set", "vip", "web", "check=own")
+    same(farm)
+    wait_until(lambda: rests(1), what="the passive rests")
+    assert not rests(0)
+    farm.a.ctl("ha", "failover")
+    farm.takes_over(1, "hand-over")
+    wait_until(lambda: rests(0), what="the other rests")
+    assert not rests(1)
 
 
 def test_orders_and_verdicts_live_on(farm):
