@@ -65,7 +65,7 @@ def two(tmp_path, closing):
 
 @pytest.mark.parametrize("before", ["copied", "paired"])
 def test_whole_in_spite_of_a_common_past(two, before):
-    """S152: what was confirmed is a replacement, also when one node is a copy of the other, or both were a pair before."""
+    """S151: what was confirmed is a replacement, also when one node is a copy of the other, or both were a pair before."""
     def vips(n):
         return sorted(v["name"] for v in n.json("get", "vip"))
 
