@@ -58,6 +58,11 @@ find_receiver(struct take *t, struct err *err)
 	kernel_close(k);
 	if (rc == 0 && !t->receiver.on)
 		rc = err_set(err, -ENOTCONN, "the kernel's receiver of connections does not run");
+	/* A longer message than it has room for is cut, and passed over without a word. */
+	if (rc == 0 && t->receiver.maxlen != 0 && t->receiver.maxlen < SYNC_DATAGRAM)
+		rc = err_set(err, -EMSGSIZE,
+		    "the receiver on %s takes messages of %u bytes, and %u are needed; see sync_maxlen",
+		    t->receiver.interface, t->receiver.maxlen, SYNC_DATAGRAM);
 	return rc == 0 ? receiver_open(&t->receiver, &t->fd, err) : rc;
 }
 

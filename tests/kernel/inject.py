@@ -29,8 +29,9 @@ class Inject:
         """n TCP connections of n clients; flags 3 is direct routing."""
         head = struct.pack(">BBHIHHHHII", 0, 6, 36, flags, state, cport, port, port, 0, left)
         tail = socket.inet_aton(vip) + socket.inet_aton(rip)
-        for at in range(first, first + n, 200):
-            many = min(200, first + n - at)
+        most = 200 if self.own else 38  # what the interface carries
+        for at in range(first, first + n, most):
+            many = min(most, first + n - at)
             body = b"".join(head + struct.pack(">I", at + i) + tail for i in range(many))
             self.s.sendto(struct.pack(">BBHBbH", 0, self.id, 8 + len(body), many, 1, 0) + body, ("224.0.0.81", self.port))
             self._drain()
