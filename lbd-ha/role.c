@@ -200,10 +200,28 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 static void
 on_event(void *arg, const struct shared_event *e)
 {
-	(void)arg;
-	log_info("group %u: %s: %s", e->group + 1u,
-	    e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
-	    e->why < FSM_WHYS ? fsm_why_word[e->why] : "?");
+	struct ha_role *r = arg;
+	const struct role_turn t = {
+		.group = (uint8_t)(e->group + 1),
+		.was = e->was,
+		.now = e->role,
+		.generation = e->generation,
+		.cause = e->why < FSM_WHYS ? fsm_why_word[e->why] : "?",
+		.at_ms = mono_wall_ms() - (mono_now() - e->at) / 1000,
+	};
+
+	log_info("group %u: %s: %s", t.group, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
+	    t.cause);
+	notify_tell(r->notify, &t);
+}
+
+static void
+on_missed(void *arg, unsigned n)
+{
+	struct ha_role *r = arg;
+
+	log_warn("%u changes of the role were not heard of", n);
+	notify_lost(r->notify, n);
 }
 
 static void
@@ -310,6 +328,14 @@ on_track(void *arg)
 	r->ops.changed(r->ops.arg);
 }
 
+static void
+on_notified(void *arg)
+{
+	struct ha_role *r = arg;
+
+	r->ops.changed(r->ops.arg);
+}
+
 void
 role_health(struct ha_role *r, unsigned group, uint32_t n)
 {
@@ -325,7 +351,7 @@ static void
 begin(struct ha_role *r)
 {
 	const struct core_link_ops ops = {
-		.news = on_news, .event = on_event, .room = on_room, .arg = r
+		.news = on_news, .event = on_event, .missed = on_missed, .room = on_room, .arg = r
 	};
 	struct err err = { 0 };
 
@@ -344,16 +370,38 @@ begin(struct ha_role *r)
 	r->ops.places(r->ops.arg);
 }
 
+/* It was one of a pair and is none any more: what the other had in its groups is here now. */
+static void
+tell_alone(struct ha_role *r, const struct shared_is *is)
+{
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		const struct role_turn t = {
+			.group = (uint8_t)(g + 1),
+			.was = is->group[g].role,
+			.now = FSM_ACTIVE,
+			.generation = is->group[g].generation,
+			.cause = fsm_why_word[FSM_WHY_ALONE],
+			.at_ms = mono_wall_ms(),
+		};
+
+		if (!is->group[g].hold)
+			notify_tell(r->notify, &t);
+	}
+}
+
 void
 role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 {
 	struct snapshot *before = r->now;
+	struct shared_is is;
 
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
 	if (c == NULL) {
 		r->alone = true;
+		notify_use(r->notify, s);
 		if (r->core != NULL) {
+			role_is(r, &is);
 			core_link_clear(r->core);
 			r->core = NULL;
 			free(r->fips);
@@ -361,6 +409,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 			r->fips_n = r->placed = 0;
 			memset(&r->names, 0, sizeof(r->names));
 			track_use(r->track, NULL);
+			tell_alone(r, &is);
 			r->ops.places(r->ops.arg);
 		}
 		return;
@@ -369,6 +418,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	if (r->core == NULL)
 		begin(r);
 	track_use(r->track, s);
+	notify_use(r->notify, s);
 	tell_core(r);
 }
 
@@ -475,6 +525,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->ops = *ops;
 	loop_timer_init(&r->limit, l, on_limit, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
+	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
 }
 
@@ -486,6 +537,7 @@ role_free(struct ha_role *r)
 	end_order(r, ERR_AWAY, "lbd-ha ends");
 	loop_timer_fini(&r->limit);
 	track_free(r->track);
+	notify_free(r->notify);
 	core_link_free(r->core);
 	iface_list_fini(&r->kernel);
 	free(r->fips);

@@ -3,6 +3,7 @@
 #define HA_ROLE_PRIV_H
 
 #include "core_link.h"
+#include "notify.h"
 #include "role.h"
 #include "track.h"
 #include "want.h"
@@ -25,11 +26,12 @@ struct ha_role {
 	uint32_t table[SHARED_ADDRS];  /* row of the want: row of fips */
 	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
 	struct tracker *track;
-	uint32_t fit[SHARED_GROUPS]; /* services */
-	uint32_t tracks_told;	     /* rows that the subscribers know */
-	unsigned order;		     /* number of the last one */
-	unsigned ordered;	     /* groups that it is for: bits */
-	struct bus_request asked;    /* who waits for the order */
+	struct notifier *notify;
+	uint32_t fit[SHARED_GROUPS];	    /* services */
+	uint32_t tracks_told, notices_told; /* rows that the subscribers know */
+	unsigned order;			    /* number of the last one */
+	unsigned ordered;		    /* groups that it is for: bits */
+	struct bus_request asked;	    /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
 };

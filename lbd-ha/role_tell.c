@@ -98,6 +98,29 @@ tell_line(
 	tell(r, rq, MSG_HA_CARRIER, &m);
 }
 
+/* Rows of HA_CHECK: ping nodes, tracks, notify scripts. */
+#define NOTICES_AT (PING_TARGETS + TRACK_MOST)
+#define CHECK_ROWS (NOTICES_AT + NOTIFY_MOST)
+
+static bool
+check_was(const struct ha_role *r, unsigned i)
+{
+	return i < PING_TARGETS ? r->told.ping[i][0] != '\0'
+	       : i < NOTICES_AT ? i - PING_TARGETS < r->tracks_told
+				: i - NOTICES_AT < r->notices_told;
+}
+
+static bool
+check_is(const struct ha_role *r, unsigned i)
+{
+	struct track_row track;
+	struct notify_row notice;
+
+	return i < PING_TARGETS ? r->names.ping[i][0] != '\0'
+	       : i < NOTICES_AT ? track_row(r->track, i - PING_TARGETS, &track)
+				: notify_row(r->notify, i - NOTICES_AT, &notice);
+}
+
 /* Places that were told of and are not in use any more. */
 static void
 tell_gone(const struct ha_role *r)
@@ -108,15 +131,10 @@ tell_gone(const struct ha_role *r)
 		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
 			tell(r, NULL, MSG_HA_CARRIER, &m);
 	}
-	for (unsigned i = 0; i < PING_TARGETS + TRACK_MOST; i++) {
+	for (unsigned i = 0; i < CHECK_ROWS; i++) {
 		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
-		struct track_row row;
-		bool was = i < PING_TARGETS ? r->told.ping[i][0] != '\0'
-					    : i - PING_TARGETS < r->tracks_told;
-		bool is = i < PING_TARGETS ? r->names.ping[i][0] != '\0'
-					   : track_row(r->track, i - PING_TARGETS, &row);
 
-		if (was && !is)
+		if (check_was(r, i) && !check_is(r, i))
 			tell(r, NULL, MSG_HA_CHECK, &m);
 	}
 }
@@ -168,11 +186,34 @@ tell_tracks(const struct ha_role *r, const struct bus_request *rq)
 	return i;
 }
 
+static uint32_t
+tell_notices(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct notify_row k;
+	uint32_t i = 0;
+
+	for (; notify_row(r->notify, i, &k); i++) {
+		char name[340];
+		struct msg_ha_check m = {
+			.number = (uint8_t)(NOTICES_AT + i),
+			.what = SPAN("notify"),
+			.state = SPAN(k.state),
+			.text = SPAN(k.text),
+			.since = k.since,
+		};
+
+		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
+		m.name = SPAN(name);
+		tell(r, rq, MSG_HA_CHECK, &m);
+	}
+	return i;
+}
+
 void
 role_tell(struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
-	uint32_t tracks;
+	uint32_t tracks, notices;
 
 	if (r->core == NULL)
 		memset(&is, 0, sizeof(is));
@@ -189,8 +230,10 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		if (r->names.ping[i][0] != '\0')
 			tell_ping(r, rq, &is, i);
 	tracks = tell_tracks(r, rq);
+	notices = tell_notices(r, rq);
 	if (rq != NULL)
 		return; /* the others do not know more than before */
 	r->told = r->names;
 	r->tracks_told = tracks;
+	r->notices_told = notices;
 }

@@ -2,11 +2,10 @@
 #ifndef HA_TRACK_PRIV_H
 #define HA_TRACK_PRIV_H
 
+#include "script.h"
 #include "track.h"
 
 #include "sys/child.h"
-
-#define TRACK_WORDS 18
 
 struct tracked {
 	struct tracker *all;
@@ -21,8 +20,7 @@ struct tracked {
 	/* script, unit */
 	struct child *child;
 	mono_t started;
-	char words[256 + 300];
-	const char *argv[TRACK_WORDS];
+	struct script script;
 	/* file: of inotify; process: a pidfd; -1 */
 	int fd;
 	struct loop_fd io;

@@ -91,8 +91,8 @@ struct view_carrier { /* name "": there is none */
 	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
 };
 
-#define VIEW_CHECKS 72
-struct view_check { /* a ping node or a track; name "": there is none */
+#define VIEW_CHECKS 88
+struct view_check { /* a ping node, a track or a notify script; name "": there is none */
 	char name[200], what[16], state[16], text[120];
 	int64_t since;
 };

@@ -393,7 +393,7 @@ put_carriers(const struct view *v, struct buf *out)
 		buf_puts(out, "\n");
 }
 
-/* Ping nodes and tracks. */
+/* Ping nodes, tracks and notify scripts. */
 static void
 put_checks(const struct view *v, struct buf *out)
 {

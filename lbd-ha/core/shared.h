@@ -121,8 +121,8 @@ struct shared_is {
 };
 
 struct shared_event {
-	uint8_t group, role, why;
-	uint64_t claim;
+	uint8_t group, was, role, why; /* was: enum fsm_role, as role */
+	uint64_t generation;
 	mono_t at;
 };
 
@@ -135,6 +135,7 @@ struct shared {
 	struct shared_is is;
 	atomic_short error[2][SHARED_ADDRS]; /* of the want n & 1: 0, or errno of the last try */
 	atomic_uint events;		     /* written so far */
+	atomic_uint heard; /* of them by a side; one that is started anew goes on there */
 	struct shared_event event[SHARED_EVENTS];
 };
 

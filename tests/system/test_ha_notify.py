@@ -1,0 +1,157 @@
+"""Who is told of the roles: the pipe, notify scripts; and who tells them: another program than lbd-ha."""
+import os
+import pathlib
+import select
+import signal
+
+import pytest
+
+from lbdtest import wait_until
+from test_ha_roles import Duo
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
+
+# Writes what it is told into a file named by its first argument.
+NOTE = """#!/bin/sh
+echo "$LBD_GROUP $LBD_OLD $LBD_NEW $LBD_STATE $LBD_GENERATION $LBD_LOST $LBD_CAUSE" >>"$1"
+"""
+
+
+class Pipe:
+    """Reads RUN/ha.events of a node: .lines, each split into its six fields."""
+
+    def __init__(self, node):
+        self.fd = os.open(pathlib.Path(node.root, "run/lbd/ha.events"), os.O_RDONLY | os.O_NONBLOCK)
+        self.text = ""
+
+    @property
+    def lines(self):
+        while select.select([self.fd], [], [], 0)[0]:
+            data = os.read(self.fd, 65536)
+            if not data:
+                break
+            self.text += data.decode()
+        return [x.split(" ", 5) for x in self.text.splitlines()]
+
+    def group(self, n):
+        """(old, new) of each change of a group, in order."""
+        return [tuple(x[2:4]) for x in self.lines if x[1] == str(n)]
+
+    def close(self):
+        if self.fd != -1:
+            os.close(self.fd)
+        self.fd = -1
+
+
+def script(node, name, text, folder="notify"):
+    path = pathlib.Path(node.root, "etc/lbd", folder)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / name).write_text(text)
+    (path / name).chmod(0o755)
+
+
+def check(node, what):
+    """The rows of lbctl ha status of one kind: name: (state, text)."""
+    return {c["name"].split()[0]: (c["state"], c["text"]) for c in node.json("ha", "status")["checks"] if c["what"] == what}
+
+
+@pytest.fixture()
+def duo(tmp_path, closing):
+    d = Duo(tmp_path, closing)
+    d.a.ctl("set", "setting", "ha_dead=600ms", "ha_interval=50ms")
+    wait_until(lambda: "600ms" in d.b.ctl("get", "setting", "-o", "yaml").stdout, 5, "times")
+    return d
+
+
+def test_pipe(duo, closing):
+    """A144: the pipe gets every change in order, also those of a time without a reader or without the side process."""
+    pipes = [closing(Pipe(n)) for n in duo.nodes]
+    wait_until(lambda: pipes[1].group(1) == [("listening", "passive")], 5, "since the start")
+    assert pipes[0].group(1) == [("listening", "active")]
+    duo.a.ctl("ha", "failover")
+    duo.settle(["passive", "active"])
+    wait_until(lambda: pipes[0].group(1)[1:] == [("active", "leaving"), ("leaving", "passive")], 5, "gave")
+    wait_until(lambda: pipes[1].group(1)[1:] == [("passive", "active")], 5, "took")
+    line = pipes[1].lines[-1]
+    assert line[1:5] == ["1", "passive", "active", str(duo.states()[1]["groups"][0]["claim"])]
+    assert line[0].endswith("Z") and line[5] == "the peer asked for it"
+
+    # Nobody reads, and the side process is killed: the core goes on, and its changes are told afterwards.
+    pipes[0].close()
+    os.kill(duo.pid_of(0), signal.SIGSTOP)
+    duo.cut(True)  # both are active: they see the service network, and not each other
+    wait_until(lambda: duo.holds() == [True, True], 10, "both")
+    duo.cut(False)
+    wait_until(lambda: sum(duo.holds()) == 1, 10, "one again")
+    duo.a.kill("lbd-ha")
+    duo.a.start()
+    again = closing(Pipe(duo.a))
+    wait_until(lambda: [x for x in again.group(1) if "active" in x] != [], 10, "told afterwards")
+    told = again.group(1)
+    assert told[0][0] == "passive" and ("suspecting", "active") in told
+    assert all(a[1] == b[0] for a, b in zip(told, told[1:])), told  # nothing is missing between
+
+
+def test_scripts(duo, tmp_path):
+    """A144: scripts are told of the changes they ask for, one at a time, in order; one that hangs is killed, and the next
+    change goes on."""
+    told = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for n, path in zip(duo.nodes, told):
+        script(n, "note", NOTE)
+        n.ctl("create", "notify", "all", f"script=note {path}")
+    script(duo.b, "up", '#!/bin/sh\necho up >>"$1"\n')
+    duo.b.ctl("create", "notify", "up", f"script=up {tmp_path}/up.txt", "on=active")
+    script(duo.b, "hang", "#!/bin/sh\nsleep 100\n")
+    duo.b.ctl("create", "notify", "hang", "script=hang", "timeout=300ms", "on=any")
+    assert check(duo.b, "notify")["up"] == ("unknown", "")
+    for roles in (["passive", "active"], ["active", "passive"]):
+        duo.a.ctl("ha", "failover")
+        duo.settle(roles)
+
+    def lines(i):
+        return [x.split()[1:4] for x in told[i].read_text().splitlines() if x[0] == "1"] if told[i].exists() else []
+    give = [["active", "leaving", "active"], ["leaving", "passive", "passive"]]
+    take = [["passive", "active", "active"]]
+    taken = [["active", "passive", "passive"]]  # the first node orders the second time too: it takes
+    wait_until(lambda: lines(0) == give + take and lines(1) == take + taken, 10, "both were told everything, in order")
+    assert (tmp_path / "up.txt").read_text() == "up\n"
+    wait_until(lambda: check(duo.b, "notify")["hang"] == ("bad", "killed after 300 ms without an end"), 10, "it is shown")
+    assert check(duo.b, "notify")["all"] == ("good", "exit code 0")
+    wait_until(lambda: duo.b.text().count("notify hang: hang: killed after 300 ms") >= 2, 10, "one run for each change")
+
+
+def test_slow_script(duo, tmp_path, closing):
+    """A144: a script that is too slow loses the oldest of what waits, knows how many, and holds up nobody."""
+    out = tmp_path / "slow.txt"
+    script(duo.b, "slow", NOTE + "while ! test -e \"$2\"; do sleep 0.05; done\n")
+    duo.b.ctl("create", "notify", "slow", f"script=slow {out} {tmp_path}/go", "timeout=10m", "group=1")
+    pipe = closing(Pipe(duo.b))
+    before = len(pipe.group(1)) + 1
+    duo.b.ctl("create", "track", "f", "kind=file", f"target={tmp_path}/state")
+    wait_until(lambda: len(pipe.group(1)) == before, 5, "no file yet: unfit")
+    for i in range(75):  # each turn is one change: fit and unfit
+        (tmp_path / "new").write_text(str(i % 2))
+        (tmp_path / "new").rename(tmp_path / "state")
+        wait_until(lambda: len(pipe.group(1)) > before + i, 5, f"change {i}")
+    assert len(out.read_text().splitlines()) == 1
+    assert "notify slow: slow" in duo.b.text() and "is too slow" in duo.b.text()
+    (tmp_path / "go").write_text("")
+    wait_until(lambda: len(out.read_text().splitlines()) == 65, 30, "the last 64 come")
+    rows = [x.split() for x in out.read_text().splitlines()]
+    changes = len(pipe.group(1)) - before + 1
+    assert [int(x[5]) for x in rows if x[5] != "0"] == [changes - 65]
+    assert [tuple(x[1:3]) for x in rows[1:]] == pipe.group(1)[-64:]
+
+
+def test_who_may_write(duo, tmp_path):
+    """A script that others than root can change is not run, and says so; nor is one outside of the folder a name."""
+    script(duo.b, "note", NOTE)
+    pathlib.Path(duo.b.root, "etc/lbd/notify/note").chmod(0o777)
+    duo.b.ctl("create", "notify", "n", f"script=note {tmp_path}/x")
+    duo.a.ctl("ha", "failover")
+    duo.settle(["passive", "active"])
+    wait_until(lambda: check(duo.b, "notify")["n"][0] == "bad", 5, "refused")
+    assert "others than root can change it" in check(duo.b, "notify")["n"][1]
+    assert not (tmp_path / "x").exists()
+    r = duo.b.ctl("create", "notify", "m", "script=../track/x", check=False)
+    assert r.returncode == 7 and 'notify m: script: "../track/x" does not begin with the name of a program' in r.stderr
