@@ -222,6 +222,13 @@ on_failover(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_role_told(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	role_told(app.role, rq, &m->ha_told);
+}
+
+static void
 snapshot_peer(const struct bus_request *rq)
 {
 	struct pairing_texts texts;
@@ -408,6 +415,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_HA_CONFIRM, on_confirm },
 	{ MSG_HA_UNPAIR, on_unpair },
 	{ MSG_HA_FAILOVER, on_failover },
+	{ MSG_HA_TOLD, on_role_told },
 	{ MSG_STICK_FOLLOW, on_stick_follow },
 	{ MSG_STICK_LEARNED, on_stick_learned },
 	{ 0, NULL },

@@ -129,7 +129,8 @@ put(struct notice *k, const struct role_turn *t)
 		k->first = (k->first + 1) % WAIT_MOST;
 		k->n--;
 		if (k->lost++ == 0)
-			log_warn("notify %s: %s is too slow: changes are left out", k->name, k->text);
+			log_warn(
+			    "notify %s: %s is too slow: changes are left out", k->name, k->text);
 	}
 	k->wait[(k->first + k->n++) % WAIT_MOST] = *t;
 	next(k);
@@ -233,7 +234,9 @@ notify_row(const struct notifier *k, unsigned i, struct notify_row *out)
 	*out = (struct notify_row){
 		.name = one->name,
 		.target = one->text,
-		.state = !one->ran ? "unknown" : one->good ? "good" : "bad",
+		.state = !one->ran   ? "unknown"
+			 : one->good ? "good"
+				     : "bad",
 		.text = one->result,
 		.since = one->ended,
 	};

@@ -94,6 +94,12 @@ want_addresses(struct ha_role *r, struct shared_want *w)
 	r->placed = w->n;
 }
 
+bool
+role_is_outside(const struct ha_role *r)
+{
+	return r->now != NULL && snapshot_setting(r->now)->ha_roles == ha_roles_outside;
+}
+
 static void
 tell_core(struct ha_role *r)
 {
@@ -110,6 +116,7 @@ tell_core(struct ha_role *r)
 	w->cluster = r->cluster.id;
 	w->node = r->cluster.node;
 	w->inherit = r->alone && r->cluster.node == 1;
+	r->placed = 0;
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
 	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
 	want_groups(w, &r->cluster, r->now);
@@ -120,7 +127,8 @@ tell_core(struct ha_role *r)
 	w->refresh = DUR_MS(s->ha_refresh);
 	memcpy(w->peer_mac, r->mac, sizeof(w->peer_mac));
 	w->macs = r->macs;
-	want_addresses(r, w);
+	if (!role_is_outside(r))
+		want_addresses(r, w);
 	core_link_commit(r->core);
 	r->alone = false;
 }
@@ -176,7 +184,7 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 {
 	bool same;
 
-	if (r->core == NULL)
+	if (r->core == NULL && !role_is_outside(r))
 		return false;
 	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
 	free(r->fips);
@@ -191,7 +199,8 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 		memcpy(r->kernel.a, kernel->a, kernel->n * sizeof(*kernel->a));
 	if (!same)
 		tell_core(r);
-	take_faults(r, plan);
+	if (!role_is_outside(r))
+		take_faults(r, plan);
 	return true;
 }
 
@@ -296,6 +305,8 @@ role_active(const struct ha_role *r)
 {
 	struct shared_is is;
 
+	if (role_is_outside(r))
+		return r->outside.role[0] == FSM_ACTIVE || r->outside.role[1] == FSM_ACTIVE;
 	if (r->core == NULL)
 		return true;
 	core_link_is(r->core, &is);
@@ -473,6 +484,11 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	struct shared_is is;
 	char why[200];
 
+	if (role_is_outside(r)) {
+		bus_result(rq, ERR_CONFLICT,
+		    "another program decides who is active (setting ha_roles): let that one do it");
+		return;
+	}
 	if (r->core == NULL) {
 		bus_result(rq, ERR_CONFLICT,
 		    "this node is not one of a pair: there is no other to be active");
@@ -505,6 +521,49 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	core_link_poke(r->core);
 }
 
+static void
+say_outside(struct ha_role *r, unsigned g, uint8_t role, const char *why)
+{
+	const struct role_turn t = {
+		.group = (uint8_t)(g + 1),
+		.was = r->outside.since[g] != 0 ? r->outside.role[g] : FSM_INIT,
+		.now = role,
+		.cause = "another program decided it",
+		.at_ms = mono_wall_ms(),
+	};
+
+	if (!outside_say(&r->outside, g, role) && t.was != FSM_INIT)
+		return;
+	log_info("group %u: %s: %s%s%s", g + 1, fsm_role_word[role], t.cause,
+	    why[0] != '\0' ? ": " : "", why);
+	notify_tell(r->notify, &t);
+}
+
+void
+role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_told *m)
+{
+	char word[20], why[200];
+	uint8_t role;
+
+	span_text(m->role, word, sizeof(word));
+	span_text(m->why, why, sizeof(why));
+	if (!role_is_outside(r)) {
+		bus_result(rq, ERR_CONFLICT,
+		    "setting ha_roles is own: lbd-ha decides who is active; lbctl ha failover changes it");
+		return;
+	}
+	if (!outside_role(word, &role) || m->group > SHARED_GROUPS) {
+		bus_result(
+		    rq, ERR_INVALID, "role: allowed are active, passive and fault; group: 1 and 2");
+		return;
+	}
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		if (m->group == 0 || m->group == g + 1)
+			say_outside(r, g, role, why);
+	r->ops.changed(r->ops.arg);
+	bus_result(rq, 0, "");
+}
+
 void
 role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
 {
@@ -525,6 +584,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->ops = *ops;
 	loop_timer_init(&r->limit, l, on_limit, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
+	outside_read(&r->outside, p);
 	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
 }

@@ -4,6 +4,7 @@
 
 #include "core_link.h"
 #include "notify.h"
+#include "outside.h"
 #include "role.h"
 #include "track.h"
 #include "want.h"
@@ -27,6 +28,7 @@ struct ha_role {
 	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
 	struct tracker *track;
 	struct notifier *notify;
+	struct outside outside;		    /* counts while role_is_outside */
 	uint32_t fit[SHARED_GROUPS];	    /* services */
 	uint32_t tracks_told, notices_told; /* rows that the subscribers know */
 	unsigned order;			    /* number of the last one */
@@ -36,6 +38,7 @@ struct ha_role {
 	struct loop_timer limit;
 };
 
+bool role_is_outside(const struct ha_role *r); /* another program decides (setting ha_roles) */
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */
 
 #endif

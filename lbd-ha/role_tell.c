@@ -37,10 +37,15 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	role_is(r, &is);
 	m->active = role_active(r);
 	m->addresses = r->core == NULL || r->placed > 0;
-	if (r->core == NULL)
-		return;
-	m->link = link_word(r, &is);
-	m->since = wall(is.group[0].since);
+	if (r->core != NULL) {
+		m->link = link_word(r, &is);
+		m->since = wall(is.group[0].since);
+	}
+	if (role_is_outside(r)) {
+		m->outside = true;
+		m->addresses = r->fips_n > 0;
+		m->since = r->outside.since[0];
+	}
 }
 
 static void
@@ -68,7 +73,13 @@ tell_group(
 		.answered = k->answered,
 	};
 
-	if (is->known && is->alive)
+	if (role_is_outside(r)) {
+		m.role = SPAN(fsm_role_word[r->outside.role[g]]);
+		m.hold = r->outside.role[g] == FSM_ACTIVE;
+		m.why = SPAN(r->outside.since[g] != 0 ? "another program decided it"
+						      : "nobody has said who is active");
+		m.since = r->outside.since[g];
+	} else if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
 	m.addresses = role_addresses(r, g);
 	tell(r, rq, MSG_HA_GROUP, &m);
@@ -221,7 +232,7 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		core_link_is(r->core, &is);
 	if (rq == NULL)
 		tell_gone(r);
-	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
+	for (unsigned g = 0; (r->core != NULL || role_is_outside(r)) && g < SHARED_GROUPS; g++)
 		tell_group(r, rq, &is, g);
 	for (unsigned i = 0; i < CARRIER_SET; i++)
 		if (r->names.carrier[i][0] != '\0')

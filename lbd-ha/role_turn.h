@@ -14,11 +14,11 @@
 enum turn_state { TURN_NONE, TURN_ACTIVE, TURN_PASSIVE, TURN_FAULT };
 
 struct role_turn {
-	uint8_t group;		/* 1 or 2 */
-	uint8_t was, now;	/* enum fsm_role */
-	uint64_t generation;	/* the highest that this node knows of */
-	const char *cause;	/* a sentence; it stays */
-	int64_t at_ms;		/* since 1970 */
+	uint8_t group;	     /* 1 or 2 */
+	uint8_t was, now;    /* enum fsm_role */
+	uint64_t generation; /* the highest that this node knows of */
+	const char *cause;   /* a sentence; it stays */
+	int64_t at_ms;	     /* since 1970 */
 };
 
 /* turn_line - "2026-11-21T13:00:00.123Z 1 passive active 12 the peer is silent on every carrier", and a line end. */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SCRIPT_WORDS 18	  /* a name, its arguments (object_checks_hooks.c says how many), and NULL */
-#define SCRIPT_TEXT 560	  /* of a folder and a row's text */
+#define SCRIPT_WORDS 18 /* a name, its arguments (object_checks_hooks.c says how many), and NULL */
+#define SCRIPT_TEXT 560 /* of a folder and a row's text */
 #define SCRIPT_WHY 400
 
 struct script {

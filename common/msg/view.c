@@ -277,6 +277,7 @@ on_role(struct view *v, const struct msg_role *m)
 		.master = m->master,
 		.peer = m->peer,
 		.addresses = m->addresses,
+		.outside = m->outside,
 		.link = m->link < LINKS ? m->link : LINK_NONE,
 		.since = m->since };
 	bool changed = !v->role.heard || v->role.active != r.active || v->role.master != r.master ||

@@ -71,6 +71,7 @@ struct view_daemon {
 enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {
 	bool heard, active, master, peer, addresses;
+	bool outside; /* another program decides the role */
 	uint8_t link; /* enum view_link */
 	int64_t since;
 };
@@ -198,7 +199,7 @@ const struct view_check *view_checks(const struct view *v);
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);
-/* view_json_ha - the members "role", "state", "link", "words", "advice", "since", "groups", "carriers", "checks", "peer" of an
+/* view_json_ha - the members "role", "state", "link", "words", "advice", "outside", "since", "groups", "carriers", "checks", "peer" of an
  * object. */
 void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */

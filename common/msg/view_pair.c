@@ -126,11 +126,16 @@ view_role_words(const struct view *v, char out[100], char advice[200])
 	const char *state = !r->addresses ? "No addresses: neither is active"
 			    : r->active	  ? "Active"
 					  : "Passive";
-	const char *what = "";
+	const char *what =
+	    r->outside
+		? "Another program decides who is active (setting ha_roles); what it has said stands below."
+		: "";
 
 	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
 	    links[r->peer ? r->link : LINK_NONE]);
-	if (r->peer && in_conflict(v))
+	if (r->outside)
+		; /* the nodes' link is for the configuration alone */
+	else if (r->peer && in_conflict(v))
 		what =
 		    "Both nodes say that they are active; the one with the lower claim leaves at once.";
 	else if (r->peer && r->link == LINK_DOWN)
@@ -249,6 +254,7 @@ view_json_ha(struct buf *out, const struct view *v)
 		buf_puts(out, "null");
 	put(out, "words", words);
 	put(out, "advice", advice);
+	buf_printf(out, ",\"outside\":%s", r->outside ? "true" : "false");
 	buf_puts(out, ",\"since\":");
 	view_json_time(out, r->since);
 	buf_puts(out, ",\"groups\":");

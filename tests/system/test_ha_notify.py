@@ -3,11 +3,13 @@ import os
 import pathlib
 import select
 import signal
+import subprocess
 
 import pytest
 
-from lbdtest import wait_until
-from test_ha_roles import Duo
+from lbdtest import BIN, die_with_parent, wait_until
+from test_ha_roles import VIP, Duo
+from vrrplib import Keepalived
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
@@ -156,3 +158,85 @@ def test_who_may_write(duo, tmp_path):
     assert not (tmp_path / "x").exists()
     r = duo.b.ctl("create", "notify", "m", "script=../track/x", check=False)
     assert r.returncode == 7 and 'notify m: script: "../track/x" does not begin with the name of a program' in r.stderr
+
+
+class Kept(Duo):
+    """keepalived holds the address and tells lbd-ha who is active; a web server (10.9.0.9:8080) behind lbd-proxy on both."""
+
+    def __init__(self, tmp_path, closing):
+        super().__init__(tmp_path, closing, "lbd-proxy")
+        self.a.ctl("set", "setting", "ha_roles=outside")
+        self.a.ctl("create", "rip", "web/r", "address=10.9.0.9", "port=8080")
+        (tmp_path / "www").mkdir()
+        (tmp_path / "www/index.html").write_text("here")
+        server = subprocess.Popen([*self.client.prefix, "python3", "-m", "http.server", "-d", tmp_path / "www", "8080"],
+                                  stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        closing(type("Server", (), {"stop": staticmethod(server.kill)}))
+        wait_until(lambda: self.holds() == [False, False], 10, "lbd-ha lets go")
+        wait_until(lambda: "web/r" in self.b.ctl("get", "rip", "-o", "name").stdout, 10, "replicated")
+        self.keepers = []
+        for i, n in enumerate(self.nodes):
+            path = tmp_path / f"keepalived{i}"
+            path.mkdir()
+            tell = f"{BIN.resolve()}/lbctl --root {n.root} ha role"
+            self.keepers.append(closing(Keepalived(
+                self.ns[i], path, 51, 100 - i, [f"{VIP}/24 dev eth0"], globals_=["script_user root", "enable_script_security"],
+                more=[f'{k} "{tell} {word}"' for k, word in (("notify_master", "active"), ("notify_backup", "passive"),
+                                                             ("notify_fault", "fault"), ("notify_stop", "passive"))])))
+
+    def roles_are(self, *roles):
+        """What lbd-ha says of group 1, and that the addresses are where it says."""
+        def are():
+            s = self.states()
+            return [x["groups"][0]["role"] for x in s if x] == list(roles) and self.holds() == [r == "active" for r in roles]
+        wait_until(are, 20, f"{roles}, now {self.states()}")
+
+    def get(self):
+        return self.client.run("python3", "-c", "import urllib.request as u; print(u.urlopen('http://%s/', timeout=3).read())" % VIP).stdout
+
+
+def test_keepalived_in_place(tmp_path, closing):
+    """S175: keepalived drives the addresses; its notify scripts tell lbd-ha, which shows it, tells others and takes none."""
+    kept = Kept(tmp_path, closing)
+    kept.roles_are("active", "passive")
+    assert "here" in kept.get()
+    s = kept.a.json("ha", "status")
+    assert s["outside"] and s["state"] == "active" and s["words"].startswith("Master | Active")
+    assert s["link"] == "up" and s["peer"]["up"]  # the nodes are a pair for their configuration
+    r = kept.a.ctl("ha", "failover", check=False)
+    assert r.returncode != 0 and "another program decides who is active" in r.stderr
+    # A commit on the node that has the address: it is nobody's mistake that an interface has it.
+    kept.a.ctl("create", "vip", "more", f"address={VIP}", "ports=81")
+
+    pipe = closing(Pipe(kept.b))
+    kept.keepers[0].stop()
+    kept.roles_are("passive", "active")
+    assert "here" in kept.get()
+    wait_until(lambda: pipe.group(1)[-1:] == [("passive", "active")], 5, "told to others")
+    kept.b.kill("lbd-ha")  # a restart of lbd-ha changes nothing
+    kept.b.start("lbd-ha")
+    kept.roles_are("passive", "active")
+    kept.keepers[0].start()
+    kept.roles_are("active", "passive")
+    kept.port(0, False)  # keepalived calls it a fault
+    wait_until(lambda: kept.states()[0]["groups"][0]["role"] == "fault", 10, "fault")
+    wait_until(lambda: kept.states()[1]["state"] == "active", 10, "the other one")
+
+
+def test_role_words(tmp_path, closing):
+    """What lbctl ha role refuses: words that are none, and any while lbd-ha decides itself."""
+    duo = Duo(tmp_path, closing, pair=False)
+    r = duo.a.ctl("ha", "role", "active", check=False)
+    assert r.returncode != 0 and "setting ha_roles is own" in r.stderr
+    duo.a.ctl("set", "setting", "ha_roles=outside")
+    wait_until(lambda: not duo.holds()[0], 5, "a single node lets go too")
+    assert duo.a.json("ha", "status")["state"] == "passive"
+    r = duo.a.ctl("ha", "role", "master", check=False)
+    assert r.returncode != 0 and '"master" is not one of active|passive|fault' in r.stderr
+    r = duo.a.ctl("ha", "role", "active", "3", check=False)
+    assert r.returncode != 0 and 'group: "3" is not allowed: 1 or 2' in r.stderr
+    duo.a.ctl("ha", "role", "active", "2")
+    groups = {g["group"]: g["role"] for g in duo.a.json("ha", "status")["groups"]}
+    assert groups == {1: "passive", 2: "active"}
+    duo.a.ctl("set", "setting", "ha_roles=own")
+    wait_until(lambda: duo.holds()[0], 5, "and takes it again")
