@@ -8,7 +8,8 @@
 
 struct outside {
 	char path[300];
-	uint8_t role[SHARED_GROUPS]; /* FSM_PASSIVE until somebody said something, FSM_ACTIVE, FSM_FAULT */
+	uint8_t role
+	    [SHARED_GROUPS]; /* FSM_PASSIVE until somebody said something, FSM_ACTIVE, FSM_FAULT */
 	int64_t since[SHARED_GROUPS]; /* seconds since 1970; 0: nobody has said anything */
 };
 

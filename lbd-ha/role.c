@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define ORDER_LIMIT DUR_S(5)
+#define STRANGE_LASTS DUR_S(60)
 #define POINTS (1u << 20) /* of a node whose tracks are good; more than they can all take away */
 
 /* ---- what is wanted ------------------------------------------------------------------------------------------ */
@@ -255,10 +256,49 @@ look_at_order(struct ha_role *r, const struct shared_is *is)
 	end_order(r, 0, "");
 }
 
+bool
+role_is_strange(const struct strange *k)
+{
+	return k->at != 0 && mono_now() - k->at < STRANGE_LASTS;
+}
+
+/* Once for as long as they come, or when somebody else sends them. */
+static void
+look_at_strange(struct ha_role *r, const struct shared_is *is)
+{
+	for (unsigned i = 0; i < STRANGES; i++) {
+		const struct strange *k = &is->strange[i];
+		char from[ADDR_TEXT] = "a serial line";
+
+		if (!role_is_strange(k)) {
+			r->strange_told[i] = false;
+			continue;
+		}
+		if (r->strange_told[i] && addr_same_host(&r->strange_from[i], &k->from))
+			continue;
+		r->strange_told[i] = true;
+		r->strange_from[i] = k->from;
+		if (k->from.family != 0)
+			addr_format(&k->from, ADDR_HOST, from);
+		if (i == STRANGE_SAME)
+			log_err(
+			    "heartbeats with the number of this pair and another key, from %s: another pair with "
+			    "the same number, a copy of a node, or a forger; they do not count",
+			    from);
+		else
+			log_warn(
+			    "heartbeats of another pair (%016llx) from %s: it is on this pair's port or group; "
+			    "they do not count",
+			    (unsigned long long)k->cluster, from);
+	}
+}
+
 static void
 on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
+
+	look_at_strange(r, is);
 
 	look_at_order(r, is);
 	r->ops.changed(r->ops.arg);

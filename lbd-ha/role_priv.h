@@ -36,8 +36,11 @@ struct ha_role {
 	struct bus_request asked;	    /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
+	bool strange_told[STRANGES]; /* in the log */
+	struct addr strange_from[STRANGES];
 };
 
+bool role_is_strange(const struct strange *k); /* it was heard of late */
 bool role_is_outside(const struct ha_role *r); /* another program decides (setting ha_roles) */
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */
 

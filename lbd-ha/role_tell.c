@@ -197,6 +197,29 @@ tell_tracks(const struct ha_role *r, const struct bus_request *rq)
 	return i;
 }
 
+static void
+tell_strange(const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is)
+{
+	for (unsigned i = 0; i < STRANGES; i++) {
+		const struct strange *k = &is->strange[i];
+		char from[ADDR_TEXT] = "";
+		struct msg_ha_alarm m = {
+			.kind = SPAN(i == STRANGE_SAME ? "same" : "other"),
+			.now = role_is_strange(k),
+			.cluster = k->cluster,
+			.frames = k->frames,
+			.at = wall(k->at),
+		};
+
+		if (k->frames == 0)
+			continue;
+		if (k->from.family != 0)
+			addr_format(&k->from, ADDR_HOST, from);
+		m.from = SPAN(from);
+		tell(r, rq, MSG_HA_ALARM, &m);
+	}
+}
+
 static uint32_t
 tell_notices(const struct ha_role *r, const struct bus_request *rq)
 {
@@ -240,6 +263,7 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 	for (unsigned i = 0; i < PING_TARGETS; i++)
 		if (r->names.ping[i][0] != '\0')
 			tell_ping(r, rq, &is, i);
+	tell_strange(r, rq, &is);
 	tracks = tell_tracks(r, rq);
 	notices = tell_notices(r, rq);
 	if (rq != NULL)

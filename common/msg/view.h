@@ -92,6 +92,14 @@ struct view_carrier { /* name "": there is none */
 	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
 };
 
+enum view_alarm_kind { VIEW_ALARM_OTHER, VIEW_ALARM_SAME, VIEW_ALARMS };
+struct
+    view_alarm { /* heartbeats of another pair (OTHER), or with our number and another key; frames 0: none */
+	bool now;
+	char from[64];
+	uint64_t cluster, frames;
+	int64_t at;
+};
 #define VIEW_CHECKS 88
 struct view_check { /* a ping node, a track or a notify script; name "": there is none */
 	char name[200], what[16], state[16], text[120];
@@ -196,10 +204,14 @@ void view_json_peer(struct buf *out, const struct view_peer *p);
 const struct view_group *view_groups(const struct view *v);
 const struct view_carrier *view_carriers(const struct view *v);
 const struct view_check *view_checks(const struct view *v);
+const struct view_alarm *view_alarms(const struct view *v); /* VIEW_ALARMS of them */
+/* view_alarm_words - what it means and what to do, in a sentence; "" when it is over. */
+const char *view_alarm_words(const struct view *v, enum view_alarm_kind kind);
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);
-/* view_json_ha - the members "role", "state", "link", "words", "advice", "outside", "since", "groups", "carriers", "checks", "peer" of an
+/* view_json_ha - the members "role", "state", "link", "words", "advice", "outside", "since", "groups", "carriers", "checks",
+ * "alarms", "peer" of an
  * object. */
 void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */

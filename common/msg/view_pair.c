@@ -82,6 +82,44 @@ view_on_check(struct view *v, const struct msg_ha_check *m)
 	return strcmp(was, k->state) != 0;
 }
 
+bool
+view_on_alarm(struct view *v, const struct msg_ha_alarm *m)
+{
+	char kind[16];
+	struct view_alarm *k;
+	bool was;
+
+	span_text(m->kind, kind, sizeof(kind));
+	k = &v->alarms[strcmp(kind, "same") == 0 ? VIEW_ALARM_SAME : VIEW_ALARM_OTHER];
+	was = k->now;
+	memset(k, 0, sizeof(*k));
+	k->now = m->now;
+	k->cluster = m->cluster;
+	k->frames = m->frames;
+	k->at = m->at;
+	span_text(m->from, k->from, sizeof(k->from));
+	return was != k->now;
+}
+
+const struct view_alarm *
+view_alarms(const struct view *v)
+{
+	return v->alarms;
+}
+
+const char *
+view_alarm_words(const struct view *v, enum view_alarm_kind kind)
+{
+	if (!v->alarms[kind].now)
+		return "";
+	return kind == VIEW_ALARM_SAME
+		   ? "heartbeats with this pair's number and another key: a second pair with the same number, a copy of a "
+		     "node, or a forger. They do not count. Find the sender; two pairs of one number are paired anew, which "
+		     "gives a new one."
+		   : "another pair sends to this pair's port or group. It has a number of its own, so nothing is mixed up; "
+		     "a port or group of its own saves both the work.";
+}
+
 const struct view_group *
 view_groups(const struct view *v)
 {
@@ -238,6 +276,32 @@ put_checks(struct buf *out, const struct view *v)
 	buf_puts(out, "]");
 }
 
+static void
+put_alarms(struct buf *out, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(out, "[");
+	for (unsigned i = 0; i < VIEW_ALARMS; i++) {
+		const struct view_alarm *k = &v->alarms[i];
+
+		if (k->frames == 0)
+			continue;
+		buf_printf(out,
+		    "%s{\"kind\":\"%s\",\"now\":%s,\"frames\":%" PRIu64 ",\"cluster\":\"%016" PRIx64
+		    "\"",
+		    comma, i == VIEW_ALARM_SAME ? "same_cluster" : "other_cluster",
+		    k->now ? "true" : "false", k->frames, k->cluster);
+		put(out, "from", k->from);
+		put(out, "advice", view_alarm_words(v, (enum view_alarm_kind)i));
+		buf_puts(out, ",\"at\":");
+		view_json_time(out, k->at);
+		buf_puts(out, "}");
+		comma = ",";
+	}
+	buf_puts(out, "]");
+}
+
 void
 view_json_ha(struct buf *out, const struct view *v)
 {
@@ -263,6 +327,8 @@ view_json_ha(struct buf *out, const struct view *v)
 	put_carriers(out, v);
 	buf_puts(out, ",\"checks\":");
 	put_checks(out, v);
+	buf_puts(out, ",\"alarms\":");
+	put_alarms(out, v);
 	buf_puts(out, ",\"peer\":");
 	view_json_peer(out, &v->peer);
 }

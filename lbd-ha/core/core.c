@@ -24,6 +24,7 @@
 
 #define SUITE_VERSION 0x000100
 #define CORE_BUSY 500000 /* us without a sleep */
+#define STRANGER_LOOK DUR_MS(5)
 
 /* What is slept on; bits of core.ready. */
 enum core_fd {
@@ -109,8 +110,20 @@ static void
 on_frame(void *arg, const struct carrier_in *in)
 {
 	const struct arrival *a = arg;
+	struct core *c = a->c;
+	enum beat_fault f;
+	struct beat b;
 
-	(void)pulse_in(&a->c->pulse, a->carrier, in);
+	if (!in->stranger) {
+		f = pulse_in(&c->pulse, a->carrier, in);
+	} else if (in->at - c->looked_at < STRANGER_LOOK) {
+		return; /* whoever floods us is not looked at each time */
+	} else {
+		c->looked_at = in->at;
+		f = beat_decode(in->bytes, in->len, &c->pulse.self, &c->pulse.seal, &b);
+	}
+	if (f != BEAT_GOOD)
+		strange_note(c->strange, f, &c->pulse.seal, in);
 }
 
 static void

@@ -60,6 +60,8 @@ struct core {
 	int witness_fd;
 	struct seal witness_seal;
 	bool urgent; /* what the next frame says cannot wait for its turn */
+	struct strange strange[STRANGES];
+	mono_t looked_at; /* at a frame from an address that is not the other node's */
 	unsigned damp;
 	mono_t turns[8]; /* unforced changes of role of late, for the damping */
 	struct shared_is told;

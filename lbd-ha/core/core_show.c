@@ -103,6 +103,7 @@ core_show(struct core *c, mono_t now, bool changed)
 
 	_Static_assert(BEAT_FAULTS <= sizeof(is.fault) / sizeof(is.fault[0]), "a counter for each");
 	memcpy(is.fault, c->pulse.replay.counter, sizeof(c->pulse.replay.counter));
+	memcpy(is.strange, c->strange, sizeof(is.strange));
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		show_group(c, i, now, &is.group[i]);
 		is.granted[i] = c->g[i].witness.until > now;

@@ -12,6 +12,7 @@
 #include "core/fsm.h"
 #include "core/ping.h"
 #include "core/seal.h"
+#include "core/strange.h"
 
 #include "base/addr.h"
 
@@ -115,6 +116,7 @@ struct shared_is {
 	uint32_t pings_reachable, pings;
 	struct shared_ping ping[PING_TARGETS];
 	uint64_t fault[16]; /* frames that did not count, by enum beat_fault */
+	struct strange strange[STRANGES];
 	uint64_t stalls;
 	dur_t late_worst;
 	bool link, granted[SHARED_GROUPS];

@@ -1,4 +1,4 @@
-"""Who is told of the roles: the pipe, notify scripts; and who tells them: another program than lbd-ha."""
+"""Who is told of the roles: the pipe, notify scripts; who tells them: another program than lbd-ha; and other pairs nearby."""
 import os
 import pathlib
 import select
@@ -13,6 +13,7 @@ from vrrplib import Keepalived
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
+MAGIC = 0x6c626462  # of a heartbeat, lbd-ha/core/beat.c
 # Writes what it is told into a file named by its first argument.
 NOTE = """#!/bin/sh
 echo "$LBD_GROUP $LBD_OLD $LBD_NEW $LBD_STATE $LBD_GENERATION $LBD_LOST $LBD_CAUSE" >>"$1"
@@ -240,3 +241,49 @@ def test_role_words(tmp_path, closing):
     assert groups == {1: "passive", 2: "active"}
     duo.a.ctl("set", "setting", "ha_roles=own")
     wait_until(lambda: duo.holds()[0], 5, "and takes it again")
+
+
+# Sends heartbeats of another pair to an address. Arguments: the pair's number in hex, the node's, the address, how many.
+STRANGER = """
+import socket, struct, sys
+frame = struct.pack(">IBBBBHHQ", MAGIC, 1, int(sys.argv[2]), 0, 99, 0, 188, int(sys.argv[1], 16)).ljust(188, b"\\1")
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.9.0.9"))
+for i in range(int(sys.argv[4])):
+    s.sendto(frame, (sys.argv[3], PORT))
+"""
+
+
+def test_another_pair(duo):
+    """S168: a second pair on this one's port or group is shown, once in the log; with the same number it is an alarm; nothing
+    else comes of it."""
+    for i, n in enumerate(duo.nodes):
+        n.ctl("create", "carrier", "main", f"address=10.9.0.{i + 1}", f"peer=10.9.0.{2 - i}")
+        n.ctl("create", "carrier", "group", "kind=multicast", "interface=eth0", "group=239.255.94.44", "port=9445")
+
+    def send(cluster, node, to, port, count=3):
+        text = STRANGER.replace("MAGIC", hex(MAGIC)).replace("PORT", str(port))
+        duo.client.run("python3", "-c", text, cluster, str(node), to, str(count))
+
+    def alarms(i):
+        return {a["kind"]: a for a in duo.states()[i]["alarms"]}
+    own = duo.states()[0]["peer"]["cluster"]
+    claims = [s["groups"][0]["claim"] for s in duo.states()]
+    assert int(own, 16) > 2**32  # random, as proposed at the pairing
+    assert alarms(0) == alarms(1) == {}
+    wait_until(lambda: len(duo.states()[1]["carriers"]) == 2 and duo.states()[1]["link"] == "up", 10, "both carriers")
+    other = f"{int(own, 16) ^ 1:016x}"
+    send(other, 1, "239.255.94.44", 9445)
+    for i in (0, 1):
+        wait_until(lambda: alarms(i).get("other_cluster", {}).get("frames") == 3, 5, "the group is shared")
+        a = alarms(i)["other_cluster"]
+        assert (a["from"], a["cluster"], a["now"]) == ("10.9.0.9", other, True) and "same_cluster" not in alarms(i)
+    send(own, 1, "10.9.0.2", 9444, 1)  # not the other node's address, its number
+    wait_until(lambda: alarms(1).get("same_cluster", {}).get("frames") == 1, 5, "same number")
+    send(own, 2, "239.255.94.44", 9445)
+    for i in (0, 1):
+        wait_until(lambda: "same_cluster" in alarms(i), 5, "same number, by the group")
+    text = duo.b.ctl("ha", "status").stdout
+    assert "ALARM        number of this pair, another key" in text and "from 10.9.0.9" in text and "notice       another pair" in text
+    assert duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1
+    assert [s["groups"][0]["claim"] for s in duo.states()] == claims and duo.roles() == ["active", "passive"]
