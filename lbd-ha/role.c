@@ -121,6 +121,8 @@ tell_core(struct ha_role *r)
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
 	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
 	want_groups(w, &r->cluster, r->now);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		w->group[g].fence = fence_required(r->now);
 	want_pings(w, &r->names, r->now);
 	want_witness(r, w, s);
 	w->announce = s->announce;
@@ -220,6 +222,9 @@ on_event(void *arg, const struct shared_event *e)
 		.at_ms = mono_wall_ms() - (mono_now() - e->at) / 1000,
 	};
 
+	if (e->role == FSM_ACTIVE && (e->why == FSM_WHY_PEER_DEAD || e->why == FSM_WHY_LISTENED) &&
+	    !fence_required(r->now))
+		fence_beside(r->fence);
 	log_info("group %u: %s: %s", t.group, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
 	    t.cause);
 	notify_tell(r->notify, &t);
@@ -298,6 +303,7 @@ on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
 
+	fence_wish(r->fence, is->fence);
 	look_at_strange(r, is);
 
 	look_at_order(r, is);
@@ -380,6 +386,17 @@ on_track(void *arg)
 }
 
 static void
+on_fenced(void *arg, uint32_t number)
+{
+	struct ha_role *r = arg;
+
+	if (r->core == NULL)
+		return;
+	atomic_store(&core_link_say(r->core)->fenced, number);
+	core_link_poke(r->core);
+}
+
+static void
 on_notified(void *arg)
 {
 	struct ha_role *r = arg;
@@ -451,6 +468,8 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	if (c == NULL) {
 		r->alone = true;
 		notify_use(r->notify, s);
+		fence_wish(r->fence, 0);
+		fence_use(r->fence, s, NULL);
 		if (r->core != NULL) {
 			role_is(r, &is);
 			core_link_clear(r->core);
@@ -470,6 +489,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 		begin(r);
 	track_use(r->track, s);
 	notify_use(r->notify, s);
+	fence_use(r->fence, s, c);
 	tell_core(r);
 }
 
@@ -624,6 +644,8 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->ops = *ops;
 	loop_timer_init(&r->limit, l, on_limit, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
+	r->fence = fence_new(
+	    l, p, &(struct fence_ops){ .changed = on_notified, .sure = on_fenced, .arg = r });
 	outside_read(&r->outside, p);
 	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
@@ -638,6 +660,7 @@ role_free(struct ha_role *r)
 	loop_timer_fini(&r->limit);
 	track_free(r->track);
 	notify_free(r->notify);
+	fence_free(r->fence);
 	core_link_free(r->core);
 	iface_list_fini(&r->kernel);
 	free(r->fips);

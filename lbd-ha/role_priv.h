@@ -3,6 +3,7 @@
 #define HA_ROLE_PRIV_H
 
 #include "core_link.h"
+#include "fence.h"
 #include "notify.h"
 #include "outside.h"
 #include "role.h"
@@ -28,12 +29,14 @@ struct ha_role {
 	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
 	struct tracker *track;
 	struct notifier *notify;
-	struct outside outside;		    /* counts while role_is_outside */
-	uint32_t fit[SHARED_GROUPS];	    /* services */
-	uint32_t tracks_told, notices_told; /* rows that the subscribers know */
-	unsigned order;			    /* number of the last one */
-	unsigned ordered;		    /* groups that it is for: bits */
-	struct bus_request asked;	    /* who waits for the order */
+	struct fencer *fence;
+	struct outside outside;	     /* counts while role_is_outside */
+	uint32_t fit[SHARED_GROUPS]; /* services */
+	uint32_t tracks_told, notices_told;
+	bool fence_told;	  /* rows that the subscribers know */
+	unsigned order;		  /* number of the last one */
+	unsigned ordered;	  /* groups that it is for: bits */
+	struct bus_request asked; /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
 	bool strange_told[STRANGES]; /* in the log */

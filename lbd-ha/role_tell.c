@@ -109,16 +109,18 @@ tell_line(
 	tell(r, rq, MSG_HA_CARRIER, &m);
 }
 
-/* Rows of HA_CHECK: ping nodes, tracks, notify scripts. */
+/* Rows of HA_CHECK: ping nodes, tracks, notify scripts, fencing. */
 #define NOTICES_AT (PING_TARGETS + TRACK_MOST)
-#define CHECK_ROWS (NOTICES_AT + NOTIFY_MOST)
+#define FENCE_AT (NOTICES_AT + NOTIFY_MOST)
+#define CHECK_ROWS (FENCE_AT + 1)
 
 static bool
 check_was(const struct ha_role *r, unsigned i)
 {
 	return i < PING_TARGETS ? r->told.ping[i][0] != '\0'
 	       : i < NOTICES_AT ? i - PING_TARGETS < r->tracks_told
-				: i - NOTICES_AT < r->notices_told;
+	       : i < FENCE_AT	? i - NOTICES_AT < r->notices_told
+				: r->fence_told;
 }
 
 static bool
@@ -126,10 +128,12 @@ check_is(const struct ha_role *r, unsigned i)
 {
 	struct track_row track;
 	struct notify_row notice;
+	struct fence_row fence;
 
 	return i < PING_TARGETS ? r->names.ping[i][0] != '\0'
 	       : i < NOTICES_AT ? track_row(r->track, i - PING_TARGETS, &track)
-				: notify_row(r->notify, i - NOTICES_AT, &notice);
+	       : i < FENCE_AT	? notify_row(r->notify, i - NOTICES_AT, &notice)
+				: fence_row(r->fence, &fence);
 }
 
 /* Places that were told of and are not in use any more. */
@@ -243,11 +247,29 @@ tell_notices(const struct ha_role *r, const struct bus_request *rq)
 	return i;
 }
 
+static bool
+tell_fence(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct fence_row k;
+
+	if (!fence_row(r->fence, &k))
+		return false;
+	tell(r, rq, MSG_HA_CHECK,
+	    &(struct msg_ha_check){ .number = FENCE_AT,
+		.what = SPAN("fence"),
+		.name = SPAN(k.target),
+		.state = SPAN(k.state),
+		.text = SPAN(k.text),
+		.since = k.since });
+	return true;
+}
+
 void
 role_tell(struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
 	uint32_t tracks, notices;
+	bool fence;
 
 	if (r->core == NULL)
 		memset(&is, 0, sizeof(is));
@@ -266,9 +288,11 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 	tell_strange(r, rq, &is);
 	tracks = tell_tracks(r, rq);
 	notices = tell_notices(r, rq);
+	fence = tell_fence(r, rq);
 	if (rq != NULL)
 		return; /* the others do not know more than before */
 	r->told = r->names;
 	r->tracks_told = tracks;
 	r->notices_told = notices;
+	r->fence_told = fence;
 }

@@ -53,5 +53,10 @@ check_notifies(struct look *l)
 int
 check_hooks(struct look *l)
 {
-	return check_notifies(l);
+	const struct node *n = snapshot_node(l->s);
+	int rc = check_notifies(l);
+
+	if (rc == 0 && n->fence[0] != '\0')
+		rc = look_program(l, KIND_node, n, "fence", n->fence, "/etc/lbd/fence");
+	return rc;
 }

@@ -288,6 +288,7 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 		.answered = probe_is_answered(&c->probe, group, now) && !is_refused(c),
 		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
 		.ping_at = newest_ping(c),
+		.fenced = core_is_fenced(c, now),
 		.health = health_of(c, group),
 		.order = (uint8_t)order_of(c, group),
 	};
@@ -302,11 +303,13 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 static void
 decide_all(struct core *c, mono_t now, bool stalled)
 {
+	bool fence = false;
 	unsigned asks = 0, seen = atomic_load(&c->sh->say.announce);
 	dur_t every = DUR_MS(50);
 
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		decide(c, i, now, stalled);
+		fence = fence || c->g[i].out.fence;
 		if (c->g[i].out.probe)
 			asks |= 1u << i;
 		if (seen != c->announce_seen && c->g[i].held)
@@ -323,6 +326,7 @@ decide_all(struct core *c, mono_t now, bool stalled)
 		probe_close(&c->probe, c->side, CORE_NEWS);
 	}
 	core_witness_turn(c, now);
+	core_fence_turn(c, fence, now);
 }
 
 /* ---- out --------------------------------------------------------------------------------------------------- */

@@ -137,7 +137,7 @@ has_authority(const struct fsm_config *c, const struct fsm_in *in)
 		return in->grant_until > in->now;
 	if (c->pings)
 		return in->pings > 0;
-	return c->mode == FSM_AVAILABILITY;
+	return c->mode == FSM_AVAILABILITY || c->fence;
 }
 
 /* The other is active and does well: is there a reason to take over all the same? */
@@ -202,10 +202,14 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 		return p->hears && !p->late ? why_elected(f, c, in, out) : -1;
 	}
 	/* What answers though the witness grants is left over: its lease has ended. */
-	if ((in->answered && !c->witness) || !has_authority(c, in))
+	if ((in->answered && !c->witness && (!c->fence || in->order == FSM_TAKE)) ||
+	    !has_authority(c, in))
 		return -1;
 	/* Of a time without a carrier the other's silence tells nothing. */
 	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))
+		return -1;
+	out->fence = c->fence && in->order != FSM_TAKE && !in->fenced;
+	if (out->fence)
 		return -1;
 	return p->known ? FSM_WHY_PEER_DEAD : FSM_WHY_LISTENED;
 }

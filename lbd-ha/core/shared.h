@@ -76,7 +76,8 @@ struct shared_say {
 	atomic_uint announce; /* another number: announce all that is held */
 	atomic_uint revision, schema;
 	atomic_ullong hash_shared, hash_oper;
-	atomic_bool stop; /* hand over what can be, and end */
+	atomic_uint fenced; /* number of the last shared_is.fence that was carried out */
+	atomic_bool stop;   /* hand over what can be, and end */
 };
 
 struct shared_group {
@@ -120,6 +121,7 @@ struct shared_is {
 	uint64_t stalls;
 	dur_t late_worst;
 	bool link, granted[SHARED_GROUPS];
+	uint32_t fence; /* switch the other node off, please: a number of this wish; 0: none */
 };
 
 struct shared_event {

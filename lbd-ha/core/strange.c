@@ -11,8 +11,8 @@ is_sealed(const struct seal *seal, const struct carrier_in *in)
 {
 	uint8_t key = in->bytes[KEY_AT];
 
-	return seal_known(seal, key) && seal_check(seal, key, in->bytes, in->len - SEAL_TAG,
-					    in->bytes + in->len - SEAL_TAG);
+	return seal_known(seal, key) &&
+	       seal_check(seal, key, in->bytes, in->len - SEAL_TAG, in->bytes + in->len - SEAL_TAG);
 }
 
 void

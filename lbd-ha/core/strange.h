@@ -7,12 +7,12 @@
 
 enum strange_kind {
 	STRANGE_OTHER, /* another pair's: it has a number of its own, so nothing is mixed up */
-	STRANGE_SAME,  /* our number, and not made with our secret: a second pair of that number, or a forger */
+	STRANGE_SAME, /* our number, and not made with our secret: a second pair of that number, or a forger */
 	STRANGES
 };
 struct strange {
-	uint64_t frames; /* heard so far */
-	mono_t at;	 /* the newest; 0: none */
+	uint64_t frames;  /* heard so far */
+	mono_t at;	  /* the newest; 0: none */
 	struct addr from; /* its sender; family 0: of a serial line */
 	uint64_t cluster;
 };

@@ -1,4 +1,5 @@
-"""Who is told of the roles: the pipe, notify scripts; who tells them: another program than lbd-ha; and other pairs nearby."""
+"""Who is told of the roles: the pipe, notify scripts; who tells them: another program than lbd-ha; other pairs
+nearby; and the program that switches the other node off."""
 import os
 import pathlib
 import select
@@ -287,3 +288,66 @@ def test_another_pair(duo):
     assert "ALARM        number of this pair, another key" in text and "from 10.9.0.9" in text and "notice       another pair" in text
     assert duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1
     assert [s["groups"][0]["claim"] for s in duo.states()] == claims and duo.roles() == ["active", "passive"]
+
+
+# "Switches off" a node of the test: its network. Arguments: its namespace, a file that must be there, where to say that it ran.
+OFF = """#!/bin/sh
+echo "$LBD_MODE $LBD_PEER $LBD_PEER_ADDRESSES" >>"$3"
+test -e "$2" || exit 3
+ip -n "$1" link set eth0 down
+"""
+
+
+def test_fencing_required(duo, tmp_path):
+    """Issue 4, 7: the nodes do not hear each other and both see the network; with fencing required the passive one takes
+    over only after the script has switched the other off, and shows why it waits."""
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    script(duo.b, "off", OFF, folder="fence")
+    duo.b.ctl("set", "node", f"fence=off {duo.ns[0].name} {go} {ran}", "fence_timeout=5s")
+    wait_until(lambda: check(duo.b, "fence") != {}, 5, "shown")
+    claims = [s["groups"][0]["claim"] for s in duo.states()]
+    duo.cut(True)
+    wait_until(lambda: check(duo.b, "fence").get("off") == ("bad", "exit code 3"), 10, "it has failed")
+    wait_until(lambda: len(ran.read_text().splitlines()) >= 2, 10, "it is tried again")
+    assert duo.holds() == [True, False] and [s["groups"][0]["claim"] for s in duo.states()] == claims
+    assert ran.read_text().splitlines()[0] == "required alpha 10.9.0.1"
+    go.write_text("")
+    wait_until(lambda: duo.holds()[1], 10, "the other one is off")
+    assert check(duo.b, "fence")["off"] == ("good", "exit code 0: the other node is off")
+    assert "DOWN" in duo.ns[0].run("ip", "link", "show", "eth0").stdout
+    assert "fence off" in duo.b.text() and "exit code 0" in duo.b.text()
+
+
+def test_fencing_and_heard_again(duo, tmp_path):
+    """A node that is heard again while the script runs is not replaced, whatever the script says in the end."""
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    script(duo.b, "slow", f"#!/bin/sh\necho >>{ran}\nwhile ! test -e {go}; do sleep 0.05; done\n", folder="fence")
+    duo.b.ctl("set", "node", "fence=slow")
+    wait_until(lambda: check(duo.b, "fence") != {}, 5, "shown")
+    duo.cut(True)
+    wait_until(ran.exists, 10, "it runs")
+    duo.cut(False)
+    wait_until(lambda: duo.states()[1]["groups"][0]["role"] == "passive", 10, "heard again")
+    go.write_text("")
+    wait_until(lambda: check(duo.b, "fence")["slow"][0] == "good", 10, "it has ended")
+    assert duo.holds() == [True, False]
+    go.unlink()
+    duo.cut(True)  # what was done before does not count any more
+    wait_until(lambda: ran.read_text() == "\n\n", 10, "another run")
+    assert duo.holds() == [True, False]
+    duo.b.ctl("ha", "failover", check=False)  # somebody looked, and answers for it
+    wait_until(lambda: duo.holds()[1], 10, "by order")
+
+
+def test_fencing_beside(duo, tmp_path):
+    """Advisory: the take-over does not wait; the result is shown all the same."""
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    script(duo.b, "slow", f'#!/bin/sh\necho "$LBD_MODE" >>{ran}\nwhile ! test -e {go}; do sleep 0.05; done\nexit 1\n', folder="fence")
+    duo.b.ctl("set", "node", "fence=slow", "fence_mode=advisory")
+    wait_until(lambda: check(duo.b, "fence") != {}, 5, "shown")
+    duo.cut(True)
+    wait_until(lambda: duo.holds()[1], 10, "taken over")
+    wait_until(lambda: check(duo.b, "fence")["slow"][0] == "running", 10, "it runs meanwhile")
+    go.write_text("")
+    wait_until(lambda: check(duo.b, "fence")["slow"] == ("bad", "exit code 1"), 10, "how it ended")
+    assert ran.read_text() == "advisory\n"

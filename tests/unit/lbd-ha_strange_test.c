@@ -44,7 +44,9 @@ test_kinds(void **state)
 	seal_init(&others, SEAL_BEAT);
 	seal_set(&others, 0, theirs);
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct beat b = { .node = rows[i].node, .cluster = rows[i].cluster, .boot = 1, .seq = 1 };
+		const struct beat b = {
+			.node = rows[i].node, .cluster = rows[i].cluster, .boot = 1, .seq = 1
+		};
 		struct strange s[STRANGES] = { 0 };
 		uint8_t bytes[BEAT_LEN];
 		struct carrier_in in = { .bytes = bytes, .len = BEAT_LEN, .at = 77 };
@@ -64,7 +66,8 @@ test_kinds(void **state)
 		if (f != rows[i].fault)
 			fail_msg("row %u (%s): decoded as %s", i, rows[i].why, beat_fault_word(f));
 		strange_note(s, f, &mine, &in);
-		if (s[STRANGE_OTHER].frames != rows[i].other || s[STRANGE_SAME].frames != rows[i].same)
+		if (s[STRANGE_OTHER].frames != rows[i].other ||
+		    s[STRANGE_SAME].frames != rows[i].same)
 			fail_msg("row %u: %s", i, rows[i].why);
 		for (unsigned k = 0; k < STRANGES; k++)
 			if (s[k].frames > 0)

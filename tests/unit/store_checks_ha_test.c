@@ -91,6 +91,12 @@ static const struct rule rules[] = {
 	{ NULL, "create track t kind=interface target=eth1", NULL },
 	{ NULL, "create track t kind=interface target=averyveryverylongname", "15 characters" },
 	{ NULL, "create track t target=x weight=1001", "weight" },
+	/* fencing */
+	{ NULL, "set node main fence=off_by_ipmi fence_timeout=5s", NULL },
+	{ NULL, "set node main fence=../x",
+	    "node: fence: \"../x\" does not begin with the name of a program in /etc/lbd/fence" },
+	{ NULL, "set node main fence_mode=perhaps", "fence_mode: \"perhaps\"" },
+	{ NULL, "set node main fence_timeout=1ms", "fence_timeout" },
 	/* notify scripts */
 	{ NULL, "create notify n script=bgp", NULL },
 	{ NULL, "create notify n", "notify n: script: is required" },
