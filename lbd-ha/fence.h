@@ -10,7 +10,8 @@
 
 struct fence_ops {
 	void (*changed)(void *arg); /* what fence_row says */
-	void (*sure)(void *arg, uint32_t number); /* the other node is off, for this wish of the core */
+	void (*sure)(
+	    void *arg, uint32_t number); /* the other node is off, for this wish of the core */
 	void *arg;
 };
 struct fence_row {

@@ -27,6 +27,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PULSE DUR_MS(500) /* the role is told so often; see VIEW_HA_STALE */
+
 static struct {
 	struct daemon *d;
 	struct garp *garp;
@@ -36,6 +38,7 @@ static struct {
 	struct stick_mirror *stick;
 	struct ha_role *role;
 	struct exchange *exchange;
+	struct loop_timer pulse;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -98,6 +101,10 @@ fill_role(struct msg_role *m)
 		.peer = c != NULL,
 		.since = app.since,
 	};
+	if (app.stick) {
+		m->entries = stick_mirror_count(app.stick);
+		m->pending = c && stick_mirror_peer_due(app.stick);
+	}
 	role_fill(app.role, m);
 }
 
@@ -169,6 +176,20 @@ on_role_changed(void *arg)
 	fill_role(&role);
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
 	role_tell(app.role, NULL);
+}
+
+/* Whoever shows the role calls it unknown when nothing is heard for a while. */
+static void
+on_pulse(void *arg)
+{
+	struct msg_role role;
+
+	(void)arg;
+	loop_timer_set(&app.pulse, PULSE);
+	if (!daemon_bus(app.d))
+		return;
+	fill_role(&role);
+	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
 }
 
 static void
@@ -293,6 +314,8 @@ init(struct daemon *d, struct err *err)
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
 	exchange_stick(app.exchange, app.stick);
 	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
+	loop_timer_init(&app.pulse, daemon_loop(d), on_pulse, NULL);
+	loop_timer_set(&app.pulse, PULSE);
 	return 0;
 }
 
@@ -349,6 +372,7 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	loop_timer_fini(&app.pulse);
 	pairing_free(app.pairing);
 	exchange_free(app.exchange);
 	role_free(app.role);

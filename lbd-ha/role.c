@@ -225,6 +225,7 @@ on_event(void *arg, const struct shared_event *e)
 	if (e->role == FSM_ACTIVE && (e->why == FSM_WHY_PEER_DEAD || e->why == FSM_WHY_LISTENED) &&
 	    !fence_required(r->now))
 		fence_beside(r->fence);
+	r->changes[e->group] += turn_state(t.was) != turn_state(t.now);
 	log_info("group %u: %s: %s", t.group, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
 	    t.cause);
 	notify_tell(r->notify, &t);
@@ -594,6 +595,7 @@ say_outside(struct ha_role *r, unsigned g, uint8_t role, const char *why)
 
 	if (!outside_say(&r->outside, g, role) && t.was != FSM_INIT)
 		return;
+	r->changes[g] += turn_state(t.was) != turn_state(t.now);
 	log_info("group %u: %s: %s%s%s", g + 1, fsm_role_word[role], t.cause,
 	    why[0] != '\0' ? ": " : "", why);
 	notify_tell(r->notify, &t);

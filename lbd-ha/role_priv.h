@@ -39,6 +39,7 @@ struct ha_role {
 	struct bus_request asked; /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
+	uint64_t changes[SHARED_GROUPS];
 	bool strange_told[STRANGES]; /* in the log */
 	struct addr strange_from[STRANGES];
 };

@@ -40,6 +40,10 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	if (r->core != NULL) {
 		m->link = link_word(r, &is);
 		m->since = wall(is.group[0].since);
+		m->in_sync =
+		    is.alive &&
+		    atomic_load(&core_link_say(r->core)->hash_shared) == is.peer_hash_shared &&
+		    atomic_load(&core_link_say(r->core)->hash_oper) == is.peer_hash_oper;
 	}
 	if (role_is_outside(r)) {
 		m->outside = true;
@@ -62,6 +66,7 @@ tell_group(
     const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
 {
 	const struct shared_group *k = &is->group[g];
+	mono_t now = mono_now();
 	struct msg_ha_group m = {
 		.group = (uint8_t)(g + 1),
 		.role = SPAN(fsm_role_word[k->role < FSM_ROLES ? k->role : 0]),
@@ -71,6 +76,9 @@ tell_group(
 		.claim = k->claim,
 		.conflict = k->conflict,
 		.answered = k->answered,
+		.generation = k->generation,
+		.changes = r->changes[g],
+		.lease = k->hold && k->lease_until > now ? (uint64_t)(k->lease_until - now) : 0,
 	};
 
 	if (role_is_outside(r)) {

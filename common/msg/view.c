@@ -133,6 +133,14 @@ void
 view_clock(struct view *v, mono_t now)
 {
 	v->now = now;
+	if (v->role.heard && now - v->role_at > VIEW_HA_STALE)
+		v->role.heard = false;
+}
+
+int64_t
+view_role_age(const struct view *v)
+{
+	return v->role_at == 0 ? 0 : (v->now - v->role_at) / 1000;
 }
 
 /* Rows are in the order of their ids, which stand first in them. */
@@ -278,6 +286,9 @@ on_role(struct view *v, const struct msg_role *m)
 		.peer = m->peer,
 		.addresses = m->addresses,
 		.outside = m->outside,
+		.in_sync = m->in_sync,
+		.pending = m->pending,
+		.entries = m->entries,
 		.link = m->link < LINKS ? m->link : LINK_NONE,
 		.since = m->since };
 	bool changed = !v->role.heard || v->role.active != r.active || v->role.master != r.master ||
@@ -285,6 +296,7 @@ on_role(struct view *v, const struct msg_role *m)
 		       v->role.addresses != r.addresses;
 
 	v->role = r;
+	v->role_at = v->now;
 	return changed;
 }
 

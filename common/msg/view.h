@@ -15,6 +15,7 @@
 #include "sys/paths.h"
 
 #define VIEW_STALE DUR_S(10)
+#define VIEW_HA_STALE DUR_S(2) /* lbd-ha tells its role each half second */
 
 /* From one answer to the next, per second; 0 before the second one. */
 struct view_rates {
@@ -72,7 +73,9 @@ enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LIN
 struct view_role {
 	bool heard, active, master, peer, addresses;
 	bool outside; /* another program decides the role */
-	uint8_t link; /* enum view_link */
+	bool in_sync, pending;
+	uint32_t entries; /* of persistence */
+	uint8_t link;	  /* enum view_link */
 	int64_t since;
 };
 #define VIEW_GROUPS 2
@@ -81,6 +84,7 @@ struct view_group { /* group 0: not heard */
 	uint8_t group;
 	bool hold, conflict, answered;
 	uint32_t addresses;
+	uint64_t generation, changes, lease_us;
 	uint64_t claim;
 	int64_t since;
 	char role[16], peer[16], why[100];
@@ -139,7 +143,9 @@ void view_synced(struct view *v, const char *daemon);
 /* By row id; NULL for an id that the snapshot does not have. Borrowed until view_use. */
 const struct view_service *view_service(const struct view *v, uint32_t id);
 const struct view_server *view_server(const struct view *v, uint32_t id);
+/* view_role - heard is false when lbd-ha has not told it for VIEW_HA_STALE; view_role_age - since then, in ms. */
 const struct view_role *view_role(const struct view *v);
+int64_t view_role_age(const struct view *v);
 const struct view_peer *view_peer(const struct view *v);
 const struct view_floating *view_floating(
     const struct view *v); /* list in order of address; NULL: none */

@@ -25,6 +25,9 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	g->addresses = m->addresses;
 	g->claim = m->claim;
 	g->since = m->since;
+	g->generation = m->generation;
+	g->changes = m->changes;
+	g->lease_us = m->lease;
 	span_text(m->role, g->role, sizeof(g->role));
 	span_text(m->peer, g->peer, sizeof(g->peer));
 	span_text(m->why, g->why, sizeof(g->why));
@@ -216,7 +219,9 @@ put_groups(struct buf *out, const struct view *v)
 		put(out, "role", g->role);
 		put(out, "peer_role", g->peer);
 		put(out, "why", g->why);
-		buf_puts(out, ",\"since\":");
+		buf_printf(out,
+		    ",\"generation\":%" PRIu64 ",\"changes\":%" PRIu64 ",\"since\":", g->generation,
+		    g->changes);
 		view_json_time(out, g->since);
 		buf_puts(out, "}");
 		comma = ",";

@@ -14,7 +14,7 @@ struct view_source {
 };
 struct view {
 	struct snapshot *snap; /* NULL before view_use */
-	mono_t now;
+	mono_t now, role_at;
 	uint32_t services_n, servers_n;
 	struct view_service *services; /* in order of id, one for each row of snap */
 	struct view_server *servers;
