@@ -61,6 +61,14 @@ tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, con
 		bus_publish(r->bus, TOPIC_HA, number, m);
 }
 
+/* Whether the node that was active before goes on with the connections that it has. */
+static bool
+given(uint8_t why)
+{
+	return why == FSM_WHY_PEER_GIVES || why == FSM_WHY_PREEMPT || why == FSM_WHY_MERIT ||
+	       why == FSM_WHY_ORDER;
+}
+
 static void
 tell_group(
     const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
@@ -81,6 +89,7 @@ tell_group(
 		.lease = k->hold && k->lease_until > now ? (uint64_t)(k->lease_until - now) : 0,
 	};
 
+	m.given = is->known && is->alive && given(k->why);
 	if (role_is_outside(r)) {
 		m.role = SPAN(fsm_role_word[r->outside.role[g]]);
 		m.hold = r->outside.role[g] == FSM_ACTIVE;

@@ -42,18 +42,19 @@ metrics_ha_role(struct scrape *x, struct buf *b, const void *object)
 }
 
 /* One number of each group. */
-#define OF_GROUPS(fn, when, form, number)                                                       \
-	void fn(struct scrape *x, struct buf *b, const void *object)                            \
-	{                                                                                       \
-		const struct view *v = known(x);                                                \
-                                                                                                \
-		(void)object;                                                                   \
-		for (unsigned i = 0; v != NULL && i < VIEW_GROUPS; i++) {                       \
-			const struct view_group *g = &view_groups(v)[i];                        \
-                                                                                                \
-			if (g->group != 0 && (when))                                            \
-				buf_printf(b, "%s{group=\"%u\"} " form "\n", x->name, i + 1, number); \
-		}                                                                               \
+#define OF_GROUPS(fn, when, form, number)                                                      \
+	void fn(struct scrape *x, struct buf *b, const void *object)                           \
+	{                                                                                      \
+		const struct view *v = known(x);                                               \
+                                                                                               \
+		(void)object;                                                                  \
+		for (unsigned i = 0; v != NULL && i < VIEW_GROUPS; i++) {                      \
+			const struct view_group *g = &view_groups(v)[i];                       \
+                                                                                               \
+			if (g->group != 0 && (when))                                           \
+				buf_printf(                                                    \
+				    b, "%s{group=\"%u\"} " form "\n", x->name, i + 1, number); \
+		}                                                                              \
 	}
 OF_GROUPS(metrics_ha_generation, true, "%" PRIu64, g->generation)
 OF_GROUPS(metrics_ha_changes, true, "%" PRIu64, g->changes)
@@ -77,26 +78,27 @@ metrics_ha_carrier(struct scrape *x, struct buf *b, const void *object)
 
 		for (unsigned s = 0; k->name[0] != '\0' && s < ARRAY_LEN(states); s++) {
 			carrier(x, b, k);
-			buf_printf(b, "\",state=\"%s\"} %d\n", states[s], strcmp(k->state, states[s]) == 0);
+			buf_printf(b, "\",state=\"%s\"} %d\n", states[s],
+			    strcmp(k->state, states[s]) == 0);
 		}
 	}
 }
 
 /* One number of each carrier. */
-#define OF_CARRIERS(fn, form, number)                                                   \
-	void fn(struct scrape *x, struct buf *b, const void *object)                    \
-	{                                                                               \
-		const struct view *v = known(x);                                        \
-                                                                                        \
-		(void)object;                                                           \
-		for (unsigned i = 0; v != NULL && i < VIEW_CARRIERS; i++) {             \
-			const struct view_carrier *k = &view_carriers(v)[i];            \
-                                                                                        \
-			if (k->name[0] == '\0')                                        \
-				continue;                                               \
-			carrier(x, b, k);                                               \
-			buf_printf(b, "\"} " form "\n", number);                        \
-		}                                                                       \
+#define OF_CARRIERS(fn, form, number)                                        \
+	void fn(struct scrape *x, struct buf *b, const void *object)         \
+	{                                                                    \
+		const struct view *v = known(x);                             \
+                                                                             \
+		(void)object;                                                \
+		for (unsigned i = 0; v != NULL && i < VIEW_CARRIERS; i++) {  \
+			const struct view_carrier *k = &view_carriers(v)[i]; \
+                                                                             \
+			if (k->name[0] == '\0')                              \
+				continue;                                    \
+			carrier(x, b, k);                                    \
+			buf_printf(b, "\"} " form "\n", number);             \
+		}                                                            \
 	}
 OF_CARRIERS(metrics_ha_sent, "%" PRIu64, k->sent)
 OF_CARRIERS(metrics_ha_received, "%" PRIu64, k->received)
