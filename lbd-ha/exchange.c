@@ -11,6 +11,7 @@
  * another round. While heads differ this node does not say that its state is whole. */
 #include "exchange_priv.h"
 
+#include "daemon/announce.h"
 #include "sys/log.h"
 
 #include "base/mem.h"
@@ -101,13 +102,17 @@ ask_outgrown(struct exchange *x)
 void
 exchange_look_whole(struct exchange *x)
 {
-	bool whole = x->up && !x->foreign && exchange_in_step(x) &&
-		     (x->stick == NULL || !stick_mirror_peer_due(x->stick));
+	bool config = !x->foreign && exchange_in_step(x) && x->telling == 0;
+	bool stick = x->stick == NULL || !stick_mirror_peer_due(x->stick);
 
-	if (x->outgrown && x->up && exchange_in_step(x))
+	if (!x->up)
+		return;
+	if (x->outgrown && exchange_in_step(x))
 		ask_outgrown(x);
-	role_whole(x->role, whole);
-	if (x->up && !whole)
+	role_whole(x->role, WHOLE_CONFIG, config ? NULL : "revisions of the configuration");
+	role_whole(x->role, WHOLE_PERSIST, stick ? NULL : "persistence of layer 7");
+	role_whole(x->role, WHOLE_CHANNEL, NULL);
+	if (!config || !stick)
 		exchange_settle(x);
 }
 
@@ -240,8 +245,10 @@ exchange_down(struct exchange *x)
 	x->up = false;
 	exchange_persist_down(x);
 	exchange_trial_up(x, false);
-	/* Alone, what is here is all there is. */
-	role_whole(x->role, true);
+	/* What it has now cannot be known; what was missing is missing no more than the rest. */
+	role_whole(x->role, WHOLE_CHANNEL, "the channel to the other node is down");
+	role_whole(x->role, WHOLE_CONFIG, NULL);
+	role_whole(x->role, WHOLE_PERSIST, NULL);
 }
 
 void
@@ -279,6 +286,7 @@ exchange_pair(struct exchange *x, const struct cluster *c, struct peer_channel *
 	if (c == NULL || (c->node == x->node && c->id == x->cluster))
 		return;
 	x->node = c->node;
+	announce_links(x->d);
 	x->cluster = c->id;
 	x->foreign =
 	    exchange_store(x) != NULL && replica_is_foreign(exchange_store(x), c->node, c->id);

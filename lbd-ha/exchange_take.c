@@ -11,10 +11,22 @@
 
 #define TELL_WAIT DUR_S(10)
 
+/* What is refused is shown by the daemon; it is not waited for. */
+static void
+on_in_force(void *arg, const char *refused)
+{
+	struct exchange *x = arg;
+
+	(void)refused;
+	x->telling--;
+	exchange_look_whole(x);
+}
+
 void
 exchange_announce(struct exchange *x, struct commit_result *r)
 {
-	announce_commit(x->d, r, TELL_WAIT, NULL, NULL);
+	x->telling++;
+	announce_commit(x->d, r, TELL_WAIT, on_in_force, x);
 	commit_result_fini(r);
 }
 

@@ -24,7 +24,7 @@
 
 #define SUITE_VERSION 0x000100
 #define CORE_BUSY 500000	     /* us without a sleep */
-#define CORE_COMES_AGAIN DUR_MS(300) /* one that ended, by its side process */
+#define CORE_COMES_AGAIN DUR_MS(500) /* one that ended, by its side process */
 
 /* What is slept on; bits of core.ready. */
 enum core_fd {

@@ -175,6 +175,8 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 
 	if (fit != p->fit && !early)
 		first = fit > p->fit;
+	else if (in->whole != p->whole)
+		first = in->whole;
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;
 	else

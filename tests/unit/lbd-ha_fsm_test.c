@@ -373,6 +373,33 @@ test_fsm_elected(void **state)
 	}
 }
 
+/* The one that lacks what the other has waits, whatever the priorities; of two that lack something they count. */
+static void
+test_fsm_elected_whole(void **state)
+{
+	static const struct {
+		bool mine, theirs, at_once;
+	} rows[] = {
+		{ true, true, true },
+		{ false, false, true },
+		{ true, false, true },
+		{ false, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct node n = passive();
+
+		heard(&n, FSM_PASSIVE, 4);
+		n.in.whole = rows[i].mine;
+		n.in.peer.whole = rows[i].theirs;
+		step(&n, 1);
+		assert_int_equal(n.out.hold, rows[i].at_once);
+		step(&n, 2001);
+		assert_role(n, ACTIVE, ELECTED); /* somebody must */
+	}
+}
+
 static void
 test_fsm_preempts(void **state)
 {
@@ -708,6 +735,7 @@ main(void)
 		cmocka_unit_test(test_fsm_link_comes),
 		cmocka_unit_test(test_fsm_stalled),
 		cmocka_unit_test(test_fsm_elected),
+		cmocka_unit_test(test_fsm_elected_whole),
 		cmocka_unit_test(test_fsm_preempts),
 		cmocka_unit_test(test_fsm_merit),
 		cmocka_unit_test(test_fsm_gives),
