@@ -43,7 +43,8 @@ class Wired(Duo):
         return {names[c["name"].split(":")[0]]: c["state"] for c in self.status(i)["carriers"]}
 
     def checks(self, i):
-        return {c["name"].split(" ")[0]: c["state"] for c in self.status(i)["checks"]}
+        """Without the daemons of the suite, which do not run here."""
+        return {c["name"].split(" ")[0]: c["state"] for c in self.status(i)["checks"] if not c["name"].startswith("suite ")}
 
     def claims(self):
         """Go up with each change of who is active."""

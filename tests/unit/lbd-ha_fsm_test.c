@@ -604,6 +604,27 @@ test_fsm_conflict(void **state)
 	}
 }
 
+/* A split is over. The other leaves at our first word: what it says of itself is that it is passive. */
+static void
+test_fsm_silent_loser(void **state)
+{
+	struct node n = active();
+
+	(void)state;
+	heard(&n, FSM_PASSIVE, 5);
+	step(&n, 1);
+	assert_false(n.out.announce);
+	n.in.peer.alive = false;
+	step(&n, 1);
+	assert_true(n.out.hold);
+	assert_false(n.out.announce);
+	heard(&n, FSM_PASSIVE, 5);
+	step(&n, 1);
+	assert_true(n.out.hold && n.out.announce);
+	step(&n, 1);
+	assert_false(n.out.announce);
+}
+
 static void
 test_fsm_alone(void **state)
 {
@@ -642,6 +663,7 @@ main(void)
 		cmocka_unit_test(test_fsm_no_addresses),
 		cmocka_unit_test(test_fsm_take),
 		cmocka_unit_test(test_fsm_conflict),
+		cmocka_unit_test(test_fsm_silent_loser),
 		cmocka_unit_test(test_fsm_alone),
 	};
 
