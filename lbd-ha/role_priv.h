@@ -32,6 +32,10 @@ struct ha_role {
 	struct bus_request asked;    /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
+	struct whole whole;
+	bool met;		    /* the other node is there */
+	char missing[WHOLE_TEXT];   /* as was told */
+	struct loop_timer patience; /* a part of whole is given up */
 };
 
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */

@@ -22,12 +22,14 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	g->hold = m->hold;
 	g->conflict = m->conflict;
 	g->answered = m->answered;
+	g->peer_whole = m->peer_whole;
 	g->addresses = m->addresses;
 	g->claim = m->claim;
 	g->since = m->since;
 	span_text(m->role, g->role, sizeof(g->role));
 	span_text(m->peer, g->peer, sizeof(g->peer));
 	span_text(m->why, g->why, sizeof(g->why));
+	span_text(m->missing, g->missing, sizeof(g->missing));
 	return was.group == 0 || was.hold != g->hold || was.conflict != g->conflict ||
 	       strcmp(was.role, g->role) != 0 || strcmp(was.peer, g->peer) != 0;
 }
@@ -117,18 +119,32 @@ in_conflict(const struct view *v)
 	return false;
 }
 
+/* With addresses in both groups, which of them are here. */
+static const char *
+state_word(const struct view *v)
+{
+	const struct view_group *g = v->groups;
+
+	if (!v->role.addresses)
+		return "No addresses: neither is active";
+	if (!v->role.active)
+		return "Passive";
+	if (!v->role.peer || g[0].addresses == 0 || g[1].addresses == 0)
+		return "Active";
+	return !g[1].hold   ? "Active in group 1"
+	       : !g[0].hold ? "Active in group 2"
+			    : "Active in both groups";
+}
+
 void
 view_role_words(const struct view *v, char out[100], char advice[200])
 {
 	static const char *const links[LINKS] = { "No slave defined", "Link up", "Link degraded",
 		"Link down", "Link one-way" };
 	const struct view_role *r = &v->role;
-	const char *state = !r->addresses ? "No addresses: neither is active"
-			    : r->active	  ? "Active"
-					  : "Passive";
 	const char *what = "";
 
-	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
+	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state_word(v),
 	    links[r->peer ? r->link : LINK_NONE]);
 	if (r->peer && in_conflict(v))
 		what =
@@ -173,7 +189,8 @@ put_groups(struct buf *out, const struct view *v)
 		put(out, "role", g->role);
 		put(out, "peer_role", g->peer);
 		put(out, "why", g->why);
-		buf_puts(out, ",\"since\":");
+		put(out, "missing", g->missing);
+		buf_printf(out, ",\"peer_whole\":%s,\"since\":", g->peer_whole ? "true" : "false");
 		view_json_time(out, g->since);
 		buf_puts(out, "}");
 		comma = ",";

@@ -19,19 +19,22 @@ from lbdtest import BIN, SLOW, Lbd, Netns, alive, children, die_with_parent, wai
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 VIP = "10.9.0.100"
+PARTITIONS = int(os.environ.get("LBD_PARTITIONS", "20"))  # of test_witness; LBD_SEED: which
 FEW = 2  # probes, one each 2 ms, that a busy machine loses by itself; tests/bench/ha counts without
 
-# On a node: answers with its name, and tells each change of whether the address is local. arguments: name, address.
+# On a node: answers with its name, and tells each change of whether the address is local: from the first to the last time
+# at which it surely was, however late a busy machine lets this look. arguments: name, address.
 ECHO = """
 import select, socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_IP, 15, 1)
 s.bind((sys.argv[2], 7))
 s.setblocking(False)
-held = None
+held, last = None, 0
 print("started", flush=True)
 while True:
     select.select([s], [], [], 0.001)
+    before = time.monotonic()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as t:
         try:
             t.bind((sys.argv[2], 0))
@@ -40,7 +43,8 @@ while True:
             now = False
     if now != held:
         held = now
-        print(time.monotonic(), int(held), flush=True)
+        print(time.monotonic() if held else last, int(held), flush=True)
+    last = before
     try:
         data, peer = s.recvfrom(100)
         s.sendto(data + sys.argv[1].encode(), peer)
@@ -320,8 +324,8 @@ def test_kill_node(duo):
         time.sleep(0.2)
     a.stop()
     b.stop()
-    assert b.spans[0][0] - t < 0.3 * SLOW
-    assert p.outage() < 300 * SLOW and p.names() == "ab"
+    assert b.spans[0][0] - t < 0.9 * SLOW
+    assert p.outage() < 900 * SLOW and p.names() == "ab"
     assert [x for x in both(a, b) if x[0] + x[1] / 1000 > start + 1 * SLOW] == []
 
 
@@ -527,12 +531,12 @@ def witnessed(tmp_path, closing):
 
 def test_witness(witnessed):
     """S162: with a witness the nodes are cut from each other, from it, and from all, again and again: never two answer."""
-    duo, chance = witnessed, random.Random(7)
+    duo, chance = witnessed, random.Random(int(os.environ.get("LBD_SEED", "7")))
     time.sleep(0.5)
     assert "cannot be asked" not in duo.a.text() + duo.b.text()
     a, b = duo.echoes()
     with duo.probes() as p:
-        for _ in range(20):
+        for _ in range(PARTITIONS):
             what = chance.choice(["nodes", "nodes", "alpha", "beta"])
             if what == "nodes":
                 duo.cut(True)
@@ -594,7 +598,7 @@ def test_edits_while_apart(duo):
     lost = [n.json("ha", "conflicts") for n in duo.nodes]
     assert lost[0] and len(lost[0]) == len(lost[1]) == 1, lost
     stands, other = int(x["weight"]), int(lost[0][0]["lost"])
-    assert {stands, other} == {10, 20} and lost[0][0]["field"] == "weight"
+    assert {stands, other} == {10, 20} and lost[0][0]["field"] == "weight" and lost[0][0]["why"] == "both changed it"
     duo.b.ctl("ha", "take", lost[1][0]["id"])
     same(duo)
     assert f"{other}" in duo.a.ctl("get", "rip", "web/x", "-o", "json").stdout
