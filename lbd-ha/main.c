@@ -17,6 +17,7 @@
 #include "hold.h"
 #include "pair/pairing.h"
 #include "role.h"
+#include "routes.h"
 #include "stick.h"
 #include "trial.h"
 
@@ -435,6 +436,8 @@ release(int argc, char **argv)
 	}
 	if (paths_init(&paths, root, &err) == 0)
 		core_link_end(&paths);
+	if (err.code == 0)
+		routes_release(&paths);
 	if (err.code != 0 || hold_release(&paths, &err) != 0) {
 		(void)fprintf(stderr, "lbd-ha: %s\n", err.text);
 		return err.code == ERR_USAGE ? 64 : 70;
