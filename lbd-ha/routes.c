@@ -40,7 +40,8 @@ struct routes {
 	unsigned groups; /* bits */
 	unsigned n, put_n;
 	struct one a[ROUTES_MOST];
-	struct net_route put[2 * ROUTES_MOST]; /* as in the file: ours, as far as the kernel has them */
+	struct net_route
+	    put[2 * ROUTES_MOST]; /* as in the file: ours, as far as the kernel has them */
 };
 
 /* ---- the list ------------------------------------------------------------------------------------------------ */
@@ -69,8 +70,8 @@ write_list(const struct routes *k)
 		put_text(f, &r->dst, ADDR_CIDR);
 		put_text(f, &r->via, ADDR_HOST);
 		put_text(f, &r->source, ADDR_HOST);
-		(void)fprintf(f, "%s %" PRIu32 " %" PRIu32 "\n", r->ifname[0] != '\0' ? r->ifname : "-",
-		    r->metric, r->table);
+		(void)fprintf(f, "%s %" PRIu32 " %" PRIu32 "\n",
+		    r->ifname[0] != '\0' ? r->ifname : "-", r->metric, r->table);
 	}
 	if (f == NULL || fclose(f) != 0 || rename(part, k->path) == -1)
 		log_warn("%s: cannot be written: %s; --release will not know of all routes",
@@ -96,8 +97,7 @@ read_list(struct routes *k)
 		if (sscanf(line, "%49s %49s %49s %15s %" SCNu32 " %" SCNu32, dst, via, source, name,
 			&r.metric, &r.table) != 6 ||
 		    !take_text(dst, ADDR_CIDR, &r.dst) || r.dst.family == 0 ||
-		    !take_text(via, ADDR_HOST, &r.via) ||
-		    !take_text(source, ADDR_HOST, &r.source))
+		    !take_text(via, ADDR_HOST, &r.via) || !take_text(source, ADDR_HOST, &r.source))
 			continue;
 		if (strcmp(name, "-") != 0)
 			memcpy(r.ifname, name, sizeof(r.ifname));
@@ -167,10 +167,11 @@ drop_rest(struct routes *k)
 static const char *
 fault_words(int code)
 {
-	return code == -EEXIST	? "there is a route to it that is not lbd's"
+	return code == -EEXIST	 ? "there is a route to it that is not lbd's"
 	       : code == -ENODEV ? "no such interface"
-	       : code == -EINVAL ? "the gateway is not on a network of this node, or the source not an address of it"
-				 : strerror(-code);
+	       : code == -EINVAL
+		   ? "the gateway is not on a network of this node, or the source not an address of it"
+		   : strerror(-code);
 }
 
 /* True: how it stands is another than before. */
@@ -210,7 +211,8 @@ look(struct routes *k)
 	drop_rest(k);
 	for (unsigned i = 0; i < k->n; i++) {
 		struct one *o = &k->a[i];
-		bool wanted = (k->groups >> (o->group - 1) & 1) != 0, other = !wanted && (o->here || o->fault != 0);
+		bool wanted = (k->groups >> (o->group - 1) & 1) != 0,
+		     other = !wanted && (o->here || o->fault != 0);
 
 		if (wanted)
 			other = put_one(k, o);
@@ -263,7 +265,8 @@ routes_use(struct routes *k, const struct snapshot *s, unsigned groups)
 			continue;
 		take_row(&next[n], row);
 		for (unsigned j = 0; j < k->n; j++)
-			if (strcmp(k->a[j].name, next[n].name) == 0 && same(&k->a[j].r, &next[n].r)) {
+			if (strcmp(k->a[j].name, next[n].name) == 0 &&
+			    same(&k->a[j].r, &next[n].r)) {
 				next[n].here = k->a[j].here;
 				next[n].fault = k->a[j].fault;
 				next[n].since = k->a[j].since;
@@ -288,8 +291,12 @@ routes_row(const struct routes *k, unsigned i, struct routes_row *out)
 	o = &k->a[i];
 	*out = (struct routes_row){
 		.name = o->name,
-		.state = o->here ? "good" : o->fault != 0 ? "bad" : "unknown",
-		.text = o->here ? "put" : o->fault != 0 ? fault_words(o->fault) : "not active here",
+		.state = o->here	 ? "good"
+			 : o->fault != 0 ? "bad"
+					 : "unknown",
+		.text = o->here		? "put"
+			: o->fault != 0 ? fault_words(o->fault)
+					: "not active here",
 		.since = o->since,
 	};
 	return true;

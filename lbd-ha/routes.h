@@ -13,7 +13,8 @@ struct routes_ops {
 	void *arg;
 };
 struct routes_row {
-	const char *name, *state, *text; /* state: good (there), bad (should be), unknown (not active) */
+	const char *name, *state,
+	    *text; /* state: good (there), bad (should be), unknown (not active) */
 	int64_t since;
 };
 
@@ -23,7 +24,8 @@ struct routes *routes_new(struct loop *l, const struct paths *p, const struct ro
 void routes_free(struct routes *k); /* they stay where they are */
 /* routes_use - the rows, and the groups (bits) in which this node is active: put, or taken away, at once. */
 void routes_use(struct routes *k, const struct snapshot *s, unsigned groups);
-bool routes_row(const struct routes *k, unsigned i, struct routes_row *out); /* false: there is none */
+bool routes_row(
+    const struct routes *k, unsigned i, struct routes_row *out); /* false: there is none */
 /* routes_release - take away all that a process of these paths has put. */
 void routes_release(const struct paths *p);
 

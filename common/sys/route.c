@@ -71,8 +71,8 @@ change(const struct net_route *r, bool add)
 		.rtm_dst_len = r->dst.len,
 		.rtm_table = RT_TABLE_UNSPEC, /* the attribute says it */
 		.rtm_protocol = ROUTE_PROTO,
-		.rtm_scope = r->via.family != 0 || r->dst.family == 6 ? RT_SCOPE_UNIVERSE
-								       : RT_SCOPE_LINK,
+		.rtm_scope =
+		    r->via.family != 0 || r->dst.family == 6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
 		.rtm_type = RTN_UNICAST,
 	};
 	if (!add && r->dst.family == 4)
