@@ -41,6 +41,10 @@ struct ha_role {
 	struct bus_request asked; /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
+	struct whole whole;
+	bool met;		    /* the other node is there */
+	char missing[WHOLE_TEXT];   /* as was told */
+	struct loop_timer patience; /* a part of whole is given up */
 	uint64_t changes[SHARED_GROUPS];
 	bool strange_told[STRANGES]; /* in the log */
 	struct addr strange_from[STRANGES];

@@ -22,6 +22,7 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	g->hold = m->hold;
 	g->conflict = m->conflict;
 	g->answered = m->answered;
+	g->peer_whole = m->peer_whole;
 	g->addresses = m->addresses;
 	g->claim = m->claim;
 	g->since = m->since;
@@ -31,6 +32,7 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	span_text(m->role, g->role, sizeof(g->role));
 	span_text(m->peer, g->peer, sizeof(g->peer));
 	span_text(m->why, g->why, sizeof(g->why));
+	span_text(m->missing, g->missing, sizeof(g->missing));
 	return was.group == 0 || was.hold != g->hold || was.conflict != g->conflict ||
 	       strcmp(was.role, g->role) != 0 || strcmp(was.peer, g->peer) != 0;
 }
@@ -233,9 +235,11 @@ put_groups(struct buf *out, const struct view *v)
 		put(out, "role", g->role);
 		put(out, "peer_role", g->peer);
 		put(out, "why", g->why);
+		put(out, "missing", g->missing);
 		buf_printf(out,
-		    ",\"generation\":%" PRIu64 ",\"changes\":%" PRIu64 ",\"since\":", g->generation,
-		    g->changes);
+		    ",\"peer_whole\":%s,\"generation\":%" PRIu64 ",\"changes\":%" PRIu64
+		    ",\"since\":",
+		    g->peer_whole ? "true" : "false", g->generation, g->changes);
 		view_json_time(out, g->since);
 		buf_puts(out, "}");
 		comma = ",";

@@ -26,6 +26,7 @@
 #define LEASE 4
 #define LISTEN 6
 #define LEAVE 3
+#define ASK 1
 #define SETTLE 24
 #define FENCED 3 /* so long the other counts as off */
 #if defined(__SANITIZE_ADDRESS__)
@@ -73,6 +74,7 @@ config(const struct law *law, int i)
 		.dead = DEAD,
 		.lease = LEASE,
 		.listen = LISTEN,
+		.ask = ASK,
 		.preempt_delay = 1000,
 		.merit_delay = 1000,
 		.leave = LEAVE };
@@ -169,7 +171,7 @@ forget(struct half *h)
 	if (h->f.role != FSM_INIT && h->f.role != FSM_LEAVING)
 		h->f.wait_until = 0;
 	if (active)
-		h->f.apart = 0;
+		h->f.apart = h->f.asked = 0;
 	if (h->grant <= NOW)
 		h->grant = 0;
 	if (h->fenced <= NOW - FENCED || (h->heard != 0 && NOW - h->heard < DEAD))
@@ -191,6 +193,7 @@ age(struct world *w)
 		back(&h->f.lease_until, 0);
 		back(&h->f.wait_until, 0);
 		back(&h->f.apart, LEAVE);
+		back(&h->f.asked, ASK);
 		back(&h->f.linked, LISTEN);
 		back(&h->heard, DEAD);
 		back(&h->got, DEAD + 1);
