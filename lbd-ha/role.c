@@ -357,14 +357,31 @@ look_at_strange(struct ha_role *r, const struct shared_is *is)
 	}
 }
 
+/* Routes are where the addresses are. */
+static void
+look_at_routes(struct ha_role *r)
+{
+	struct shared_is is;
+	unsigned groups = 0;
+
+	role_is(r, &is);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		if (role_is_outside(r) ? r->outside.role[g] == FSM_ACTIVE
+				       : r->core == NULL || is.group[g].hold)
+			groups |= 1u << g;
+	if (r->now != NULL)
+		routes_use(r->routes, r->now, groups);
+}
+
 static void
 on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
 
-	meet(r, is);
 	fence_wish(r->fence, is->fence);
 	look_at_strange(r, is);
+	look_at_routes(r);
+	meet(r, is);
 	look_at_order(r, is);
 	r->ops.changed(r->ops.arg);
 	r->ops.places(r->ops.arg);
@@ -542,6 +559,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 			tell_alone(r, &is);
 			r->ops.places(r->ops.arg);
 		}
+		look_at_routes(r);
 		return;
 	}
 	r->cluster = *c;
@@ -551,6 +569,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	notify_use(r->notify, s);
 	fence_use(r->fence, s, c);
 	tell_core(r);
+	look_at_routes(r);
 }
 
 bool
@@ -685,6 +704,7 @@ role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_t
 	for (unsigned g = 0; g < SHARED_GROUPS; g++)
 		if (m->group == 0 || m->group == g + 1)
 			say_outside(r, g, role, why);
+	look_at_routes(r);
 	r->ops.changed(r->ops.arg);
 	bus_result(rq, 0, "");
 }
@@ -712,6 +732,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
 	r->fence = fence_new(
 	    l, p, &(struct fence_ops){ .changed = on_notified, .sure = on_fenced, .arg = r });
+	r->routes = routes_new(l, p, &(struct routes_ops){ .changed = on_notified, .arg = r });
 	outside_read(&r->outside, p);
 	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
@@ -728,6 +749,7 @@ role_free(struct ha_role *r)
 	track_free(r->track);
 	notify_free(r->notify);
 	fence_free(r->fence);
+	routes_free(r->routes);
 	core_link_free(r->core);
 	iface_list_fini(&r->kernel);
 	free(r->fips);

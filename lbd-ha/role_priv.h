@@ -7,6 +7,7 @@
 #include "notify.h"
 #include "outside.h"
 #include "role.h"
+#include "routes.h"
 #include "track.h"
 #include "want.h"
 
@@ -30,9 +31,10 @@ struct ha_role {
 	struct tracker *track;
 	struct notifier *notify;
 	struct fencer *fence;
+	struct routes *routes;
 	struct outside outside;	     /* counts while role_is_outside */
 	uint32_t fit[SHARED_GROUPS]; /* services */
-	uint32_t tracks_told, notices_told;
+	uint32_t tracks_told, notices_told, routes_told;
 	bool fence_told;	  /* rows that the subscribers know */
 	unsigned order;		  /* number of the last one */
 	unsigned ordered;	  /* groups that it is for: bits */

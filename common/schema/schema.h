@@ -183,6 +183,10 @@ struct notify {
 	uint32_t id;
 #include "schema/notify.def"
 };
+struct vroute {
+	uint32_t id;
+#include "schema/vroute.def"
+};
 #undef FIELD
 #undef RETIRED
 
