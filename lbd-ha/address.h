@@ -46,7 +46,8 @@ void places_fini(struct places *p);
  * Wanted are all addresses of each enabled service, the outside address of each enabled rule of translation, and every
  * fip. An address goes to the interface its fip names,
  * else for loopback addresses to lo, else to the one in whose subnet it lies (one that is up before one that is
- * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched. */
+ * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched.
+ * While another program holds the addresses (setting ha_roles) nothing is put, and held says that it has. */
 void address_plan(const struct snapshot *s, const struct iface_list *kernel,
     const struct places *mine, struct address_plan *out);
 void address_plan_fini(struct address_plan *p);

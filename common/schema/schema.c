@@ -141,6 +141,16 @@ static const struct field track_fields[] = {
 #include "schema/track.def"
 #undef OBJ
 };
+static const struct field notify_fields[] = {
+#define OBJ notify
+#include "schema/notify.def"
+#undef OBJ
+};
+static const struct field vroute_fields[] = {
+#define OBJ vroute
+#include "schema/vroute.def"
+#undef OBJ
+};
 
 /* Where in its fields a CHILD has the REF flagged PARENT: one byte for each row gives its place. An object with
  * the flag CHILD that has no block here does not compile. */

@@ -91,6 +91,36 @@ static const struct rule rules[] = {
 	{ NULL, "create track t kind=interface target=eth1", NULL },
 	{ NULL, "create track t kind=interface target=averyveryverylongname", "15 characters" },
 	{ NULL, "create track t target=x weight=1001", "weight" },
+	/* routes */
+	{ NULL, "create route r destination=10.20.0.0/16 gateway=10.5.0.254", NULL },
+	{ NULL, "create route r destination=10.20.0.0/16",
+	    "route r: gateway: is required without an interface" },
+	{ NULL, "create route r gateway=10.5.0.254", "destination" },
+	{ NULL, "create route r destination=fd00:1::/64 gateway=10.5.0.254",
+	    "route r: gateway: \"10.5.0.254\" is IPv4, and destination is not; allowed is IPv6" },
+	{ NULL, "create route r destination=0.0.0.0/0 gateway=224.0.0.1",
+	    "is a multicast address" },
+	{ NULL, "create route r destination=10.20.0.0/16 interface=a/b", "interface: \"a/b\"" },
+	{ NULL, "create route r destination=10.20.0.0/16 gateway=10.5.0.254 table=0", "table" },
+	{ "create route r destination=10.20.0.0/16 gateway=10.5.0.254",
+	    "create route s destination=10.20.0.0/16 gateway=10.5.0.253",
+	    "route s: metric: 0 is that of route r to the same network" },
+	{ "create route r destination=10.20.0.0/16 gateway=10.5.0.254",
+	    "create route s destination=10.20.0.0/16 gateway=10.5.0.253 metric=5", NULL },
+	/* fencing */
+	{ NULL, "set node main fence=off_by_ipmi fence_timeout=5s", NULL },
+	{ NULL, "set node main fence=../x",
+	    "node: fence: \"../x\" does not begin with the name of a program in /etc/lbd/fence" },
+	{ NULL, "set node main fence_mode=perhaps", "fence_mode: \"perhaps\"" },
+	{ NULL, "set node main fence_timeout=1ms", "fence_timeout" },
+	/* notify scripts */
+	{ NULL, "create notify n script=bgp", NULL },
+	{ NULL, "create notify n", "notify n: script: is required" },
+	{ NULL, "create notify n script=/bin/sh",
+	    "notify n: script: \"/bin/sh\" does not begin with the name of a program in /etc/lbd/notify" },
+	{ NULL, "create notify n script=x on=never", "on: \"never\"" },
+	{ NULL, "create notify n script=x timeout=1ms", "timeout" },
+	{ NULL, "create notify n script=x group=3", "group" },
 	/* interfaces that do not count */
 	{ NULL, "set node main ha_ignore=eth1,eth2", NULL },
 	{ NULL, "set node main ha_ignore=eth1,,eth2",
@@ -129,6 +159,8 @@ test_limits(void **state)
 	take_most("carrier", "kind=serial device=/dev/ttyS", 8);
 	take_most("pingnode", "address=10.7.0.", 8);
 	take_most("track", "kind=file target=/run/f", 64);
+	take_most("notify", "script=s", 16);
+	take_most("route", "interface=eth0 destination=10.8.0.", 32);
 }
 
 int
