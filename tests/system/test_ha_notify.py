@@ -286,7 +286,7 @@ def test_another_pair(duo):
         wait_until(lambda: "same_cluster" in alarms(i), 5, "same number, by the group")
     text = duo.b.ctl("ha", "status").stdout
     assert "ALARM        number of this pair, another key" in text and "from 10.9.0.9" in text and "notice       another pair" in text
-    assert duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1
+    wait_until(lambda: duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1, 5, "logged")
     assert [s["groups"][0]["claim"] for s in duo.states()] == claims and duo.roles() == ["active", "passive"]
 
 
