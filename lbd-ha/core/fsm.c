@@ -79,6 +79,8 @@ sooner(mono_t *at, mono_t other)
 		*at = other;
 }
 
+#define SETTLE DUR_MS(200)
+
 /* Whether since, which begins now when it was 0, lies back by `time`; the deadline is remembered. */
 static bool
 passed(mono_t *since, dur_t time, const struct fsm_in *in, struct fsm_out *out)
@@ -175,8 +177,10 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 
 	if (fit != p->fit && !early)
 		first = fit > p->fit;
-	else if (in->whole != p->whole)
-		first = in->whole;
+	else if (in->whole != p->whole && !early)
+		/* A commit is under way for a moment; the preferred one has it all in a moment more. */
+		first =
+		    in->whole && (c->priority >= p->priority || passed(&f->apart, SETTLE, in, out));
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;
 	else

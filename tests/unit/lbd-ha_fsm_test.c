@@ -398,6 +398,17 @@ test_fsm_elected(void **state)
 		step(&n, 1);
 		assert_int_equal(n.out.hold, i);
 	}
+	/* The preferred one lacks something: for a moment only, while a commit is under way; else it is not waited for. */
+	n = passive();
+	n.c.node = 2;
+	heard(&n, FSM_PASSIVE, 4);
+	n.in.whole = true;
+	n.in.peer.whole = false;
+	n.in.peer.priority = (uint16_t)(n.c.priority + 50);
+	step(&n, 1);
+	assert_false(n.out.hold);
+	step(&n, 201);
+	assert_true(n.out.hold);
 }
 
 /* The one that lacks what the other has waits, whatever the priorities; of two that lack something they count. */
