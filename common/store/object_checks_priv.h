@@ -52,5 +52,7 @@ uint16_t check_l4_port(const struct service *s, const struct server *r);
 int check_places(struct look *l);
 /* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */
 int check_ha(struct look *l);
+/* object_checks_vrrp.c: virtual routers. */
+int check_vrrp(struct look *l);
 
 #endif
