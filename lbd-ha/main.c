@@ -332,7 +332,7 @@ on_left(void *arg)
 static void
 drain(struct daemon *d)
 {
-	if (app.role && role_paired(app.role))
+	if (app.role && role_has_core(app.role))
 		role_leave(app.role, on_left, d);
 	else
 		daemon_stopped(d);

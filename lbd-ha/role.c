@@ -29,6 +29,18 @@ port_of(const struct iface_list *l, const char *ifname)
 	return NULL;
 }
 
+/* Where an address goes, by an interface that has some: a macvlan has its parent's place. */
+static const struct iface_addr *
+port_for(const struct ha_role *r, const struct floating *f)
+{
+	int place = vmac_is_name(f->ifname) ? role_vrrp_place(r, f->router) : -1;
+
+	if (place == -1)
+		return port_of(&r->kernel, f->ifname);
+	return r->router[place].vmac.name[0] != '\0' ? port_of(&r->kernel, r->router[place].ifname)
+						     : NULL;
+}
+
 static void
 want_witness(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
@@ -64,19 +76,21 @@ want_address(struct ha_role *r, struct shared_want *w, const struct floating *f,
     const struct iface_addr *port)
 {
 	struct shared_addr *a = &w->a[w->n];
-	int len;
+	int len, place = role_vrrp_place(r, f->router);
+	const struct vmac *vmac =
+	    place >= 0 && vmac_is_name(f->ifname) ? &r->router[place].vmac : NULL;
 
 	*a = (struct shared_addr){
 		.addr = f->addr,
-		.index = port->index,
-		.group = (uint8_t)(f->group - 1),
+		.index = vmac != NULL ? vmac->index : port->index,
+		.group = (uint8_t)(r->paired ? f->group - 1 : SHARED_GROUPS + place),
 		.tell = !port->loopback,
 	};
-	memcpy(a->mac, port->mac, sizeof(a->mac));
+	memcpy(a->mac, vmac != NULL ? vmac->mac : port->mac, sizeof(a->mac));
 	len = snprintf(a->label, sizeof(a->label), "%.15s:lbd", f->ifname);
 	if (f->addr.family != 4 || len < 0 || (size_t)len >= sizeof(a->label))
 		a->label[0] = '\0';
-	if (!port->loopback && want_counts(r->now, port->name))
+	if (r->paired && !port->loopback && want_counts(r->now, port->name))
 		want_link(w, port->index);
 }
 
@@ -84,14 +98,28 @@ static void
 want_addresses(struct ha_role *r, struct shared_want *w)
 {
 	for (uint32_t i = 0; i < r->fips_n && w->n < SHARED_ADDRS; i++) {
-		const struct iface_addr *port = port_of(&r->kernel, r->fips[i].ifname);
+		const struct iface_addr *port = port_for(r, &r->fips[i]);
 
-		if (r->fips[i].fault[0] != '\0' || port == NULL)
+		if (r->fips[i].fault[0] != '\0' || port == NULL ||
+		    (!r->paired && role_vrrp_place(r, r->fips[i].router) == -1))
 			continue;
 		want_address(r, w, &r->fips[i], port);
 		r->table[w->n++] = i;
 	}
 	r->placed = w->n;
+}
+
+static void
+want_pair(struct ha_role *r, struct shared_want *w, const struct setting *s)
+{
+	w->cluster = r->cluster.id;
+	w->node = r->cluster.node;
+	w->inherit = r->alone && r->cluster.node == 1;
+	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
+	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
+	want_groups(w, &r->cluster, r->now);
+	want_pings(w, &r->names, r->now);
+	want_witness(r, w, s);
 }
 
 static void
@@ -107,14 +135,10 @@ tell_core(struct ha_role *r)
 		return;
 	s = snapshot_setting(r->now);
 	r->due = false;
-	w->cluster = r->cluster.id;
-	w->node = r->cluster.node;
-	w->inherit = r->alone && r->cluster.node == 1;
-	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
-	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
-	want_groups(w, &r->cluster, r->now);
-	want_pings(w, &r->names, r->now);
-	want_witness(r, w, s);
+	w->paired = r->paired;
+	if (r->paired)
+		want_pair(r, w, s);
+	role_vrrp_want(r, w);
 	w->announce = s->announce;
 	w->announce_gap = DUR_MS(s->announce_gap);
 	w->refresh = DUR_MS(s->ha_refresh);
@@ -122,7 +146,7 @@ tell_core(struct ha_role *r)
 	w->macs = r->macs;
 	want_addresses(r, w);
 	core_link_commit(r->core);
-	r->alone = false;
+	r->alone = r->alone && !r->paired;
 }
 
 static bool
@@ -132,6 +156,7 @@ same_ports(const struct iface_list *a, const struct iface_list *b)
 		return false;
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->a[i].index != b->a[i].index || strcmp(a->a[i].name, b->a[i].name) != 0 ||
+		    memcmp(&a->a[i].addr, &b->a[i].addr, sizeof(a->a[i].addr)) != 0 ||
 		    memcmp(a->a[i].mac, b->a[i].mac, sizeof(a->a[i].mac)) != 0)
 			return false;
 	return true;
@@ -145,6 +170,8 @@ same_fips(const struct ha_role *r, const struct address_plan *plan)
 	for (uint32_t i = 0; i < plan->n; i++)
 		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 ||
 		    r->fips[i].group != plan->want[i].group ||
+		    r->fips[i].router != plan->want[i].router ||
+		    r->fips[i].advertised != plan->want[i].advertised ||
 		    strcmp(r->fips[i].ifname, plan->want[i].ifname) != 0 ||
 		    r->fips[i].addr.len != plan->want[i].addr.len ||
 		    (r->fips[i].fault[0] == '\0') != (plan->want[i].fault[0] == '\0'))
@@ -165,10 +192,19 @@ take_faults(const struct ha_role *r, struct address_plan *plan)
 			    code == EPERM ? "operation not permitted" : strerror(code));
 	}
 	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].fault[0] == '\0' &&
-		    port_of(&r->kernel, plan->want[i].ifname) == NULL)
+		if (plan->want[i].fault[0] == '\0' && port_for(r, &plan->want[i]) == NULL)
 			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
 			    "%s: no such interface", plan->want[i].ifname);
+}
+
+/* Those of virtual routers wait for a core. */
+static void
+lack_core(struct address_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (plan->want[i].router != 0 && plan->want[i].fault[0] == '\0')
+			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
+			    "%s: the core process does not run", plan->want[i].ifname);
 }
 
 bool
@@ -176,8 +212,10 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 {
 	bool same;
 
-	if (r->core == NULL)
+	if (r->core == NULL) {
+		lack_core(plan);
 		return false;
+	}
 	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
 	free(r->fips);
 	iface_list_fini(&r->kernel);
@@ -192,7 +230,7 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 	if (!same)
 		tell_core(r);
 	take_faults(r, plan);
-	return true;
+	return r->paired;
 }
 
 /* ---- what is ------------------------------------------------------------------------------------------------- */
@@ -200,7 +238,10 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 static void
 on_event(void *arg, const struct shared_event *e)
 {
-	(void)arg;
+	if (e->vrrp != 0) {
+		role_vrrp_event(arg, e);
+		return;
+	}
 	log_info("group %u: %s: %s", e->group + 1u,
 	    e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
 	    e->why < FSM_WHYS ? fsm_why_word[e->why] : "?");
@@ -245,6 +286,8 @@ on_room(void *arg)
 
 	if (r->due)
 		tell_core(r);
+	else
+		role_vrrp_tidy(r, false);
 }
 
 static void
@@ -281,7 +324,10 @@ role_active(const struct ha_role *r)
 	if (r->core == NULL)
 		return true;
 	core_link_is(r->core, &is);
-	return is.group[0].hold || is.group[1].hold;
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (!r->paired && is.vrrp[i].held)
+			return true;
+	return r->paired && (is.group[0].hold || is.group[1].hold);
 }
 
 /* ---- fitness ------------------------------------------------------------------------------------------------- */
@@ -298,6 +344,7 @@ say_fitness(struct ha_role *r)
 		atomic_store(&core_link_say(r->core)->fault[g], s.fault);
 		atomic_store(&core_link_say(r->core)->health[g], POINTS + r->fit[g] - s.lost);
 	}
+	atomic_store(&core_link_say(r->core)->lost, s.lost);
 	core_link_poke(r->core);
 }
 
@@ -341,6 +388,22 @@ begin(struct ha_role *r)
 		/* What other rooms tell later is not known to be missing now. */
 		atomic_store(&core_link_say(r->core)->whole[g], true);
 	}
+	role_vrrp_adopt(r);
+	r->ops.places(r->ops.arg);
+}
+
+/* The core takes its addresses away, and ends. */
+static void
+end(struct ha_role *r)
+{
+	core_link_clear(r->core);
+	r->core = NULL;
+	free(r->fips);
+	r->fips = NULL;
+	r->fips_n = r->placed = 0;
+	memset(&r->names, 0, sizeof(r->names));
+	role_vrrp_tidy(r, true);
+	track_use(r->track, NULL);
 	r->ops.places(r->ops.arg);
 }
 
@@ -351,21 +414,14 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
-	if (c == NULL) {
-		r->alone = true;
-		if (r->core != NULL) {
-			core_link_clear(r->core);
-			r->core = NULL;
-			free(r->fips);
-			r->fips = NULL;
-			r->fips_n = r->placed = 0;
-			memset(&r->names, 0, sizeof(r->names));
-			track_use(r->track, NULL);
-			r->ops.places(r->ops.arg);
-		}
+	r->alone = r->alone || c == NULL;
+	if (r->core != NULL && ((c == NULL && role_vrrp_rows(s) == 0) || r->paired != (c != NULL)))
+		end(r);
+	if (c == NULL && role_vrrp_rows(s) == 0)
 		return;
-	}
-	r->cluster = *c;
+	r->paired = c != NULL;
+	if (c != NULL)
+		r->cluster = *c;
 	if (r->core == NULL)
 		begin(r);
 	track_use(r->track, s);
@@ -373,7 +429,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 }
 
 bool
-role_paired(const struct ha_role *r)
+role_has_core(const struct ha_role *r)
 {
 	return r->core != NULL;
 }
@@ -423,7 +479,7 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	struct shared_is is;
 	char why[200];
 
-	if (r->core == NULL) {
+	if (r->core == NULL || !r->paired) {
 		bus_result(rq, ERR_CONFLICT,
 		    "this node is not one of a pair: there is no other to be active");
 		return;
@@ -458,6 +514,7 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 void
 role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
 {
+	r->left = r->core != NULL;
 	if (r->core == NULL)
 		loop_defer(r->loop, done, arg);
 	else
@@ -487,6 +544,8 @@ role_free(struct ha_role *r)
 	loop_timer_fini(&r->limit);
 	track_free(r->track);
 	core_link_free(r->core);
+	if (r->left)
+		role_vrrp_tidy(r, true);
 	iface_list_fini(&r->kernel);
 	free(r->fips);
 	snapshot_unref(r->now);

@@ -37,14 +37,14 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	role_is(r, &is);
 	m->active = role_active(r);
 	m->addresses = r->core == NULL || r->placed > 0;
-	if (r->core == NULL)
+	if (r->core == NULL || !r->paired)
 		return;
 	m->link = link_word(r, &is);
 	m->since = wall(is.group[0].since);
 }
 
-static void
-tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
+void
+role_say(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
 {
 	if (rq != NULL)
 		(void)bus_reply(rq, number, m);
@@ -71,7 +71,7 @@ tell_group(
 	if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
 	m.addresses = role_addresses(r, g);
-	tell(r, rq, MSG_HA_GROUP, &m);
+	role_say(r, rq, MSG_HA_GROUP, &m);
 }
 
 static void
@@ -95,7 +95,7 @@ tell_line(
 		.permille = (uint16_t)(k->recent > 0 ? 1000 * k->lost_recent / k->recent : 0),
 	};
 
-	tell(r, rq, MSG_HA_CARRIER, &m);
+	role_say(r, rq, MSG_HA_CARRIER, &m);
 }
 
 /* Places that were told of and are not in use any more. */
@@ -106,7 +106,7 @@ tell_gone(const struct ha_role *r)
 		const struct msg_ha_carrier m = { .number = (uint8_t)i, .state = SPAN("gone") };
 
 		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
-			tell(r, NULL, MSG_HA_CARRIER, &m);
+			role_say(r, NULL, MSG_HA_CARRIER, &m);
 	}
 	for (unsigned i = 0; i < PING_TARGETS + TRACK_MOST; i++) {
 		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
@@ -117,7 +117,7 @@ tell_gone(const struct ha_role *r)
 					   : track_row(r->track, i - PING_TARGETS, &row);
 
 		if (was && !is)
-			tell(r, NULL, MSG_HA_CHECK, &m);
+			role_say(r, NULL, MSG_HA_CHECK, &m);
 	}
 }
 
@@ -142,7 +142,7 @@ tell_ping(
 	else
 		(void)snprintf(text, sizeof(text), "no answer");
 	m.text = SPAN(text);
-	tell(r, rq, MSG_HA_CHECK, &m);
+	role_say(r, rq, MSG_HA_CHECK, &m);
 }
 
 static uint32_t
@@ -163,7 +163,7 @@ tell_tracks(const struct ha_role *r, const struct bus_request *rq)
 
 		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
 		m.name = SPAN(name);
-		tell(r, rq, MSG_HA_CHECK, &m);
+		role_say(r, rq, MSG_HA_CHECK, &m);
 	}
 	return i;
 }
@@ -180,7 +180,7 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		core_link_is(r->core, &is);
 	if (rq == NULL)
 		tell_gone(r);
-	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
+	for (unsigned g = 0; r->core != NULL && r->paired && g < SHARED_GROUPS; g++)
 		tell_group(r, rq, &is, g);
 	for (unsigned i = 0; i < CARRIER_SET; i++)
 		if (r->names.carrier[i][0] != '\0')
@@ -189,6 +189,7 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		if (r->names.ping[i][0] != '\0')
 			tell_ping(r, rq, &is, i);
 	tracks = tell_tracks(r, rq);
+	role_vrrp_tell(r, rq, &is);
 	if (rq != NULL)
 		return; /* the others do not know more than before */
 	r->told = r->names;

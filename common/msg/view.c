@@ -362,6 +362,7 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_HA_GROUP: return view_on_group(v, &m->ha_group);
 	case MSG_HA_CARRIER: return view_on_carrier(v, &m->ha_carrier);
 	case MSG_HA_CHECK: return view_on_check(v, &m->ha_check);
+	case MSG_HA_VRRP: return view_on_vrrp(v, &m->ha_vrrp);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
 	case MSG_SERVER_COUNTS: on_server_counts(v, &m->counts); return false;

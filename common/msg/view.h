@@ -97,6 +97,17 @@ struct view_check { /* a ping node or a track; name "": there is none */
 	int64_t since;
 };
 
+#define VIEW_VRRPS 16
+struct view_vrrp { /* a virtual router; name "": there is none */
+	char name[64], state[16], interface[16], master[48], mac[20], fault[160], advice[200];
+	char discarded[400]; /* "ttl=1,checksum=2" */
+	uint8_t vrid, version, family, group, priority, master_priority;
+	uint32_t addresses;
+	int64_t since;
+	uint64_t interval_us, sent, received, zero_sent, zero_received, masters, answers, equal,
+	    stalls;
+};
+
 /* The other node of a pair; texts are "" when there is nothing to say. */
 struct view_peer {
 	bool heard, paired, up, doubt;
@@ -195,6 +206,7 @@ void view_json_peer(struct buf *out, const struct view_peer *p);
 const struct view_group *view_groups(const struct view *v);
 const struct view_carrier *view_carriers(const struct view *v);
 const struct view_check *view_checks(const struct view *v);
+const struct view_vrrp *view_vrrps(const struct view *v); /* VIEW_VRRPS rows */
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);

@@ -127,9 +127,14 @@ view_role_words(const struct view *v, char out[100], char advice[200])
 			    : r->active	  ? "Active"
 					  : "Passive";
 	const char *what = "";
+	unsigned routers, masters = view_vrrp_masters(v, &routers);
 
-	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
-	    links[r->peer ? r->link : LINK_NONE]);
+	if (!r->peer && routers > 0)
+		(void)snprintf(out, 100, "VRRP | %s | Master of %u of %u virtual routers", state,
+		    masters, routers);
+	else
+		(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
+		    links[r->peer ? r->link : LINK_NONE]);
 	if (r->peer && in_conflict(v))
 		what =
 		    "Both nodes say that they are active; the one with the lower claim leaves at once.";
@@ -257,6 +262,8 @@ view_json_ha(struct buf *out, const struct view *v)
 	put_carriers(out, v);
 	buf_puts(out, ",\"checks\":");
 	put_checks(out, v);
+	buf_puts(out, ",\"vrrps\":");
+	view_json_vrrps(out, v);
 	buf_puts(out, ",\"peer\":");
 	view_json_peer(out, &v->peer);
 }

@@ -15,7 +15,7 @@ check_version(struct look *l, const struct vrouter *v)
 {
 	bool two = v->version == 2;
 
-	if (two && v->family == vrrp_family_ipv6)
+	if (two && v->family == vrouter_family_ipv6)
 		return look_bad(l, KIND_vrouter, v, "version",
 		    "2 is not possible with family ipv6; allowed is 3");
 	if (two && (v->interval % 1000 != 0 || v->interval > 255000))
@@ -29,17 +29,17 @@ check_version(struct look *l, const struct vrouter *v)
 	if (!two && v->password[0] != '\0')
 		return look_bad(l, KIND_vrouter, v, "password",
 		    "is not possible with version 3, which has none; unset password, or take version 2");
-	if (v->checksum != vrrp_checksum_auto && (two || v->family == vrrp_family_ipv6))
+	if (v->checksum != vrouter_checksum_auto && (two || v->family == vrouter_family_ipv6))
 		return look_bad(l, KIND_vrouter, v, "checksum",
 		    "%s is not possible here: only version 3 over IPv4 has a choice; unset checksum",
-		    word_text(&vrrp_checksum_list, v->checksum));
+		    word_text(&vrouter_checksum_list, v->checksum));
 	return 0;
 }
 
 static int
 check_host(struct look *l, const struct vrouter *v, const char *field, const struct addr *a)
 {
-	unsigned family = v->family == vrrp_family_ipv6 ? 6 : 4;
+	unsigned family = v->family == vrouter_family_ipv6 ? 6 : 4;
 	const char *why = look_no_host(a);
 	char text[ADDR_TEXT];
 
@@ -57,7 +57,7 @@ static int
 check_way(struct look *l, const struct vrouter *v)
 {
 	unsigned n = v->peers != NULL ? v->peers->n : 0;
-	bool unicast = v->way == vrrp_way_unicast;
+	bool unicast = v->way == vrouter_way_unicast;
 	int rc = 0;
 
 	if (unicast && n == 0)
@@ -66,12 +66,12 @@ check_way(struct look *l, const struct vrouter *v)
 	if (!unicast && n > 0)
 		return look_bad(l, KIND_vrouter, v, "peers",
 		    "is not possible with way %s; unset peers, or take way unicast",
-		    word_text(&vrrp_way_list, v->way));
+		    word_text(&vrouter_way_list, v->way));
 	if (!unicast && v->min_ttl != 255)
 		return look_bad(l, KIND_vrouter, v, "min_ttl",
 		    "%u is not possible with way %s; allowed is 255, or way unicast", v->min_ttl,
-		    word_text(&vrrp_way_list, v->way));
-	if (v->way == vrrp_way_broadcast && v->family == vrrp_family_ipv6)
+		    word_text(&vrouter_way_list, v->way));
+	if (v->way == vrouter_way_broadcast && v->family == vrouter_family_ipv6)
 		return look_bad(l, KIND_vrouter, v, "way",
 		    "broadcast is not possible with family ipv6; allowed are multicast and unicast");
 	for (unsigned i = 0; rc == 0 && i < n; i++)

@@ -189,7 +189,7 @@ ask_one(const struct probe *p, const struct shared_addr *s)
 int
 probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t every, mono_t now)
 {
-	unsigned asked[SHARED_GROUPS] = { 0 };
+	unsigned asked[SHARED_SETS] = { 0 };
 	int rc = 0;
 
 	if (now < p->next)
