@@ -50,6 +50,7 @@ bool view_on_carrier(struct view *v, const struct msg_ha_carrier *m);
 bool view_on_check(struct view *v, const struct msg_ha_check *m);
 bool view_on_vrrp(struct view *v, const struct msg_ha_vrrp *m);
 void view_json_vrrps(struct buf *out, const struct view *v);
+bool view_json_vrrp(struct buf *out, const struct view *v, const char *name); /* false: none */
 /* view_vrrp_masters - how many are, of all_out. */
 unsigned view_vrrp_masters(const struct view *v, unsigned *all_out);
 /* view_peer.c */

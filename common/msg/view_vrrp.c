@@ -97,6 +97,43 @@ put_discarded(struct buf *out, const char *list)
 	buf_puts(out, "}");
 }
 
+static void
+put_router(struct buf *out, const struct view_vrrp *k)
+{
+	buf_printf(out,
+	    "{\"vrid\":%u,\"version\":%u,\"family\":%u,\"group\":%u,\"priority\":%u,\"master_priority\":%u,"
+	    "\"addresses\":%u",
+	    k->vrid, k->version, k->family, k->group, k->priority, k->master_priority, k->addresses);
+	put(out, "name", k->name);
+	put(out, "state", k->state);
+	put(out, "interface", k->interface);
+	put(out, "master", k->master);
+	put(out, "mac", k->mac);
+	put(out, "fault", k->fault);
+	put(out, "advice", k->advice);
+	buf_printf(out,
+	    ",\"interval_us\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
+	    ",\"zero_sent\":%" PRIu64 ",\"zero_received\":%" PRIu64 ",\"masters\":%" PRIu64
+	    ",\"answers\":%" PRIu64 ",\"equal\":%" PRIu64 ",\"stalls\":%" PRIu64,
+	    k->interval_us, k->sent, k->received, k->zero_sent, k->zero_received, k->masters,
+	    k->answers, k->equal, k->stalls);
+	put_discarded(out, k->discarded);
+	buf_puts(out, ",\"since\":");
+	view_json_time(out, k->since);
+	buf_puts(out, "}");
+}
+
+bool
+view_json_vrrp(struct buf *out, const struct view *v, const char *name)
+{
+	for (unsigned i = 0; i < VIEW_VRRPS; i++)
+		if (v->vrrps[i].name[0] != '\0' && strcmp(v->vrrps[i].name, name) == 0) {
+			put_router(out, &v->vrrps[i]);
+			return true;
+		}
+	return false;
+}
+
 void
 view_json_vrrps(struct buf *out, const struct view *v)
 {
@@ -108,28 +145,8 @@ view_json_vrrps(struct buf *out, const struct view *v)
 
 		if (k->name[0] == '\0')
 			continue;
-		buf_printf(out,
-		    "%s{\"number\":%u,\"vrid\":%u,\"version\":%u,\"family\":%u,\"group\":%u,\"priority\":%u,"
-		    "\"master_priority\":%u,\"addresses\":%u",
-		    comma, i, k->vrid, k->version, k->family, k->group, k->priority,
-		    k->master_priority, k->addresses);
-		put(out, "name", k->name);
-		put(out, "state", k->state);
-		put(out, "interface", k->interface);
-		put(out, "master", k->master);
-		put(out, "mac", k->mac);
-		put(out, "fault", k->fault);
-		put(out, "advice", k->advice);
-		buf_printf(out,
-		    ",\"interval_us\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
-		    ",\"zero_sent\":%" PRIu64 ",\"zero_received\":%" PRIu64 ",\"masters\":%" PRIu64
-		    ",\"answers\":%" PRIu64 ",\"equal\":%" PRIu64 ",\"stalls\":%" PRIu64,
-		    k->interval_us, k->sent, k->received, k->zero_sent, k->zero_received, k->masters,
-		    k->answers, k->equal, k->stalls);
-		put_discarded(out, k->discarded);
-		buf_puts(out, ",\"since\":");
-		view_json_time(out, k->since);
-		buf_puts(out, "}");
+		buf_puts(out, comma);
+		put_router(out, k);
 		comma = ",";
 	}
 	buf_puts(out, "]");
