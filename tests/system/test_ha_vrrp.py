@@ -174,9 +174,10 @@ def play_roles(name, lan, closing, tmp_path):
     assert ours_after[0].when - zero[-1].when < max(0.5, second)
     router = me.router()
     assert router["zero_received"] >= 1 and router["advice"] == "" and not router["discarded"], router
-    peer.start()
-    me.until("backup")
-    only(lan, "b", ms)
+    if peer_class is Keepalived:  # vrrpd does not find its macvlan a second time
+        peer.start()
+        me.until("backup")
+        only(lan, "b", ms)
     assert {x.version for x in lan.seen()} == {ours.get("version", 3)}
 
 
@@ -384,6 +385,8 @@ def test_virtual_mac(peer_class, lan, closing, tmp_path):
     """S166, A145: the client's neighbour entry is the same before and after each failover; the switch follows; a backup sends
     nothing with the virtual MAC."""
     more = {"more": [" use_vmac"]} if peer_class is Keepalived else {}
+    if peer_class is Frr:  # it leaves to its user that eth0 does not answer for its macvlan
+        lan.b.run("sh", "-c", "cd /proc/sys/net/ipv4/conf/eth0; echo 1 >arp_ignore; echo 2 >arp_announce")
     peer = closing(peer_class(lan.b, tmp_path, vrid=51, prio=150, vips=VIPS[4], **more))
     only(lan, "b")
     mac = vmac(51).hex(":")
