@@ -39,9 +39,8 @@ role_vrrp_adopt(struct ha_role *r)
 
 	core_link_is(r->core, &is);
 	for (unsigned i = 0; i < SHARED_VRRPS; i++)
-		r->router[i] = (struct role_router){
-			.id = is.vrrp[i].id, .vmac.fd = -1, .old.fd = -1
-		};
+		r->router[i] =
+		    (struct role_router){ .id = is.vrrp[i].id, .vmac.fd = -1, .old.fd = -1 };
 }
 
 /* ---- macvlans --------------------------------------------------------------------------------------------------- */
@@ -203,7 +202,8 @@ fault_text(const struct role_router *p, const struct shared_vrrp_is *k)
 }
 
 static void
-tell_one(struct ha_role *r, const struct bus_request *rq, const struct shared_vrrp_is *k, unsigned i)
+tell_one(
+    struct ha_role *r, const struct bus_request *rq, const struct shared_vrrp_is *k, unsigned i)
 {
 	const struct role_router *p = &r->router[i];
 	const struct vrouter *v = row_of(r->now, p->id);

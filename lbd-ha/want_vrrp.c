@@ -97,6 +97,7 @@ take_place(struct shared_vrrp *out, const struct vrouter *row, const struct ifac
 		if (strcmp(e->name, row->interface) != 0)
 			continue;
 		out->index = e->index;
+		memcpy(out->mac, e->mac, sizeof(out->mac));
 		if (!e->ours && out->self.family == 0 && e->addr.family == out->conf.family &&
 		    (e->addr.family == 4 || is_link_local(&e->addr)))
 			out->self = host(e->addr);

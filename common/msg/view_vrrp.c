@@ -103,7 +103,8 @@ put_router(struct buf *out, const struct view_vrrp *k)
 	buf_printf(out,
 	    "{\"vrid\":%u,\"version\":%u,\"family\":%u,\"group\":%u,\"priority\":%u,\"master_priority\":%u,"
 	    "\"addresses\":%u",
-	    k->vrid, k->version, k->family, k->group, k->priority, k->master_priority, k->addresses);
+	    k->vrid, k->version, k->family, k->group, k->priority, k->master_priority,
+	    k->addresses);
 	put(out, "name", k->name);
 	put(out, "state", k->state);
 	put(out, "interface", k->interface);

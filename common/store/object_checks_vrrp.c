@@ -29,6 +29,9 @@ check_version(struct look *l, const struct vrouter *v)
 	if (!two && v->password[0] != '\0')
 		return look_bad(l, KIND_vrouter, v, "password",
 		    "is not possible with version 3, which has none; unset password, or take version 2");
+	if (strlen(v->password) > 8)
+		return look_bad(l, KIND_vrouter, v, "password",
+		    "is longer than the field of an advertisement; allowed are up to 8 characters");
 	if (v->checksum != vrouter_checksum_auto && (two || v->family == vrouter_family_ipv6))
 		return look_bad(l, KIND_vrouter, v, "checksum",
 		    "%s is not possible here: only version 3 over IPv4 has a choice; unset checksum",

@@ -135,8 +135,8 @@ views_needs(const struct object *o)
 bool
 views_wants_rates(const struct ctl *c, const struct object *o)
 {
-	if (!(views_needs(o) & VIEW_COUNTS) || c->style.form == FORM_NAME || c->style.form == FORM_JSON ||
-	    c->style.form == FORM_YAML)
+	if (!(views_needs(o) & VIEW_COUNTS) || c->style.form == FORM_NAME ||
+	    c->style.form == FORM_JSON || c->style.form == FORM_YAML)
 		return false;
 	return c->style.columns == NULL || strstr(c->style.columns, "_s") != NULL;
 }

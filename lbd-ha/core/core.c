@@ -456,7 +456,7 @@ turn(struct core *c, mono_t now)
 	core_damp(c, now);
 	moved = carriers_tick(&c->pulse.set, now, c->damp);
 	if (c->want->paired)
-		decide_all(c, now, late > lease);
+		decide_all(c, now, late > lease); /* before virtual routers, which show it */
 	core_vrrp_turn(c, now);
 	core_open_ways(c, now);
 	send_beats(c, now);

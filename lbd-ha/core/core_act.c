@@ -47,6 +47,7 @@ static void
 drop_group(struct core *c, unsigned group)
 {
 	c->g[group].linger = 0;
+	core_face_raise(c, group, false);
 	core_drop(c, group);
 }
 
@@ -111,7 +112,8 @@ let_go(struct core *c, unsigned group, mono_t now)
 {
 	struct core_group *g = &c->g[group];
 
-	if (!g->held || g->fsm.why != FSM_WHY_PEER_HAS) {
+	/* Two with one hardware address would take each other's frames. */
+	if (!g->held || g->fsm.why != FSM_WHY_PEER_HAS || core_face_has_mac(c, group)) {
 		drop_group(c, group);
 		return;
 	}
@@ -133,6 +135,7 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 		return;
 	if (o->hold && !g->held) {
 		g->at = 0;
+		core_face_raise(c, group, true);
 		/* A take-over: nobody waits for half of it. */
 		core_put(c, group, &g->at, &g->renew, SHARED_ADDRS, now);
 	} else if (o->hold && now >= g->renew) {

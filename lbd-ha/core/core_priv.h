@@ -132,5 +132,15 @@ mono_t core_vrrp_deadline(const struct core *c);
 /* core_vrrp_act.c: what a step orders. */
 void core_vrrp_obey(struct core *c, unsigned i, const struct vrrp_out *out, mono_t now);
 void core_vrrp_clear(struct core *c, unsigned i); /* addresses that an earlier process has left */
+void core_vrrp_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, mono_t now);
+void core_vrrp_tell(
+    struct core *c, unsigned i, mono_t now); /* an event: the state is another one */
+/* core_face.c: virtual routers of a pair. _raise: the virtual MACs of a group. */
+void core_face_turn(struct core *c, unsigned i, bool faulty, mono_t now);
+void core_face_hear(
+    struct core *c, unsigned i, const struct vrrp_packet *p, const struct vrrp_ip *ip, mono_t now);
+void core_face_end(struct core *c, unsigned i, mono_t now);
+bool core_face_has_mac(const struct core *c, unsigned group);
+void core_face_raise(struct core *c, unsigned group, bool up);
 
 #endif

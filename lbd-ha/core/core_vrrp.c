@@ -118,7 +118,11 @@ take_packet(struct core *c, struct core_port *p, const struct vrrp_frame *f, mon
 		return;
 	}
 	v = &c->router[i].v;
-	if (vrrp_admit(v, &packet, &f->ip) == VRRP_GOOD)
+	if (vrrp_admit(v, &packet, &f->ip) != VRRP_GOOD)
+		return;
+	if (c->want->paired)
+		core_face_hear(c, (unsigned)i, &packet, &f->ip, now);
+	else
 		event(c, (unsigned)i, vrrp_received(v, &packet, &f->ip), now);
 }
 
@@ -176,8 +180,7 @@ turn_router(struct core *c, unsigned i, mono_t now)
 		simple(c, i, r->v.down ? VRRP_EV_UP : VRRP_EV_DOWN, now);
 	if (weight != r->v.weight)
 		event(c, i, (struct vrrp_event){ .kind = VRRP_EV_WEIGHT, .weight = weight }, now);
-	if (atomic_load(&c->sh->say.stop) && r->v.state != VRRP_INIT &&
-	    r->v.state != VRRP_LEAVING)
+	if (atomic_load(&c->sh->say.stop) && r->v.state != VRRP_INIT && r->v.state != VRRP_LEAVING)
 		simple(c, i, VRRP_EV_STOP, now);
 	if (r->v.deadline <= now)
 		simple(c, i, VRRP_EV_TIMER, now);
@@ -201,7 +204,10 @@ core_vrrp_turn(struct core *c, mono_t now)
 	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
 		if (!c->router[i].used)
 			continue;
-		turn_router(c, i, now);
+		if (c->want->paired)
+			core_face_turn(c, i, is_faulty(c, i), now);
+		else
+			turn_router(c, i, now);
 		if (seen != c->vrrp_announce_seen && c->router[i].held)
 			announce_once(&c->announce, SHARED_GROUPS + i, now);
 	}
@@ -228,7 +234,7 @@ bool
 core_vrrp_done(const struct core *c)
 {
 	for (unsigned i = 0; i < SHARED_VRRPS; i++)
-		if (c->router[i].used && c->router[i].v.state != VRRP_INIT)
+		if (c->router[i].used && !c->want->paired && c->router[i].v.state != VRRP_INIT)
 			return false;
 	return true;
 }
@@ -242,10 +248,14 @@ end_router(struct core *c, unsigned i, mono_t now)
 	struct core_router *r = &c->router[i];
 	struct vrrp_out out;
 
+	if (c->want->paired)
+		core_face_end(c, i, now);
 	for (unsigned k = 0; k < 2 && r->v.state != VRRP_INIT; k++) { /* asked twice: now */
 		vrrp_step(&r->v, (struct vrrp_event){ .kind = VRRP_EV_STOP }, now, &out);
 		core_vrrp_obey(c, i, &out, now);
 	}
+	if (r->vmac.name[0] != '\0')
+		(void)vmac_set(&r->vmac, false);
 	r->used = false;
 }
 
@@ -256,9 +266,10 @@ goes_on(const struct shared_want *old, const struct shared_want *next, unsigned 
 
 	return old->paired == next->paired && a->id == b->id && a->index == b->index &&
 	       strcmp(a->ifname, b->ifname) == 0 && a->vmac_index == b->vmac_index &&
-	       strcmp(a->vmac, b->vmac) == 0 && (a->sync != 0) == (b->sync != 0) && a->group == b->group &&
-	       a->conf.vrid == b->conf.vrid && a->conf.family == b->conf.family &&
-	       a->conf.version == b->conf.version && a->conf.way == b->conf.way;
+	       strcmp(a->vmac, b->vmac) == 0 && (a->sync != 0) == (b->sync != 0) &&
+	       a->group == b->group && a->conf.vrid == b->conf.vrid &&
+	       a->conf.family == b->conf.family && a->conf.version == b->conf.version &&
+	       a->conf.way == b->conf.way;
 }
 
 void
@@ -283,6 +294,8 @@ make_router(struct core *c, unsigned i, mono_t now)
 	r->vmac.fd = c->vmac_fd;
 	memcpy(r->vmac.name, row->vmac, sizeof(r->vmac.name));
 	r->vmac.index = row->vmac_index;
+	if (c->want->paired && c->g[row->group].held)
+		core_face_raise(c, row->group, true);
 }
 
 void
@@ -317,8 +330,8 @@ core_vrrp_resume(struct core *c, const struct shared_is *is, mono_t now)
 		struct core_router *r = &c->router[i];
 		struct vrrp_out out;
 
-		if (!r->used || was->id != c->want->vrrp[i].id || was->state != VRRP_MASTER ||
-		    now >= was->safe_until || r->port->fault != 0)
+		if (!r->used || c->want->paired || was->id != c->want->vrrp[i].id ||
+		    was->state != VRRP_MASTER || now >= was->safe_until || r->port->fault != 0)
 			continue;
 		r->started = true;
 		vrrp_resume(&r->v, now, &out);

@@ -25,8 +25,8 @@ destination(const struct vrrp_conf *c, unsigned i)
 					  : vrrp_group6;
 }
 
-static void
-send_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, mono_t now)
+void
+core_vrrp_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, mono_t now)
 {
 	static struct vrrp_packet p;
 	static uint8_t bytes[VRRP_BYTES_MAX];
@@ -66,8 +66,8 @@ core_vrrp_clear(struct core *c, unsigned i)
 	core_drop(c, SHARED_GROUPS + i);
 }
 
-static void
-tell_change(struct core *c, unsigned i, mono_t now)
+void
+core_vrrp_tell(struct core *c, unsigned i, mono_t now)
 {
 	struct core_router *r = &c->router[i];
 	const struct shared_event e = {
@@ -89,7 +89,7 @@ core_vrrp_obey(struct core *c, unsigned i, const struct vrrp_out *out, mono_t no
 	if (out->take)
 		set_vmac(r, true);
 	for (unsigned k = 0; k < out->n; k++)
-		send_advert(c, i, out->advert[k].priority, out->advert[k].plain_mac, now);
+		core_vrrp_advert(c, i, out->advert[k].priority, out->advert[k].plain_mac, now);
 	if (out->drop) {
 		core_vrrp_clear(c, i);
 		r->held = false;
@@ -102,5 +102,5 @@ core_vrrp_obey(struct core *c, unsigned i, const struct vrrp_out *out, mono_t no
 	if (out->announce && r->held)
 		announce_once(&c->announce, SHARED_GROUPS + i, now);
 	if (out->changed)
-		tell_change(c, i, now);
+		core_vrrp_tell(c, i, now);
 }

@@ -58,9 +58,10 @@ struct shared_vrrp {
 	struct addr self;			   /* from which is sent; family 0: there is none */
 	char ifname[IFNAME_MAX], vmac[IFNAME_MAX]; /* vmac: the macvlan; "": none */
 	int32_t index, vmac_index;
-	bool on_base;  /* advertisements leave with the interface's own hardware address */
-	uint8_t sync;  /* those of one number move together; 0: alone */
-	uint8_t group; /* 0 or 1 */
+	uint8_t mac[6]; /* of the interface itself */
+	bool on_base;	/* advertisements leave with the interface's own hardware address */
+	uint8_t sync;	/* those of one number move together; 0: alone */
+	uint8_t group;	/* 0 or 1 */
 };
 
 struct shared_want {

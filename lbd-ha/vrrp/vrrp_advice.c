@@ -30,8 +30,8 @@ static const struct {
 };
 
 void
-vrrp_advice(const struct vrrp_conf *c, uint8_t priority, const struct vrrp_counts *n,
-    char out[VRRP_ADVICE])
+vrrp_advice(
+    const struct vrrp_conf *c, uint8_t priority, const struct vrrp_counts *n, char out[VRRP_ADVICE])
 {
 	out[0] = '\0';
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -45,7 +45,8 @@ vrrp_advice(const struct vrrp_conf *c, uint8_t priority, const struct vrrp_count
 		    "Two routers say that the addresses are their own (priority 255): only one can.");
 	else if (n->equal > 0 && priority == c->priority)
 		(void)snprintf(out, VRRP_ADVICE,
-		    "Another router has priority %u too: give the preferred one more.", c->priority);
+		    "Another router has priority %u too: give the preferred one more.",
+		    c->priority);
 	else if (n->mismatch > 0 && c->version == 3)
 		(void)snprintf(out, VRRP_ADVICE,
 		    "Another router has another interval: the master's counts, and who takes over changes it.");

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from lbdtest import BIN, Lbd, alive, wait_until
+from test_ha_roles import Duo
 from vrrplib import Frr, Keepalived, Lan, have_frr, vmac
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces"),
@@ -419,3 +420,49 @@ def test_virtual_mac(peer_class, lan, closing, tmp_path):
     me.set(virtual_mac="no")
     wait_until(lambda: " lbd4." not in me.ns.run("ip", "-o", "link").stdout, what="the macvlan is gone")
     me.until("master")
+
+
+def test_face_of_a_pair(closing, tmp_path):
+    """S166, section 4.2: in a pair the pair decides; the virtual MAC moves with the role, a client's neighbour entry stays; a
+    router outside hears one master all the time, and takes over when the whole pair is gone."""
+    duo = Duo(tmp_path, closing)
+    (tmp_path / "k").mkdir()
+    for lb, prio in zip(duo.nodes, (200, 190)):
+        lb.ctl("create", "vrrp", "v", "interface=eth0", "vrid=51", "virtual_mac=yes", f"priority={prio}")
+    closing(Keepalived(duo.client, tmp_path / "k", vrid=51, prio=100, vips=["10.9.0.100/32"], ms=1000))
+    mac = vmac(51).hex(":")
+
+    def entry():
+        return duo.client.run("ip", "neigh", "show", "10.9.0.100").stdout
+
+    def routers():
+        return [x["vrrps"][0]["state"] if x.get("vrrps") else "none" for x in duo.states()]
+
+    def outside():
+        return "10.9.0.100" in duo.client.run("ip", "-4", "addr", "show").stdout
+
+    duo.echoes()
+    wait_until(lambda: routers() == ["master", "backup"] and not outside(), what=f"{routers()}")
+    with duo.probes():
+        wait_until(lambda: f"lladdr {mac}" in entry(), what=entry)
+    outages = []
+    for roles in (["passive", "active"], ["active", "passive"]):
+        with duo.probes() as p:
+            duo.nodes[roles.index("passive")].ctl("ha", "failover")
+            duo.settle(roles)
+            wait_until(lambda: routers() == [{"active": "master", "passive": "backup"}[x] for x in roles])
+            assert f"lladdr {mac}" in entry() and not outside()
+        outages.append(p.outage())
+    with duo.probes() as p:
+        os.kill(duo.core(0), signal.SIGSTOP)
+        wait_until(lambda: duo.holds()[1])
+        assert f"lladdr {mac}" in entry() and not outside()
+        wait_until(lambda: not duo.holds()[0], what="the lease ends")
+    os.kill(duo.core(0), signal.SIGCONT)
+    duo.settle(["passive", "active"])
+    outages.append(p.outage())
+    print(outages)
+    assert max(outages) < 500
+    for lb in duo.nodes:
+        lb.stop()
+    wait_until(outside, what="the router outside has the address")

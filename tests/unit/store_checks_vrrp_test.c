@@ -27,7 +27,7 @@ static const struct rule rules[] = {
 	{ NULL, ONE " interval=1500ms version=2", "interval: 1500 ms cannot be said in version 2" },
 	{ NULL, ONE " password=1111 version=2", NULL },
 	{ NULL, ONE " password=1111", "password: is not possible with version 3" },
-	{ NULL, ONE " password=123456789 version=2", "password" },
+	{ NULL, ONE " password=123456789 version=2", "password: is longer than" },
 	{ NULL, ONE " checksum=plain", NULL },
 	{ NULL, ONE " checksum=plain version=2", "checksum: plain is not possible here" },
 	{ NULL, ONE " checksum=pseudo family=ipv6", "checksum: pseudo is not possible here" },
