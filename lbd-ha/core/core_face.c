@@ -41,9 +41,9 @@ core_face_turn(struct core *c, unsigned i, bool faulty, mono_t now)
 
 	r->started = true;
 	go(c, i,
-	    faulty				  ? VRRP_FAULT
+	    faulty				? VRRP_FAULT
 	    : c->g[c->want->vrrp[i].group].held ? VRRP_MASTER
-						  : VRRP_BACKUP,
+						: VRRP_BACKUP,
 	    now);
 	if (v->state == VRRP_MASTER && now >= v->advert_at) {
 		core_vrrp_advert(c, i, vrrp_priority(v), false, now);
@@ -54,8 +54,8 @@ core_face_turn(struct core *c, unsigned i, bool faulty, mono_t now)
 }
 
 void
-core_face_hear(struct core *c, unsigned i, const struct vrrp_packet *p, const struct vrrp_ip *ip,
-    mono_t now)
+core_face_hear(
+    struct core *c, unsigned i, const struct vrrp_packet *p, const struct vrrp_ip *ip, mono_t now)
 {
 	struct vrrp *v = &c->router[i].v;
 
