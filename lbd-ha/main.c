@@ -17,6 +17,7 @@
 #include "hold.h"
 #include "pair/pairing.h"
 #include "role.h"
+#include "role_preflight.h"
 #include "stick.h"
 #include "trial.h"
 
@@ -431,6 +432,8 @@ main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--core") == 0)
 		return core_main(3, 4); /* as core_link.c has put them */
+	if (argc == 4 && strcmp(argv[1], "--probe-mac") == 0)
+		return preflight_main(argv[2], argv[3]);
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--release") == 0)
 			return release(argc, argv);

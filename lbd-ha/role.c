@@ -275,6 +275,7 @@ on_news(void *arg, const struct shared_is *is)
 	struct ha_role *r = arg;
 
 	look_at_order(r, is);
+	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
 	r->ops.places(r->ops.arg);
 }
@@ -546,6 +547,8 @@ role_free(struct ha_role *r)
 	core_link_free(r->core);
 	if (r->left)
 		role_vrrp_tidy(r, true);
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		preflight_fini(&r->router[i].preflight);
 	iface_list_fini(&r->kernel);
 	free(r->fips);
 	snapshot_unref(r->now);

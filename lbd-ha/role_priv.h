@@ -4,6 +4,7 @@
 
 #include "core_link.h"
 #include "role.h"
+#include "role_preflight.h"
 #include "track.h"
 #include "vrrp/vmac.h"
 #include "want.h"
@@ -15,7 +16,8 @@ struct role_router {
 	char name[64], sync[64], ifname[IFNAME_MAX];
 	char why[WANT_WHY]; /* it cannot take part; "" */
 	struct vmac vmac;   /* name "": none */
-	struct vmac old;    /* to be removed when the core has let it go */
+	struct preflight preflight;
+	struct vmac old; /* to be removed when the core has let it go */
 };
 
 struct ha_role {
@@ -57,6 +59,7 @@ void role_vrrp_adopt(struct ha_role *r);
 void role_vrrp_want(struct ha_role *r, struct shared_want *w);
 int role_vrrp_place(const struct ha_role *r, uint32_t id); /* -1: none */
 void role_vrrp_tidy(struct ha_role *r, bool all);
+void role_vrrp_look(struct ha_role *r, const struct shared_is *is); /* each second */
 void role_vrrp_event(const struct ha_role *r, const struct shared_event *e);
 void role_vrrp_tell(struct ha_role *r, const struct bus_request *rq, const struct shared_is *is);
 

@@ -48,6 +48,7 @@ role_vrrp_adopt(struct ha_role *r)
 static void
 give_up(struct role_router *p)
 {
+	preflight_fini(&p->preflight);
 	if (p->vmac.name[0] == '\0')
 		return;
 	if (p->old.name[0] != '\0')
@@ -174,6 +175,26 @@ role_vrrp_want(struct ha_role *r, struct shared_want *w)
 	}
 }
 
+void
+role_vrrp_look(struct ha_role *r, const struct shared_is *is)
+{
+	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
+		struct role_router *p = &r->router[i];
+		const struct vrouter *v = row_of(r->now, p->id);
+		struct addr target, self = { 0 };
+
+		if (v == NULL || p->vmac.name[0] == '\0' || is->vrrp[i].id != p->id)
+			continue;
+		if (is->vrrp[i].state == VRRP_MASTER)
+			self = is->vrrp[i].master;
+		p->preflight.loop = r->loop;
+		memcpy(p->preflight.ifname, p->ifname, sizeof(p->preflight.ifname));
+		if (preflight_target(
+			r->now, &r->kernel, p->ifname, &self, &is->vrrp[i].master, &target))
+			preflight_look(&p->preflight, &target, mono_now());
+	}
+}
+
 /* ---- what is ---------------------------------------------------------------------------------------------------- */
 
 void
@@ -218,7 +239,9 @@ tell_one(
 	if (p->vmac.name[0] != '\0')
 		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->vmac.mac[0],
 		    p->vmac.mac[1], p->vmac.mac[2], p->vmac.mac[3], p->vmac.mac[4], p->vmac.mac[5]);
-	vrrp_advice(&want.conf, k->priority, &k->counts, advice);
+	preflight_advice(&p->preflight, advice);
+	if (advice[0] == '\0')
+		vrrp_advice(&want.conf, k->priority, &k->counts, advice);
 	vrrp_discarded(&k->counts, discarded);
 	m.name = SPAN(p->name);
 	m.state = SPAN(vrrp_state_name(k->state < VRRP_STATES ? k->state : VRRP_INIT));

@@ -422,6 +422,32 @@ def test_virtual_mac(peer_class, lan, closing, tmp_path):
     me.until("master")
 
 
+def test_preflight(lan, closing, tmp_path):
+    """S167: a switch that lets only one hardware address of the port pass is found out, and said, before it matters; a ping node
+    on the network is asked, else the master that is heard."""
+    closing(Keepalived(lan.b, tmp_path, vrid=51, prio=200, vips=VIPS[4], more=[" use_vmac", " vmac_xmit_base"]))
+    only(lan, "b")
+    mac = lan.mac["a"].hex(":")
+    if not lan.filter(f"iifname pa ether saddr != {mac}", "prerouting"):
+        pytest.skip("no bridge filter in this kernel")
+    me = closing(node(lan, tmp_path, priority=100, virtual_mac="yes"))
+    wait_until(lambda: "lets no second hardware address pass" in (me.router() or {"advice": ""})["advice"])
+    assert "interface eth0: no second hardware address passes the switch" in me.lb.text()
+    me.leave()
+    lan.sw.run("nft", "flush", "ruleset")
+    asked = time.monotonic()
+    me.lb.ctl("create", "pingnode", "client", "address=10.0.0.9")
+    me.start()
+
+    def probed():
+        """Hardware addresses from which somebody without an address asks for the ping node's."""
+        return {f[6:12] for f in lan.of("a", asked) if f[12:14] == b"\x08\x06" and f[28:32] == bytes(4)
+                and f[38:42] == socket.inet_aton("10.0.0.9")}
+
+    wait_until(lambda: len(probed()) == 2)
+    assert lan.mac["a"] in probed() and me.router()["advice"] == ""
+
+
 def test_face_of_a_pair(closing, tmp_path):
     """S166, section 4.2: in a pair the pair decides; the virtual MAC moves with the role, a client's neighbour entry stays; a
     router outside hears one master all the time, and takes over when the whole pair is gone."""

@@ -49,8 +49,7 @@ test_advice(void **state)
 		c.priority = rows[i].configured;
 		n.bad[rows[i].bad] = 1;
 		vrrp_advice(&c, rows[i].now, &n, text);
-		if (rows[i].advice == NULL ? text[0] != '\0'
-					   : strstr(text, rows[i].advice) == NULL)
+		if (rows[i].advice == NULL ? text[0] != '\0' : strstr(text, rows[i].advice) == NULL)
 			fail_msg("row %zu: \"%s\"", i, text);
 	}
 }

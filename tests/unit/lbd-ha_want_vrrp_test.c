@@ -54,7 +54,8 @@ static const struct {
 	{ "IPv6 without one", V(", family: ipv6") "fips:\n" FIP("a", "2001:db8::7", ""),
 	    "v: addresses: the first IPv6 address must be link-local (fe80::/10); on eth0; " },
 	{ "virtual MAC: on its macvlan, as a host",
-	    V(", virtual_mac: yes") "fips:\n" FIP("a", "10.0.0.100/24", "") FIP("b", "10.1.0.9", ""),
+	    V(", virtual_mac: yes") "fips:\n" FIP("a", "10.0.0.100/24", "")
+		FIP("b", "10.1.0.9", ""),
 	    "v 51 p100 1000ms: 10.0.0.100 from 10.0.0.1; on lbd4.51.2 eth1; " },
 	{ "unicast",
 	    V(", way: unicast, peers: '10.0.0.8/31,10.0.0.3', source: 10.0.0.77, min_ttl: 9") "fips:\n" FIP(
@@ -171,8 +172,8 @@ test_want_vrrp(void **state)
 		}
 		buf_puts(&out, "on");
 		for (uint32_t k = 0; k < plan.n; k++)
-			buf_printf(&out, " %s%s", plan.want[k].router != 0 ? "" : "alone:",
-			    plan.want[k].ifname);
+			buf_printf(&out, " %s%s",
+			    plan.want[k].router != 0 ? "" : "alone:", plan.want[k].ifname);
 		buf_puts(&out, "; ");
 		if (strcmp(buf_text(&out), rows[i].want) != 0)
 			fail_msg("%s:\n%s\nnot\n%s", rows[i].why, buf_text(&out), rows[i].want);
@@ -185,11 +186,10 @@ test_want_vrrp(void **state)
 static void
 test_settings_reach_it(void **state)
 {
-	struct snapshot *s = build(
-	    "setting: {ha_refresh: 7s}\n" V(
-		", version: 2, interval: 2s, preempt: no, preempt_delay: 3s, startup_delay: 4s, "
-		"password: secret, down_adverts: 5, any_addresses: yes, virtual_mac: yes, base_transmit: yes, "
-		"group: 2, way: broadcast"));
+	struct snapshot *s = build("setting: {ha_refresh: 7s}\n" V(
+	    ", version: 2, interval: 2s, preempt: no, preempt_delay: 3s, startup_delay: 4s, "
+	    "password: secret, down_adverts: 5, any_addresses: yes, virtual_mac: yes, base_transmit: yes, "
+	    "group: 2, way: broadcast"));
 	struct iface_list l;
 	struct shared_vrrp v = { 0 };
 	const struct vrrp_conf *c = &v.conf;
