@@ -482,7 +482,10 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 
 	if (r->core == NULL || !r->paired) {
 		bus_result(rq, ERR_CONFLICT,
-		    "this node is not one of a pair: there is no other to be active");
+		    r->core == NULL
+			? "this node is not one of a pair: there is no other to be active"
+			: "this node is not one of a pair: virtual routers move by priority (lbctl set vrrp NAME "
+			  "priority=...)");
 		return;
 	}
 	if (r->waits) {

@@ -52,11 +52,13 @@ on_done(void *arg, const struct child_result *r)
 
 	p->child = NULL;
 	if (way == VMAC_BLOCKED && p->way != way)
-		log_warn("interface %s: no second hardware address passes the switch: a virtual MAC "
-			 "will not work here",
+		log_warn(
+		    "interface %s: no second hardware address passes the switch: a virtual MAC "
+		    "will not work here",
 		    p->ifname);
 	else if (way == VMAC_PASSES && p->way == VMAC_BLOCKED)
-		log_info("interface %s: a second hardware address passes the switch now", p->ifname);
+		log_info(
+		    "interface %s: a second hardware address passes the switch now", p->ifname);
 	if (way != VMAC_UNKNOWN)
 		p->way = way;
 }
