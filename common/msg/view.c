@@ -393,6 +393,8 @@ view_here(struct view *v, const char *daemon, bool here)
 
 	if (here)
 		view_early_forget(v, daemon);
+	if (here && strcmp(daemon, "lbd-ha") == 0)
+		memset(v->vrrps, 0, sizeof(v->vrrps)); /* those that there are follow */
 	for (i = 0; i < v->daemons_n; i++)
 		if (!here && strcmp(v->daemons[i].name, daemon) == 0)
 			v->daemons[i].running = false;
