@@ -146,7 +146,7 @@ bench: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) tests/bench/run
 install: all docs
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/bin $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d \
-	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/lib/modules-load.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
+	  $(DESTDIR)/usr/lib/tmpfiles.d $(DESTDIR)/usr/lib/modules-load.d $(DESTDIR)/lib/modprobe.d $(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/doc/lbd/examples \
 	  $(addprefix $(DESTDIR)/usr/share/man/man,1 5 7 8)
 	install -m 755 $(filter-out %/lbctl,$(PROGRAMS:%=$(BIN)/%)) $(BIN)/lbd-witness $(DESTDIR)/usr/sbin
 	install -m 755 $(BIN)/lbctl $(DESTDIR)/usr/bin
@@ -154,10 +154,20 @@ install: all docs
 	install -m 644 packaging/systemd/lbd.sysusers $(DESTDIR)/usr/lib/sysusers.d/lbd.conf
 	install -m 644 packaging/systemd/lbd.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/lbd.conf
 	install -m 644 packaging/systemd/lbd.modules $(DESTDIR)/usr/lib/modules-load.d/lbd.conf
+	install -m 644 packaging/systemd/lbd.modprobe $(DESTDIR)/lib/modprobe.d/lbd.conf
 	install -m 644 packaging/completion/lbctl.bash $(DESTDIR)/usr/share/bash-completion/completions/lbctl
 	install -m 644 configs/*.yaml $(DESTDIR)/usr/share/doc/lbd/examples
 	for s in 1 5 7 8; do for m in packaging/man/*.$$s $(BUILD)/man/*.$$s; do \
 	  [ ! -f $$m ] || install -m 644 $$m $(DESTDIR)/usr/share/man/man$$s; done; done
+
+# Takes away what install puts there, and the folders that are empty then: of lbd alone, or with DESTDIR any. Configuration, state
+# and users stay.
+uninstall:
+	$(Q)rm -rf $(BUILD)/there && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD)/there) >/dev/null
+	$(Q)cd $(BUILD)/there && find . -type f -exec rm -f '$(abspath $(or $(DESTDIR),/))/{}' ';'
+	$(Q)cd $(BUILD)/there && find . -mindepth 1 -depth -type d $(if $(DESTDIR),,-path '*/lbd*') | while read -r d; do \
+	  d=$(abspath $(or $(DESTDIR),/))/$$d; [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+	$(Q)rm -rf $(BUILD)/there
 
 # Manual pages that are made from the rows; the others stand in packaging/man.
 docs: $(BIN)/lbctl
@@ -186,6 +196,6 @@ clean:
 	$(Q)rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
-.PHONY: all clean demo check check-unit check-system check-kernel check-systemd check-web check-golden check-fuzz fuzz bench install docs fmt fmt-check \
+.PHONY: all clean demo check check-unit check-system check-kernel check-systemd check-web check-golden check-fuzz fuzz bench install uninstall docs fmt fmt-check \
         deps-check size-check units-check header-check lint
 .DELETE_ON_ERROR:

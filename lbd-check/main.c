@@ -28,6 +28,8 @@ static struct {
 	struct daemon *d;
 	struct sched *sched;
 	struct members *members;
+	struct bus_link *ha;
+	unsigned away; /* groups that are active at the other node, a bit each */
 } app;
 
 static void
@@ -180,9 +182,26 @@ on_diagnose(void *arg, const struct bus_request *rq, const union msg_any *m)
 	    daemon_loop(app.d), daemon_bus(app.d), daemon_snapshot(app.d), rq, &m->diagnose);
 }
 
+/* Who is active; while lbd-ha is away what it said last counts. */
+static void
+on_role(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	unsigned bit;
+
+	(void)arg;
+	if (row->number != MSG_HA_GROUP || m->ha_group.group > 7)
+		return;
+	bit = 1u << m->ha_group.group;
+	app.away = m->ha_group.hold ? app.away & ~bit : app.away | bit;
+	sched_away(app.sched, app.away);
+}
+
 static int
 init(struct daemon *d, struct err *err)
 {
+	static const struct bus_link_ops of_ha = {
+		.daemon = "lbd-ha", .topics = TOPIC_HA, .row = on_role
+	};
 	static const struct sched_ops ops = { .told = on_told, .starved = on_starved };
 	static const struct members_ops of_members = { .verdict = verdict_of, .told = on_quorum };
 
@@ -190,6 +209,7 @@ init(struct daemon *d, struct err *err)
 	app.d = d;
 	app.sched = sched_new(daemon_loop(d), &ops, NULL);
 	app.members = members_new(daemon_loop(d), &of_members, NULL);
+	app.ha = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-check", &of_ha);
 	return 0;
 }
 
@@ -220,6 +240,8 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	bus_link_free(app.ha);
+	app.ha = NULL;
 	members_free(app.members);
 	sched_free(app.sched);
 	app.members = NULL;

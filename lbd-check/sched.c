@@ -243,6 +243,35 @@ find_address(struct target *t, const struct server *srv, const struct check *rul
 	return false;
 }
 
+/* It is the other node's to probe. */
+static bool
+suspended(const struct sched *s, const struct server *srv, const struct check *rule, unsigned away)
+{
+	const struct service *svc = snapshot_find(s->now, KIND_service, srv->vip);
+
+	return rule->active_only && svc != NULL && (away >> svc->group & 1) != 0;
+}
+
+void
+sched_away(struct sched *s, unsigned groups)
+{
+	const unsigned were = s->away;
+	const struct target *each;
+	uint32_t at = 0, id;
+
+	s->away = groups;
+	while (s->now != NULL && (were & ~groups) != 0 &&
+	       (each = idmap_next(&s->targets, &at, &id)) != NULL) {
+		struct target *t = idmap_get(&s->targets, id);
+		const struct server *srv = snapshot_find(s->now, KIND_server, t->id);
+		const struct check *rule = snapshot_check_of(s->now, srv);
+
+		if (t->slot != HEAP_NONE && t->probe == NULL &&
+		    suspended(s, srv, rule, were & ~groups))
+			sched_due(t, mono_now());
+	}
+}
+
 static void
 launch(struct target *t)
 {
@@ -252,6 +281,10 @@ launch(struct target *t)
 	struct probe_ask ask = { .loop = s->loop, .check = rule, .name = srv->address.text };
 	struct result r;
 
+	if (list_empty(&t->watchers) && suspended(s, srv, rule, s->away)) {
+		sched_due(t, mono_now() + DUR_MS(rule->interval));
+		return;
+	}
 	t->started = mono_now();
 	t->traced = !list_empty(&t->watchers);
 	if (!find_address(t, srv, rule, &ask.addr))

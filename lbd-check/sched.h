@@ -69,6 +69,10 @@ void sched_unwatch(struct watcher *w);
 /* sched_observe - others saw the server fail: counted, and the next probe comes sooner. */
 void sched_observe(struct sched *s, uint32_t id, uint32_t count);
 
+/* sched_away - groups (a bit for each number) that are active at the other node of the pair. Servers of their services whose check
+ * is for the active node alone are not probed, but for who asks; they are at once when their group comes here. */
+void sched_away(struct sched *s, unsigned groups);
+
 struct sched_counts {
 	uint32_t targets, flying;
 	uint32_t verdicts[3];	 /* by enum verdict */

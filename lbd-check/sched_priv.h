@@ -27,6 +27,7 @@ struct sched {
 	mono_t seen;	/* the loop was last known to run, while probes fly */
 	mono_t stalled; /* it was last found to have stood still; 0: never */
 	bool starving;
+	unsigned away; /* sched_away */
 	uint64_t dice;
 };
 struct group {

@@ -16,6 +16,11 @@ void exchange_free(struct exchange *x); /* NULL is fine */
 void exchange_stick(struct exchange *x, struct stick_mirror *s);
 void exchange_to_peer(
     void *arg, uint64_t seq, const void *batch, size_t len); /* stick_mirror_ops.to_peer */
+/* exchange_trial - whose trials are those of both nodes; set once. */
+struct trial_clock;
+void exchange_trial(struct exchange *x, struct trial_clock *t);
+/* exchange_confirm - TRIAL_CONFIRM: it is answered when the other node keeps it too, or cannot. */
+void exchange_confirm(struct exchange *x, const struct bus_request *rq);
 /* exchange_pair - one of a pair, or not any more (NULL); k: the channel, borrowed until the next call. */
 void exchange_pair(struct exchange *x, const struct cluster *c, struct peer_channel *k);
 /* exchange_moved - the configuration in force is another: the peer is told what is new. */

@@ -4,6 +4,7 @@
  * Nothing is received or parsed here, and nothing is sent: garp.c does. */
 #include "frame.h"
 
+#include "base/be.h"
 #include "base/must.h"
 
 #include <string.h>
@@ -17,14 +18,6 @@ put(uint8_t *p, const void *bytes, size_t n)
 	return p + n;
 }
 
-static uint8_t *
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-	return p + 2;
-}
-
 size_t
 frame_arp(uint8_t out[FRAME_MAX], const uint8_t mac[6], const struct addr *a, bool reply)
 {
@@ -35,12 +28,12 @@ frame_arp(uint8_t out[FRAME_MAX], const uint8_t mac[6], const struct addr *a, bo
 	memset(out, 0, FRAME_MAX);
 	p = put(p, all, 6);
 	p = put(p, mac, 6);
-	p = put16(p, 0x0806);
-	p = put16(p, 1);      /* Ethernet */
-	p = put16(p, 0x0800); /* IPv4 */
+	p = be_put16(p, 0x0806);
+	p = be_put16(p, 1);	 /* Ethernet */
+	p = be_put16(p, 0x0800); /* IPv4 */
 	*p++ = 6;
 	*p++ = 4;
-	p = put16(p, reply ? 2 : 1);
+	p = be_put16(p, reply ? 2 : 1);
 	p = put(p, mac, 6);
 	p = put(p, a->b, 4);
 	/* RFC 5227 section 2.3: zero in an announcement. Who learns from replies looks for himself as the target. */
@@ -78,11 +71,11 @@ frame_na(uint8_t out[FRAME_MAX], const uint8_t mac[6], const struct addr *a, boo
 	memset(out, 0, FRAME_MAX);
 	p = put(p, group_mac, 6);
 	p = put(p, mac, 6);
-	p = put16(p, 0x86dd);
+	p = be_put16(p, 0x86dd);
 	ip = p;
-	p = put16(p, 0x6000);
-	p = put16(p, 0);
-	p = put16(p, payload);
+	p = be_put16(p, 0x6000);
+	p = be_put16(p, 0);
+	p = be_put16(p, payload);
 	*p++ = 58;  /* ICMPv6 */
 	*p++ = 255; /* anything less is dropped */
 	p = put(p, a->b, 16);
@@ -90,13 +83,13 @@ frame_na(uint8_t out[FRAME_MAX], const uint8_t mac[6], const struct addr *a, boo
 	icmp = p;
 	*p++ = 136; /* neighbour advertisement */
 	*p++ = 0;
-	p = put16(p, 0);
-	p = put16(p, router ? 0xa000 : 0x2000); /* override; not solicited */
-	p = put16(p, 0);
+	p = be_put16(p, 0);
+	p = be_put16(p, router ? 0xa000 : 0x2000); /* override; not solicited */
+	p = be_put16(p, 0);
 	p = put(p, a->b, 16);
 	*p++ = 2; /* target link-layer address */
 	*p++ = 1; /* in units of eight bytes */
 	p = put(p, mac, 6);
-	(void)put16(icmp + 2, fold(sum(sum(payload + 58, ip + 8, 32), icmp, payload)));
+	(void)be_put16(icmp + 2, fold(sum(sum(payload + 58, ip + 8, 32), icmp, payload)));
 	return (size_t)(p - out);
 }

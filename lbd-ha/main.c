@@ -223,6 +223,14 @@ on_failover(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_trial_confirm(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	exchange_confirm(app.exchange, rq);
+}
+
+static void
 snapshot_peer(const struct bus_request *rq)
 {
 	struct pairing_texts texts;
@@ -283,6 +291,7 @@ init(struct daemon *d, struct err *err)
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
 	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
 	app.exchange = exchange_new(d, app.role);
+	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
 	exchange_stick(app.exchange, app.stick);
@@ -409,6 +418,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_HA_CONFIRM, on_confirm },
 	{ MSG_HA_UNPAIR, on_unpair },
 	{ MSG_HA_FAILOVER, on_failover },
+	{ MSG_TRIAL_CONFIRM, on_trial_confirm },
 	{ MSG_STICK_FOLLOW, on_stick_follow },
 	{ MSG_STICK_LEARNED, on_stick_learned },
 	{ 0, NULL },

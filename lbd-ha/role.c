@@ -498,7 +498,11 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 		return;
 	}
 	span_text(m->why, why, sizeof(why));
-	log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
+	if (m->group == 0)
+		log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
+	else
+		log_info(
+		    "failover of group %u by order%s%s", m->group, why[0] != '\0' ? ": " : "", why);
 	r->order++;
 	r->ordered = 0;
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
@@ -508,6 +512,13 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 			continue;
 		r->ordered |= 1u << g;
 		atomic_store(&core_link_say(r->core)->order[g], r->order << 4 | word);
+	}
+	if (r->ordered == 0) {
+		bus_result(rq, ERR_CONFLICT,
+		    m->group == 1   ? "group 1 has no addresses that could change sides"
+		    : m->group == 2 ? "group 2 has no addresses that could change sides"
+				    : "there are no addresses that could change sides");
+		return;
 	}
 	r->asked = *rq;
 	r->waits = true;

@@ -52,6 +52,14 @@ role_say(const struct ha_role *r, const struct bus_request *rq, unsigned number,
 		bus_publish(r->bus, TOPIC_HA, number, m);
 }
 
+/* Whether the node that was active before goes on with the connections that it has. */
+static bool
+given(uint8_t why)
+{
+	return why == FSM_WHY_PEER_GIVES || why == FSM_WHY_PREEMPT || why == FSM_WHY_MERIT ||
+	       why == FSM_WHY_ORDER;
+}
+
 static void
 tell_group(
     const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
@@ -68,6 +76,7 @@ tell_group(
 		.answered = k->answered,
 	};
 
+	m.given = is->known && is->alive && given(k->why);
 	if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
 	m.addresses = role_addresses(r, g);

@@ -223,6 +223,8 @@ on_due(void *arg)
 
 	if (is_run(t))
 		run(t);
+	else if (t->kind == track_kind_daemon)
+		track_daemon_look(t);
 	else
 		track_watch_look(t);
 }
@@ -234,6 +236,7 @@ end(struct tracked *t)
 {
 	child_stop(t->child);
 	track_watch_end(t);
+	track_daemon_end(t);
 	loop_timer_fini(&t->due);
 	loop_timer_fini(&t->old);
 	free(t);
@@ -272,6 +275,8 @@ begin(struct tracker *k, const struct track *row)
 	if (is_run(t)) {
 		make_argv(t);
 		loop_timer_set(&t->due, 0);
+	} else if (t->kind == track_kind_daemon) {
+		track_daemon_begin(t);
 	} else {
 		track_watch_begin(t);
 	}
@@ -303,24 +308,33 @@ take(struct tracked **old, unsigned n, const struct track *row)
 	return NULL;
 }
 
+/* The row's track from those that were, or a new one. */
+static void
+use_row(struct tracker *k, struct tracked **old, unsigned n, const struct track *row)
+{
+	struct tracked *t;
+
+	if (!row->enabled || k->n == TRACK_MOST)
+		return;
+	t = take(old, n, row);
+	k->t[k->n++] = t != NULL ? t : begin(k, row);
+}
+
 void
 track_use(struct tracker *k, const struct snapshot *s)
 {
 	struct tracked *old[TRACK_MOST];
+	struct track own;
 	unsigned n = k->n;
 
 	memcpy(old, k->t, sizeof(old));
 	k->n = 0;
 	k->busy = true;
-	for (uint32_t i = 0; s != NULL && i < snapshot_count(s, KIND_track); i++) {
-		const struct track *row = snapshot_at(s, KIND_track, i);
-		struct tracked *t;
-
-		if (!row->enabled || k->n == TRACK_MOST)
-			continue;
-		t = take(old, n, row);
-		k->t[k->n++] = t != NULL ? t : begin(k, row);
-	}
+	for (uint32_t i = 0; s != NULL && i < snapshot_count(s, KIND_track); i++)
+		use_row(k, old, n, snapshot_at(s, KIND_track, i));
+	for (unsigned i = 0; s != NULL && i < TRACK_DAEMONS; i++)
+		if (track_daemon_row(s, i, &own))
+			use_row(k, old, n, &own);
 	for (unsigned i = 0; i < n; i++)
 		if (old[i] != NULL)
 			end(old[i]);
@@ -365,6 +379,7 @@ track_new(struct loop *l, const struct paths *p, const struct track_ops *ops)
 	struct tracker *k = mem_alloc(sizeof(*k));
 
 	k->loop = l;
+	k->paths = p;
 	k->ops = *ops;
 	k->links = -1;
 	(void)snprintf(k->folder, sizeof(k->folder), "%s/track", p->etc);

@@ -8,7 +8,7 @@
 #include "sys/loop.h"
 #include "sys/paths.h"
 
-#define TRACK_MOST 64
+#define TRACK_MOST 67 /* of the configuration and the suite's daemons */
 
 struct track_ops {
 	void (*changed)(void *arg); /* a state, or what is told of it */

@@ -20,9 +20,12 @@ struct tracked {
 	struct loop_timer due, old; /* the next run or look; the result gets too old */
 	/* script, unit */
 	struct child *child;
-	mono_t started;
+	mono_t started; /* of the run; daemon: the last answer */
 	char words[256 + 300];
 	const char *argv[TRACK_WORDS];
+	/* daemon */
+	struct bus_link *link;
+	bool asked;
 	/* file: of inotify; process: a pidfd; -1 */
 	int fd;
 	struct loop_fd io;
@@ -30,6 +33,7 @@ struct tracked {
 
 struct tracker {
 	struct loop *loop;
+	const struct paths *paths;
 	char folder[300]; /* of the scripts */
 	struct track_ops ops;
 	bool busy; /* the set is being made: told at its end */
@@ -48,5 +52,11 @@ void track_watch_begin(struct tracked *t);
 void track_watch_look(struct tracked *t); /* its timer rang */
 void track_watch_end(struct tracked *t);
 void track_watch_links(struct tracker *k); /* as many watches as are needed */
+/* track_daemon.c: the suite's other daemons. _row: the i-th, when the configuration needs it and has no row of it. */
+#define TRACK_DAEMONS 3
+bool track_daemon_row(const struct snapshot *s, unsigned i, struct track *out);
+void track_daemon_begin(struct tracked *t);
+void track_daemon_look(struct tracked *t);
+void track_daemon_end(struct tracked *t);
 
 #endif

@@ -5,6 +5,9 @@
  * When it rings the store is asked again, because the trial may have been confirmed (which is no revision, so nobody
  * tells) or made longer; only what is still pending and over is undone, as a new revision that is told to all.
  *
+ * A trial that both nodes of a pair have is undone by each for itself, in the same way (store_expire), so it does not
+ * matter which of them is alive. While they talk, the node from which it came is left the first go, and the other follows.
+ *
  * At the start this happens before any address is taken: a machine that lost its network to a bad configuration must
  * not come up with it. */
 #include "trial.h"
@@ -17,10 +20,12 @@
 #include <stdio.h>
 
 #define TELL_WAIT DUR_S(5)
+#define FIRST_GO 1000 /* ms */
 
 struct trial_clock {
 	struct daemon *d;
 	struct loop_timer timer;
+	bool peer;		 /* it can be talked to */
 	uint32_t undone[SCOPES]; /* numbers of the last undoing */
 };
 
@@ -34,12 +39,11 @@ told(void *arg, const char *refused)
 
 /* False: it could not be undone, and must be tried again. */
 static bool
-undo(struct trial_clock *t, const struct trial *was)
+undo(struct trial_clock *t, const struct trial *was, const char *why)
 {
-	const struct commit_info info = { .who = "lbd-ha", .origin = "trial" };
 	struct commit_result r = { 0 };
 	struct err err = { 0 };
-	int code = store_revert(daemon_store(t->d), &info, &r, &err);
+	int code = store_expire(daemon_store(t->d), &r, &err);
 
 	if (code == ERR_UNKNOWN) /* confirmed in this moment */
 		return true;
@@ -49,8 +53,8 @@ undo(struct trial_clock *t, const struct trial *was)
 	}
 	log_info(
 	    "config: revision %u by %s was not confirmed%s: back to revision %u, as revision %u",
-	    was->revision[SCOPE_SHARED], was->who, was->rebooted ? " before the restart" : "",
-	    was->base[SCOPE_SHARED], r.revision[SCOPE_SHARED]);
+	    was->revision[SCOPE_SHARED], was->who, why, was->base[SCOPE_SHARED],
+	    r.revision[SCOPE_SHARED]);
 	for (unsigned i = 0; i < SCOPES; i++)
 		t->undone[i] = r.revision[i];
 	announce_commit(t->d, &r, TELL_WAIT, told, NULL);
@@ -75,10 +79,30 @@ trial_look(struct trial_clock *t)
 	}
 	if (!now.pending)
 		return;
+	if (t->peer && now.taken)
+		now.left_ms += FIRST_GO;
 	if (!now.rebooted && now.left_ms > 0)
 		loop_timer_set(&t->timer, DUR_MS(now.left_ms));
-	else if (!undo(t, &now))
+	else if (!undo(t, &now, now.rebooted ? " before the restart" : ""))
 		loop_timer_set(&t->timer, TRIAL_RETRY);
+}
+
+void
+trial_undo(struct trial_clock *t, const char *why)
+{
+	struct trial now = { 0 };
+
+	if (store_trial(daemon_store(t->d), &now, NULL) != 0 || !now.pending)
+		return;
+	if (undo(t, &now, why))
+		loop_timer_cancel(&t->timer);
+}
+
+void
+trial_peer(struct trial_clock *t, bool up)
+{
+	t->peer = up;
+	trial_look(t);
 }
 
 static void

@@ -35,7 +35,7 @@ static struct {
 	struct health *health;
 	struct duo duo;
 	struct hints *hints;
-	struct loop_timer again;
+	struct loop_timer again, kept;
 	bool counting; /* faults are counted at the end of this turn */
 	bool templates_stay, templates_open;
 	char kernel_fault[300], packet_fault[300], node_fault[200];
@@ -167,13 +167,36 @@ set_sync(const struct snapshot *s)
 		loop_timer_set(&app.again, AGAIN);
 }
 
-/* One of a pair, or not any more. */
+/* The rules for packets, which follow from the roles in the pair as well. */
+static void
+set_packet(struct snapshot *s)
+{
+	struct packet_pair pair;
+	dur_t next = duo_pair(&app.duo, s, mono_now(), &pair);
+
+	packet_apply(app.packet, s, &pair);
+	if (next > 0)
+		loop_timer_set(&app.kept, next);
+	else
+		loop_timer_cancel(&app.kept);
+}
+
+static void
+on_kept(void *arg)
+{
+	(void)arg;
+	set_packet(daemon_snapshot(app.d));
+}
+
+/* One of a pair or not any more, or another role in it. */
 static void
 on_duo(void *arg)
 {
 	(void)arg;
-	if (daemon_snapshot(app.d) != NULL)
-		set_sync(daemon_snapshot(app.d));
+	if (daemon_snapshot(app.d) == NULL)
+		return;
+	set_packet(daemon_snapshot(app.d));
+	set_sync(daemon_snapshot(app.d));
 }
 
 static void
@@ -279,6 +302,7 @@ init(struct daemon *d, struct err *err)
 	app.kernel = reconcile_new(l, daemon_paths(d), &kernel_ops);
 	app.health = health_new(d, app.services, ready, NULL);
 	loop_timer_init(&app.again, l, on_again, NULL);
+	loop_timer_init(&app.kept, l, on_kept, NULL);
 	duo_init(&app.duo, d, on_duo, NULL);
 	return 0;
 }
@@ -302,7 +326,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 {
 	struct ipvs_timeouts timeouts;
 
-	packet_apply(app.packet, now);
+	set_packet(now);
 	conns_apply(app.conns, now);
 	services_apply(app.services, old, now);
 	if (daemon_bus(d) != NULL)
@@ -349,6 +373,7 @@ fini(struct daemon *d)
 	    snapshot_setting(daemon_snapshot(d))->ipvs_stop == stop_action_clear)
 		clear();
 	loop_timer_fini(&app.again);
+	loop_timer_fini(&app.kept);
 	health_free(app.health);
 	duo_fini(&app.duo);
 	reconcile_free(app.kernel);

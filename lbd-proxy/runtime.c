@@ -97,6 +97,7 @@ compile(struct view *v, const struct service *s)
 	v->transparent = s->transparent;
 	v->retries = s->retries;
 	v->max_conns = s->max_conns;
+	v->group = (uint8_t)s->group;
 	v->queue_max = s->queue_max;
 	v->head_max = (uint32_t)s->head_max;
 	v->body_max = s->body_max;

@@ -70,7 +70,7 @@ struct view {
 	atomic_uint refs;
 	struct svc *svc;
 	char name[64];
-	uint8_t mode, scheduler, persistence, forwarded;
+	uint8_t mode, scheduler, persistence, forwarded, group;
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */

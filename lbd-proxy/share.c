@@ -231,12 +231,31 @@ on_down(void *arg)
 	loop_timer_cancel(&s->ask);
 }
 
+/* Who is active: while lbd-ha is away what it said last counts. */
+static void
+on_role(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	const struct share *s = arg;
+	unsigned bit;
+
+	if (row->number != MSG_HA_GROUP || m->ha_group.group > 7)
+		return;
+	bit = 1u << m->ha_group.group;
+	if (m->ha_group.hold)
+		atomic_fetch_and(&s->k->px.away, ~bit);
+	else
+		atomic_fetch_or(&s->k->px.away, bit);
+}
+
 static void
 connect_in(struct share *s, struct loop *l)
 {
-	const struct bus_link_ops ops = {
-		.daemon = "lbd-ha", .up = on_up, .down = on_down, .arg = s
-	};
+	const struct bus_link_ops ops = { .daemon = "lbd-ha",
+		.topics = TOPIC_HA,
+		.row = on_role,
+		.up = on_up,
+		.down = on_down,
+		.arg = s };
 
 	loop_timer_init(&s->ask, l, on_ask, s);
 	s->link = bus_link_new(l, daemon_paths(s->k->d), "lbd-proxy", &ops);

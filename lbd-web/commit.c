@@ -4,11 +4,13 @@
  * and shown in their status. */
 #include "base/mem.h"
 #include "daemon/announce.h"
+#include "live/follow.h"
 #include "sys/log.h"
 #include "sys/netlink.h"
 #include "web.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -129,17 +131,70 @@ commit_rollback(struct call *c, uint32_t revision, const struct commit_how *how,
 	return rc;
 }
 
-int
-commit_confirm(struct call *c, struct err *err)
+static void
+confirmed(struct call *c, int rc)
 {
-	struct commit_info info = info_of(c, NULL);
-	int rc = store_confirm(daemon_store(c->w->d), &info, err);
-
 	c->w->trial_at = 0;
 	if (rc == 0)
 		log_at(LOG_P_INFO, "LBD_EVENT=audit\n", "user %s from %s: trial confirmed", c->user,
 		    c->origin);
-	return rc;
+}
+
+struct keeping {
+	struct call *c;
+	commit_done_fn fn;
+};
+
+static void
+kept_on_both(void *arg, int code, const char *text)
+{
+	struct keeping *k = arg;
+	struct call *c = k->c;
+	struct err err = { 0 };
+
+	if (code != 0)
+		(void)err_set(&err, code, "%s", text != NULL ? text : "");
+	confirmed(c, code);
+	k->fn(c, code, &err);
+	call_free(c);
+	free(k);
+}
+
+/* lbd-ha asks the other node. */
+static int
+keep_on_both(struct call *c, commit_done_fn fn, struct err *err)
+{
+	struct keeping *k = mem_alloc(sizeof(*k));
+
+	*k = (struct keeping){ .c = c, .fn = fn };
+	if (follow_ask(c->w->follow, "lbd-ha", MSG_TRIAL_CONFIRM, &(struct msg_empty){ 0 }, NULL,
+		kept_on_both, k) != 0) {
+		free(k);
+		return err_set(err, ERR_AWAY,
+		    "lbd-ha does not run: it would ask the other node, which has the trial too");
+	}
+	c->later = true;
+	http_later(c->rq);
+	return 0;
+}
+
+void
+commit_confirm(struct call *c, commit_done_fn fn)
+{
+	struct commit_info info = info_of(c, NULL);
+	struct err err = { 0 };
+	struct trial t = { 0 };
+	int rc = store_trial(daemon_store(c->w->d), &t, &err);
+
+	if (rc == 0 && t.both) {
+		rc = keep_on_both(c, fn, &err);
+		if (rc == 0)
+			return;
+	} else if (rc == 0) {
+		rc = store_confirm(daemon_store(c->w->d), &info, &err);
+	}
+	confirmed(c, rc);
+	fn(c, rc, &err);
 }
 
 int

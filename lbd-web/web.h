@@ -115,7 +115,9 @@ int commit_orders(struct call *c, const struct order *o, unsigned n, const char 
     struct commit_result *r, struct err *err);
 int commit_rollback(struct call *c, uint32_t revision, const struct commit_how *how,
     struct commit_result *r, struct err *err);
-int commit_confirm(struct call *c, struct err *err);
+/* commit_confirm - fn is called once, with a code and its reason: at once, or when both nodes of the pair keep it. */
+typedef void (*commit_done_fn)(struct call *c, int rc, const struct err *err);
+void commit_confirm(struct call *c, commit_done_fn fn);
 int commit_revert(struct call *c, struct err *err);
 /* commit_order - one server, or with vip "*" every server of that name. until_ms 0 none. Returns how many, or a code. */
 int commit_order(struct call *c, const char *vip, const char *rip, struct order how,

@@ -8,8 +8,8 @@
 Needs root, for the namespaces. Nothing outside of them and of one folder is changed; both go at the end.
 
 A request is a GET on a connection of its own. One that is reset is sent once more on a new connection, as browsers do with
-a GET; a change of the active node ends the connections that are open at that moment. "again" counts these; a request has
-failed when the second try was in vain too.
+a GET: a node that is lost takes its connections with it. "again" counts these; a request has failed when the second try
+was in vain too. Planned changes need neither.
 """
 import argparse
 import contextlib

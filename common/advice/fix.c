@@ -117,6 +117,11 @@ advice_fix(const struct advice_ask *a, enum finding what, const char *where, str
 	case FINDING_conntrack:
 		buf_printf(out, "sysctl -w net.netfilter.nf_conntrack_max=%s", where);
 		break;
+	case FINDING_conn_table:
+		buf_printf(out,
+		    "echo options ip_vs conn_tab_bits=%s >/etc/modprobe.d/lbd.conf; from the next boot on",
+		    where);
+		break;
 	case FINDING_module:
 		buf_printf(out, "modprobe %s; lasting: echo %s >>/etc/modules-load.d/lbd.conf",
 		    where, where);

@@ -36,7 +36,7 @@ put_all(struct page *p, const char *front, const char *end, unsigned *number)
 	page_prefixes(p, put_one, &w);
 }
 
-/* Whether it is NAT; then the gateway is all. command has one %s for the address. */
+/* Whether it is NAT; then the gateway is all. Its address follows both texts. */
 static bool
 put_gateway(struct page *p, const char *now, const char *lasting)
 {
@@ -74,6 +74,12 @@ put_router(struct page *p, const char *show)
 	EXPECT(p, "%s as default gateway, not the load balancer", router);
 }
 
+static bool
+udp(const struct page *p)
+{
+	return p->a->svc->protocol == protocol_udp;
+}
+
 static int
 put_gif(struct page *p, const char *system, struct err *err)
 {
@@ -89,6 +95,20 @@ put_gif(struct page *p, const char *system, struct err *err)
 	RUN(p, "ifconfig gif0 create\nifconfig gif0 %stunnel %s %s\nifconfig gif0 mtu 1480 up",
 	    p->a->srv->address.addr.family == 6 ? "inet6 " : "", p->rip, node);
 	return 0;
+}
+
+/* RFC 1122 section 3.3.4.2: whether a packet may come in by an interface that has not its address. Source: net.inet.ip in
+ * inet(4) of FreeBSD; in_ouraddr in sys/netinet/ip_input.c of OpenBSD. */
+static void
+put_weak_host(struct page *p)
+{
+	const char *forwarding = p->six ? "net.inet6.ip6.forwarding" : "net.inet.ip.forwarding";
+
+	TITLE(p, "Let packets for the loopback's address come by another interface");
+	SAY(p,
+	    "FreeBSD and NetBSD do, unless sysctl net.inet.ip.rfc1122_strong_es (FreeBSD 13 and older: check_interface; NetBSD: "
+	    "checkinterface) is 1. OpenBSD 6.6 and younger does when it forwards: sysctl %s=1, and %s=1 in /etc/sysctl.conf.",
+	    forwarding, forwarding);
 }
 
 int
@@ -109,31 +129,35 @@ advice_bsd(struct page *p, struct err *err)
 	TITLE(p, "So that it lasts");
 	SAY(p,
 	    "FreeBSD: in /etc/rc.conf, with the next free number for each further address. OpenBSD: a line \"%s alias %s %s\" "
-	    "in /etc/hostname.lo0. NetBSD: the same in /etc/ifconfig.lo0.",
-	    p->six ? "inet6" : "inet", p->vip, p->six ? "128" : "255.255.255.255");
+	    "in /etc/hostname.lo0. NetBSD: a line \"%s %s %s alias\" in /etc/ifconfig.lo0.",
+	    p->six ? "inet6" : "inet", p->vip, p->six ? "128" : "255.255.255.255",
+	    p->six ? "inet6" : "inet", p->vip,
+	    p->six ? "prefixlen 128" : "netmask 255.255.255.255");
 	RUN(p,
 	    "n=0\n"
 	    "while sysrc -qn ifconfig_lo0_alias$n >/dev/null 2>&1; do n=$((n + 1)); done\n"
 	    "sysrc -a | grep -q 'ifconfig_lo0_alias.*%s ' || sysrc \"ifconfig_lo0_alias$n=%s %s %s\"",
 	    p->vip, p->six ? "inet6" : "inet", p->vip,
 	    p->six ? "prefixlen 128" : "netmask 255.255.255.255");
+	put_weak_host(p);
 	put_router(p, p->six ? "route -n get -inet6 default" : "route -n get default");
-	page_listen(p, "netstat -an | grep LISTEN");
+	page_listen(p, udp(p) ? "netstat -an -p udp" : "netstat -an | grep LISTEN");
 	return 0;
 }
 
 int
 advice_macos(struct page *p, struct err *err)
 {
-	SAY(p, "macOS; each command after sudo.");
+	SAY(p, "macOS; in a shell of root (sudo -s).");
 	if (put_gateway(p, p->six ? "route change -inet6 default " : "route change default ",
-		"networksetup -setmanual SERVICE ADDRESS MASK "))
+		p->six ? "networksetup -setv6manual SERVICE ADDRESS PREFIXLENGTH "
+		       : "networksetup -setmanual SERVICE ADDRESS MASK "))
 		return 0;
 	if (p->forward == forward_tun)
 		return advice_no_tunnel(p, "macOS", err);
 	TITLE(p, "Put the virtual address on the loopback");
 	put_all(p, p->six ? "ifconfig lo0 inet6 alias " : "ifconfig lo0 alias ",
-	    p->six ? " prefixlen 128" : " 255.255.255.255", NULL);
+	    p->six ? " prefixlen 128" : " netmask 255.255.255.255", NULL);
 	TITLE(p, "So that it lasts");
 	SAY(p, "A launch daemon, run at each start.");
 	RUN(p,
@@ -151,10 +175,10 @@ advice_macos(struct page *p, struct err *err)
 	    "launchctl load -w /Library/LaunchDaemons/lbd.%s.plist",
 	    p->name, p->name, p->six ? "<string>inet6</string>" : "", p->vip,
 	    p->six ? "<string>prefixlen</string><string>128</string>"
-		   : "<string>255.255.255.255</string>",
+		   : "<string>netmask</string><string>255.255.255.255</string>",
 	    p->name);
 	put_router(p, p->six ? "route -n get -inet6 default" : "route -n get default");
-	page_listen(p, "netstat -an -p tcp | grep LISTEN");
+	page_listen(p, udp(p) ? "netstat -an -p udp" : "netstat -an -p tcp | grep LISTEN");
 	return 0;
 }
 
@@ -167,7 +191,8 @@ advice_solaris(struct page *p, struct err *err)
 	SAY(p,
 	    "Solaris 11 and illumos; as root on the server. What Solaris 10 needs stands beside it.");
 	if (put_gateway(p, p->six ? "route -p add -inet6 default " : "route -p add default ",
-		"it does (-p); take the old one away: route -p delete default "))
+		"-p does it; whatever other default route there is goes with route -p delete default OLD, so that there "
+		"is only "))
 		return 0;
 	if (p->forward == forward_tun) {
 		if (p->tunnel.kind != tunnel_ipip || p->a->nodes == 0)
@@ -180,15 +205,21 @@ advice_solaris(struct page *p, struct err *err)
 		    p->a->srv->address.addr.family == 6 ? "ipv6" : "ipv4", p->rip, node);
 	}
 	TITLE(p, "Put the virtual address on the loopback, without ARP");
-	SAY(p,
-	    "Solaris 10: ifconfig lo0:1 plumb; ifconfig lo0:1 %s netmask 255.255.255.255 -arp up; and so that it lasts, "
-	    "the line \"%s netmask 255.255.255.255 -arp up\" in /etc/hostname.lo0:1.",
-	    p->vip, p->vip);
+	if (p->six)
+		SAY(p,
+		    "Solaris 10: ifconfig lo0:1 inet6 plumb; ifconfig lo0:1 inet6 %s/128 up; and so that it lasts, the line "
+		    "\"%s/128 up\" in /etc/hostname6.lo0:1.",
+		    p->vip, p->vip);
+	else
+		SAY(p,
+		    "Solaris 10: ifconfig lo0:1 plumb; ifconfig lo0:1 %s netmask 255.255.255.255 -arp up; and so that it "
+		    "lasts, the line \"%s netmask 255.255.255.255 -arp up\" in /etc/hostname.lo0:1.",
+		    p->vip, p->vip);
 	put_all(
 	    p, "ipadm create-addr -T static -a ", p->six ? "/128 lo0/lbd" : "/32 lo0/lbd", &number);
 	RUN(p, "ipadm show-addr lo0/");
 	EXPECT(p, "%s%s with state ok", p->vip, p->host);
 	put_router(p, "netstat -rn | grep default");
-	page_listen(p, "netstat -an | grep LISTEN");
+	page_listen(p, udp(p) ? "netstat -an -P udp" : "netstat -an | grep LISTEN");
 	return 0;
 }

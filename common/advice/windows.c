@@ -151,8 +151,9 @@ put_gateway(struct page *p, const char *net)
 	if (p->a->net.family != 0 && addr_contains(&p->a->net, &p->a->svc->address))
 		SAY(p,
 		    "Clients in the server's own network get answers past the load balancer and drop them: give each such "
-		    "client a route of its own (route -p add CLIENT mask 255.255.255.255 %s), or use mode snat.",
-		    gateway);
+		    "client a route of its own (New-NetRoute -DestinationPrefix CLIENT/%u -InterfaceAlias '%s' -NextHop %s), "
+		    "or use mode snat.",
+		    p->six ? 128 : 32, net, gateway);
 }
 
 int

@@ -91,7 +91,7 @@ struct view_carrier { /* name "": there is none */
 	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
 };
 
-#define VIEW_CHECKS 72
+#define VIEW_CHECKS 75
 struct view_check { /* a ping node or a track; name "": there is none */
 	char name[200], what[16], state[16], text[120];
 	int64_t since;

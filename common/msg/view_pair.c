@@ -117,24 +117,38 @@ in_conflict(const struct view *v)
 	return false;
 }
 
+/* With addresses in both groups, which of them are here. */
+static const char *
+state_word(const struct view *v)
+{
+	const struct view_group *g = v->groups;
+
+	if (!v->role.addresses)
+		return "No addresses: neither is active";
+	if (!v->role.active)
+		return "Passive";
+	if (!v->role.peer || g[0].addresses == 0 || g[1].addresses == 0)
+		return "Active";
+	return !g[1].hold   ? "Active in group 1"
+	       : !g[0].hold ? "Active in group 2"
+			    : "Active in both groups";
+}
+
 void
 view_role_words(const struct view *v, char out[100], char advice[200])
 {
 	static const char *const links[LINKS] = { "No slave defined", "Link up", "Link degraded",
 		"Link down", "Link one-way" };
 	const struct view_role *r = &v->role;
-	const char *state = !r->addresses ? "No addresses: neither is active"
-			    : r->active	  ? "Active"
-					  : "Passive";
 	const char *what = "";
 	unsigned routers, masters = view_vrrp_masters(v, &routers);
 
 	if (!r->peer && routers > 0)
-		(void)snprintf(out, 100, "VRRP | %s | Master of %u of %u virtual routers", state,
-		    masters, routers);
+		(void)snprintf(out, 100, "VRRP | %s | Master of %u of %u virtual routers",
+		    state_word(v), masters, routers);
 	else
-		(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state,
-		    links[r->peer ? r->link : LINK_NONE]);
+		(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave",
+		    state_word(v), links[r->peer ? r->link : LINK_NONE]);
 	if (r->peer && in_conflict(v))
 		what =
 		    "Both nodes say that they are active; the one with the lower claim leaves at once.";

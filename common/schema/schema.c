@@ -186,6 +186,17 @@ const struct object objects[KINDS] = {
 #include "schema/objects.def"
 };
 
+unsigned
+schema_version(void)
+{
+	unsigned most = 0;
+
+	for (unsigned k = 0; k < KINDS; k++)
+		for (unsigned i = 0; i < objects[k].n; i++)
+			most = objects[k].f[i].since > most ? objects[k].f[i].since : most;
+	return most;
+}
+
 const struct object *
 object_of(unsigned kind)
 {

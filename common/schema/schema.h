@@ -205,8 +205,9 @@ struct object {
 };
 extern const struct object objects[KINDS]; /* kind k is objects[k - 1] */
 
-const struct object *object_of(unsigned kind);		   /* NULL when unknown */
-const struct object *object_find(const char *word);	   /* by name, plural or alias; NULL */
+unsigned schema_version(void);			    /* the newest of its rows (column since) */
+const struct object *object_of(unsigned kind);	    /* NULL when unknown */
+const struct object *object_find(const char *word); /* by name, plural or alias; NULL */
 const struct object *object_child(const struct object *o); /* the kind named within o; NULL */
 const struct field *field_find(const struct object *o, const char *name);
 const struct field *field_by_tag(const struct object *o, unsigned tag);

@@ -6,11 +6,10 @@
  * What the interfaces of this node have is not the configuration's doing: what stood before is not held against a
  * change of something else, or an interface that lost its address would block every commit.
  *
- * Rules of layer 4 are object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
+ * Rules of services are object_checks_service.c, of layer 4 object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
  * object_checks_ha.c. */
 #include "store/object_checks_priv.h"
 
-#include "base/mem.h"
 #include "base/must.h"
 
 #include <stdarg.h>
@@ -18,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define FEW_SERVERS 16 /* up to here each is compared with each, above they are sorted */
 
 int
 look_bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt, ...)
@@ -56,16 +53,15 @@ look_no_host(const struct addr *a)
 	return NULL;
 }
 
-/* By family, then bytes; the prefix does not count. */
-static int
-by_address(const struct addr *a, const struct addr *b)
+int
+look_by_address(const struct addr *a, const struct addr *b)
 {
 	return a->family != b->family ? (int)a->family - (int)b->family
 				      : memcmp(a->b, b->b, sizeof(a->b));
 }
 
-static int
-check_address(struct look *l, unsigned kind, const void *row, const struct addr *a)
+int
+look_address(struct look *l, unsigned kind, const void *row, const struct addr *a)
 {
 	char text[ADDR_TEXT];
 	const char *why;
@@ -98,273 +94,18 @@ look_own_address(struct look *l, unsigned kind, const void *row, const char *fie
 	while (from < to) {
 		unsigned mid = from + (to - from) / 2;
 
-		if (by_address(&l->own[mid]->addr, lo) < 0)
+		if (look_by_address(&l->own[mid]->addr, lo) < 0)
 			from = mid + 1;
 		else
 			to = mid;
 	}
-	if (from == l->own_n || by_address(&l->own[from]->addr, hi) > 0 ||
+	if (from == l->own_n || look_by_address(&l->own[from]->addr, hi) > 0 ||
 	    look_unchanged(l, kind, row, field))
 		return 0;
 	addr_format(&l->own[from]->addr, ADDR_HOST, text);
 	return look_bad(l, kind, row, field,
 	    "\"%s\" is the address of interface %s of this node; allowed is any that no interface has",
 	    text, l->own[from]->name);
-}
-
-static bool
-is_cookie(unsigned persistence)
-{
-	return persistence == persistence_cookie || persistence == persistence_app_cookie;
-}
-
-/* What only one layer or mode can do. */
-static int
-check_layer(struct look *l, const struct service *s)
-{
-	const char *mode = word_text(&mode_list, s->mode);
-	bool seven = service_layer(s) == 7;
-
-	if (seven && s->protocol != protocol_tcp)
-		return look_bad(l, KIND_service, s, "protocol",
-		    "\"%s\" is not possible in mode %s; allowed is tcp, or one of the modes dr, nat, tun, snat",
-		    word_text(&protocol_list, s->protocol), mode);
-	if (seven && s->scheduler != scheduler_wlc && s->scheduler != scheduler_wrr)
-		return look_bad(l, KIND_service, s, "scheduler",
-		    "\"%s\" is not possible in mode %s; allowed are wlc and wrr, or one of the modes dr, nat, "
-		    "tun, snat",
-		    word_text(&scheduler_list, s->scheduler), mode);
-	if (is_cookie(s->persistence) && s->mode != mode_http)
-		return look_bad(l, KIND_service, s, "persistence",
-		    "\"%s\" is not possible in mode %s; allowed are none and source, or mode http",
-		    word_text(&persistence_list, s->persistence), mode);
-	if (s->persistence == persistence_sip && (seven || s->protocol != protocol_udp))
-		return look_bad(l, KIND_service, s, "persistence",
-		    "\"sip\" is not possible in mode %s with protocol %s; allowed are none and source, or "
-		    "protocol udp in one of the modes dr, nat, tun, snat",
-		    mode, word_text(&protocol_list, s->protocol));
-	return 0;
-}
-
-static int
-check_quorum(struct look *l, const struct service *s)
-{
-	if (s->quorum_hysteresis < s->quorum)
-		return 0;
-	return look_bad(l, KIND_service, s, "quorum_hysteresis",
-	    "%u is not less than the quorum of %u, so the service would never go down; allowed is 0 to %u",
-	    (unsigned)s->quorum_hysteresis, (unsigned)s->quorum, (unsigned)s->quorum - 1);
-}
-
-static int
-check_more(struct look *l, const struct service *s)
-{
-	const struct addrs *more = s->more_addresses;
-	char text[ADDR_TEXT];
-
-	for (unsigned i = 0; more != NULL && i < more->n; i++) {
-		const struct addr *bad = &more->r[i].lo;
-		const char *why = look_no_host(bad);
-		int rc = look_own_address(
-		    l, KIND_service, s, "more_addresses", &more->r[i].lo, &more->r[i].hi);
-
-		if (why == NULL) {
-			bad = &more->r[i].hi;
-			why = look_no_host(bad);
-		}
-		if (rc != 0)
-			return rc;
-		if (why == NULL)
-			continue;
-		addr_format(bad, ADDR_HOST, text);
-		return look_bad(l, KIND_service, s, "more_addresses",
-		    "\"%s\" is %s; allowed are addresses of hosts", text, why);
-	}
-	if (!addrs_contain(more, &s->address))
-		return 0;
-	addr_format(&s->address, ADDR_HOST, text);
-	return look_bad(l, KIND_service, s, "more_addresses",
-	    "\"%s\" is the address already; allowed are others", text);
-}
-
-/* Whether a host and a port (0: any) are those of the service itself. */
-static bool
-is_itself(const struct service *s, const struct addr *a, uint16_t port)
-{
-	return (addr_same_host(a, &s->address) || addrs_contain(s->more_addresses, a)) &&
-	       (port == 0 || ranges_contain(s->ports, port));
-}
-
-static int
-check_fallback(struct look *l, const struct service *s)
-{
-	const struct host *h = &s->fallback;
-	const char *why = h->addr.family != 0 ? look_no_host(&h->addr) : NULL;
-
-	if (h->text[0] == '\0')
-		return 0;
-	if (why != NULL)
-		return look_bad(l, KIND_service, s, "fallback",
-		    "\"%s\" is %s; allowed is the address of one host", h->text, why);
-	if (h->addr.family != 0 && is_itself(s, &h->addr, s->fallback_port))
-		return look_bad(l, KIND_service, s, "fallback",
-		    "\"%s\" with port %u is the virtual service itself, a loop; allowed is any other",
-		    h->text, s->fallback_port);
-	return 0;
-}
-
-static int
-check_service(struct look *l, const struct service *s)
-{
-	int rc = check_address(l, KIND_service, s, &s->address);
-
-	if (rc == 0)
-		rc = look_own_address(l, KIND_service, s, "address", &s->address, &s->address);
-	if (rc == 0 && s->ports->n == 0)
-		rc = look_bad(l, KIND_service, s, "ports", "is required");
-	if (rc == 0)
-		rc = check_layer(l, s);
-	if (rc == 0)
-		rc = check_more(l, s);
-	if (rc == 0)
-		rc = check_fallback(l, s);
-	if (rc == 0)
-		rc = check_l4_service(l, s);
-	if (rc == 0)
-		rc = check_quorum(l, s);
-	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
-		rc = look_bad(l, KIND_service, s, "check", "the check it names does not exist");
-	return rc;
-}
-
-static int
-by_host(const struct host *a, const struct host *b)
-{
-	int cmp = memcmp(&a->addr, &b->addr, sizeof(a->addr));
-
-	if (cmp != 0 || a->addr.family != 0)
-		return cmp;
-	return strcasecmp(a->text, b->text);
-}
-
-/* A server of layer 4 is where the kernel has it; of layer 7 where it was written. */
-static uint16_t
-port_of(const struct service *s, const struct server *r)
-{
-	return service_layer(s) == 4 ? check_l4_port(s, r) : r->port;
-}
-
-static int
-by_place(const void *a, const void *b, void *service)
-{
-	const struct server *x = *(const void *const *)a, *y = *(const void *const *)b;
-	int cmp = (int)port_of(service, x) - (int)port_of(service, y);
-
-	return cmp != 0 ? cmp : by_host(&x->address, &y->address);
-}
-
-static int
-same_place(struct look *l, const struct server *a, const struct server *b)
-{
-	const struct server *first = a->id < b->id ? a : b, *second = a->id < b->id ? b : a;
-
-	return look_bad(l, KIND_server, second, "address",
-	    "\"%s\" with port %u is rip %s already; allowed is any other address or port",
-	    second->address.text, second->port, first->name);
-}
-
-static int
-check_few(struct look *l, const struct service *s, const struct kids *k)
-{
-	for (uint32_t i = 0; i < k->n; i++) {
-		const struct server *a = k->row[i];
-
-		for (uint32_t j = 0; j < i; j++) {
-			const struct server *b = k->row[j];
-
-			if (by_host(&a->address, &b->address) == 0 &&
-			    port_of(s, a) == port_of(s, b))
-				return same_place(l, a, b);
-		}
-	}
-	return 0;
-}
-
-static int
-check_twice(struct look *l, const struct service *s, const struct kids *k)
-{
-	union {
-		const struct service *c;
-		void *p;
-	} arg = { .c = s };
-	const void **sorted;
-	int rc = 0;
-
-	if (k->n <= FEW_SERVERS)
-		return check_few(l, s, k);
-	sorted = mem_alloc(k->n * sizeof(*sorted));
-	memcpy(sorted, k->row, k->n * sizeof(*sorted));
-	qsort_r(sorted, k->n, sizeof(*sorted), by_place, arg.p);
-	for (uint32_t i = 1; rc == 0 && i < k->n; i++)
-		if (by_place(&sorted[i - 1], &sorted[i], arg.p) == 0)
-			rc = same_place(l, sorted[i - 1], sorted[i]);
-	free(sorted);
-	return rc;
-}
-
-static int
-check_server(struct look *l, const struct service *s, const struct server *r)
-{
-	const struct addr *a = &r->address.addr;
-	const char *why = a->family != 0 ? look_no_host(a) : NULL;
-	int rc;
-
-	if (r->address.text[0] == '\0')
-		return look_bad(l, KIND_server, r, "address", "is required");
-	if (why != NULL)
-		return look_bad(l, KIND_server, r, "address",
-		    "\"%s\" is %s; allowed is the address of one host", r->address.text, why);
-	if (a->family != 0 && is_itself(s, a, port_of(s, r)))
-		return look_bad(l, KIND_server, r, "address",
-		    "\"%s\" with port %u is its own virtual service, a loop; allowed is any other",
-		    r->address.text, r->port);
-	rc = check_l4_server(l, s, r);
-	if (rc != 0)
-		return rc;
-	if (r->check != 0 && snapshot_find(l->s, KIND_check, r->check) == NULL)
-		return look_bad(l, KIND_server, r, "check", "the check it names does not exist");
-	return 0;
-}
-
-static int
-check_services(struct look *l)
-{
-	const struct table *svc = &l->s->t[KIND_service - 1], *srv = &l->s->t[KIND_server - 1];
-	uint32_t servers = 0;
-	int rc = 0;
-
-	for (uint32_t i = 0; rc == 0 && i < pages_count(svc->rows); i++) {
-		const struct service *s = pages_at(svc->rows, i);
-		const struct kids *k = pages_at(srv->kids, i);
-
-		rc = check_service(l, s);
-		if (k == NULL)
-			continue;
-		for (uint32_t j = 0; rc == 0 && j < k->n; j++)
-			rc = check_server(l, s, k->row[j]);
-		if (rc == 0)
-			rc = check_twice(l, s, k);
-		servers += k->n;
-	}
-	for (uint32_t i = 0;
-	     rc == 0 && servers < pages_count(srv->rows) && i < pages_count(srv->rows); i++) {
-		const struct server *r = pages_at(srv->rows, i);
-
-		if (snapshot_find(l->s, KIND_service, r->vip) == NULL)
-			rc = look_bad(
-			    l, KIND_server, r, "vip", "the virtual service does not exist");
-	}
-	return rc;
 }
 
 int
@@ -389,7 +130,7 @@ check_fips(struct look *l)
 	for (uint32_t i = 0; rc == 0 && i < pages_count(rows); i++) {
 		const struct fip *f = pages_at(rows, i);
 
-		rc = check_address(l, KIND_fip, f, &f->address);
+		rc = look_address(l, KIND_fip, f, &f->address);
 		if (rc == 0)
 			rc = look_interface(l, KIND_fip, f, "interface", f->interface);
 		if (rc == 0)
@@ -509,40 +250,12 @@ check_setting(struct look *l)
 	return check_l4_setting(l, g);
 }
 
-static int
-by_service_address(const void *a, const void *b)
-{
-	const struct service *x = *(const struct service *const *)a,
-			     *y = *(const struct service *const *)b;
-
-	return by_address(&x->address, &y->address);
-}
-
-/* An address is on one node, so its services move together. */
-static int
-check_groups(struct look *l)
-{
-	uint32_t n = snapshot_count(l->s, KIND_service);
-	const struct service **v = arena_alloc(l->a, (n + 1) * sizeof(*v));
-
-	for (uint32_t i = 0; i < n; i++)
-		v[i] = snapshot_at(l->s, KIND_service, i);
-	qsort(v, n, sizeof(*v), by_service_address);
-	for (uint32_t i = 1; i < n; i++)
-		if (v[i]->group != v[i - 1]->group &&
-		    by_address(&v[i]->address, &v[i - 1]->address) == 0)
-			return look_bad(l, KIND_service, v[i], "group",
-			    "%u is not allowed: vip %s has the same address and is in group %u",
-			    v[i]->group, v[i - 1]->name, v[i - 1]->group);
-	return 0;
-}
-
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 static int
 by_own(const void *a, const void *b)
 {
-	return by_address(&(*(const struct iface_addr *const *)a)->addr,
+	return look_by_address(&(*(const struct iface_addr *const *)a)->addr,
 	    &(*(const struct iface_addr *const *)b)->addr);
 }
 

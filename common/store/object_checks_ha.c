@@ -339,6 +339,12 @@ check_target(struct look *l, const struct track *t)
 		    "\"%s\" is not possible with kind process; allowed is the name of a process, or the "
 		    "whole path of a file with its number",
 		    t->target);
+	if (t->kind == track_kind_daemon && strcmp(t->target, "lbd-proxy") != 0 &&
+	    strcmp(t->target, "lbd-ipvs") != 0 && strcmp(t->target, "lbd-check") != 0)
+		return look_bad(l, KIND_track, t, "target",
+		    "\"%s\" is not possible with kind daemon; allowed is lbd-proxy, lbd-ipvs, or "
+		    "lbd-check",
+		    t->target);
 	if (t->kind == track_kind_interface && strlen(t->target) > 15)
 		return look_bad(l, KIND_track, t, "target",
 		    "\"%s\" cannot be the name of an interface; allowed are up to 15 characters",

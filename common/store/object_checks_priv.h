@@ -28,6 +28,10 @@ struct look {
 /* An error about a field of a row; returns its code. */
 int look_bad(struct look *l, unsigned kind, const void *row, const char *field, const char *fmt,
     ...) __attribute__((format(printf, 5, 6)));
+/* By family, then bytes; the prefix does not count. */
+int look_by_address(const struct addr *a, const struct addr *b);
+/* It is there, and of one host. */
+int look_address(struct look *l, unsigned kind, const void *row, const struct addr *a);
 /* Why no one can be served at, or be a server at, this address; NULL when it is an ordinary one. */
 const char *look_no_host(const struct addr *a);
 /* Whether a field is the same in base: then what this node's interfaces say against it is no fault of this change. */
@@ -38,6 +42,10 @@ int look_own_address(struct look *l, unsigned kind, const void *row, const char 
 /* An interface's name as the kernel takes it; "" is none. */
 int look_interface(
     struct look *l, unsigned kind, const void *row, const char *field, const char *name);
+
+/* object_checks_service.c */
+int check_services(struct look *l);
+int check_groups(struct look *l); /* an address is on one node, so its services move together */
 
 /* object_checks_l4.c. Fields of the other layer, and all that layer 4 asks of a service, a server, the settings and
  * the rules of translation. */

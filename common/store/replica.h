@@ -31,6 +31,12 @@ int replica_hash_at(struct store *st, enum scope scope, uint32_t n, uint64_t *ha
 
 /* ---- one revision ------------------------------------------------------------------------------- */
 
+/* What its sender says of a trial (lbctl commit --confirm); not in the hash. */
+enum replica_trial {
+	TRIAL_UNSAID, /* an older build */
+	TRIAL_NONE,   /* nothing waits there: if it waited here, it is over */
+	TRIAL_WAITS,  /* this revision is part of a trial */
+};
 #define REPLICA_TEXT_MAX \
 	4096 /* of a text with its NUL; what is longer is cut, and the hash covers what is left */
 struct replica_revision {
@@ -42,6 +48,10 @@ struct replica_revision {
 	const char *who, *origin, *why; /* never NULL */
 	const void *delta; /* NULL: a restore or a full copy, what it changed is not known */
 	size_t len;
+	enum replica_trial trial;
+	uint32_t base;	  /* of the trial */
+	uint32_t left_ms; /* of it, when this was read */
+	int64_t due;
 	struct buf own; /* of replica_read: what the pointers borrow */
 };
 /* replica_read - everything of one revision, for the peer. -ENOENT: not kept. ERR_STORE. */
@@ -59,12 +69,27 @@ int replica_decode(const void *bytes, size_t len, struct replica_revision *out);
 /* replica_follow - the peer's revision as the very next of ours: same number, same bytes, same hash. Checked as a
  * whole, but not against the addresses of this node's interfaces. result may be NULL; its delta is the peer's.
  * ERR_CONFLICT: it does not fit, the copies differ: find the last common revision, or copy the whole.
- * ERR_INVALID: the set is not allowed here (a newer build's value). ERR_PROTO. -EBUSY. Nothing was changed. */
+ * ERR_INVALID: the set is not allowed here (a newer build's value). ERR_PROTO. -EBUSY. Nothing was changed.
+ * A revision of a trial begins the trial here too, or makes it longer; one after it ends the trial here. */
 int replica_follow(struct store *st, const struct replica_revision *r, struct commit_result *result,
     struct err *err);
 /* replica_skipped - whether something that came had kinds or tags that this build does not know. They are kept and
  * sent on as they came, but no row has them: after an upgrade of this build take a full copy. */
 bool replica_skipped(struct store *st);
+/* replica_outgrown - something was skipped by an older build than this one, and the other node, whose schema is of
+ * version theirs, may have it: a full copy is due, once the heads are equal. */
+bool replica_outgrown(struct store *st, unsigned theirs);
+
+/* ---- a trial of both ---------------------------------------------------------------------------- */
+
+/* replica_trial_leaves - before a revision of the trial is sent: from now on the other node may have it. */
+int replica_trial_leaves(struct store *st, struct err *err);
+/* replica_trial_time - the other node has given it this much more time. Nothing, when n is not what waits. */
+int replica_trial_time(
+    struct store *st, uint32_t n, uint32_t left_ms, int64_t due, struct err *err);
+/* replica_trial_keep - the other node asks whether revision n (hash) may stay: nothing waits here any more then.
+ * ERR_REVERTED: it is not the newest here. */
+int replica_trial_keep(struct store *st, uint32_t n, uint64_t hash, struct err *err);
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
@@ -72,7 +97,7 @@ bool replica_skipped(struct store *st);
 int replica_dump(struct store *st, struct buf *out, struct err *err);
 /* replica_replace - SHARED and OPER become those of the dump in one transaction; numbers and hashes go on as the
  * peer's, ids stay as they come. Before it a copy of the whole file is made as DIR/backup/replaced-N.db, which
- * store_restore takes. Secrets that the dump names must be here before. Readers load the whole.
+ * store_restore takes. The history stays when both had the same heads. Secrets that the dump names must be here before. Readers load the whole.
  * ERR_PROTO, ERR_INVALID (not allowed here), ERR_STORE, -EBUSY. result may be NULL; its deltas are empty. */
 int replica_replace(struct store *st, const void *dump, size_t len, const struct commit_info *info,
     struct commit_result *result, struct err *err);
@@ -125,6 +150,13 @@ struct conflict {
 	const void *delta; /* one row of a delta: what replica_conflict_take does */
 	size_t len;
 };
+/* What every surface says of a record; pointers are borrowed from it, or last for ever. */
+struct conflict_words {
+	char id[17];
+	const char *kind, *field; /* "?": of a newer build; field "": the whole row */
+	const char *why;
+};
+void replica_conflict_words(const struct conflict *c, struct conflict_words *out);
 typedef int (*conflict_fn)(void *arg, const struct conflict *c);
 /* Oldest first. Stops when fn gives not 0, and returns that; or ERR_STORE. */
 int replica_conflicts(struct store *st, conflict_fn fn, void *arg);

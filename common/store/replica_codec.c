@@ -84,6 +84,27 @@ replica_encode(const struct replica_revision *r, struct buf *out)
 	put_text(out, r->why);
 	buf_put_be(out, r->delta != NULL, 1);
 	put_bytes(out, r->delta, r->delta != NULL ? r->len : 0);
+	buf_put_be(out, r->trial, 1);
+	buf_put_be(out, r->base, 4);
+	buf_put_be(out, r->left_ms, 4);
+	buf_put_be(out, (uint64_t)r->due, 8);
+}
+
+/* False: it says something that cannot be. Nothing there: an older build. */
+static bool
+take_trial(struct rd *r, struct replica_revision *v)
+{
+	unsigned what;
+
+	if (r->left == 0)
+		return true;
+	what = (unsigned)rd_be(r, 1);
+	v->trial = what <= TRIAL_WAITS ? (enum replica_trial)what : TRIAL_UNSAID;
+	v->base = (uint32_t)rd_be(r, 4);
+	v->left_ms = (uint32_t)rd_be(r, 4);
+	v->due = (int64_t)rd_be(r, 8);
+	return !r->bad && (v->trial != TRIAL_WAITS ||
+			      (v->scope == SCOPE_SHARED && v->base > 0 && v->base < v->n));
 }
 
 int
@@ -106,7 +127,7 @@ replica_decode(const void *bytes, size_t len, struct replica_revision *out)
 	known = rd_be(&r, 1);
 	v.delta = take_delta(&r, &v.len);
 	if (r.bad || !travels(v.scope) || v.node > 2 || v.n == 0 || known > 1 ||
-	    (known == 0 && v.len > 0))
+	    (known == 0 && v.len > 0) || !take_trial(&r, &v))
 		return -EBADMSG;
 	if (known == 0)
 		v.delta = NULL;

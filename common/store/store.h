@@ -86,16 +86,23 @@ int store_history(struct store *st, enum scope scope, unsigned max, revision_fn 
 /* The trial that waits for its confirmation. */
 struct trial {
 	bool pending, rebooted; /* rebooted: begun before the last boot of this machine */
+	bool
+	    both; /* the other node of the pair has it too, or may: both keep it, or none (replica.h) */
+	bool taken; /* it came from there */
 	uint32_t revision[SCOPES], base[SCOPES];
 	int64_t left_ms; /* until it is undone; <= 0 is now */
+	int64_t due; /* the same as seconds since 1970, alike on both nodes; for the record only */
 	char who[80];
 };
 int store_trial(struct store *st, struct trial *out, struct err *err);
 int store_confirm(struct store *st, const struct commit_info *info,
     struct err *err); /* ERR_UNKNOWN: none waits */
-/* store_revert - undo the trial: a new revision equal to its base. For lbd-ha's timer and "rollback now". */
+/* store_revert - undo the trial: a new revision equal to its base. ERR_UNKNOWN: none waits. */
 int store_revert(struct store *st, const struct commit_info *info, struct commit_result *result,
     struct err *err);
+/* store_expire - the same by lbd-ha's timer. Once the time is up, two nodes that have the trial make the same revision
+ * of it, hash and all, without a word. */
+int store_expire(struct store *st, struct commit_result *result, struct err *err);
 
 /* Transactions that live between two commands of lbctl or requests of the API. */
 int store_tx_begin(

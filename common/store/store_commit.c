@@ -176,7 +176,7 @@ record_scope(struct store *st, enum scope scope, uint32_t n, const struct commit
 	struct replica_revision r = {
 		.scope = scope,
 		.n = n,
-		.at = (int64_t)time(NULL),
+		.at = as->at != 0 ? as->at : (int64_t)time(NULL),
 		.node = as->node,
 		.who = info->who,
 		.origin = info->origin != NULL ? info->origin : "",
@@ -222,7 +222,7 @@ static int
 make_candidate(struct store *st, const struct txn_as *as, const struct buf delta[SCOPES],
     uint32_t n[SCOPES], struct snapshot **out, struct err *err)
 {
-	bool local = st->check_local && as->follows == NULL;
+	bool local = st->check_local && as->follows == NULL && !as->undoes;
 	struct snapshot *s = snapshot_ref(st->base), *next;
 	int rc = 0;
 

@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "store/store_priv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,26 @@ static int
 no_record(uint64_t id, struct err *err)
 {
 	return err_set(err, ERR_UNKNOWN, "there is no conflict %016llx", (unsigned long long)id);
+}
+
+void
+replica_conflict_words(const struct conflict *c, struct conflict_words *out)
+{
+	static const char *const why[] = { [CONFLICT_FIELD] = "both changed it",
+		[CONFLICT_GONE] = "deleted on the other node",
+		[CONFLICT_KEPT] = "deleted there, changed or used here",
+		[CONFLICT_NAME] = "the name is taken",
+		[CONFLICT_REFERENCE] = "it names what does not exist",
+		[CONFLICT_FOREIGN] = "of a newer version" };
+	const struct object *o = object_of(c->kind);
+	const struct field *f = o != NULL && c->tag != 0 ? field_by_tag(o, c->tag) : NULL;
+
+	(void)snprintf(out->id, sizeof(out->id), "%016" PRIx64, c->id);
+	out->kind = o != NULL ? o->name : "?";
+	out->field = f != NULL ? f->name : c->tag != 0 ? "?" : "";
+	out->why = c->what == CONFLICT_REFUSED			      ? c->reason
+		   : c->what < ARRAY_LEN(why) && why[c->what] != NULL ? why[c->what]
+								      : "?";
 }
 
 int

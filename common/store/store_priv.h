@@ -126,8 +126,10 @@ int txn_commit(struct store *st, const struct commit_info *info, struct commit_r
     struct err *err);
 /* What a revision is recorded as, when it is not simply one of this node. */
 struct txn_as {
-	unsigned node;				/* that made it */
-	bool joined;				/* the trial was looked at already */
+	unsigned node; /* that made it */
+	bool joined;   /* the trial was looked at already */
+	bool undoes;   /* what stood before: the addresses of this node do not count */
+	int64_t at;    /* seconds since 1970; 0 now */
 	const struct replica_revision *follows; /* of the peer, kept as it came; else NULL */
 };
 int txn_commit_as(struct store *st, const struct commit_info *info, const struct txn_as *as,
@@ -184,7 +186,10 @@ bool trial_extends(struct store *st, const struct commit_info *info);
 bool trial_holds(struct store *st, enum scope scope); /* the trial that waits changed this scope */
 int trial_record(struct store *st, const struct commit_info *info, const uint32_t before[SCOPES],
     const uint32_t after[SCOPES], struct err *err);
-uint32_t trial_base(struct store *st, enum scope scope); /* 0: none waits */
+uint32_t trial_base(struct store *st, enum scope scope);      /* 0: none waits */
+void trial_say(struct store *st, struct replica_revision *r); /* fills what is said of a trial */
+/* After the rows of the other's revision: the trial that it is part of, or ends. In its transaction. */
+int trial_follow(struct store *st, const struct replica_revision *r, struct err *err);
 extern const char *trial_boot_id_file; /* the kernel's; a test names another, to play a reboot */
 
 #endif

@@ -55,6 +55,7 @@ replica_read(struct store *st, enum scope scope, uint32_t n, struct replica_revi
 	}
 	if (step == SQLITE_ROW) {
 		replica_take_row(q, &row);
+		trial_say(st, &row);
 		replica_encode(&row, &own);
 		rc = replica_decode(own.p, own.len, out) == 0 ? 0 : ERR_STORE;
 	} else if (rc == 0) {
@@ -105,13 +106,31 @@ replica_fits(const void *delta, size_t len, enum scope scope, bool *skips_out, s
 int
 replica_note_skipped(struct store *st, bool skipped, struct err *err)
 {
-	return store_execf(st, err, "INSERT OR REPLACE INTO meta VALUES('skipped', %d)", skipped);
+	return store_execf(st, err, "INSERT OR REPLACE INTO meta VALUES('skipped', %u)",
+	    skipped ? schema_version() : 0);
+}
+
+/* The version of the build that skipped something; 0: nothing was. */
+static unsigned
+skipped_by(struct store *st)
+{
+	int64_t v = store_number(st, "SELECT value FROM meta WHERE name='skipped'");
+
+	return v > 0 ? (unsigned)v : 0;
 }
 
 bool
 replica_skipped(struct store *st)
 {
-	return store_number(st, "SELECT value FROM meta WHERE name='skipped'") == 1;
+	return skipped_by(st) != 0;
+}
+
+bool
+replica_outgrown(struct store *st, unsigned theirs)
+{
+	unsigned was = skipped_by(st);
+
+	return was != 0 && schema_version() > was && theirs > was;
 }
 
 int
@@ -169,11 +188,13 @@ replica_follow(struct store *st, const struct replica_revision *r, struct commit
 		rc = txn_begin(st, &info, err);
 	if (rc != 0)
 		return rc;
-	rc = replica_free_of_trial(st, r->scope, err);
+	rc = r->trial == TRIAL_UNSAID ? replica_free_of_trial(st, r->scope, err) : 0;
 	if (rc == 0)
 		rc = is_next(st, r, err);
 	if (rc == 0)
 		rc = take_rows(st, r, skips, err);
+	if (rc == 0 && r->scope == SCOPE_SHARED)
+		rc = trial_follow(st, r, err);
 	if (rc == 0)
 		return txn_commit_as(st, &info, &as, result, err);
 	txn_abort(st);

@@ -82,14 +82,20 @@ sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, s
 	return fd;
 }
 
+int
+sock_transparent(int fd, unsigned family)
+{
+	return family == 4 ? set(fd, IPPROTO_IP, IP_TRANSPARENT, 1)
+			   : set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+}
+
 /* Bound to an address that need not be here. */
 static int
 bind_as(int fd, const struct addr *source)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_sockaddr(source, 0, &ss);
-	int code = source->family == 4 ? set(fd, IPPROTO_IP, IP_TRANSPARENT, 1)
-				       : set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+	int code = sock_transparent(fd, source->family);
 
 	if (code == 0)
 		code = set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);

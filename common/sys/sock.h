@@ -9,6 +9,9 @@
  * yet), IPV6_V6ONLY, TCP_NODELAY inherited; defer_s > 0 sets TCP_DEFER_ACCEPT. Returns fd, or
  * code with err filled. */
 int sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, struct err *err);
+/* sock_transparent - a socket, and those that it accepts, may send with an address that is not here: IP_TRANSPARENT, ip(7).
+ * family 4 or 6. 0, or -EPERM without CAP_NET_ADMIN or CAP_NET_RAW. */
+int sock_transparent(int fd, unsigned family);
 /* sock_connect_tcp - starts; -EINPROGRESS is not an error here: returns fd, or -errno. */
 int sock_connect_tcp(const struct addr *a, uint16_t port);
 /* sock_connect_as - the same with another's address as source (IP_TRANSPARENT; the answers must be routed to this node

@@ -6,7 +6,6 @@
 #include "store/replica.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,35 +24,20 @@ static const struct column columns[] = {
 	[F_REV] = { "revision", "REV", COL_ID, COL_WIDE },
 };
 
-static const char *
-why(const struct conflict *k)
-{
-	static const char *const words[] = { [CONFLICT_FIELD] = "both changed it",
-		[CONFLICT_GONE] = "deleted on the other node",
-		[CONFLICT_KEPT] = "deleted there, changed or used here",
-		[CONFLICT_NAME] = "the name is taken",
-		[CONFLICT_REFERENCE] = "it names what does not exist",
-		[CONFLICT_FOREIGN] = "of a newer version" };
-
-	if (k->what == CONFLICT_REFUSED)
-		return k->reason;
-	return k->what < ARRAY_LEN(words) && words[k->what] != NULL ? words[k->what] : "?";
-}
-
 static int
 add(void *arg, const struct conflict *k)
 {
-	const struct object *o = object_of(k->kind);
-	const struct field *f = o != NULL && k->tag != 0 ? field_by_tag(o, k->tag) : NULL;
+	struct conflict_words w;
 	struct table *t = arg;
 
+	replica_conflict_words(k, &w);
 	table_row(t);
-	table_textf(t, F_ID, "%016" PRIx64, k->id);
-	table_textf(t, F_OBJECT, "%s %s", o != NULL ? o->name : "?", k->name);
-	table_text(t, F_FIELD, f != NULL ? f->name : "");
+	table_text(t, F_ID, w.id);
+	table_textf(t, F_OBJECT, "%s %s", w.kind, k->name);
+	table_text(t, F_FIELD, w.field);
 	table_text(t, F_LOST, k->losing);
 	table_text(t, F_STANDS, k->standing);
-	table_text(t, F_WHAT, why(k));
+	table_text(t, F_WHAT, w.why);
 	table_num(t, F_NODE, k->node);
 	table_text(t, F_WHO, k->who);
 	table_num(t, F_TIME, (double)k->at);

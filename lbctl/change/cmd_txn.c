@@ -127,6 +127,26 @@ cmd_tx_abort(struct ctl *c, struct err *err)
 
 /* ---- trial ---------------------------------------------------------------------------------------------------- */
 
+#define KEEP_WAIT DUR_S(6) /* longer than lbd-ha waits for the other node */
+
+/* lbd-ha asks the other node. */
+static int
+keep_on_both(struct ctl *c, struct err *err)
+{
+	struct client *k;
+	int rc = client_open(&c->paths, "lbd-ha", &k, err);
+
+	if (rc != 0) {
+		(void)err_prefix(
+		    err, "the other node has the trial too, and lbd-ha would ask it: ");
+		return rc;
+	}
+	rc =
+	    client_call(k, MSG_TRIAL_CONFIRM, &(struct msg_empty){ 0 }, NULL, NULL, KEEP_WAIT, err);
+	client_close(k);
+	return rc;
+}
+
 int
 cmd_confirm(struct ctl *c, struct err *err)
 {
@@ -142,9 +162,10 @@ cmd_confirm(struct ctl *c, struct err *err)
 		    t.revision[SCOPE_SHARED]);
 	ctl_commit_info(c, &info);
 	if (rc == 0)
-		rc = store_confirm(c->store, &info, err);
+		rc = t.both ? keep_on_both(c, err) : store_confirm(c->store, &info, err);
 	if (rc == 0)
-		ctl_note(c, "revision %" PRIu32 " stays", t.revision[SCOPE_SHARED]);
+		ctl_note(c, "revision %" PRIu32 " stays%s", t.revision[SCOPE_SHARED],
+		    t.both ? ", on both nodes" : "");
 	return rc;
 }
 

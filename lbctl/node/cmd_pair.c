@@ -266,7 +266,8 @@ int
 cmd_ha_failover(struct ctl *c, struct err *err)
 {
 	const char *why = c->opt[OPT_message];
-	const struct msg_ha_order m = { .group = 0, .why = SPAN(why != NULL ? why : "") };
+	const struct msg_ha_order m = { .group = GIVEN(c, group) ? (uint8_t)c->num[OPT_group] : 0,
+		.why = SPAN(why != NULL ? why : "") };
 	struct client *k;
 	int rc = client_open(&c->paths, "lbd-ha", &k, err);
 

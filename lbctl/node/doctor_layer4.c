@@ -14,6 +14,10 @@
 #include <unistd.h>
 
 #define CONNTRACK_FULL_PCT 80
+/* Of IPVS: each packet looks through half a bucket, each new connection through two whole ones. */
+#define IN_A_BUCKET 4
+#define TABLE_BITS 16 /* as packaging/systemd/lbd.modprobe has it */
+#define TABLE_BITS_MOST 20
 #define FTP 21
 #define LINE_MOST 400
 
@@ -175,6 +179,45 @@ look_at_conntrack(struct look *l)
 	(void)snprintf(more, sizeof(more), "%ld", 4 * most);
 	found(l, have >= most / 100 * CONNTRACK_FULL_PCT ? ST_WARN : ST_OK, "conntrack",
 	    FINDING_conntrack, more, text);
+}
+
+/* What the kernel keeps for services of layer 4, persistence and all; as lbd-ipvs counts it. */
+static uint64_t
+entries_of_all(struct look *l)
+{
+	struct err ignored;
+	uint64_t sum = 0;
+
+	if (ctl_look(l->d->c, VIEW_COUNTS, &ignored) != 0)
+		return 0;
+	for (uint32_t i = 0; i < snapshot_count(l->s, KIND_service); i++) {
+		const struct service *s = snapshot_at(l->s, KIND_service, i);
+		const struct view_service *v = view_service(l->d->c->view, s->id);
+
+		if (v != NULL && v->counted && service_layer(s) == 4)
+			sum += v->counts.conns + v->counts.inactive + v->counts.persist_entries;
+	}
+	return sum;
+}
+
+static void
+look_at_conn_table(struct look *l)
+{
+	long bits = facts_number("/sys/module/ip_vs/parameters/conn_tab_bits");
+	uint64_t have = bits > 0 && bits < 32 ? entries_of_all(l) : 0;
+	unsigned need = TABLE_BITS;
+	char text[160], more[32];
+	bool many;
+
+	if (have == 0)
+		return;
+	many = have > (uint64_t)IN_A_BUCKET << bits && bits < TABLE_BITS_MOST;
+	while (need < TABLE_BITS_MOST && (uint64_t)2 << need < have)
+		need++;
+	(void)snprintf(text, sizeof(text), "%llu entries in the %llu buckets of the kernel's table",
+	    (unsigned long long)have, 1ULL << bits);
+	(void)snprintf(more, sizeof(more), "%u", need);
+	found(l, many ? ST_WARN : ST_OK, "connections", FINDING_conn_table, more, text);
 }
 
 /* The network namespace of a process is the one that we are in. */
@@ -357,6 +400,7 @@ doctor_layer4(struct doctor *d)
 		look_at_modules(&l);
 		look_at_forwarding(&l);
 		look_at_conntrack(&l);
+		look_at_conn_table(&l);
 		ask_daemons(&l);
 	}
 	facts_fini(&l.facts);

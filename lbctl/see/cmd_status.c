@@ -181,9 +181,9 @@ put_text(struct ctl *c, const struct standing *s, struct buf *out)
 		human_dur(s->trial.left_ms > 0 ? s->trial.left_ms * 1000 : 0, left);
 		buf_printf(out,
 		    "trial      revision %" PRIu32 " by %s reverts to %" PRIu32
-		    " in %s unless \"lbctl confirm\"\n",
+		    " in %s unless \"lbctl confirm\"%s\n",
 		    s->trial.revision[SCOPE_SHARED], s->trial.who, s->trial.base[SCOPE_SHARED],
-		    left);
+		    left, s->trial.both ? ", on both nodes" : "");
 	}
 	put_daemons(c, s, out);
 }
@@ -243,8 +243,10 @@ put_json(struct ctl *c, const struct standing *s, struct buf *out)
 	    snapshot_revision(c->snap, SCOPE_SHARED));
 	if (s->trial.pending)
 		buf_printf(out,
-		    "{\"revision\":%" PRIu32 ",\"base\":%" PRIu32 ",\"left_ms\":%" PRId64 "}",
-		    s->trial.revision[SCOPE_SHARED], s->trial.base[SCOPE_SHARED], s->trial.left_ms);
+		    "{\"revision\":%" PRIu32 ",\"base\":%" PRIu32 ",\"left_ms\":%" PRId64
+		    ",\"both\":%s}",
+		    s->trial.revision[SCOPE_SHARED], s->trial.base[SCOPE_SHARED], s->trial.left_ms,
+		    s->trial.both ? "true" : "false");
 	else
 		buf_puts(out, "null");
 	json_daemons(c, s, out);

@@ -43,17 +43,6 @@ version_row(struct table *t, const char *name, const char *version, const char *
 	table_text(t, V_NOTE, note);
 }
 
-static unsigned
-schema_version(void)
-{
-	unsigned o, i, most = 0;
-
-	for (o = 0; o < KINDS; o++)
-		for (i = 0; i < objects[o].n; i++)
-			most = objects[o].f[i].since > most ? objects[o].f[i].since : most;
-	return most;
-}
-
 /* "IP Virtual Server version 1.2.1 (size=4096)": the kernel's own words. */
 static void
 ipvs_version(char out[24])

@@ -170,9 +170,10 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 {
 	const struct fsm_peer *p = &in->peer;
 	uint8_t fit = fit_of(in);
-	bool first;
+	/* Its link is well, so what it lacks are addresses: those of a new group are not known there yet. */
+	bool early = p->fit == FSM_UNFIT && p->role != FSM_FAULT, first;
 
-	if (fit != p->fit)
+	if (fit != p->fit && !early)
 		first = fit > p->fit;
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;
@@ -279,7 +280,7 @@ drop(struct fsm *f, const struct fsm_in *in, struct fsm_out *out, int why)
 {
 	become(f, fit_of(in) == FSM_FIT ? FSM_PASSIVE : FSM_FAULT, (enum fsm_why)why, in, out);
 	f->isolated = why == FSM_WHY_ISOLATED;
-	f->conflict = false;
+	f->conflict = f->alone = false;
 	f->together = 0;
 	out->done = in->order == FSM_GIVE || in->order == FSM_STOP;
 }
@@ -293,9 +294,11 @@ settle_conflict(
 	bool both = p->known && p->alive && is_active(p->role);
 
 	if (!both) {
-		/* It left: whoever listened to it until now must hear of us again. */
-		out->announce = out->announce || f->conflict;
+		/* It left: whoever listened to it until now must hear of us again. It may have left at our first word, so
+		 * that we never heard it say that it was active. */
+		out->announce = out->announce || f->conflict || (f->alone && p->alive);
 		f->conflict = false;
+		f->alone = p->known && !p->alive;
 		return false;
 	}
 	if (fsm_is_higher(
@@ -309,6 +312,7 @@ settle_conflict(
 	}
 	out->announce = !f->conflict;
 	f->conflict = true;
+	f->alone = false;
 	if (f->claim <= p->generation)
 		f->claim = f->generation = p->generation + 1; /* so that nobody is in doubt again */
 	return false;

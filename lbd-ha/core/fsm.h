@@ -99,6 +99,7 @@ struct fsm {
 	mono_t order_at;   /* the present order was first seen; 0: none */
 	mono_t apart;	   /* neither was active since; 0: one is */
 	bool conflict;	   /* the other claims to be active too */
+	bool alone;	   /* active while the other was silent: it may have been active as well */
 	bool given;	   /* the role was given away by order: it is not taken back by itself */
 	bool isolated;	   /* it gave up because nothing renewed its lease */
 	uint8_t why;	   /* enum fsm_why: of the last change */

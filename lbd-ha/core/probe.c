@@ -7,6 +7,7 @@
 
 #include "frame.h"
 
+#include "base/be.h"
 #include "base/buf.h"
 
 #include <arpa/inet.h>
@@ -81,14 +82,6 @@ open_socket(struct probe *p)
 	return code_out;
 }
 
-static uint8_t *
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-	return p + 2;
-}
-
 size_t
 probe_arp(uint8_t *out, const uint8_t mac[6], const struct addr *a)
 {
@@ -97,12 +90,12 @@ probe_arp(uint8_t *out, const uint8_t mac[6], const struct addr *a)
 	memset(out, 0, FRAME_MAX);
 	memset(p, 0xff, 6);
 	memcpy(p + 6, mac, 6);
-	p = put16(p + 12, ETH_P_ARP);
-	p = put16(p, 1);
-	p = put16(p, ETH_P_IP);
+	p = be_put16(p + 12, ETH_P_ARP);
+	p = be_put16(p, 1);
+	p = be_put16(p, ETH_P_IP);
 	*p++ = 6;
 	*p++ = 4;
-	p = put16(p, 1); /* request */
+	p = be_put16(p, 1); /* request */
 	memcpy(p, mac, 6);
 	memcpy(p + 20 - 4, a->b, 4); /* behind sender 6 + 4 and target 6 */
 	return ARP_LEN;
@@ -133,16 +126,16 @@ probe_ns(uint8_t *out, const uint8_t mac[6], const struct addr *a)
 	memcpy(out, (const uint8_t[]){ 0x33, 0x33, 0xff }, 3);
 	memcpy(out + 3, a->b + 13, 3);
 	memcpy(out + 6, mac, 6);
-	(void)put16(out + 12, ETH_P_IPV6);
+	(void)be_put16(out + 12, ETH_P_IPV6);
 	ip[0] = 0x60;
-	(void)put16(ip + 4, 24);
+	(void)be_put16(ip + 4, 24);
 	ip[6] = IPPROTO_ICMPV6;
 	ip[7] = 255;
 	memcpy(ip + 24, node, sizeof(node)); /* solicited-node group; the source stays :: */
 	memcpy(ip + 37, a->b + 13, 3);
 	icmp[0] = 135;
 	memcpy(icmp + 8, a->b, 16);
-	(void)put16(icmp + 2, checksum(ip + 8, icmp, 24));
+	(void)be_put16(icmp + 2, checksum(ip + 8, icmp, 24));
 	return NS_LEN;
 }
 

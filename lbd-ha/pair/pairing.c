@@ -334,19 +334,6 @@ pairing_cluster(const struct pairing *p)
 
 /* ---- beginning and end ----------------------------------------------------------------------------------------------------- */
 
-/* The version of the newest row: what this build can say. */
-static uint16_t
-newest_row(void)
-{
-	uint16_t n = 0;
-
-	for (unsigned k = 0; k < KINDS; k++)
-		for (unsigned i = 0; i < objects[k].n; i++)
-			if (objects[k].f[i].since > n)
-				n = objects[k].f[i].since;
-	return n;
-}
-
 struct pairing *
 pairing_new(struct loop *l, const struct paths *paths, const struct pairing_ops *ops)
 {
@@ -354,7 +341,7 @@ pairing_new(struct loop *l, const struct paths *paths, const struct pairing_ops 
 
 	*p = (struct pairing){ .magic = PAIRING_MAGIC, .loop = l, .ops = *ops };
 	(void)snprintf(p->dir, sizeof(p->dir), "%s/ha", paths->state);
-	p->schema = newest_row();
+	p->schema = (uint16_t)schema_version();
 	for (unsigned i = 0; i < LISTENERS; i++)
 		p->fd[i] = -1;
 	list_init(&p->guests);

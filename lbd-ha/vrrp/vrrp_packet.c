@@ -11,6 +11,7 @@
  * can never be VRRP, whose length would be 44 then. */
 #include "vrrp/vrrp_packet.h"
 
+#include "base/be.h"
 #include "base/buf.h"
 #include "base/must.h"
 
@@ -218,14 +219,6 @@ vrrp_packet_parse(
 
 /* ---- writing ---- */
 
-static uint8_t *
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-	return p + 2;
-}
-
 size_t
 vrrp_packet_format(
     const struct vrrp_packet *p, const struct vrrp_ip *ip, uint8_t out[VRRP_BYTES_MAX])
@@ -243,8 +236,8 @@ vrrp_packet_format(
 		*at++ = p->auth_type;
 		*at++ = (uint8_t)(p->interval / DUR_S(1));
 	} else
-		at = put16(at, (unsigned)(p->interval / DUR_MS(10)) & 0xfff);
-	at = put16(at, 0);
+		at = be_put16(at, (unsigned)(p->interval / DUR_MS(10)) & 0xfff);
+	at = be_put16(at, 0);
 	for (unsigned i = 0; i < p->n; i++, at += width)
 		memcpy(at, p->addr[i].b, width);
 	if (p->version == 2) {
@@ -253,6 +246,6 @@ vrrp_packet_format(
 	}
 	if (!form_allowed(p->version, p->family, form))
 		form = p->version == 2 ? VRRP_SUM_PLAIN : VRRP_SUM_PSEUDO;
-	(void)put16(out + 6, checksum(out, (size_t)(at - out), ip, form));
+	(void)be_put16(out + 6, checksum(out, (size_t)(at - out), ip, form));
 	return (size_t)(at - out);
 }

@@ -17,7 +17,9 @@
 #include <string.h>
 
 #define CLEAR_MAGIC 0xc1ea2000
-#define CLEAR_MOST 32768 /* entries of each kind in one pass; then there are more passes */
+#define CLEAR_BYTES \
+	(40u << 20) /* of each kind in one pass: a million of IPv4; then there are more passes */
+#define ENTRY_BYTES 72
 #define PASSES 2
 #define GONE (DUR_S(FORGET_LEFT_S) + DUR_MS(700)) /* until the kernel's timers ran */
 #define KERNEL_FIN_S 120
@@ -35,9 +37,10 @@ struct clear {
 	enum step step;
 	unsigned pass, passes;
 	struct walk *walk;
-	struct entries over, templates;
+	struct sync_list over, templates;
 	uint32_t found; /* templates of the first pass */
-	uint32_t seen;	/* entries of this pass */
+	uint32_t kept;	/* templates of this pass */
+	uint64_t seen;	/* entries of the first pass */
 	struct loop_timer timer;
 };
 struct clears {
@@ -69,8 +72,8 @@ clear_free(struct clear *k)
 	list_del(&k->link);
 	loop_timer_fini(&k->timer);
 	walk_free(k->walk);
-	entries_fini(&k->over);
-	entries_fini(&k->templates);
+	sync_list_fini(&k->over);
+	sync_list_fini(&k->templates);
 	index_unref(k->index);
 	k->magic = 0;
 	free(k);
@@ -116,7 +119,7 @@ next_step(void *arg)
 	struct clear *k = arg;
 
 	must_obj(k, CLEAR_MAGIC);
-	if (k->step == READ && k->over.n > 0) {
+	if (k->step == READ && k->over.b.len > 0) {
 		k->step = CONNECTIONS;
 		forget_these(k->all->forget, &k->over, on_forgotten, k);
 	} else if (k->step != TEMPLATES) {
@@ -132,17 +135,17 @@ static void
 take_row(struct clear *k, const struct walk_row *r)
 {
 	const struct service *s = snapshot_find(index_snapshot(k->index), KIND_service, r->service);
-	struct entries *l = r->e.template ? &k->templates : &k->over;
+	struct sync_list *l = r->e.template ? &k->templates : &k->over;
 
 	/* what is not lbd's is left alone */
 	if (s == NULL || s->persistence == persistence_none ||
 	    (!r->e.template && !clear_over(&r->e, k->fin_s)))
 		return;
-	k->seen++;
-	if (k->pass == 0 && r->e.template)
-		k->found++;
-	if (l->n < CLEAR_MOST)
-		entries_add(l, &r->e);
+	k->seen += k->pass == 0;
+	k->kept += r->e.template;
+	if (l->b.len < CLEAR_BYTES)
+		(void)sync_add(
+		    l, &r->e, FORGET_LEFT_S); /* what it does not take stays, and is told */
 }
 
 static void
@@ -150,7 +153,6 @@ on_more(void *arg)
 {
 	struct clear *k = arg;
 	const struct walk_row *r;
-	uint32_t n;
 	int code;
 
 	must_obj(k, CLEAR_MAGIC);
@@ -160,15 +162,16 @@ on_more(void *arg)
 		return;
 	walk_free(k->walk);
 	k->walk = NULL;
-	n = k->templates.n;
-	if (k->pass == 0)
-		k->passes = PASSES + k->seen / CLEAR_MOST;
+	if (k->pass == 0) {
+		k->found = k->kept;
+		k->passes = PASSES + (unsigned)(k->seen * ENTRY_BYTES / CLEAR_BYTES);
+	}
 	if (code != 0)
 		finish(k, code, "the kernel's list of connections cannot be read: " WALK_PATH);
-	else if (n == 0)
+	else if (k->kept == 0)
 		finish(k, 0, NULL);
 	else if (k->pass == k->passes)
-		tell_what_stays(k, n);
+		tell_what_stays(k, k->kept);
 	else
 		next_step(k);
 }
@@ -193,9 +196,9 @@ begin_pass(struct clear *k)
 	const struct walk_ops ops = { .more = on_more, .arg = k };
 
 	k->step = READ;
-	k->seen = 0;
-	entries_fini(&k->over);
-	entries_fini(&k->templates);
+	k->kept = 0;
+	sync_list_fini(&k->over);
+	sync_list_fini(&k->templates);
 	k->walk = walk_new(k->all->walks, k->index, &k->want, &ops);
 }
 

@@ -17,6 +17,7 @@
  * An end that is dead needs nothing. UDP has nothing to reset. */
 #include "conns/cut.h"
 #include "conns/ends.h"
+#include "conns/forget.h"
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -152,6 +153,18 @@ on_forgotten(void *arg, const struct err *err)
 }
 
 static void
+forget_entries(struct cut *k)
+{
+	struct sync_list l = { 0 };
+
+	for (uint32_t i = 0; i < k->entries.n; i++)
+		(void)sync_add(
+		    &l, &k->entries.e[i], FORGET_LEFT_S); /* between families: time does it */
+	entries_fini(&k->entries);
+	forget_these(k->all->forget, &l, on_forgotten, k);
+}
+
+static void
 on_turn(void *arg)
 {
 	struct cut *k = arg;
@@ -160,7 +173,7 @@ on_turn(void *arg)
 	if (k->round == ROUNDS) {
 		ends_close(k->ends);
 		k->ends = NULL;
-		forget_these(k->all->forget, &k->entries, on_forgotten, k);
+		forget_entries(k);
 		return;
 	}
 	if (k->at == 0)

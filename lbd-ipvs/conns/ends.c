@@ -271,6 +271,23 @@ end_tap(struct ends *x)
 
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
+void
+entries_add(struct entries *l, const struct entry *e)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 64 : l->cap * 2;
+		l->e = mem_grow(l->e, l->cap * sizeof(*l->e));
+	}
+	l->e[l->n++] = *e;
+}
+
+void
+entries_fini(struct entries *l)
+{
+	free(l->e);
+	*l = (struct entries){ 0 };
+}
+
 int
 ends_open(struct loop *l, const struct service *s, const struct server *srv,
     const struct entries *list, struct ends **out, struct err *err)

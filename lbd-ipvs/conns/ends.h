@@ -2,11 +2,19 @@
 #ifndef IPVS_CONNS_ENDS_H
 #define IPVS_CONNS_ENDS_H
 
-#include "conns/forget.h"
+#include "conns/entry.h"
 
 #include "base/err.h"
 #include "schema/schema.h"
 #include "sys/loop.h"
+
+/* Entries, gathered; { 0 } is empty. Their number is bounded by who gathers. */
+struct entries {
+	uint32_t n, cap;
+	struct entry *e;
+};
+void entries_add(struct entries *l, const struct entry *e);
+void entries_fini(struct entries *l);
 
 /* Connections of one server. list is borrowed and stands still. err: no right to send packets. */
 struct ends;

@@ -8,7 +8,6 @@
  * Between start and stop of a receiver of ours somebody else may start or stop one (apply/reconcile.c keeps what is
  * configured): then the job fails with the kernel's word for it, and its owner tries again or says so. */
 #include "conns/forget.h"
-#include "conns/sync.h"
 #include "kernel/kernel.h"
 
 #include "base/list.h"
@@ -33,8 +32,8 @@ static const struct addr kernel_group = { .family = 4, .len = 32, .b = { 224, 0,
 
 struct job {
 	struct list link;
-	struct entries list;
-	uint32_t at;
+	struct sync_list list;
+	size_t at;
 	void (*done)(void *arg, const struct err *err);
 	void *arg;
 };
@@ -49,23 +48,6 @@ struct forget {
 	bool started; /* receiver is ours */
 	int fd;
 };
-
-void
-entries_add(struct entries *l, const struct entry *e)
-{
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : l->cap * 2;
-		l->e = mem_grow(l->e, l->cap * sizeof(*l->e));
-	}
-	l->e[l->n++] = *e;
-}
-
-void
-entries_fini(struct entries *l)
-{
-	free(l->e);
-	*l = (struct entries){ 0 };
-}
 
 /* ---- the receiver --------------------------------------------------------------------------- */
 
@@ -154,33 +136,24 @@ end_job(struct forget *f, const struct err *err)
 	if (!list_empty(&f->jobs))
 		loop_timer_set(&f->timer, 0);
 	j->done(j->arg, err);
-	entries_fini(&j->list);
+	sync_list_fini(&j->list);
 	free(j);
 }
 
-/* One datagram with as many entries as it holds. */
+/* One datagram. */
 static int
-send_some(struct forget *f, struct job *j, struct err *err)
+send_one(struct forget *f, struct job *j, struct err *err)
 {
-	struct buf b = { 0 };
-	uint32_t from = j->at;
-	ssize_t n;
+	size_t next = j->at, len = 0;
+	const uint8_t *p = sync_message(&j->list, &next, f->receiver.id, &len);
 
-	sync_begin(&b, f->receiver.id);
-	while (j->at < j->list.n && sync_put(&b, 0, &j->list.e[j->at], FORGET_LEFT_S))
-		j->at++;
-	if (j->at == from) { /* between families: the kernel does not take it */
-		j->at++;
-		buf_fini(&b);
-		return 0;
-	}
-	n = send(f->fd, b.p, b.len, 0);
-	buf_fini(&b);
-	if (n == -1 && (errno == EAGAIN || errno == ENOBUFS)) {
-		j->at = from;
+	if (send(f->fd, p, len, 0) != -1)
+		j->at = next;
+	else if (errno == EAGAIN || errno == ENOBUFS)
 		return -EAGAIN;
-	}
-	return n == -1 ? err_set(err, -errno, "connection sync: %s", strerror(errno)) : 0;
+	else
+		return err_set(err, -errno, "connection sync: %s", strerror(errno));
+	return 0;
 }
 
 static void
@@ -202,13 +175,13 @@ on_timer(void *arg)
 		if (rc == 0)
 			rc = open_socket(f, &err);
 	}
-	for (unsigned i = 0; rc == 0 && i < TURN_DATAGRAMS && j->at < j->list.n; i++)
-		rc = send_some(f, j, &err);
+	for (unsigned i = 0; rc == 0 && i < TURN_DATAGRAMS && j->at < j->list.b.len; i++)
+		rc = send_one(f, j, &err);
 	if ((rc != 0 && rc != -EAGAIN) || f->sent) {
 		end_job(f, &err);
 		return;
 	}
-	f->sent = j->at == j->list.n;
+	f->sent = j->at == j->list.b.len;
 	loop_timer_set(&f->timer, f->sent ? DRY : TURN);
 }
 
@@ -237,7 +210,7 @@ forget_free(struct forget *f)
 		struct job *j = container_of(f->jobs.next, struct job, link);
 
 		list_del(&j->link);
-		entries_fini(&j->list);
+		sync_list_fini(&j->list);
 		free(j);
 	}
 	f->magic = 0;
@@ -245,14 +218,14 @@ forget_free(struct forget *f)
 }
 
 void
-forget_these(
-    struct forget *f, struct entries *l, void (*done)(void *arg, const struct err *err), void *arg)
+forget_these(struct forget *f, struct sync_list *l, void (*done)(void *arg, const struct err *err),
+    void *arg)
 {
 	struct job *j = mem_alloc(sizeof(*j));
 
 	must_obj(f, FORGET_MAGIC);
 	*j = (struct job){ .list = *l, .done = done, .arg = arg };
-	*l = (struct entries){ 0 };
+	*l = (struct sync_list){ 0 };
 	list_init(&j->link);
 	list_push(&f->jobs, &j->link);
 	if (!f->going)

@@ -8,6 +8,8 @@
  * Numbers are in network order; sizes count a connection with its options, without the padding to four bytes after it. */
 #include "conns/sync.h"
 
+#include "base/must.h"
+
 #include <netinet/in.h>
 #include <string.h>
 
@@ -86,4 +88,42 @@ sync_put(struct buf *out, size_t start, const struct entry *e, uint32_t left_s)
 	buf_patch_be(out, start + 2, len + padded, 2);
 	buf_patch_be(out, start + 4, n + 1, 1);
 	return true;
+}
+
+bool
+sync_add(struct sync_list *l, const struct entry *e, uint32_t left_s)
+{
+	size_t end = l->b.len;
+
+	if (end > 0 && sync_put(&l->b, l->last, e, left_s))
+		return true;
+	sync_begin(&l->b, 0);
+	if (!sync_put(&l->b, end, e, left_s)) {
+		l->b.len = end;
+		return false;
+	}
+	l->last = end;
+	return true;
+}
+
+const uint8_t *
+sync_message(struct sync_list *l, size_t *at, uint8_t id, size_t *len_out)
+{
+	uint8_t *p = l->b.p + *at;
+	struct rd size = { l->b.p + *at + 2, 2, false };
+
+	if (*at == l->b.len)
+		return NULL;
+	p[1] = id;
+	*len_out = rd_be(&size, 2);
+	*at += *len_out;
+	must(*at <= l->b.len);
+	return p;
+}
+
+void
+sync_list_fini(struct sync_list *l)
+{
+	buf_fini(&l->b);
+	*l = (struct sync_list){ 0 };
 }

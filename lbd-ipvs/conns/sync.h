@@ -17,4 +17,16 @@ void sync_begin(struct buf *out, uint8_t id);
  * from then on. start: where the message begins in out. false: no room, nothing was written. */
 bool sync_put(struct buf *out, size_t start, const struct entry *e, uint32_t left_s);
 
+/* Entries as messages, one after the other; { 0 } is empty. One of IPv4 takes 36 bytes, of IPv6 72, and a persistence
+ * engine's data what they are long. */
+struct sync_list {
+	struct buf b;
+	size_t last; /* where the last message begins */
+};
+/* sync_add - false: between families, which the kernel does not take. */
+bool sync_add(struct sync_list *l, const struct entry *e, uint32_t left_s);
+/* sync_message - the message at *at, for receiver id; *at goes to the next one. NULL: there is none. */
+const uint8_t *sync_message(struct sync_list *l, size_t *at, uint8_t id, size_t *len_out);
+void sync_list_fini(struct sync_list *l);
+
 #endif

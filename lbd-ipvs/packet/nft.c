@@ -32,7 +32,6 @@
 #define FAULT_ROOM 400
 #define CLEAR_LIMIT DUR_S(1)
 #define TABLE "inet lbd"
-#define NEW_TABLE "add table " TABLE "\ndelete table " TABLE "\n"
 #define NO_TABLE "No such file or directory"
 
 struct order {
@@ -422,8 +421,8 @@ nft_clear(struct nft *n, struct err *err)
 
 	must_obj(n, NFT_MAGIC);
 	forget(n);
-	spec.input = NEW_TABLE;
-	spec.input_len = strlen(NEW_TABLE);
+	spec.input = SCRIPT_NO_TABLE;
+	spec.input_len = strlen(SCRIPT_NO_TABLE);
 	spec.done = on_cleared;
 	spec.arg = &here;
 	rc = child_run(&spec, &here);

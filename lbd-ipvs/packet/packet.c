@@ -9,6 +9,7 @@
 
 #include "packet/nft.h"
 #include "packet/route.h"
+#include "packet/rules_priv.h"
 #include "packet/sysctl.h"
 
 #include "base/mem.h"
@@ -120,17 +121,17 @@ packet_free(struct packet *p)
 }
 
 void
-packet_apply(struct packet *p, struct snapshot *s)
+packet_apply(struct packet *p, struct snapshot *s, const struct packet_pair *pair)
 {
 	struct buf script = { 0 };
-	bool divert = route_wanted(s);
+	bool kept = rules_keep_wanted(s, pair), divert = kept || route_wanted(s);
 
 	must_obj(p, PACKET_MAGIC);
 	p->routed &= divert == p->divert;
 	p->divert = divert;
 	p->wait = SOON;
-	apply_own(p, sysctl_needs(s));
-	packet_rules(s, &script);
+	apply_own(p, sysctl_needs(s) | (kept ? NEED_ACCEPT_MARK : 0));
+	packet_rules(s, pair, &script);
 	nft_want(p->nft, &script);
 }
 

@@ -10,6 +10,13 @@
 #include "sys/loop.h"
 #include "sys/paths.h"
 
+/* What the rules need to know of the other node of a pair. {0}: there is none. */
+#define PACKET_GROUPS 2
+struct packet_pair {
+	struct addr peer[2]; /* where it is, IPv4 and IPv6; family 0: not there */
+	bool lent
+	    [PACKET_GROUPS]; /* connections of the group's services that are unknown here are the other's */
+};
 struct packet;
 struct packet_ops {
 	void (*fault)(void *arg, const char *fault); /* NULL: in force */
@@ -18,14 +25,14 @@ struct packet_ops {
 struct packet *packet_new(struct loop *l, const struct paths *p, const struct packet_ops *ops);
 void packet_free(struct packet *p); /* leaves everything as it is */
 /* packet_apply - in force soon; failures come by ops.fault and are tried again. s is referenced while needed. */
-void packet_apply(struct packet *p, struct snapshot *s);
+void packet_apply(struct packet *p, struct snapshot *s, const struct packet_pair *pair);
 /* packet_clear - take the table and the routing rules away, now; blocks up to a second. */
 int packet_clear(struct packet *p, struct err *err);
 /* rules.c, pure: the whole script for nft -f; empty when nothing of the configuration needs the table.
  * Names of the table's sets and maps are part of the contract with conns/cut.c:
  *   set cut4 { type ipv4_addr . inet_service . ipv4_addr . inet_service; flags timeout; }  source, destination
  *   set cut6 likewise: packets of these flows are answered by a TCP reset and dropped; conns/cut.c adds elements. */
-void packet_rules(const struct snapshot *s, struct buf *out);
+void packet_rules(const struct snapshot *s, const struct packet_pair *pair, struct buf *out);
 /* packet_cut - put TCP flows into cut4/cut6 (one direction each), for CUT_TIME. Soon; the order with packet_apply
  * is kept. done may be NULL; code 0 or negative. */
 #define CUT_TIME_S 10

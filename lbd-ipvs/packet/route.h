@@ -1,5 +1,5 @@
-/* route.h - the routing of transparent services: packets with ROUTE_MARK are delivered to this node, whatever their
- * address. A rule and a table of our own, for IPv4 and IPv6, by rtnetlink (linux/rtnetlink.h, linux/fib_rules.h). */
+/* route.h - the routing of transparent services, and of connections whose address is at the other node of a pair: packets
+ * with ROUTE_MARK are delivered to this node, whatever their address. A rule and a table of our own, for IPv4 and IPv6, by rtnetlink (linux/rtnetlink.h, linux/fib_rules.h). */
 #ifndef IPVS_PACKET_ROUTE_H
 #define IPVS_PACKET_ROUTE_H
 

@@ -10,8 +10,9 @@
  * cutting    TCP flows in cut4 and cut6 are reset. On the way in before IPVS (priority 98) takes the packet, and on the
  *            way through for what servers send.
  *
- * Answers of servers to sockets of lbd-proxy that have a client's address are marked for route.c, which has them
- * delivered here. Address translation and the packet filter are in rules_nat.c. What is not needed is not there:
+ * What concerns connections of layer 7 that the other node of a pair has is in rules_keep.c, and stands at the begin of
+ * marking. Answers of servers to sockets of lbd-proxy that have a client's address are marked for route.c, which has
+ * them delivered here. Address translation and the packet filter are in rules_nat.c. What is not needed is not there:
  * a chain costs every packet something, and one of type nat costs connection tracking. */
 #include "packet/packet.h"
 #include "packet/route.h"
@@ -29,8 +30,6 @@
 	65536 /* client addresses of one service; what comes while so many are known is not limited */
 
 enum { PRIORITY_RAW = -300, PRIORITY_MANGLE = -150, PRIORITY_FILTER = 0 };
-
-#define PLACE_TYPE(addr) addr " . inet_proto . inet_service"
 
 const char *const rules_ip[FAMILIES] = { "ip", "ip6" };
 const char *const rules_type[FAMILIES] = { "ipv4_addr", "ipv6_addr" };
@@ -149,10 +148,9 @@ protocols_of(const struct service *s, const char *out[2])
 	memcpy(out, words[s->protocol], sizeof(words[0]));
 }
 
-/* Elements "address . protocol . port : value" for everywhere that a service is. */
-static void
-put_places(struct buf elements[FAMILIES], const struct service *s, const char *const protocol[2],
-    const char *value)
+void
+rules_put_places(struct buf elements[FAMILIES], const struct service *s,
+    const char *const protocol[2], const char *value)
 {
 	struct addr_range a;
 
@@ -165,13 +163,14 @@ put_places(struct buf elements[FAMILIES], const struct service *s, const char *c
 				rules_put_range(b, &a.lo, &a.hi);
 				buf_printf(b, " . %s . ", protocol[p]);
 				put_port(b, s->ports->r[r].lo, s->ports->r[r].hi);
-				buf_printf(b, " : %s", value);
+				if (value != NULL)
+					buf_printf(b, " : %s", value);
 			}
 	}
 }
 
-static bool
-has_tcp(const struct service *s)
+bool
+rules_tcp(const struct service *s)
 {
 	return s->protocol == protocol_tcp || s->protocol == protocol_tcp_udp;
 }
@@ -226,11 +225,11 @@ put_limiting(const struct snapshot *s, struct buf *out)
 		const struct service *v = snapshot_at(s, KIND_service, i);
 		char verdict[40];
 
-		if (!v->enabled || v->syn_rate == 0 || !has_tcp(v))
+		if (!v->enabled || v->syn_rate == 0 || !rules_tcp(v))
 			continue;
 		(void)snprintf(verdict, sizeof(verdict), "jump limit_%" PRIu32, v->id);
 		limit_service(&chains, v);
-		put_places(elements, v, tcp, verdict);
+		rules_put_places(elements, v, tcp, verdict);
 	}
 	have[V4] = elements[V4].len > 0;
 	have[V6] = elements[V6].len > 0;
@@ -254,7 +253,7 @@ put_limiting(const struct snapshot *s, struct buf *out)
 /* ---- marking ------------------------------------------------------------------------------ */
 
 static void
-put_marking(const struct snapshot *s, struct buf *out)
+put_marking(const struct snapshot *s, const struct packet_pair *pair, struct buf *out)
 {
 	struct buf elements[FAMILIES] = { 0 };
 	bool divert = route_wanted(s), have[FAMILIES];
@@ -269,7 +268,7 @@ put_marking(const struct snapshot *s, struct buf *out)
 			continue;
 		(void)snprintf(value, sizeof(value), "0x%08" PRIx32, mark);
 		protocols_of(v, protocol);
-		put_places(elements, v, protocol, value);
+		rules_put_places(elements, v, protocol, value);
 	}
 	have[V4] = elements[V4].len > 0;
 	have[V6] = elements[V6].len > 0;
@@ -277,8 +276,9 @@ put_marking(const struct snapshot *s, struct buf *out)
 	    out, "map", "mark4", PLACE_TYPE("ipv4_addr") " : mark; flags interval", &elements[V4]);
 	rules_put_set(
 	    out, "map", "mark6", PLACE_TYPE("ipv6_addr") " : mark; flags interval", &elements[V6]);
-	if (divert || have[V4] || have[V6])
+	if (divert || have[V4] || have[V6] || rules_keep_wanted(s, pair))
 		rules_chain(out, "marking", "filter", "prerouting", PRIORITY_MANGLE);
+	rules_keep(s, pair, out);
 	if (divert)
 		rules_add(out, "marking",
 		    "meta l4proto tcp socket transparent 1 meta mark set 0x%08x accept",
@@ -312,7 +312,7 @@ put_cutting(const struct snapshot *s, struct buf *out)
 		const struct service *v = snapshot_at(s, KIND_service, i);
 
 		/* A mark of the user's own may stand for any protocol. */
-		wanted = v->enabled && service_layer(v) == 4 && (has_tcp(v) || v->mark != 0);
+		wanted = v->enabled && service_layer(v) == 4 && (rules_tcp(v) || v->mark != 0);
 	}
 	if (!wanted)
 		return;
@@ -331,16 +331,17 @@ put_cutting(const struct snapshot *s, struct buf *out)
 }
 
 void
-packet_rules(const struct snapshot *s, struct buf *out)
+packet_rules(const struct snapshot *s, const struct packet_pair *pair, struct buf *out)
 {
-	static const char head[] = "add table inet lbd\nflush table inet lbd\n";
+	static const char head[] = "add table inet lbd\nflush table inet lbd\n" NO_LENDING;
 	size_t began = out->len;
 
 	buf_puts(out, head);
 	put_limiting(s, out);
-	put_marking(s, out);
+	put_marking(s, pair, out);
 	put_cutting(s, out);
 	rules_nat(s, out);
+	rules_lend(s, pair, out);
 	if (out->len == began + strlen(head))
 		out->len = began;
 }

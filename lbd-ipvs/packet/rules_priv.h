@@ -1,6 +1,8 @@
-/* rules_priv.h - how a script for nft is written; for rules.c and rules_nat.c. */
+/* rules_priv.h - how a script for nft is written; for rules.c, rules_keep.c and rules_nat.c. */
 #ifndef IPVS_PACKET_RULES_PRIV_H
 #define IPVS_PACKET_RULES_PRIV_H
+
+#include "packet/packet.h"
 
 #include "base/buf.h"
 #include "store/snapshot.h"
@@ -34,6 +36,22 @@ void rules_chain(
     struct buf *out, const char *name, const char *type, const char *hook, int priority);
 /* A name of an interface in quotes; false: nft has no way to write it. */
 bool rules_iface(const char *name, char out[RULES_IFACE]);
+
+/* Elements "address . protocol . port : value" for everywhere that a service is; value NULL: of a set. protocol: one or
+ * two; the rest is NULL. The type of such an element: */
+#define PLACE_TYPE(addr) addr " . inet_proto . inet_service"
+void rules_put_places(struct buf elements[FAMILIES], const struct service *s,
+    const char *const protocol[2], const char *value);
+bool rules_tcp(const struct service *s); /* does it take TCP? */
+
+/* rules_keep.c: what stands in the chain marking, and the tables that hand packets to the other node. NO_LENDING takes those
+ * away, and begins every script. */
+#define NO_LENDING                                \
+	"add table ip lbd\ndelete table ip lbd\n" \
+	"add table ip6 lbd\ndelete table ip6 lbd\n"
+bool rules_keep_wanted(const struct snapshot *s, const struct packet_pair *pair);
+void rules_keep(const struct snapshot *s, const struct packet_pair *pair, struct buf *out);
+void rules_lend(const struct snapshot *s, const struct packet_pair *pair, struct buf *out);
 
 /* rules_nat.c: the chains inward, outward, spoofed and passing. */
 void rules_nat(const struct snapshot *s, struct buf *out);

@@ -18,9 +18,8 @@
 #include <string.h>
 
 #define TABLE "inet lbd"
-#define NEW_TABLE "add table " TABLE "\ndelete table " TABLE "\n"
 #define BLOCK "add element " TABLE " "
-#define HEAD_LINES 2 /* add table, flush table */
+#define HEAD_LINES 6 /* add and flush inet lbd, add and delete ip lbd and ip6 lbd */
 
 /* Deleting so many elements of so many is slower than making the set again. */
 static bool
@@ -342,7 +341,7 @@ script_next(const char *text, const char *have, const char *prev, struct buf *ou
 	struct diff d = { .know = prev != NULL };
 
 	if (have == NULL || text[0] == '\0') {
-		buf_printf(out, "%s%s", NEW_TABLE, text);
+		buf_printf(out, "%s%s", SCRIPT_NO_TABLE, text);
 		return;
 	}
 	take_apart(text, &d.new);

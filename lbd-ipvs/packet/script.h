@@ -8,6 +8,11 @@
 
 #include "base/buf.h"
 
+/* Nothing of ours is there afterwards. */
+#define SCRIPT_NO_TABLE                               \
+	"add table inet lbd\ndelete table inet lbd\n" \
+	"add table ip lbd\ndelete table ip lbd\n"     \
+	"add table ip6 lbd\ndelete table ip6 lbd\n"
 /* script_next - what nft is to run.
  * text: what is wanted; "": no table.
  * have: names of what the table has (script_names), sorted; NULL: not known, so the table is made anew.

@@ -13,6 +13,8 @@
  * vs/drop_entry, vs/secure_tcp when memory runs out (mode 1: automatic), half-open connections are dropped first.
  *   tcp_syncookies does the same for what this node accepts itself.
  *
+ * tcp_fwmark_accept            of a pair: by its mark a connection that lbd-proxy has is known to be here (rules_keep.c).
+ *
  * vs/expire_quiescent_template follows from the state of servers, not from the configuration: services.c sets it.
  * Left at the kernel's defaults, which are right here: vs/pmtu_disc (1), vs/schedule_icmp and vs/ignore_tunneled (0:
  * ICMP that belongs to a connection finds its server by the connection), vs/snat_reroute and vs/conn_reuse_mode (1).
@@ -44,6 +46,7 @@ static const struct row rows[] = {
 	{ NEED_DEFENSE, "net/ipv4/vs/drop_entry", 1, 0 },
 	{ NEED_DEFENSE, "net/ipv4/vs/secure_tcp", 1, 0 },
 	{ NEED_DEFENSE, "net/ipv4/tcp_syncookies", 1, -1 },
+	{ NEED_ACCEPT_MARK, "net/ipv4/tcp_fwmark_accept", 1, -1 },
 };
 
 static unsigned

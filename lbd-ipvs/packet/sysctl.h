@@ -16,6 +16,7 @@ enum {
 	NEED_NO_REDIRECTS = 8, /* servers must not learn a way around this node */
 	NEED_CONNTRACK = 16,   /* what IPVS forwards is translated again: mode snat */
 	NEED_DEFENSE = 32,     /* setting syn_defense */
+	NEED_ACCEPT_MARK = 64, /* one of a pair, with services of layer 7 */
 };
 unsigned sysctl_needs(const struct snapshot *s); /* pure */
 

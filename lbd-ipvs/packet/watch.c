@@ -60,7 +60,7 @@ attr_text(const char *p, size_t len, unsigned type)
 static bool
 concerns(unsigned type, const char *body, size_t len)
 {
-	static const char *const filled[] = { "cut", "seen" };
+	static const char *const filled[] = { "cut", "seen", "fresh" };
 	struct nfgenmsg g;
 	const char *set;
 

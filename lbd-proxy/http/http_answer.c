@@ -104,8 +104,7 @@ rewrite(struct http *h, const char *buf)
 	char line[COOKIE_LINE_MAX];
 	struct http_answer_policy policy = { .client_minor = h->head.minor };
 
-	h->keep =
-	    h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !c->svc->gone && !c->w->stopping;
+	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
 	policy.keep_alive = h->keep;
 	if (v->persistence == persistence_cookie && h->known != srv->id && srv->id != 0) {
 		policy.insert = line;

@@ -157,7 +157,7 @@ void
 http_complete(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
-	bool keep = h->keep && h->up_over && !c->svc->gone && !c->w->stopping;
+	bool keep = h->keep && h->up_over && !http_last(c);
 	bool linger = !h->up_over || (!keep && conn_kept(c) > 0);
 
 	flow_fini(&h->up);

@@ -78,4 +78,11 @@ void http_server_lost(struct http *h);
 bool http_pump_down(struct http *h);
 extern const struct conn_ops http_server_ops;
 
+/* No more requests on this connection: its service or this process ends, or the other node of the pair is active. */
+static inline bool
+http_last(const struct conn *c)
+{
+	return c->svc->gone || c->w->stopping || proxy_away(c->w->px, c->svc->view->group);
+}
+
 #endif

@@ -116,6 +116,9 @@ open_one(struct control *k, const struct service *s, uint16_t port, struct err *
 	fd = sock_listen_tcp(&s->address, port, BACKLOG, s->mode == mode_http ? 1 : 0, err);
 	if (fd < 0)
 		proxy_fd_give(&k->px, 1);
+	else
+		/* Connections outlive the address's move to the other node; without the right they do not. */
+		(void)sock_transparent(fd, s->address.family);
 	return fd;
 }
 

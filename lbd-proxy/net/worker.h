@@ -30,6 +30,7 @@ struct proxy {
 	atomic_uint conns, conns_max; /* client connections, and the most of them */
 	atomic_uint fds, fds_max;     /* descriptors of the data path */
 	atomic_bool observed;	      /* some srv.observed is not 0 */
+	atomic_uint away; /* a bit for each group of which the other node of the pair is active */
 };
 
 struct letter; /* a call that waits in the mailbox */
@@ -92,6 +93,12 @@ void worker_stop(struct worker *w);
 void worker_cut_all(struct worker *w);
 
 /* Room for one more descriptor? Counts it. */
+/* proxy_away - clients that we have should come again: they will meet the other node. */
+static inline bool
+proxy_away(const struct proxy *px, uint8_t group)
+{
+	return (atomic_load_explicit(&px->away, memory_order_relaxed) >> group & 1) != 0;
+}
 bool proxy_fd_take(struct proxy *px, unsigned n);
 void proxy_fd_give(struct proxy *px, unsigned n);
 

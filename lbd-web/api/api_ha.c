@@ -69,9 +69,13 @@ moved(void *arg, int code, const char *text)
 void
 api_ha_failover(struct call *c)
 {
-	const char *why = call_query(c, "message");
-	const struct msg_ha_order m = { .why = SPAN(why != NULL ? why : "") };
+	const char *why = call_query(c, "message"), *group = call_query(c, "group");
+	struct msg_ha_order m = { .why = SPAN(why != NULL ? why : "") };
+	uint64_t n = 0;
 
+	if (group != NULL && !api_number(c, "group", group, 1, 2, &n))
+		return;
+	m.group = (uint8_t)n;
 	if (follow_ask(c->w->follow, "lbd-ha", MSG_HA_FAILOVER, &m, NULL, moved, c) != 0) {
 		reply_fail(c, 503, "lbd-ha does not run");
 		return;
@@ -87,26 +91,29 @@ struct listing {
 	unsigned n;
 };
 
+static void
+put_text(struct buf *b, const char *name, const char *text)
+{
+	buf_printf(b, ",\"%s\":", name);
+	view_json_text(b, text);
+}
+
 static int
 put_conflict(void *arg, const struct conflict *k)
 {
-	const struct object *o = object_of(k->kind);
-	const struct field *f = o != NULL && k->tag != 0 ? field_by_tag(o, k->tag) : NULL;
 	struct listing *l = arg;
+	struct conflict_words w;
 
-	buf_printf(&l->b, "%s{\"id\":\"%016llx\",\"kind\":", l->n++ > 0 ? "," : "",
-	    (unsigned long long)k->id);
-	view_json_text(&l->b, o != NULL ? o->name : "?");
-	buf_puts(&l->b, ",\"name\":");
-	view_json_text(&l->b, k->name);
-	buf_puts(&l->b, ",\"field\":");
-	view_json_text(&l->b, f != NULL ? f->name : "");
-	buf_puts(&l->b, ",\"lost\":");
-	view_json_text(&l->b, k->losing);
-	buf_puts(&l->b, ",\"stands\":");
-	view_json_text(&l->b, k->standing);
-	buf_printf(&l->b, ",\"node\":%u,\"revision\":%u,\"user\":", k->node, k->n);
-	view_json_text(&l->b, k->who);
+	replica_conflict_words(k, &w);
+	buf_printf(&l->b, "%s{\"id\":\"%s\"", l->n++ > 0 ? "," : "", w.id);
+	put_text(&l->b, "kind", w.kind);
+	put_text(&l->b, "name", k->name);
+	put_text(&l->b, "field", w.field);
+	put_text(&l->b, "lost", k->losing);
+	put_text(&l->b, "stands", k->standing);
+	put_text(&l->b, "why", w.why);
+	buf_printf(&l->b, ",\"node\":%u,\"revision\":%u", k->node, k->n);
+	put_text(&l->b, "user", k->who);
 	buf_puts(&l->b, ",\"time\":");
 	view_json_time(&l->b, k->at);
 	buf_puts(&l->b, "}");

@@ -34,7 +34,7 @@ put_trial(struct buf *b, const struct trial *t)
 	    "{\"revision\":%u,\"base\":%u,\"left_ms\":%lld,\"who\":", t->revision[SCOPE_SHARED],
 	    t->base[SCOPE_SHARED], (long long)t->left_ms);
 	view_json_text(b, t->who);
-	buf_puts(b, "}");
+	buf_printf(b, ",\"both\":%s}", t->both ? "true" : "false");
 }
 
 static void
@@ -269,9 +269,7 @@ done(struct call *c, int rc, const struct err *err)
 void
 api_confirm(struct call *c)
 {
-	struct err err = { 0 };
-
-	done(c, commit_confirm(c, &err), &err);
+	commit_confirm(c, done);
 }
 
 void

@@ -256,20 +256,28 @@ act_post(struct call *c)
 		order(c, &t, admin_state_halt);
 }
 
+static void
+trial_ended(struct call *c, int rc, const struct err *err)
+{
+	if (rc != 0)
+		reply_error(c, 0, err);
+	else
+		reply_redirect(c, "/");
+}
+
 void
 trial_post(struct call *c)
 {
 	struct err err = { 0 };
 	int rc;
 
-	if (pairs_get(&c->form, "keep") != NULL)
-		rc = commit_confirm(c, &err);
-	else if (pairs_get(&c->form, "revert") != NULL)
+	if (pairs_get(&c->form, "keep") != NULL) {
+		commit_confirm(c, trial_ended);
+		return;
+	}
+	if (pairs_get(&c->form, "revert") != NULL)
 		rc = commit_revert(c, &err);
 	else
 		rc = err_set(&err, ERR_USAGE, "the form names no action: keep or revert");
-	if (rc != 0)
-		reply_error(c, 0, &err);
-	else
-		reply_redirect(c, "/");
+	trial_ended(c, rc, &err);
 }

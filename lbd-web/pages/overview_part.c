@@ -25,7 +25,8 @@ trial_note(struct call *c, struct buf *b)
 	page_time(b, now + t->left_ms / 1000);
 	page_add(b, ", in ");
 	page_lasting(b, t->left_ms / 1000);
-	page_add(b, ", unless it is kept.</p>\n </div>\n");
+	page_add(b, ", unless it is kept%s.</p>\n </div>\n",
+	    t->both ? "; on both nodes of the pair" : "");
 	if (c->may >= ACCESS_R_OPERATOR) {
 		page_add(b, " <form class=\"row\" method=\"post\" action=\"/trial\">");
 		frame_csrf(c, b);

@@ -4,12 +4,12 @@ import os
 import re
 import select
 import socket
-import struct
 import threading
 import time
 
 import pytest
 
+from inject import TEMPLATE, Inject
 from lab import VIP, VIP6
 from lbdbus import Bus
 from lbdtest import SLOW, wait_until
@@ -35,39 +35,6 @@ def add(lb, name, servers, mode, vip=VIP, ports="80", **fields):
 
 def in_force(lab, *keys):
     wait_until(lambda: all(lab.table().get(k) and lab.table()[k].servers for k in keys), what=f"{keys} in the kernel")
-
-
-class Inject:
-    """Connections that never were, by the kernel's own connection sync: quick, where a packet each would take minutes."""
-
-    def __init__(self, node):
-        self.node, self.port = node, 8848
-        node.run("ipvsadm", "--start-daemon", "backup", "--mcast-interface", "lo", "--syncid", "9")
-        with node.inside():
-            self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", bytes(4), bytes(4), socket.if_nametoindex("lo")))
-            self.s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
-
-    def send(self, n, vip, rip, port=80, state=1, left=900, first=0x14000000, flags=3, cport=5000):
-        """n TCP connections of n clients; flags 3 is direct routing, 0x1003 a template."""
-        head = struct.pack(">BBHIHHHHII", 0, 6, 36, flags, state, cport, port, port, 0, left)
-        tail = socket.inet_aton(vip) + socket.inet_aton(rip)
-        for at in range(first, first + n, 200):
-            many = min(200, first + n - at)
-            body = b"".join(head + struct.pack(">I", at + i) + tail for i in range(many))
-            self.s.sendto(struct.pack(">BBHBbH", 0, 9, 8 + len(body), many, 1, 0) + body, ("224.0.0.81", self.port))
-            self._drain()
-
-    def _drain(self):
-        """The receiver's queue is short, and it says nothing of what it lost."""
-        def empty():
-            with self.node.inside(), open("/proc/net/udp") as f:
-                return all(int(line.split()[4].split(":")[1], 16) < 100000 for line in f.readlines()[1:])
-        wait_until(empty, timeout=60, what="the receiver has read")
-
-    def close(self):
-        self.s.close()
-        self.node.run("ipvsadm", "--stop-daemon", "backup")
 
 
 def test_list(node):
@@ -145,7 +112,7 @@ def test_many(node, closing):
     rip, n = lab.servers[0].address, int(os.environ.get("LBD_CONNS", 30000))
     inject.send(n, VIP, rip)
     inject.send(10, VIP, rip, state=3, left=900, cport=6000)
-    inject.send(n // 100, VIP, rip, flags=0x1003, state=0, left=300, cport=0, first=0x15000000)
+    inject.send(n // 100, VIP, rip, flags=TEMPLATE, state=0, left=300, cport=0, first=0x15000000)
     wait_until(lambda: lab.table()[f"TCP {VIP}:80"].servers[f"{rip}:80"].active >= n, timeout=30, what="the connections")
     slowest, ended = 0, threading.Event()
 
@@ -309,7 +276,7 @@ def test_clear_beside_sync(node, closing):
     in_force(lab, f"TCP {VIP}:80")
     inject = closing(Inject(lab.node))
     rip = lab.servers[0].address
-    inject.send(3000, VIP, rip, flags=0x1003, state=0, left=300, cport=0)
+    inject.send(3000, VIP, rip, flags=TEMPLATE, state=0, left=300, cport=0)
     wait_until(lambda: len(lb.json("persist", "list")) == 3000, what="the templates")
     before = lab.node.run("ipvsadm", "-l", "--daemon").stdout
     lb.ctl("persist", "clear", "-y")

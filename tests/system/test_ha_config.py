@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
@@ -43,7 +44,8 @@ class Wired(Duo):
         return {names[c["name"].split(":")[0]]: c["state"] for c in self.status(i)["carriers"]}
 
     def checks(self, i):
-        return {c["name"].split(" ")[0]: c["state"] for c in self.status(i)["checks"]}
+        """Without the daemons of the suite, which do not run here."""
+        return {c["name"].split(" ")[0]: c["state"] for c in self.status(i)["checks"] if not c["name"].startswith("suite ")}
 
     def claims(self):
         """Go up with each change of who is active."""
@@ -290,3 +292,28 @@ def test_refused(tmp_path):
         r = lb.ctl("create", *args, check=False)
         assert r.returncode != 0 and all(w in r.stderr for w in words), r.stderr
     assert json.loads(lb.ctl("export", "-o", "json").stdout) == {"setting": {}, "node": {}}
+
+
+def test_after_an_upgrade(tmp_path, closing):
+    """S072: what an older version left out, because it did not know the field, is asked for once after its upgrade."""
+    duo = Duo(tmp_path, closing)
+    duo.a.ctl("create", "check", "page", "rise=7")
+    rise = lambda n: int(n.json("get", "check", "page")[0]["rise"])
+    wait_until(lambda: "page" in duo.b.ctl("get", "check").stdout, 5, "it is there")
+    duo.b.kill("lbd-ha")
+    db = sqlite3.connect(duo.roots[1] / "var/lib/lbd/config.db")
+    with db:  # as if the version that took it had known neither the field nor what it is now
+        db.execute('UPDATE "check" SET rise=2')
+        db.execute("INSERT OR REPLACE INTO meta VALUES('skipped', 1)")
+    db.close()
+    assert (rise(duo.a), rise(duo.b)) == (7, 2)
+    duo.b.start()
+    wait_until(lambda: rise(duo.b) == 7, 15, "the whole")
+    last = [n.json("history")[0] for n in duo.nodes]
+    assert last[0] == last[1] and int(last[0]["changes"]) == 1, last
+    assert "left out what it did not know" in duo.b.text()
+    # Once.
+    duo.b.kill("lbd-ha")
+    duo.b.start()
+    duo.settle(["active", "passive"])
+    assert duo.b.text().count("left out what it did not know") == 1

@@ -136,16 +136,21 @@ static const struct {
 	    { NULL } },
 	{ mode_dr, V4, ADVICE_BSD, ADVICE_SYSCTL,
 	    { "\nifconfig lo0 alias 10.0.0.100 netmask 255.255.255.255\n",
-		"sysrc \"ifconfig_lo0_alias$n=inet 10.0.0.100", "/etc/hostname.lo0" },
+		"sysrc \"ifconfig_lo0_alias$n=inet 10.0.0.100", "/etc/hostname.lo0",
+		"inet 10.0.0.100 netmask 255.255.255.255 alias\" in /etc/ifconfig.lo0",
+		"OpenBSD 6.6 and younger does when it forwards: sysctl net.inet.ip.forwarding=1" },
 	    { NULL } },
 	{ mode_dr, V6, ADVICE_BSD, ADVICE_SYSCTL,
-	    { "\nifconfig lo0 inet6 fd00::100 prefixlen 128 alias\n" }, { "netmask" } },
+	    { "\nifconfig lo0 inet6 fd00::100 prefixlen 128 alias\n",
+		"net.inet6.ip6.forwarding=1" },
+	    { "netmask", "net.inet.ip.forwarding" } },
 	{ mode_tun, V4, ADVICE_BSD, ADVICE_SYSCTL, { "ifconfig gif0 tunnel 10.0.0.11 10.0.0.5" },
 	    { NULL } },
 	{ mode_nat, V4, ADVICE_BSD, ADVICE_SYSCTL,
 	    { "route change default 10.0.0.254", "sysrc defaultrouter=10.0.0.254" }, { "alias" } },
 	{ mode_dr, V4, ADVICE_MACOS, ADVICE_SYSCTL,
-	    { "ifconfig lo0 alias 10.0.0.100 255.255.255.255",
+	    { "ifconfig lo0 alias 10.0.0.100 netmask 255.255.255.255",
+		"<string>netmask</string><string>255.255.255.255</string>", "sudo -s",
 		"/Library/LaunchDaemons/lbd.web.plist", "launchctl load -w" },
 	    { NULL } },
 	{ mode_tun, V4, ADVICE_MACOS, ADVICE_SYSCTL, { "error", "macOS has no tunnel" }, { NULL } },
@@ -153,6 +158,15 @@ static const struct {
 	    { "-arp up", "ipadm create-addr -T static -a 10.0.0.100/32 lo0/lbd0",
 		"/etc/hostname.lo0:1" },
 	    { NULL } },
+	{ mode_dr, V6, ADVICE_SOLARIS, ADVICE_SYSCTL,
+	    { "ipadm create-addr -T static -a fd00::100/128 lo0/lbd0", "ifconfig lo0:1 inet6 plumb",
+		"/etc/hostname6.lo0:1" },
+	    { "netmask", "-arp" } },
+	{ mode_nat, V4, ADVICE_SOLARIS, ADVICE_SYSCTL,
+	    { "route -p add default 10.0.0.254", "route -p delete default OLD" },
+	    { "delete default 10.0.0.254" } },
+	{ mode_nat, V6, ADVICE_MACOS, ADVICE_SYSCTL,
+	    { "networksetup -setv6manual SERVICE ADDRESS PREFIXLENGTH fd00::" }, { "-setmanual" } },
 	{ mode_dr, V4, ADVICE_WINDOWS, ADVICE_SYSCTL,
 	    { "netsh interface ipv4 set interface \"Lan 1\" weakhostreceive=enabled\n",
 		"netsh interface ipv4 set interface \"lo 1\" weakhostreceive=enabled\n",
@@ -172,7 +186,8 @@ static const struct {
 		"-IPAddress fd00::100 -PrefixLength 56 ", "'ms_tcpip6'" },
 	    { "255.255.255.255" } },
 	{ mode_nat, V4, ADVICE_WINDOWS, ADVICE_SYSCTL,
-	    { "New-NetRoute -DestinationPrefix 0.0.0.0/0 -InterfaceAlias 'Lan 1' -NextHop 10.0.0.254" },
+	    { "New-NetRoute -DestinationPrefix 0.0.0.0/0 -InterfaceAlias 'Lan 1' -NextHop 10.0.0.254",
+		"-DestinationPrefix CLIENT/32 -InterfaceAlias 'Lan 1' -NextHop 10.0.0.254" },
 	    { "weakhost" } },
 	{ mode_tun, V4, ADVICE_WINDOWS, ADVICE_SYSCTL, { "error", "Windows has no tunnel" },
 	    { NULL } },
@@ -259,6 +274,33 @@ test_more_addresses(void **state)
 	    text, "for vip in 10.0.0.100/32 10.0.1.3/32 10.0.1.4/30 10.0.1.8/31 10.0.2.0/24; do"));
 	assert_non_null(strstr(text, "ip route replace local 10.0.1.4/30 dev lo"));
 	assert_non_null(strstr(text, "ip address replace 10.0.1.3/32 dev lo"));
+}
+
+/* Who listens is asked for the protocol of the service. */
+static void
+test_who_listens(void **state)
+{
+	static const struct {
+		unsigned os;
+		const char *udp, *tcp;
+	} systems[] = {
+		{ ADVICE_BSD, "netstat -an -p udp", "netstat -an | grep LISTEN" },
+		{ ADVICE_MACOS, "netstat -an -p udp", "netstat -an -p tcp | grep LISTEN" },
+		{ ADVICE_SOLARIS, "netstat -an -P udp", "netstat -an | grep LISTEN" },
+		{ ADVICE_WINDOWS, "Get-NetUDPEndpoint", "Get-NetTCPConnection -State Listen" },
+	};
+	static char text[16384];
+	struct set t;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(systems); i++) {
+		set_up(&t, mode_dr, V4, systems[i].os);
+		assert_non_null(strstr(text_of(&t.ask, text, sizeof(text)), systems[i].tcp));
+		assert_null(strstr(text, systems[i].udp));
+		t.svc.protocol = protocol_udp;
+		assert_non_null(strstr(text_of(&t.ask, text, sizeof(text)), systems[i].udp));
+		assert_null(strstr(text, systems[i].tcp));
+	}
 }
 
 /* What is not known is said, not guessed. */
@@ -374,6 +416,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_more_addresses),
+		cmocka_unit_test(test_who_listens),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_text_is_a_script),

@@ -316,6 +316,15 @@ test_fsm_elected(void **state)
 	n.in.peer.fit = FSM_UNFIT;
 	step(&n, 1);
 	assert_role(n, ACTIVE, ELECTED); /* of two faulty ones one serves */
+	/* The preferred one does not know of the addresses yet; or it has no link, and is not waited for. */
+	for (unsigned i = 0; i < 2; i++) {
+		n = passive();
+		n.c.node = 2;
+		heard(&n, i == 0 ? FSM_PASSIVE : FSM_FAULT, 4);
+		n.in.peer.fit = FSM_UNFIT;
+		step(&n, 1);
+		assert_int_equal(n.out.hold, i);
+	}
 }
 
 static void
@@ -604,6 +613,27 @@ test_fsm_conflict(void **state)
 	}
 }
 
+/* A split is over. The other leaves at our first word: what it says of itself is that it is passive. */
+static void
+test_fsm_silent_loser(void **state)
+{
+	struct node n = active();
+
+	(void)state;
+	heard(&n, FSM_PASSIVE, 5);
+	step(&n, 1);
+	assert_false(n.out.announce);
+	n.in.peer.alive = false;
+	step(&n, 1);
+	assert_true(n.out.hold);
+	assert_false(n.out.announce);
+	heard(&n, FSM_PASSIVE, 5);
+	step(&n, 1);
+	assert_true(n.out.hold && n.out.announce);
+	step(&n, 1);
+	assert_false(n.out.announce);
+}
+
 static void
 test_fsm_alone(void **state)
 {
@@ -642,6 +672,7 @@ main(void)
 		cmocka_unit_test(test_fsm_no_addresses),
 		cmocka_unit_test(test_fsm_take),
 		cmocka_unit_test(test_fsm_conflict),
+		cmocka_unit_test(test_fsm_silent_loser),
 		cmocka_unit_test(test_fsm_alone),
 	};
 

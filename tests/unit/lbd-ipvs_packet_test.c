@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+static const struct packet_pair alone;
 #define DR "create vip a address=10.0.0.1 ports=80 mode=dr"
 #define MARKED "create vip m address=10.0.0.2 ports=80,81 mode=nat syn_rate=5"
 
@@ -245,7 +246,7 @@ apply(const char *lines)
 		abort();
 	}
 	s = look();
-	packet_apply(p, s);
+	packet_apply(p, s, &alone);
 	snapshot_unref(s);
 }
 

@@ -15,7 +15,10 @@
 
 #include <signal.h>
 
-#define HEAD "add table inet lbd\nflush table inet lbd\n"
+#define HEAD                                         \
+	"add table inet lbd\nflush table inet lbd\n" \
+	"add table ip lbd\ndelete table ip lbd\n"    \
+	"add table ip6 lbd\ndelete table ip6 lbd\n"
 #define PLACE " . inet_proto . inet_service"
 #define MAP(name, type, elements)                        \
 	"add map inet lbd " name " { type " type "; }\n" \
@@ -41,11 +44,35 @@
 	"add set inet lbd cut6 { type ipv6_addr . inet_service . ipv6_addr . inet_service; flags timeout; }\n" CHAIN( \
 	    "cutting", "filter", "input", "0") CUT_RULES("cutting")                                                   \
 	    CHAIN("cutting_forward", "filter", "forward", "0") CUT_RULES("cutting_forward")
+#define FIRST(ip) "tcp flags & (fin|syn|rst|ack) == syn " ip " daddr . meta l4proto . th dport "
+#define MARK_FIRST(ip, n) RULE("marking", FIRST(ip) "@kept" n " meta mark set 0x80000001 accept")
+#define PASSED(ip, n)                                                                  \
+	RULE("marking", ip " dscp 0x2f " ip " daddr . meta l4proto . th dport @kept" n \
+			   " socket mark 0x80000001 meta mark set 0x80000000 accept")  \
+	RULE("marking", ip " dscp 0x2f " ip " daddr . meta l4proto . th dport @kept" n \
+			   " fib daddr type != local drop")
+#define KEPT(ip, n) MARK_FIRST(ip, n) PASSED(ip, n)
+#define ALL_KEPT(ip, n) RULE("marking", ip " daddr . meta l4proto . th dport @kept" n " accept")
+#define LENT(ip, n, type)                                                                          \
+	"add set inet lbd fresh" n " { type " type " . inet_service . " type                       \
+	" . inet_service; size 262144; flags dynamic,timeout; timeout 2s; }\n" RULE("marking",     \
+	    FIRST(ip) "@lent" n " update @fresh" n " { " ip " saddr . tcp sport . " ip             \
+		      " daddr . tcp dport }") KEPT(ip, n) RULE("marking",                          \
+	    ip " daddr . meta l4proto . th dport @lent" n                                          \
+	       " socket mark 0x80000001 meta mark set 0x80000000 accept")                          \
+	    RULE("marking", ip " saddr . tcp sport . " ip " daddr . tcp dport @fresh" n " accept") \
+		RULE("marking", ip " dscp != 0x2f " ip " daddr . meta l4proto . th dport @lent" n  \
+				   " fib daddr type local " ip                                     \
+				   " dscp set 0x2f meta mark set 0x80000002 accept")
+#define LENDING(ip, peer)                                                              \
+	"add table " ip " lbd\nadd chain " ip                                          \
+	" lbd lending { type filter hook prerouting priority -149; policy accept; }\n" \
+	"add rule " ip " lbd lending meta mark 0x80000002 dup to " peer " drop\n"
 #define MARK4 "ipv4_addr" PLACE " : mark; flags interval"
 #define OUTWARD CHAIN("outward", "nat", "postrouting", "100")
 #define INWARD CHAIN("inward", "nat", "prerouting", "-100")
 
-static const struct {
+static const struct row {
 	const char *why, *yaml, *script;
 } rows
     [] = {
@@ -157,7 +184,44 @@ static const struct {
 		    "meta l4proto tcp socket transparent 1 meta mark set 0x80000000 accept") },
     };
 
-static char *scripts[ARRAY_LEN(rows)];
+/* Of a pair. */
+static const struct {
+	struct row row;
+	const char *peer4, *peer6;
+	bool lent; /* group 2 */
+} pairs[] = {
+	{ { "one of a pair: connections of layer 7 are known again",
+	      "vip: {a: {address: 10.0.0.1, ports: 80}, b: {address: 'fd00::1', ports: 80}, "
+	      "c: {address: 10.0.0.2, ports: 90, mode: tcp, enabled: no}}",
+	      HEAD MARKING SET("kept4", "ipv4_addr" PLACE "; flags interval",
+		  "\t10.0.0.1 . tcp . 80") KEPT("ip", "4") LENDING("ip", "10.0.0.9") },
+	    "10.0.0.9", NULL, false },
+	{ { "a pair, services away or just come: what is unknown goes to the other node, once",
+	      "vip: {a: {address: 10.0.0.1, ports: 80}, "
+	      "b: {address: 'fd00::1', ports: '80-81,90', mode: tcp, group: 2, transparent: yes}}",
+	      HEAD MARKING SET("kept4", "ipv4_addr" PLACE "; flags interval",
+		  "\t10.0.0.1 . tcp . 80") KEPT("ip", "4") ALL_KEPT("ip", "4") SET("kept6",
+		  "ipv6_addr" PLACE "; flags interval",
+		  "\tfd00::1 . tcp . 80-81,\n\tfd00::1 . tcp . 90")
+		  SET("lent6", "ipv6_addr" PLACE "; flags interval",
+		      "\tfd00::1 . tcp . 80-81,\n\tfd00::1 . tcp . 90")
+		      LENT("ip6", "6", "ipv6_addr") ALL_KEPT("ip6", "6") RULE("marking",
+			  "meta l4proto tcp socket transparent 1 meta mark set 0x80000000 accept")
+			  LENDING("ip", "10.0.0.9") LENDING("ip6", "fd00::9") },
+	    "10.0.0.9", "fd00::9", true },
+	{ { "a pair with services of layer 4 alone needs nothing of it",
+	      "vip: {a: {address: 10.0.0.1, ports: 80, mode: dr}}", HEAD CUTTING },
+	    "10.0.0.9", NULL, false },
+};
+
+#define SCRIPTS (ARRAY_LEN(rows) + ARRAY_LEN(pairs))
+static char *scripts[SCRIPTS];
+
+static const struct row *
+row_of(unsigned i)
+{
+	return i < ARRAY_LEN(rows) ? &rows[i] : &pairs[i - ARRAY_LEN(rows)].row;
+}
 
 /* Where two texts part. */
 static void
@@ -173,21 +237,35 @@ compare(const char *why, const char *is, const char *wanted)
 }
 
 static void
+pair_of(unsigned i, struct packet_pair *out)
+{
+	*out = (struct packet_pair){ .lent = { false, pairs[i].lent } };
+	if (pairs[i].peer4 != NULL)
+		assert_int_equal(addr_parse(pairs[i].peer4, ADDR_HOST, &out->peer[0]), 0);
+	if (pairs[i].peer6 != NULL)
+		assert_int_equal(addr_parse(pairs[i].peer6, ADDR_HOST, &out->peer[1]), 0);
+}
+
+static void
 test_scripts(void **state)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+	for (unsigned i = 0; i < SCRIPTS; i++) {
+		const struct row *row = row_of(i);
+		struct packet_pair pair = { 0 };
 		struct buf out = { 0 };
 		struct snapshot *s;
 		struct doc d;
 
 		assert_int_equal(open_store(state), 0);
 		doc_init(&d);
-		assert_good(yaml_parse(&d, DOC_REPLACE, rows[i].yaml, strlen(rows[i].yaml), &err));
+		assert_good(yaml_parse(&d, DOC_REPLACE, row->yaml, strlen(row->yaml), &err));
 		assert_good(store_edit(st, &d, &by_test, NULL, &err));
 		s = look();
-		packet_rules(s, &out);
+		if (i >= ARRAY_LEN(rows))
+			pair_of(i - ARRAY_LEN(rows), &pair);
+		packet_rules(s, &pair, &out);
 		scripts[i] = mem_text(buf_text(&out));
-		compare(rows[i].why, scripts[i], rows[i].script);
+		compare(row->why, scripts[i], row->script);
 		buf_fini(&out);
 		doc_fini(&d);
 		snapshot_unref(s);
@@ -230,13 +308,13 @@ load_all(void)
 
 	if (code != 0)
 		return SANDBOX_NONE;
-	for (unsigned i = 0; code == 0 && i < ARRAY_LEN(rows); i++)
+	for (unsigned i = 0; code == 0 && i < SCRIPTS; i++)
 		for (unsigned k = 0; code == 0 && k < 2; k++) {
 			script_next(scripts[i], buf_text(&have), prev, &script);
 			code = nft(buf_text(&script));
 			if (code != 0)
 				(void)fprintf(
-				    stderr, "%s: %s\n%s", rows[i].why, said, buf_text(&script));
+				    stderr, "%s: %s\n%s", row_of(i)->why, said, buf_text(&script));
 			buf_fini(&have);
 			buf_fini(&script);
 			script_names(scripts[i], &have);
@@ -289,7 +367,7 @@ main(void)
 	(void)alarm(60);
 	(void)signal(SIGPIPE, SIG_IGN);
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+	for (unsigned i = 0; i < SCRIPTS; i++)
 		free(scripts[i]);
 	return rc;
 }

@@ -12,8 +12,11 @@
 
 #include <string.h>
 
-#define NEW "add table inet lbd\ndelete table inet lbd\n"
-#define HEAD "add table inet lbd\nflush table inet lbd\n"
+#define NEW SCRIPT_NO_TABLE
+#define HEAD                                         \
+	"add table inet lbd\nflush table inet lbd\n" \
+	"add table ip lbd\ndelete table ip lbd\n"    \
+	"add table ip6 lbd\ndelete table ip6 lbd\n"
 #define A "add chain inet lbd a\n"
 #define MAP(name) "add map inet lbd " name " { type mark : verdict; }\n"
 #define SET(name) "add set inet lbd " name " { type mark; }\n"

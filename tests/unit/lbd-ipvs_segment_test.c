@@ -267,6 +267,38 @@ test_sync_full(void **state)
 	buf_fini(&b);
 }
 
+static void
+test_sync_list(void **state)
+{
+	struct sync_list l = { 0 };
+	struct entry e;
+	size_t at = 0, len = 0, all = 0;
+	const uint8_t *p;
+	unsigned n = 0;
+
+	(void)state;
+	assert_null(sync_message(&l, &at, 9, &len));
+	parse("TCP 0A010203 04D2 0A090001 0050 0A09000B 1F90 TIME_WAIT 99", &e);
+	for (unsigned i = 0; i < 100; i++) /* 38 fit into a message */
+		assert_true(sync_add(&l, &e, 1));
+	e.real = host("fd00::1");
+	assert_false(sync_add(&l, &e, 1));
+	for (; (p = sync_message(&l, &at, 9, &len)) != NULL; n++) {
+		assert_int_equal(p[1], 9);
+		assert_true(len <= SYNC_DATAGRAM);
+		assert_int_equal(len, 8 + 36u * p[4]);
+		all += p[4];
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(all, 100);
+	sync_list_fini(&l);
+	/* nothing stays of a message that nothing could be put into */
+	assert_false(sync_add(&l, &e, 1));
+	at = 0;
+	assert_null(sync_message(&l, &at, 9, &len));
+	sync_list_fini(&l);
+}
+
 int
 main(void)
 {
@@ -278,6 +310,7 @@ main(void)
 		cmocka_unit_test(test_segment_longest),
 		cmocka_unit_test(test_sync_bytes),
 		cmocka_unit_test(test_sync_full),
+		cmocka_unit_test(test_sync_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

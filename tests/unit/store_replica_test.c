@@ -205,6 +205,37 @@ forge(const struct buf *delta, struct replica_revision *out)
 	out->hash = chain_hash(before, out);
 }
 
+/* What an older build left out is there after a copy, and the history too. */
+static void
+test_after_an_upgrade(void **state)
+{
+	struct snapshot *s = NULL;
+
+	(void)state;
+	assert_good(on(0, "create check a rise=7"));
+	assert_good(on(0, "create check b"));
+	follow(0, 1);
+	/* As if the build of then had not known the field, nor the one before it. */
+	assert_good(store_exec(node[1], "UPDATE \"check\" SET rise=2", &err));
+	assert_good(store_exec(node[1], "INSERT OR REPLACE INTO meta VALUES('skipped', 1)", &err));
+	assert_true(schema_version() > 1);
+	assert_true(replica_skipped(node[1]));
+	assert_false(replica_outgrown(node[1], 1)); /* the other does not have it either */
+	assert_true(replica_outgrown(node[1], 2));
+	copy_whole(0, 1);
+	assert_false(replica_skipped(node[1]));
+	assert_equal_nodes();
+	assert_good(store_rollback(node[1], SCOPE_SHARED, 2, &by_test, NULL, &err));
+	assert_good(store_snapshot(node[1], &s, &err));
+	assert_int_equal(snapshot_count(s, KIND_check), 1);
+	assert_int_equal(((const struct check *)snapshot_at(s, KIND_check, 0))->rise, 7);
+	snapshot_unref(s);
+	/* Another history is replaced. */
+	assert_good(on(0, "create check c"));
+	copy_whole(0, 1);
+	assert_bad(store_rollback(node[1], SCOPE_SHARED, 2, &by_test, NULL, &err), ERR_UNKNOWN, "");
+}
+
 static void
 test_a_newer_build(void **state)
 {
@@ -228,6 +259,7 @@ test_a_newer_build(void **state)
 	assert_false(replica_skipped(node[1]));
 	assert_good(replica_follow(node[1], &r, NULL, &err));
 	assert_true(replica_skipped(node[1]));
+	assert_false(replica_outgrown(node[1], 1000)); /* this build skipped it: it would again */
 	carry(node[1], SCOPE_SHARED, r.n, &back);
 	assert_int_equal(back.len, delta.len);
 	assert_memory_equal(back.delta, delta.p, delta.len);
@@ -247,7 +279,7 @@ test_a_newer_build(void **state)
 	assert_int_equal(store_head(node[0], SCOPE_SHARED), r.n);
 	assert_good(store_rollback(node[0], SCOPE_SHARED, 2, &by_test, NULL, &err));
 	copy_whole(0, 1);
-	assert_false(replica_skipped(node[1]));
+	assert_false(replica_skipped(node[1]) || replica_outgrown(node[1], 1000));
 	assert_equal_nodes();
 	/* A word of an enum that is not known is no value here. */
 	delta.len = 0;
@@ -482,10 +514,12 @@ test_trials(void **state)
 	follow(0, 1);
 	assert_good(store_revert(node[1], &by_test, NULL, &err));
 	assert_equal_nodes();
-	/* One of SHARED does. */
+	/* One of SHARED is in the way of another history. */
 	assert_good(on(0, "create check b"));
 	assert_good(edit_with(node[1], "create check mine", &trial, NULL));
 	carry(node[0], SCOPE_SHARED, store_head(node[0], SCOPE_SHARED), &r);
+	assert_bad(replica_follow(node[1], &r, NULL, &err), ERR_CONFLICT, "does not follow");
+	r.trial = TRIAL_UNSAID; /* an older build does not know whether it ends the trial */
 	assert_bad(replica_follow(node[1], &r, NULL, &err), -EBUSY, "lbctl confirm keeps it");
 	assert_bad(replica_join(node[1], 2, &r, NULL, NULL, &err), -EBUSY, "a trial waits");
 	assert_int_equal(replica_hash_at(node[1], SCOPE_SHARED, 1, &hash), 0);
@@ -693,7 +727,9 @@ test_codecs(void **state)
 	replica_encode(&r, &bytes);
 	replica_revision_fini(&r);
 	for (size_t i = 0; i < bytes.len; i++)
-		assert_int_equal(replica_decode(bytes.p, i, &r), -EBADMSG);
+		assert_int_equal(replica_decode(bytes.p, i, &r),
+		    i == bytes.len - 17 ? 0
+					: -EBADMSG); /* an older build says nothing of a trial */
 	buf_puts(&bytes, "later");
 	assert_int_equal(replica_decode(bytes.p, bytes.len, &r), 0);
 	/* A text that is too long is cut, not refused. */
@@ -769,6 +805,7 @@ main(void)
 		T(test_orders_follow),
 		T(test_copies_that_differ),
 		T(test_what_is_allowed),
+		T(test_after_an_upgrade),
 		T(test_a_newer_build),
 		ALONE(test_full_copy),
 		ALONE(test_copies_after_a_full_copy),
