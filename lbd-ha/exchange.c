@@ -11,6 +11,7 @@
  * another round. While heads differ this node does not say that its state is whole. */
 #include "exchange_priv.h"
 
+#include "daemon/announce.h"
 #include "sys/log.h"
 
 #include "base/mem.h"
@@ -101,13 +102,17 @@ ask_outgrown(struct exchange *x)
 void
 exchange_look_whole(struct exchange *x)
 {
-	bool whole =
-	    x->up && exchange_in_step(x) && (x->stick == NULL || !stick_mirror_peer_due(x->stick));
+	bool config = !x->foreign && exchange_in_step(x) && x->telling == 0;
+	bool stick = x->stick == NULL || !stick_mirror_peer_due(x->stick);
 
-	if (x->outgrown && x->up && exchange_in_step(x))
+	if (!x->up)
+		return;
+	if (x->outgrown && exchange_in_step(x))
 		ask_outgrown(x);
-	role_whole(x->role, whole);
-	if (x->up && !whole)
+	role_whole(x->role, WHOLE_CONFIG, config ? NULL : "revisions of the configuration");
+	role_whole(x->role, WHOLE_PERSIST, stick ? NULL : "persistence of layer 7");
+	role_whole(x->role, WHOLE_CHANNEL, NULL);
+	if (!config || !stick)
 		exchange_settle(x);
 }
 
@@ -165,7 +170,9 @@ exchange_blob(struct exchange *x, unsigned number, const uint8_t *p, size_t len)
 static void
 on_ask(struct exchange *x, const struct msg_peer_ask *m)
 {
-	if (m->all)
+	if (x->foreign)
+		exchange_ask_again(x);
+	else if (m->all)
 		exchange_send_whole(x);
 	else if (m->scope == EXCHANGE_ALL)
 		exchange_send_chain(x);
@@ -198,7 +205,7 @@ on_settle(void *arg)
 	if (!x->up)
 		return;
 	memset(x->joining, 0, sizeof(x->joining));
-	if (exchange_store(x) != NULL && !exchange_in_step(x))
+	if (exchange_store(x) != NULL && (x->foreign || !exchange_in_step(x)))
 		exchange_ask_again(x);
 	exchange_look_whole(x);
 }
@@ -228,8 +235,8 @@ exchange_up(struct exchange *x, const struct msg_peer_hello *m)
 	exchange_persist_up(x);
 	exchange_trial_up(x, true);
 	take_heads(x, &heads);
-	if (!exchange_in_step(x) && !exchange_orders(x))
-		exchange_send_chain(x);
+	if (x->foreign || (!exchange_in_step(x) && !exchange_orders(x)))
+		exchange_ask_again(x);
 }
 
 void
@@ -238,8 +245,10 @@ exchange_down(struct exchange *x)
 	x->up = false;
 	exchange_persist_down(x);
 	exchange_trial_up(x, false);
-	/* Alone, what is here is all there is. */
-	role_whole(x->role, true);
+	/* What it has now cannot be known; what was missing is missing no more than the rest. */
+	role_whole(x->role, WHOLE_CHANNEL, "the channel to the other node is down");
+	role_whole(x->role, WHOLE_CONFIG, NULL);
+	role_whole(x->role, WHOLE_PERSIST, NULL);
 }
 
 void
@@ -247,7 +256,7 @@ exchange_moved(struct exchange *x)
 {
 	if (exchange_store(x) == NULL)
 		return;
-	for (unsigned i = 0; x->up && i < ARRAY_LEN(exchange_scopes); i++) {
+	for (unsigned i = 0; x->up && !x->foreign && i < ARRAY_LEN(exchange_scopes); i++) {
 		enum scope s = exchange_scopes[i];
 		uint32_t n;
 		uint64_t hash, there;
@@ -274,9 +283,16 @@ exchange_pair(struct exchange *x, const struct cluster *c, struct peer_channel *
 	if (k == NULL && x->up)
 		exchange_down(x);
 	x->k = k;
-	if (c == NULL || c->node == x->node)
+	if (c == NULL || (c->node == x->node && c->id == x->cluster))
 		return;
 	x->node = c->node;
+	announce_links(x->d);
+	x->cluster = c->id;
+	x->foreign =
+	    exchange_store(x) != NULL && replica_is_foreign(exchange_store(x), c->node, c->id);
+	if (exchange_store(x) != NULL && !x->foreign &&
+	    replica_set_cluster(exchange_store(x), c->id, &err) != 0)
+		log_warn("pair: %s", err.text);
 	exchange_persist_pair(x, c);
 	if (exchange_store(x) != NULL && replica_node(exchange_store(x)) != c->node &&
 	    replica_set_node(exchange_store(x), c->node, &err) != 0)

@@ -70,7 +70,7 @@ exchange_on_chain(struct exchange *x, const uint8_t *p, size_t len)
 	struct chain c[SCOPES];
 	enum scope scope;
 
-	if (!exchange_orders(x))
+	if (x->foreign || !exchange_orders(x))
 		return;
 	for (unsigned i = 0; i < ARRAY_LEN(exchange_scopes); i++) {
 		if (!read_chain(x, &r, &scope, &c[i]) || scope != exchange_scopes[i])

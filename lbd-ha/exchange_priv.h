@@ -26,6 +26,10 @@ struct exchange {
 	bool joining[SCOPES], forked[SCOPES];
 	uint32_t common[SCOPES], until[SCOPES];
 	bool warned;
+	unsigned telling; /* revisions that are not in force in every daemon yet */
+	uint64_t cluster;
+	bool
+	    foreign; /* what is here is to be replaced by the other node's, and nothing of it goes there */
 	bool outgrown; /* this build knows what its elder skipped: the whole is asked for */
 	bool fills;    /* it is on its way; good only while nothing is committed here: */
 	uint64_t filled[SCOPES]; /* hashes of our heads when it was asked for */

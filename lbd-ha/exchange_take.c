@@ -11,19 +11,31 @@
 
 #define TELL_WAIT DUR_S(10)
 
+/* What is refused is shown by the daemon; it is not waited for. */
+static void
+on_in_force(void *arg, const char *refused)
+{
+	struct exchange *x = arg;
+
+	(void)refused;
+	x->telling--;
+	exchange_look_whole(x);
+}
+
 void
 exchange_announce(struct exchange *x, struct commit_result *r)
 {
-	announce_commit(x->d, r, TELL_WAIT, NULL, NULL);
+	x->telling++;
+	announce_commit(x->d, r, TELL_WAIT, on_in_force, x);
 	commit_result_fini(r);
 }
 
 void
 exchange_ask_again(struct exchange *x)
 {
-	const struct msg_peer_ask ask = { .scope = EXCHANGE_ALL };
+	const struct msg_peer_ask ask = { .scope = EXCHANGE_ALL, .all = x->foreign };
 
-	if (!exchange_orders(x))
+	if (!x->foreign && !exchange_orders(x))
 		exchange_send_chain(x);
 	else
 		(void)peer_channel_send(x->k, MSG_PEER_ASK, &ask);
@@ -64,6 +76,8 @@ exchange_on_revision(struct exchange *x, const uint8_t *p, size_t len)
 {
 	struct replica_revision r;
 
+	if (x->foreign)
+		return;
 	if (replica_decode(p, len, &r) != 0) {
 		log_warn("pair: a revision that cannot be read");
 		return;
@@ -97,7 +111,7 @@ exchange_on_rewind(struct exchange *x, const struct msg_peer_ask *m)
 	struct err err = { 0 };
 	int rc;
 
-	if (m->scope != SCOPE_SHARED && m->scope != SCOPE_OPER)
+	if (x->foreign || (m->scope != SCOPE_SHARED && m->scope != SCOPE_OPER))
 		return;
 	rc = replica_rewind(exchange_store(x), (enum scope)m->scope, m->above, m->hash, &err);
 	if (rc == 0) {
@@ -148,6 +162,9 @@ exchange_on_dump(struct exchange *x, const uint8_t *p, size_t len)
 	}
 	log_info(
 	    "pair: this node has the other's configuration; its own is kept in backup/replaced-N.db");
+	if (x->foreign && replica_set_cluster(exchange_store(x), x->cluster, &err) != 0)
+		log_warn("pair: %s", err.text);
+	x->foreign = false;
 	announce_whole(x);
 }
 

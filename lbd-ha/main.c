@@ -9,17 +9,19 @@
  *
  * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c, the
  * other node of a pair pair/pairing.c, who of both is active role.c and core/, what is kept of lbd-proxy's persistence
- * stick.c. `lbd-ha --core` is the core, started by role.c. */
+ * stick.c, connections of layer 4 refill.c. `lbd-ha --core` is the core, started by role.c. */
 #include "core/core.h"
 #include "core_link.h"
 #include "exchange.h"
 #include "garp.h"
 #include "hold.h"
 #include "pair/pairing.h"
+#include "refill.h"
 #include "role.h"
 #include "role_preflight.h"
 #include "stick.h"
 #include "trial.h"
+#include "verdicts.h"
 
 #include "daemon/daemon.h"
 #include "msg/msg.h"
@@ -37,6 +39,8 @@ static struct {
 	struct stick_mirror *stick;
 	struct ha_role *role;
 	struct exchange *exchange;
+	struct refill *refill;
+	struct verdicts *verdicts;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -133,6 +137,7 @@ on_up(void *arg, const struct msg_peer_hello *m)
 {
 	(void)arg;
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+	refill_up(app.refill, pairing_channel(app.pairing));
 	exchange_up(app.exchange, m);
 }
 
@@ -142,13 +147,17 @@ on_down(void *arg, const char *why)
 	(void)arg;
 	(void)why; /* the channel has said it */
 	exchange_down(app.exchange);
+	refill_down(app.refill);
 }
 
 static void
 on_peer_row(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	(void)arg;
-	exchange_row(app.exchange, row, m);
+	if (row->number == MSG_PEER_CONNS)
+		refill_from_peer(app.refill, &m->conns_letter);
+	else
+		exchange_row(app.exchange, row, m);
 }
 
 static void
@@ -170,6 +179,7 @@ on_role_changed(void *arg)
 	fill_role(&role);
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
 	role_tell(app.role, NULL);
+	refill_roles(app.refill);
 }
 
 static void
@@ -291,6 +301,8 @@ init(struct daemon *d, struct err *err)
 	app.hold = hold_new(daemon_loop(d), daemon_paths(d), app.garp, &ops);
 	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
 	app.exchange = exchange_new(d, app.role);
+	app.refill = refill_new(daemon_loop(d), daemon_bus(d), app.role);
+	app.verdicts = verdicts_new(d, app.role);
 	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
@@ -310,6 +322,8 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	role_set(app.role, pairing_cluster(app.pairing), now);
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
 	exchange_moved(app.exchange);
+	refill_apply(app.refill, now);
+	verdicts_apply(app.verdicts);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
 	return 0;
@@ -354,9 +368,13 @@ fini(struct daemon *d)
 	(void)d;
 	pairing_free(app.pairing);
 	exchange_free(app.exchange);
+	verdicts_free(app.verdicts);
+	refill_free(app.refill);
 	role_free(app.role);
 	app.pairing = NULL;
 	app.exchange = NULL;
+	app.refill = NULL;
+	app.verdicts = NULL;
 	app.role = NULL;
 	hold_free(app.hold);
 	garp_free(app.garp);
@@ -380,6 +398,21 @@ on_stick_learned(void *arg, const struct bus_request *rq, const union msg_any *m
 {
 	(void)arg;
 	stick_mirror_on_learned(app.stick, rq, &m->stick_learned);
+}
+
+static void
+on_conns_follow(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	refill_on_follow(app.refill, rq);
+}
+
+static void
+on_conns_letter(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	refill_on_letter(app.refill, rq, &m->conns_letter);
 }
 
 /* --release [--root DIR]; anything else with it is a mistake. */
@@ -421,6 +454,8 @@ static const struct bus_handler messages[] = {
 	{ MSG_TRIAL_CONFIRM, on_trial_confirm },
 	{ MSG_STICK_FOLLOW, on_stick_follow },
 	{ MSG_STICK_LEARNED, on_stick_learned },
+	{ MSG_CONNS_FOLLOW, on_conns_follow },
+	{ MSG_CONNS_LETTER, on_conns_letter },
 	{ 0, NULL },
 };
 

@@ -233,6 +233,64 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 	return r->paired;
 }
 
+/* ---- whether it may take over without loss ------------------------------------------------------------------------ */
+
+static void
+say_given_up(const struct ha_role *r, mono_t now)
+{
+	for (unsigned p = 0; p < WHOLE_PARTS; p++)
+		if (whole_is_given_up(&r->whole, (enum whole_part)p, now))
+			log_warn("not waited for any longer: %s", r->whole.part[p].why);
+}
+
+static void
+look_whole(struct ha_role *r)
+{
+	mono_t at, now = mono_now();
+	bool whole = whole_is(&r->whole, now, &at);
+	char missing[WHOLE_TEXT];
+
+	if (r->core == NULL)
+		return;
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		atomic_store(&core_link_say(r->core)->whole[g], whole);
+	if (at != 0)
+		loop_timer_set(&r->patience, at - now);
+	whole_why(&r->whole, now, missing);
+	if (strcmp(missing, r->missing) == 0)
+		return;
+	memcpy(r->missing, missing, sizeof(missing));
+	core_link_poke(r->core);
+	r->ops.changed(r->ops.arg);
+}
+
+static void
+on_patience(void *arg)
+{
+	struct ha_role *r = arg;
+
+	say_given_up(r, mono_now());
+	look_whole(r);
+}
+
+void
+role_whole(struct ha_role *r, enum whole_part p, const char *why)
+{
+	if (whole_set(&r->whole, p, why, mono_now()))
+		look_whole(r);
+}
+
+/* From the moment that the other node is there, what it has is waited for. */
+static void
+meet(struct ha_role *r, const struct shared_is *is)
+{
+	if (is->alive && !r->met) {
+		whole_meet(&r->whole, mono_now());
+		look_whole(r);
+	}
+	r->met = is->alive;
+}
+
 /* ---- what is ------------------------------------------------------------------------------------------------- */
 
 static void
@@ -274,6 +332,7 @@ on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
 
+	meet(r, is);
 	look_at_order(r, is);
 	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
@@ -386,9 +445,11 @@ begin(struct ha_role *r)
 		unsigned word = atomic_load(&core_link_say(r->core)->order[g]);
 
 		r->order = word >> 4 > r->order ? word >> 4 : r->order;
-		/* What other rooms tell later is not known to be missing now. */
-		atomic_store(&core_link_say(r->core)->whole[g], true);
 	}
+	/* The rest is told when the other node can be asked. */
+	if (r->paired)
+		role_whole(r, WHOLE_CHANNEL, "the channel to the other node is down");
+	look_whole(r);
 	role_vrrp_adopt(r);
 	r->ops.places(r->ops.arg);
 }
@@ -443,13 +504,6 @@ role_heads(struct ha_role *r, uint32_t revision, uint64_t shared, uint64_t oper)
 	atomic_store(&core_link_say(r->core)->revision, revision);
 	atomic_store(&core_link_say(r->core)->hash_shared, shared);
 	atomic_store(&core_link_say(r->core)->hash_oper, oper);
-}
-
-void
-role_whole(struct ha_role *r, bool whole)
-{
-	for (unsigned g = 0; r->core != NULL && g < SHARED_GROUPS; g++)
-		atomic_store(&core_link_say(r->core)->whole[g], whole);
 }
 
 void
@@ -546,6 +600,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->bus = b;
 	r->ops = *ops;
 	loop_timer_init(&r->limit, l, on_limit, r);
+	loop_timer_init(&r->patience, l, on_patience, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
 	return r;
 }
@@ -557,6 +612,7 @@ role_free(struct ha_role *r)
 		return;
 	end_order(r, ERR_AWAY, "lbd-ha ends");
 	loop_timer_fini(&r->limit);
+	loop_timer_fini(&r->patience);
 	track_free(r->track);
 	core_link_free(r->core);
 	if (r->left)

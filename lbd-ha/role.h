@@ -5,6 +5,7 @@
 #include "address.h"
 #include "core/shared.h"
 #include "pair/cluster_file.h"
+#include "whole.h"
 
 #include "msg/bus.h"
 #include "sys/loop.h"
@@ -27,9 +28,11 @@ void role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s);
 bool role_has_core(const struct ha_role *r); /* of a pair, or with virtual routers */
 /* role_place - for hold_ops.place. */
 bool role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list *kernel);
-/* role_heads - what the heartbeats say of the configuration. role_whole - whether what the other node has is here. */
+/* role_heads - what the heartbeats say of the configuration. */
 void role_heads(struct ha_role *r, uint32_t revision, uint64_t shared, uint64_t oper);
-void role_whole(struct ha_role *r, bool whole);
+/* role_whole - why a part of what the other node has is not here, or NULL: it is. Until all are, this node does not take over by
+ * preference, and a planned hand-over waits for it, as whole.h says. */
+void role_whole(struct ha_role *r, enum whole_part p, const char *why);
 /* role_health - fit services of a group (1 or 2), as lbd-check says. */
 void role_health(struct ha_role *r, unsigned group, uint32_t n);
 /* role_peer_macs - hardware addresses of the other node. */

@@ -49,6 +49,10 @@ struct ha_role {
 	struct bus_request asked;    /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
+	struct whole whole;
+	bool met;		    /* the other node is there */
+	char missing[WHOLE_TEXT];   /* as was told */
+	struct loop_timer patience; /* a part of whole is given up */
 };
 
 /* role_vrrp.c. _rows: enabled ones there are. _use: places for the rows, and their macvlans. _want: into the want.

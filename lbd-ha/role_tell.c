@@ -80,6 +80,10 @@ tell_group(
 	if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
 	m.addresses = role_addresses(r, g);
+	/* Who holds the addresses has what there is. */
+	if (!k->hold && r->missing[0] != '\0' && is->alive)
+		m.missing = SPAN(r->missing);
+	m.peer_whole = is->known && is->alive && k->peer_whole;
 	role_say(r, rq, MSG_HA_GROUP, &m);
 }
 

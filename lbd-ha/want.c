@@ -8,6 +8,7 @@
 #include "want.h"
 
 #include "core/carrier_serial.h"
+#include "core/lease.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,8 @@ want_groups(struct shared_want *w, const struct cluster *c, const struct snapsho
 			.dead = DUR_MS(s->ha_dead),
 			/* Shorter than the dead time by more than what a frame may be late. */
 			.lease = DUR_MS(s->ha_dead) - DUR_MS(s->ha_interval),
+			.ask = DUR_MS(s->ha_dead) / 4,
+			.left = DUR_S(LEASE_VALID_S + 1),
 			.listen = LISTEN_TIMES * DUR_MS(s->ha_dead),
 			.preempt_delay = DUR_MS(s->ha_failback_delay),
 			.merit_delay = MERIT_DELAY,

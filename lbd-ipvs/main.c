@@ -15,6 +15,7 @@
 #include "conns/conns.h"
 #include "kernel/kernel.h"
 #include "packet/packet.h"
+#include "refill/refill.h"
 #include "view/view.h"
 
 #include "daemon/daemon.h"
@@ -35,6 +36,7 @@ static struct {
 	struct health *health;
 	struct duo duo;
 	struct hints *hints;
+	struct refill *refill;
 	struct loop_timer again, kept;
 	bool counting; /* faults are counted at the end of this turn */
 	bool templates_stay, templates_open;
@@ -269,6 +271,23 @@ half_open(void *arg, uint32_t server, uint32_t count)
 	health_half_open(app.health, server, count);
 }
 
+/* Connections of the other node are taken when its services are in the kernel, and the receiver runs. */
+static enum conns_state
+conns_state(void *arg)
+{
+	const struct snapshot *s = daemon_snapshot(app.d);
+	struct ipvs_sync master, backup;
+
+	(void)arg;
+	if (s == NULL)
+		return CONNS_WAITS;
+	/* Whether it is one of a pair lbd-ha knows, and perhaps this process does not yet. */
+	want_sync(s, app.duo.cluster != 0 ? app.duo.cluster : 1, "lo", &master, &backup);
+	if (!backup.on)
+		return CONNS_OFF;
+	return app.duo.cluster != 0 && reconcile_settled(app.kernel) ? CONNS_READY : CONNS_WAITS;
+}
+
 /* ---- the daemon --------------------------------------------------------------------------- */
 
 /* All rows were given, with what is known of their servers: what nobody wants any more may go. */
@@ -304,6 +323,7 @@ init(struct daemon *d, struct err *err)
 	loop_timer_init(&app.again, l, on_again, NULL);
 	loop_timer_init(&app.kept, l, on_kept, NULL);
 	duo_init(&app.duo, d, on_duo, NULL);
+	app.refill = refill_new(d, app.conns, conns_state, NULL);
 	return 0;
 }
 
@@ -376,6 +396,7 @@ fini(struct daemon *d)
 	loop_timer_fini(&app.kept);
 	health_free(app.health);
 	duo_fini(&app.duo);
+	refill_free(app.refill);
 	reconcile_free(app.kernel);
 	conns_free(app.conns);
 	packet_free(app.packet);

@@ -176,6 +176,14 @@ announce_init(struct daemon *d)
 }
 
 void
+announce_links(struct daemon *d)
+{
+	must_obj(d, DAEMON_MAGIC);
+	if (!d->stopping)
+		announce_init(d);
+}
+
+void
 announce_fini(struct daemon *d)
 {
 	/* Whoever waits is told before its memory goes. */

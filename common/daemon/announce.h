@@ -9,5 +9,7 @@ struct commit_result;
  * called once with what was refused ("" when all is in force) or after wait; it may be NULL. */
 void announce_commit(struct daemon *d, const struct commit_result *r, dur_t wait,
     void (*done)(void *arg, const char *refused), void *arg);
+/* announce_links - make the links to the other daemons now, so that the first commit finds them up. */
+void announce_links(struct daemon *d);
 
 #endif

@@ -78,11 +78,12 @@ struct view_role {
 #define VIEW_CARRIERS 8
 struct view_group { /* group 0: not heard */
 	uint8_t group;
-	bool hold, conflict, answered;
+	bool hold, conflict, answered, peer_whole;
 	uint32_t addresses;
 	uint64_t claim;
 	int64_t since;
 	char role[16], peer[16], why[100];
+	char missing[160]; /* of the other node's, before this one may take over; "": nothing */
 };
 struct view_carrier { /* name "": there is none */
 	char name[100], state[16], fault[80];

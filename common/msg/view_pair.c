@@ -22,12 +22,14 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	g->hold = m->hold;
 	g->conflict = m->conflict;
 	g->answered = m->answered;
+	g->peer_whole = m->peer_whole;
 	g->addresses = m->addresses;
 	g->claim = m->claim;
 	g->since = m->since;
 	span_text(m->role, g->role, sizeof(g->role));
 	span_text(m->peer, g->peer, sizeof(g->peer));
 	span_text(m->why, g->why, sizeof(g->why));
+	span_text(m->missing, g->missing, sizeof(g->missing));
 	return was.group == 0 || was.hold != g->hold || was.conflict != g->conflict ||
 	       strcmp(was.role, g->role) != 0 || strcmp(was.peer, g->peer) != 0;
 }
@@ -192,7 +194,8 @@ put_groups(struct buf *out, const struct view *v)
 		put(out, "role", g->role);
 		put(out, "peer_role", g->peer);
 		put(out, "why", g->why);
-		buf_puts(out, ",\"since\":");
+		put(out, "missing", g->missing);
+		buf_printf(out, ",\"peer_whole\":%s,\"since\":", g->peer_whole ? "true" : "false");
 		view_json_time(out, g->since);
 		buf_puts(out, "}");
 		comma = ",";

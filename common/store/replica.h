@@ -20,6 +20,11 @@
  * node 1, odd on node 2, so they never meet. Those that there are stay as they are. */
 int replica_set_node(struct store *st, unsigned node, struct err *err);
 unsigned replica_node(struct store *st); /* 1 or 2; 0: none was set */
+/* replica_set_cluster - the pair whose configuration this is; kept in the file. */
+int replica_set_cluster(struct store *st, uint64_t id, struct err *err);
+/* replica_is_foreign - the configuration here is not that of this pair, whatever revisions the nodes have in common
+ * (one may be a copy of the other, or they were a pair before): the slave of a new pair takes the whole. */
+bool replica_is_foreign(struct store *st, unsigned node, uint64_t id);
 
 /* ---- the chain -------------------------------------------------------------------------------- */
 

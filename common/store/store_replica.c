@@ -36,6 +36,25 @@ replica_set_node(struct store *st, unsigned node, struct err *err)
 	return store_execf(st, err, "INSERT OR REPLACE INTO meta VALUES('node', %u)", node);
 }
 
+int
+replica_set_cluster(struct store *st, uint64_t id, struct err *err)
+{
+	must(st->writer);
+	return store_execf(
+	    st, err, "INSERT OR REPLACE INTO meta VALUES('cluster', %lld)", (long long)(int64_t)id);
+}
+
+bool
+replica_is_foreign(struct store *st, unsigned node, uint64_t id)
+{
+	uint64_t is = (uint64_t)store_number(st, "SELECT value FROM meta WHERE name='cluster'");
+
+	if (node != 2)
+		return false;
+	/* A pair of before the file knew has its configuration already. */
+	return is != 0 ? is != id : replica_node(st) != node;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------ */
 
 int

@@ -371,6 +371,12 @@ put_groups(const struct view *v, struct buf *out)
 		    g->group, g->role, since, g->why, g->peer[0] != '\0' ? g->peer : "not heard",
 		    g->addresses, g->conflict ? "; CONFLICT: both are active" : "",
 		    g->answered ? "; the other node still answers for them" : "");
+		if (g->missing[0] != '\0')
+			buf_printf(out,
+			    "             waits for %s before it takes over by itself\n",
+			    g->missing);
+		if (g->hold && g->peer[0] != '\0' && !g->peer_whole)
+			buf_puts(out, "             the other node does not have everything yet\n");
 	}
 }
 

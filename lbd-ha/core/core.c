@@ -23,7 +23,8 @@
 #include <unistd.h>
 
 #define SUITE_VERSION 0x000100
-#define CORE_BUSY 500000 /* us without a sleep */
+#define CORE_BUSY 500000	     /* us without a sleep */
+#define CORE_COMES_AGAIN DUR_MS(500) /* one that ended, by its side process */
 
 /* What is slept on; bits of core.ready. */
 enum core_fd {
@@ -226,15 +227,24 @@ has_addrs(const struct core *c, unsigned group)
 	return false;
 }
 
-/* Nobody listens for heartbeats there any more: what still answers is what a core that ended has left. */
+/* Nobody listens for heartbeats there, and has not for longer than a core takes to come again: what still answers is what
+ * one that ended has left, for the rest of its lease. With one way only and nobody to ask, service goes first; who has a
+ * second way or a witness wants never two that answer, and has the lease waited for. */
 static bool
-is_refused(const struct core *c)
+is_left_over(const struct core *c, mono_t now)
 {
-	for (unsigned i = 0; i < CARRIER_SET; i++)
-		if ((c->want->carrier[i].kind == SHARED_UDP) && c->way[i].fault == 0 &&
-		    c->way[i].udp.refused_at > c->pulse.peer_at)
-			return true;
-	return false;
+	const struct carrier_udp *only = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CARRIER_SET; i++) {
+		if (c->want->carrier[i].kind == SHARED_UNUSED)
+			continue;
+		n++;
+		if (c->want->carrier[i].kind == SHARED_UDP && c->way[i].fault == 0)
+			only = &c->way[i].udp;
+	}
+	return n == 1 && only != NULL && !c->want->group[0].witness &&
+	       only->refused_at > c->pulse.peer_at && now - c->pulse.peer_at >= CORE_COMES_AGAIN;
 }
 
 static mono_t
@@ -276,7 +286,7 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 		.fault = atomic_load(&c->sh->say.fault[group]),
 		.whole = atomic_load(&c->sh->say.whole[group]),
 		.stalled = stalled,
-		.answered = probe_is_answered(&c->probe, group, now) && !is_refused(c),
+		.answered = probe_is_answered(&c->probe, group, now) && !is_left_over(c, now),
 		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
 		.ping_at = newest_ping(c),
 		.health = health_of(c, group),

@@ -19,6 +19,7 @@ show_group(const struct core *c, unsigned i, mono_t now, struct shared_group *ou
 		.role = g->fsm.role,
 		.why = g->fsm.why,
 		.peer_role = c->pulse.peer.group[i].role,
+		.peer_whole = (c->pulse.peer.group[i].flags & BEAT_WHOLE) != 0,
 		.hold = g->held,
 		.conflict = g->fsm.conflict,
 		.isolated = g->fsm.isolated,
@@ -145,6 +146,7 @@ core_show(struct core *c, mono_t now, bool changed)
 		changed = changed || is.group[i].role != c->told.group[i].role ||
 			  is.group[i].hold != c->told.group[i].hold ||
 			  is.group[i].peer_role != c->told.group[i].peer_role ||
+			  is.group[i].peer_whole != c->told.group[i].peer_whole ||
 			  is.group[i].order_done != c->told.group[i].order_done;
 	for (unsigned i = 0; i < SHARED_VRRPS; i++)
 		changed |= show_router(c, i, &is.vrrp[i]);

@@ -175,6 +175,8 @@ why_elected(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, 
 
 	if (fit != p->fit && !early)
 		first = fit > p->fit;
+	else if (in->whole != p->whole)
+		first = in->whole;
 	else if (c->priority != p->priority)
 		first = c->priority > p->priority;
 	else
@@ -202,8 +204,13 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 		/* One that does not hear us may take over at this moment. */
 		return p->hears && !p->late ? why_elected(f, c, in, out) : -1;
 	}
-	/* What answers though the witness grants is left over: its lease has ended. */
-	if ((in->answered && !c->witness) || !has_authority(c, in))
+	/* A machine that was busy wakes to a peer that is dead already: it has asked nobody so far. */
+	if (in->order != FSM_TAKE && !c->witness && !passed(&f->asked, c->ask, in, out))
+		return -1;
+	/* What answers for longer, though the witness grants, is nobody's that has a say. */
+	if (in->answered && !(c->witness && passed(&f->asked, c->left, in, out)))
+		return -1;
+	if (!has_authority(c, in))
 		return -1;
 	/* Of a time without a carrier the other's silence tells nothing. */
 	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))
@@ -227,6 +234,7 @@ take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, struct 
 	f->merit = in->health;
 	f->lease_until = until;
 	f->conflict = f->isolated = f->given = false;
+	f->asked = 0;
 	out->announce = true;
 	out->done = in->order == FSM_TAKE;
 	return true;
@@ -236,8 +244,14 @@ static void
 rest(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, struct fsm_out *out)
 {
 	const struct fsm_peer *p = &in->peer;
-	int why = why_take(f, c, in, out);
+	bool unheard = !p->alive || p->late;
+	int why;
 
+	if (!unheard)
+		f->asked = 0;
+	else if (f->asked == 0)
+		f->asked = in->now;
+	why = why_take(f, c, in, out);
 	if (why != -1 && take(f, c, in, out, why))
 		return;
 	out->done = in->order == FSM_GIVE || in->order == FSM_STOP ||
@@ -249,13 +263,13 @@ rest(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, struct 
 	}
 	if (fit_of(in) != FSM_FIT)
 		become(f, FSM_FAULT, in->link ? FSM_WHY_FAULT : FSM_WHY_LINK, in, out);
-	else if (!p->alive || p->late)
+	else if (unheard)
 		become(f, FSM_SUSPECT, FSM_WHY_SUSPECT, in, out);
 	else if (f->role == FSM_FAULT)
 		become(f, FSM_PASSIVE, FSM_WHY_MENDED, in, out);
 	else if (f->role == FSM_SUSPECT || f->role == FSM_INIT)
 		become(f, FSM_PASSIVE, FSM_WHY_HEARD, in, out);
-	out->probe = out->ask = in->vips && (!p->alive || p->late);
+	out->probe = out->ask = in->vips && unheard;
 }
 
 /* ---- active ----------------------------------------------------------------------------------------------- */

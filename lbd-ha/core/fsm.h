@@ -39,16 +39,18 @@ enum fsm_fit { FSM_UNFIT, FSM_FAULTY, FSM_FIT };
 enum fsm_order { FSM_NONE, FSM_TAKE, FSM_GIVE, FSM_STOP };
 
 struct fsm_config {
-	uint8_t node;			  /* 1 or 2 */
-	bool peered;			  /* false: alone, always active */
-	bool witness;			  /* its grant is needed while the other is silent */
-	bool pings;			  /* there are ping nodes */
-	bool preferred;			  /* this node is the master of the group */
-	bool preempt;			  /* the preferred one takes the role back by itself */
-	uint8_t mode;			  /* enum fsm_mode */
-	uint16_t priority;		  /* of equally fit ones the higher; then the lower node */
-	dur_t dead, lease;		  /* lease < dead */
-	dur_t listen;			  /* after the start */
+	uint8_t node;	   /* 1 or 2 */
+	bool peered;	   /* false: alone, always active */
+	bool witness;	   /* its grant is needed while the other is silent */
+	bool pings;	   /* there are ping nodes */
+	bool preferred;	   /* this node is the master of the group */
+	bool preempt;	   /* the preferred one takes the role back by itself */
+	uint8_t mode;	   /* enum fsm_mode */
+	uint16_t priority; /* of equally fit ones the higher; then the lower node */
+	dur_t dead, lease; /* lease < dead */
+	dur_t listen;	   /* after the start */
+	dur_t left;	   /* longest time that addresses answer on a node whose core is gone */
+	dur_t ask;	   /* so long the network is asked before its silence counts */
 	dur_t preempt_delay, merit_delay; /* the other must be worse for so long */
 	dur_t leave; /* longest wait for the other to take over, and for the state to be whole */
 };
@@ -98,11 +100,13 @@ struct fsm {
 	mono_t worse;	   /* the other is worse than we since; 0: it is not */
 	mono_t order_at;   /* the present order was first seen; 0: none */
 	mono_t apart;	   /* neither was active since; 0: one is */
-	bool conflict;	   /* the other claims to be active too */
-	bool alone;	   /* active while the other was silent: it may have been active as well */
-	bool given;	   /* the role was given away by order: it is not taken back by itself */
-	bool isolated;	   /* it gave up because nothing renewed its lease */
-	uint8_t why;	   /* enum fsm_why: of the last change */
+	mono_t
+	    asked; /* the other is late or silent, and the network is asked, since; 0: it is not */
+	bool conflict; /* the other claims to be active too */
+	bool alone;    /* active while the other was silent: it may have been active as well */
+	bool given;    /* the role was given away by order: it is not taken back by itself */
+	bool isolated; /* it gave up because nothing renewed its lease */
+	uint8_t why;   /* enum fsm_why: of the last change */
 };
 
 /* Why the role changed; words for the log. */

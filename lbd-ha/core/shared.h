@@ -101,7 +101,7 @@ struct shared_say {
 
 struct shared_group {
 	uint8_t role, why, peer_role;
-	bool hold, conflict, isolated, answered;
+	bool hold, conflict, isolated, answered, peer_whole;
 	uint64_t claim, generation;
 	uint32_t merit;
 	mono_t since, lease_until;

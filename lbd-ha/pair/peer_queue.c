@@ -47,7 +47,8 @@ peer_stream_of(unsigned number)
 	case MSG_PEER_PING:
 	case MSG_PEER_CREDIT:
 	case MSG_PEER_UNPAIR: return PEER_CONTROL;
-	case MSG_PEER_STICK: return PEER_BULK;
+	case MSG_PEER_STICK:
+	case MSG_PEER_CONNS: return PEER_BULK;
 	default: return PEER_CONFIG;
 	}
 }

@@ -8,7 +8,7 @@
 enum peer_stream {
 	PEER_CONTROL, /* hello, pings, credit, unpair: no credit needed */
 	PEER_CONFIG,  /* revisions, secrets, the whole configuration */
-	PEER_BULK,    /* persistence entries */
+	PEER_BULK,    /* persistence entries, connections */
 	PEER_STREAMS
 };
 

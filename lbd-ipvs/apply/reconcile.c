@@ -520,6 +520,14 @@ reconcile_flush(struct reconcile *r)
 	} while (r->deferred);
 }
 
+bool
+reconcile_settled(const struct reconcile *r)
+{
+	return r->known && r->started && r->counted && list_empty(&r->dirty) && r->sync_set &&
+	       settle_sync_same(&r->sync[0], &r->sync_is[0]) &&
+	       settle_sync_same(&r->sync[1], &r->sync_is[1]);
+}
+
 void
 reconcile_look(struct reconcile *r)
 {

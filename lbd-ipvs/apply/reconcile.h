@@ -44,6 +44,8 @@ void reconcile_look(struct reconcile *r);
 /* The mirror, with row ids filled in where they are known; borrowed until the loop turns. at_out: when it was read. */
 const struct ipvs_table *reconcile_have(const struct reconcile *r, mono_t *at_out);
 bool reconcile_mine(const struct reconcile *r, const struct ipvs_key *k);
+/* reconcile_settled - everything that was given is in the kernel, or was refused, and the sync daemons are as set. */
+bool reconcile_settled(const struct reconcile *r);
 /* reconcile_clear - take away everything that is lbd's, now (setting ipvs_stop). Nothing is put back until the next
  * reconcile_want. */
 int reconcile_clear(struct reconcile *r, struct err *err);

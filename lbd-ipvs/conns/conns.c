@@ -190,6 +190,15 @@ conns_cut(struct conns *c, uint32_t server, const char *why)
 		cuts_begin(c->cuts, conns_index(c), server, why);
 }
 
+struct walk *
+conns_walk(struct conns *c, const struct walk_want *want, const struct walk_ops *ops)
+{
+	struct index *ix = conns_index(c);
+
+	must_obj(c, CONNS_MAGIC);
+	return ix != NULL ? walk_new(c->walks, ix, want, ops) : NULL;
+}
+
 uint64_t
 conns_cut_total(const struct conns *c, uint32_t server)
 {

@@ -5,6 +5,7 @@
 #ifndef IPVS_CONNS_CONNS_H
 #define IPVS_CONNS_CONNS_H
 
+#include "conns/walk.h"
 #include "packet/packet.h"
 
 #include "daemon/daemon.h"
@@ -30,5 +31,7 @@ void conns_on_clear(
  * timeout. why goes to the log. Takes its time (the connections must be read first); counted in conns_cut_total. */
 void conns_cut(struct conns *c, uint32_t server, const char *why);
 uint64_t conns_cut_total(const struct conns *c, uint32_t server);
+/* conns_walk - another reader of the list; the caller frees it before conns_free. NULL: no configuration yet. */
+struct walk *conns_walk(struct conns *c, const struct walk_want *want, const struct walk_ops *ops);
 
 #endif

@@ -8,6 +8,7 @@
  * Between start and stop of a receiver of ours somebody else may start or stop one (apply/reconcile.c keeps what is
  * configured): then the job fails with the kernel's word for it, and its owner tries again or says so. */
 #include "conns/forget.h"
+#include "conns/receiver.h"
 #include "kernel/kernel.h"
 
 #include "base/list.h"
@@ -15,8 +16,6 @@
 #include "base/must.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,10 +24,7 @@
 #define FORGET_MAGIC 0xf0536e70
 #define TURN DUR_MS(10)
 #define TURN_DATAGRAMS 8
-#define DRY DUR_MS(300)	 /* from the last datagram until the receiver has read it */
-#define KERNEL_PORT 8848 /* IP_VS_SYNC_PORT */
-
-static const struct addr kernel_group = { .family = 4, .len = 32, .b = { 224, 0, 0, 81 } };
+#define DRY DUR_MS(300) /* from the last datagram until the receiver has read it */
 
 struct job {
 	struct list link;
@@ -63,13 +59,8 @@ find_receiver(struct forget *f, struct err *err)
 	if (rc != 0)
 		return rc;
 	f->started = !f->receiver.on;
-	if (f->receiver.on) {
-		if (f->receiver.group.family == 0)
-			f->receiver.group = kernel_group;
-		if (f->receiver.port == 0)
-			f->receiver.port = KERNEL_PORT;
+	if (f->receiver.on)
 		return 0;
-	}
 	if (getrandom(lot, sizeof(lot), 0) != (ssize_t)sizeof(lot))
 		return err_set(err, -EAGAIN, "no random numbers");
 	/* RFC 2365: 239.255.0.0/16 stays within the site; this stays within the machine */
@@ -81,32 +72,6 @@ find_receiver(struct forget *f, struct err *err)
 	rc = kernel_sync_set(f->kernel, IPVS_SYNC_BACKUP, &f->receiver, err);
 	f->started = rc == 0;
 	return rc;
-}
-
-static int
-open_socket(struct forget *f, struct err *err)
-{
-	const struct ipvs_sync *r = &f->receiver;
-	struct sockaddr_storage to;
-	socklen_t len = addr_sockaddr(&r->group, r->port, &to);
-	bool v6 = r->group.family == 6;
-	int index = (int)if_nametoindex(r->interface), zero = 0, one = 1;
-	struct ip_mreqn from = { .imr_ifindex = index };
-
-	f->fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (f->fd == -1 || index == 0)
-		return err_set(
-		    err, -errno, "connection sync on %s: %s", r->interface, strerror(errno));
-	if ((v6 ? setsockopt(f->fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof(index)) ||
-			setsockopt(f->fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &zero, sizeof(zero)) ||
-			setsockopt(f->fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &one, sizeof(one))
-		: setsockopt(f->fd, IPPROTO_IP, IP_MULTICAST_IF, &from, sizeof(from)) ||
-			setsockopt(f->fd, IPPROTO_IP, IP_MULTICAST_TTL, &zero, sizeof(zero)) ||
-			setsockopt(f->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &one, sizeof(one))) ||
-	    connect(f->fd, (struct sockaddr *)&to, len) == -1)
-		return err_set(
-		    err, -errno, "connection sync on %s: %s", r->interface, strerror(errno));
-	return 0;
 }
 
 static void
@@ -173,7 +138,7 @@ on_timer(void *arg)
 		f->sent = false;
 		rc = find_receiver(f, &err);
 		if (rc == 0)
-			rc = open_socket(f, &err);
+			rc = receiver_open(&f->receiver, &f->fd, &err);
 	}
 	for (unsigned i = 0; rc == 0 && i < TURN_DATAGRAMS && j->at < j->list.b.len; i++)
 		rc = send_one(f, j, &err);

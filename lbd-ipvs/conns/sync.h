@@ -5,6 +5,7 @@
 #define IPVS_CONNS_SYNC_H
 
 #include "conns/entry.h"
+#include "plan/table.h"
 
 #include "base/buf.h"
 
@@ -16,6 +17,15 @@ void sync_begin(struct buf *out, uint8_t id);
 /* sync_put - an entry that the kernel shall forget after left_s seconds (at least 1): a TCP connection counts as closed
  * from then on. start: where the message begins in out. false: no room, nothing was written. */
 bool sync_put(struct buf *out, size_t start, const struct entry *e, uint32_t left_s);
+/* sync_keep - an entry that the kernel shall have: mark of its service, 0 none; forward as its server has it (the kernel takes
+ * that of the server when it finds it). Returns as sync_put. */
+bool sync_keep(
+    struct buf *out, size_t start, const struct entry *e, uint32_t mark, enum ipvs_forward forward);
+/* sync_can - the kernel has a form for it. sync_worth - and it is not over, nor half open: its own sync leaves those out. */
+bool sync_can(const struct entry *e);
+bool sync_worth(const struct entry *e);
+/* sync_next - the next of several messages that stand one after the other; borrowed. false: no whole one. */
+bool sync_next(struct rd *from, const uint8_t **p_out, size_t *len_out, unsigned *entries_out);
 
 /* Entries as messages, one after the other; { 0 } is empty. One of IPv4 takes 36 bytes, of IPv6 72, and a persistence
  * engine's data what they are long. */

@@ -229,6 +229,12 @@ add_server(const struct build *b, struct ipvs_service *k, const struct judged *j
 		k->dest[k->n++] = d;
 }
 
+enum ipvs_forward
+want_forward(const struct service *s, const struct server *r)
+{
+	return forward_of(r != NULL ? r->forward : s->fallback_forward, s->mode);
+}
+
 /* An address of the service in this family; family 0: none. */
 static struct addr
 own_address(const struct service *s, uint8_t family)

@@ -16,6 +16,8 @@
 #define MARK_BASE 0x10000000u
 /* want_mark - the mark of a service; 0: it is one by address. */
 uint32_t want_mark(const struct service *s);
+/* want_forward - how packets go to a server of the service; NULL: to its fallback. */
+enum ipvs_forward want_forward(const struct service *s, const struct server *r);
 
 /* What is known of a server beside its row. */
 struct want_fit {

@@ -1,11 +1,18 @@
 """Two nodes of a pair over one kernel's IPVS: connections of layer 4 outlive a change of the active node."""
+import contextlib
 import json
+import os
+import re
+import resource
+import selectors
 import socket
 import threading
+import time
 
 import pytest
 
-from lbdtest import Lbd, Netns, wait_until
+from echo import Echo, flows
+from lbdtest import SLOW, Lbd, Netns, wait_until
 
 VIP = "10.9.0.100"
 
@@ -94,3 +101,179 @@ def test_connections_outlive_a_failover(pair, closing):
     finally:
         for s in flows:
             s.close()
+
+
+class Machine(Netns):
+    """With the name by which its servers answer."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.host = name
+
+
+class Site:
+    """Nodes a (the master) and b, a client and two servers for direct routing in front (10.9.0.0/24, fd00:9::/64), two servers for
+    NAT behind (10.10.0.0/24), whose gateway is a floating address. Either node can be made anew: the kernel's table of a network
+    namespace goes with it."""
+    VIP6 = "fd00:9::100"
+    HOSTS = {"s1": 3, "s2": 4, "n1": 11, "n2": 12, "client": 9}
+
+    def __init__(self, tmp_path, closing):
+        self.closing, self.ports = closing, 0
+        self.switch = closing(Machine("switch"))
+        for br in "front", "back":
+            self.switch.run("ip", "link", "add", br, "type", "bridge")
+            self.switch.run("ip", "link", "set", br, "up")
+        self.host = {n: closing(Machine(n)) for n in self.HOSTS}
+        for name, m in self.host.items():
+            self.plug(m, "eth0", "back" if name[0] == "n" else "front", self.HOSTS[name])
+        for name in "n1", "n2":
+            self.host[name].run("ip", "route", "add", "default", "via", "10.10.0.100")
+        for name in "s1", "s2":
+            self.silent(self.host[name])
+        for i in range(50, 70):
+            self.host["client"].run("ip", "addr", "add", f"10.9.0.{i}/24", "dev", "eth0")
+        self.nodes, self.ns = {}, {}
+        for name in "ab":
+            self.machine(name)
+            self.nodes[name] = Lbd(tmp_path / name, "lbd-ha", "lbd-ipvs", netns=self.ns[name])
+        closing(self)
+        self.nodes["a"].ctl("apply", "-f", "-", input=json.dumps(self.config()))
+        for n in self.nodes.values():
+            n.start()
+        code = self.nodes["b"].ctl("ha", "code").stdout.strip()
+        self.nodes["a"].ctl("ha", "pair", "10.9.0.2", "--code-file", "-", "-y", input=code + "\n")
+
+    def config(self):
+        def vip(address, ports, mode, rips, **more):
+            return {"address": address, "ports": ports, "mode": mode, "scheduler": "rr", "check": "none",
+                    "rips": {f"r{i}": {"address": r} for i, r in enumerate(rips)}, **more}
+        dr, nat = ("10.9.0.3", "10.9.0.4"), ("10.10.0.11", "10.10.0.12")
+        return {"check": {"none": {"kind": "none"}}, "fip": {"gate": {"address": "10.10.0.100/24"}},
+                # an emulated processor stands still for longer than the default dead time
+                "setting": {"ha_failback_delay": "0s", "ha_interval": "100ms", "ha_dead": "3s"},
+                "vip": {"web": vip(VIP, "80", "dr", dr), "nat": vip(VIP, "81", "nat", nat), "many": vip(VIP, "83,84", "dr", dr),
+                        "keep": vip(VIP, "82", "dr", dr, persistence="source"), "six": vip(self.VIP6, "80", "dr", ("fd00:9::3", "fd00:9::4"))}}
+
+    def plug(self, m, interface, bridge, host):
+        self.ports += 1
+        m.link(self.switch, interface, f"p{self.ports}")
+        self.switch.run("ip", "link", "set", f"p{self.ports}", "master", bridge)
+        net = 9 if bridge == "front" else 10
+        m.run("ip", "addr", "add", f"10.{net}.0.{host}/24", "dev", interface)
+        m.run("ip", "addr", "add", f"fd00:{net}::{host}/64", "dev", interface, "nodad")
+
+    def silent(self, m):
+        for k, v in (("arp_ignore", 1), ("arp_announce", 2)):
+            m.run("sysctl", "-qw", f"net.ipv4.conf.all.{k}={v}")
+        m.run("ip", "addr", "add", f"{VIP}/32", "dev", "lo")
+        m.run("ip", "addr", "add", f"{self.VIP6}/128", "dev", "lo", "nodad")
+
+    def machine(self, name):
+        m = self.ns[name] = self.closing(Machine(name))
+        for interface, bridge in (("eth0", "front"), ("eth1", "back")):
+            self.plug(m, interface, bridge, 1 + "ab".index(name))
+
+    def down(self, name):
+        """Power off, in order; the kernel's table is gone with it."""
+        self.nodes[name].stop()
+        self.ns[name].close()
+
+    def up(self, name):
+        self.machine(name)
+        self.nodes[name].netns = self.ns[name]
+        self.nodes[name].start()
+
+    def group(self, name):
+        r = self.nodes[name].ctl("ha", "status", "-o", "json", check=False)
+        return json.loads(r.stdout)["groups"][0] if r.returncode == 0 else {}
+
+    def active(self, name):
+        other = "ba"["ab".index(name)]
+        return holds(self.ns[name]) and not holds(self.ns[other])
+
+    def whole(self, name):
+        """By its own word, and as the other one hears it."""
+        g, o = self.group(name), self.group("ba"["ab".index(name)])
+        return g.get("role") == "passive" and g["missing"] == "" and o.get("peer_whole")
+
+    def conns(self, name):
+        with self.ns[name].inside(), open("/proc/thread-self/net/ip_vs_conn") as f:
+            return f.read().splitlines()[1:]
+
+    def close(self):
+        for n in self.nodes.values():
+            n.stop()
+
+
+def echoed(fs, timeout=60):
+    """Which of the connections bring back what is sent on them; all are under way at once."""
+    good, end = set(), time.monotonic() + timeout * SLOW
+    with selectors.DefaultSelector() as wait:
+        for f in fs:
+            f.sock.setblocking(False)
+            wait.register(f.sock, selectors.EVENT_READ, f)
+            with contextlib.suppress(OSError):
+                f.sock.send(b"x")
+        while wait.get_map() and time.monotonic() < end:
+            for key, _ in wait.select(1):
+                wait.unregister(key.fileobj)
+                with contextlib.suppress(OSError):
+                    if key.fileobj.recv(10) == b"x":
+                        good.add(key.data)
+    return good
+
+
+def test_rejoin(tmp_path, closing):
+    """N03: a node that comes back with an empty kernel gets every connection that it had no chance to hear of, and persistence with
+    them; only then it takes over. Neither hand-over nor failback costs a client its connection. LBD_CONNS: how many."""
+    n = int(os.environ.get("LBD_CONNS", 2000))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4 * n + 4000, 4 * n + 4000))
+    site, echo = Site(tmp_path, closing), closing(Echo())
+    client = site.host["client"]
+    wait_until(lambda: site.active("a") and site.whole("b"), 60, "the pair")
+    for name in ("s1", "s2"):
+        for port in (80, 82, 83, 84):
+            echo.listen(site.host[name], port, "tcp")
+    for name in ("n1", "n2"):
+        echo.listen(site.host[name], 81, "tcp")
+    wait_until(lambda: "10.10.0.12" in site.ns["a"].run("ipvsadm", "-Ln").stdout, 20, "the table")
+
+    site.down("b")
+    held = {what: flows(client, k, vip, port, timeout=60) for what, vip, port, k in (
+        ("web", VIP, 80, n), ("nat", VIP, 81, n // 2), ("many", VIP, 83, 20), ("six", site.VIP6, 80, 20))}
+    kept = {f"10.9.0.{i}": flows(client, 1, VIP, 82, source=f"10.9.0.{i}")[0] for i in range(50, 70)}
+    for f in kept.values():
+        f.close()
+    total = sum(map(len, held.values()))
+    for what, fs in held.items():
+        assert None not in {f.server for f in fs}, what
+        assert len({f.server for f in fs}) == 2, what
+
+    def go_on(when):
+        lost = {what: len(fs) - len(echoed(fs)) for what, fs in held.items()}
+        assert not any(lost.values()), f"{when}: lost {lost}"
+
+    site.up("b")
+    wait_until(lambda: site.whole("b"), 60, "b has everything")
+    there = site.conns("b")
+    assert len([x for x in there if "ESTABLISHED" in x]) >= total
+    assert len([x for x in there if " 0052 " in x and x.split()[2] == "0000"]) >= len(kept), "templates"
+    for name in "ab":  # the figure: seconds for how many
+        print(*re.findall(r".* connections: .*", site.nodes[name].text()), sep="\n")
+    site.nodes["a"].ctl("ha", "failover")
+    wait_until(lambda: site.active("b"), 20, "b takes over")
+    go_on("after the hand-over")
+
+    # The master is made anew, and takes its role back by itself, not before it has everything.
+    site.down("a")
+    site.nodes["b"].ctl("set", "setting", "ha_failback=yes")
+    site.up("a")
+    wait_until(lambda: site.active("a"), 60, "a takes its role back")
+    log = site.nodes["a"].text()
+    assert log.rindex("taken in") < log.rindex("this node is the preferred one")
+    go_on("after the failback")
+    again = {a: flows(client, 1, VIP, 82, source=a)[0] for a in kept}
+    assert {a: f.server for a, f in again.items()} == {a: f.server for a, f in kept.items()}
+    for f in [f for fs in (*held.values(), again.values()) for f in fs]:
+        f.close()

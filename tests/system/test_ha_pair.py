@@ -63,6 +63,32 @@ def two(tmp_path, closing):
     return Pair(tmp_path, closing)
 
 
+@pytest.mark.parametrize("before", ["copied", "paired"])
+def test_whole_in_spite_of_a_common_past(two, before):
+    """S151: what was confirmed is a replacement, also when one node is a copy of the other, or both were a pair before."""
+    def vips(n):
+        return sorted(v["name"] for v in n.json("get", "vip"))
+
+    if before == "copied":
+        for f in two.a.root.glob("var/lib/lbd/config.db*"):
+            shutil.copy2(f, two.b.root / "var/lib/lbd" / f.name)
+    two.start()
+    if before == "paired":
+        two.pair(two.code())
+        two.up()
+        wait_until(lambda: vips(two.b) == ["of-alpha"], 10, "alpha's configuration")
+        two.a.ctl("ha", "unpair", "-y")
+        wait_until(lambda: single(two.a) and single(two.b), 5, "single again")
+    two.b.ctl("create", "vip", "mine", "address=10.9.0.60", "ports=80")
+    two.a.ctl("create", "vip", "new", "address=10.9.0.61", "ports=80")
+    two.pair(two.code())
+    two.up()
+    wait_until(lambda: vips(two.b) == ["new", "of-alpha"], 10, "alpha's configuration")
+    assert vips(two.a) == ["new", "of-alpha"] and two.a.json("ha", "conflicts") == []
+    two.b.ctl("create", "vip", "later", "address=10.9.0.62", "ports=80")
+    wait_until(lambda: vips(two.a) == ["later", "new", "of-alpha"], 5, "one configuration")
+
+
 def test_pair_step_by_step(two):
     """A one-time code, fingerprints on both sides, steps as they happen; afterwards a channel, and both say the same."""
     two.start()

@@ -1,4 +1,4 @@
-"""A trial commit of a pair is in force on both nodes, and kept by both or by none, whatever happens in between (A148)."""
+"""A trial commit of a pair is in force on both nodes, and kept by both or by none, whatever happens in between (ecosystem 1.4, S072)."""
 import json
 import os
 import sqlite3
@@ -183,7 +183,7 @@ def test_meets_another_edit(duo):
 
 
 def test_rest(duo, closing):
-    """S062 over REST and in the panel of the node on which it was not begun."""
+    """Over REST and in the panel of the node on which it was not begun."""
     from lbdweb import Web
     web = closing(Web(duo.b.root, netns=duo.ns[1]))
     with duo.ns[1].inside():

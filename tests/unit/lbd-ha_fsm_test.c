@@ -11,6 +11,8 @@
 #define DEAD DUR_MS(80)
 #define LEASE DUR_MS(60)
 #define LISTEN DUR_MS(320)
+#define ASK DUR_MS(20)
+#define LEFT DUR_S(3)
 #define LEAVE DUR_S(2)
 
 /* One node and what it sees. */
@@ -33,6 +35,8 @@ start(void)
 		    .dead = DEAD,
 		    .lease = LEASE,
 		    .listen = LISTEN,
+		    .ask = ASK,
+		    .left = LEFT,
 		    .preempt_delay = DUR_S(30),
 		    .merit_delay = DUR_S(1),
 		    .leave = LEAVE },
@@ -220,7 +224,7 @@ test_fsm_peer_dead(void **state)
 		    .role = FSM_SUSPECT },
 		{ "witness", .link = true, .witness = true, .grant = 50, .role = FSM_ACTIVE },
 		{ "witness, leftovers answer", .link = true, .witness = true, .grant = 50,
-		    .answered = true, .role = FSM_ACTIVE },
+		    .answered = true, .role = FSM_SUSPECT },
 		{ "witness, pings do not help", .link = true, .witness = true, .pings = true,
 		    .answer = 2, .role = FSM_SUSPECT },
 	};
@@ -238,14 +242,56 @@ test_fsm_peer_dead(void **state)
 		n.in.link = r->link;
 		n.in.pings = r->answer;
 		n.in.order = r->order;
+		n.in.peer.late = true;
+		step(&n, 60);
 		silent(&n);
-		n.in.now += DUR_MS(90);
+		n.in.now += DUR_MS(30);
 		n.in.ping_at = r->answer > 0 ? n.in.now - DUR_MS(5) : 0;
 		n.in.grant_until = r->grant != 0 ? n.in.now + DUR_MS(r->grant) : 0;
 		step(&n, 0);
 		if (n.f.role != r->role)
 			fail_msg("%s: %s", r->name, fsm_role_word[n.f.role]);
 		assert_int_equal(n.out.hold, r->role == FSM_ACTIVE);
+	}
+}
+
+/* Awake so late that the other is dead at the first look: the network is asked before anything is believed. */
+static void
+test_fsm_asks_first(void **state)
+{
+	struct node n = passive();
+
+	(void)state;
+	step(&n, 400);
+	silent(&n);
+	step(&n, 90);
+	assert_true(n.f.role == FSM_SUSPECT && n.out.probe);
+	assert_true(n.out.deadline <= n.in.now + ASK);
+	step(&n, 19);
+	assert_int_equal(n.f.role, FSM_SUSPECT);
+	n.in.answered = true;
+	step(&n, 1);
+	assert_int_equal(n.f.role, FSM_SUSPECT);
+	n.in.answered = false; /* its lease has ended there */
+	step(&n, 200);
+	assert_role(n, ACTIVE, PEER_DEAD);
+}
+
+/* The witness grants, and the addresses of a node whose core is gone answer until their lease in the kernel ends. */
+static void
+test_fsm_left_over(void **state)
+{
+	struct node n = passive();
+
+	(void)state;
+	n.c.witness = true;
+	step(&n, 400);
+	silent(&n);
+	n.in.answered = true;
+	for (int ms = 0; ms <= 3000; ms += 100) {
+		n.in.grant_until = n.in.now + DUR_MS(200);
+		step(&n, 100);
+		assert_int_equal(n.out.hold, ms == 3000);
 	}
 }
 
@@ -324,6 +370,33 @@ test_fsm_elected(void **state)
 		n.in.peer.fit = FSM_UNFIT;
 		step(&n, 1);
 		assert_int_equal(n.out.hold, i);
+	}
+}
+
+/* The one that lacks what the other has waits, whatever the priorities; of two that lack something they count. */
+static void
+test_fsm_elected_whole(void **state)
+{
+	static const struct {
+		bool mine, theirs, at_once;
+	} rows[] = {
+		{ true, true, true },
+		{ false, false, true },
+		{ true, false, true },
+		{ false, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct node n = passive();
+
+		heard(&n, FSM_PASSIVE, 4);
+		n.in.whole = rows[i].mine;
+		n.in.peer.whole = rows[i].theirs;
+		step(&n, 1);
+		assert_int_equal(n.out.hold, rows[i].at_once);
+		step(&n, 2001);
+		assert_role(n, ACTIVE, ELECTED); /* somebody must */
 	}
 }
 
@@ -657,9 +730,12 @@ main(void)
 		cmocka_unit_test(test_fsm_start_with_orders),
 		cmocka_unit_test(test_fsm_resumes),
 		cmocka_unit_test(test_fsm_peer_dead),
+		cmocka_unit_test(test_fsm_asks_first),
+		cmocka_unit_test(test_fsm_left_over),
 		cmocka_unit_test(test_fsm_link_comes),
 		cmocka_unit_test(test_fsm_stalled),
 		cmocka_unit_test(test_fsm_elected),
+		cmocka_unit_test(test_fsm_elected_whole),
 		cmocka_unit_test(test_fsm_preempts),
 		cmocka_unit_test(test_fsm_merit),
 		cmocka_unit_test(test_fsm_gives),

@@ -25,6 +25,7 @@
 #define LEASE 4
 #define LISTEN 6
 #define LEAVE 3
+#define ASK 1
 #define SETTLE 24
 #if defined(__SANITIZE_ADDRESS__)
 #define GAP 1 /* the same states again would take minutes */
@@ -68,6 +69,7 @@ config(const struct law *law, int i)
 		.dead = DEAD,
 		.lease = LEASE,
 		.listen = LISTEN,
+		.ask = ASK,
 		.preempt_delay = 1000,
 		.merit_delay = 1000,
 		.leave = LEAVE };
@@ -148,7 +150,7 @@ forget(struct half *h)
 	if (h->f.role != FSM_INIT && h->f.role != FSM_LEAVING)
 		h->f.wait_until = 0;
 	if (active)
-		h->f.apart = 0;
+		h->f.apart = h->f.asked = 0;
 	if (h->grant <= NOW)
 		h->grant = 0;
 	if (h->heard != 0 && NOW - h->heard >= DEAD)
@@ -168,6 +170,7 @@ age(struct world *w)
 		back(&h->f.lease_until, 0);
 		back(&h->f.wait_until, 0);
 		back(&h->f.apart, LEAVE);
+		back(&h->f.asked, ASK);
 		back(&h->f.linked, LISTEN);
 		back(&h->heard, DEAD);
 		back(&h->got, DEAD + 1);

@@ -540,6 +540,20 @@ test_trials(void **state)
 	assert_equal_nodes();
 }
 
+static void
+test_foreign(void **state)
+{
+	(void)state;
+	/* Of a build that did not write it down: the slave of that pair has its configuration. */
+	assert_false(replica_is_foreign(node[1], 2, 77));
+	assert_good(replica_set_node(node[1], 1, &err));
+	assert_true(replica_is_foreign(node[1], 2, 77));
+	assert_false(replica_is_foreign(node[1], 1, 77)); /* the master's stands */
+	assert_good(replica_set_cluster(node[1], UINT64_MAX - 1, &err));
+	assert_false(replica_is_foreign(node[1], 2, UINT64_MAX - 1));
+	assert_true(replica_is_foreign(node[1], 2, 77));
+}
+
 static int
 count_superseded(void *arg, uint32_t id, const struct replica_revision *r)
 {
@@ -813,6 +827,7 @@ main(void)
 		T(test_secrets),
 		ALONE(test_secrets_that_meet),
 		T(test_trials),
+		T(test_foreign),
 		T(test_rewind),
 		T(test_killed),
 		T(test_codecs),

@@ -1,0 +1,14 @@
+/* verdicts.h - whether lbd-check of this node has judged every server: before that it cannot serve as the other node does. */
+#ifndef HA_VERDICTS_H
+#define HA_VERDICTS_H
+
+#include "role.h"
+
+#include "daemon/daemon.h"
+
+struct verdicts;
+struct verdicts *verdicts_new(struct daemon *d, struct ha_role *r);
+void verdicts_free(struct verdicts *v);	 /* NULL is fine */
+void verdicts_apply(struct verdicts *v); /* the daemon has another snapshot */
+
+#endif
