@@ -280,6 +280,7 @@ address_plan(const struct snapshot *s, const struct iface_list *kernel, const st
 {
 	struct places marked = { 0 }, wanted = { 0 };
 	struct iface_list own = { 0 };
+	bool outside = snapshot_setting(s)->ha_roles == ha_roles_outside;
 
 	*out = (struct address_plan){ 0 };
 	split(kernel, &own, &marked);
@@ -289,6 +290,12 @@ address_plan(const struct snapshot *s, const struct iface_list *kernel, const st
 		const struct iface_addr *e = iface_list_find(&own, &f->addr, false);
 
 		choose_interface(s, &own, f);
+		if (outside) {
+			f->held = e != NULL;
+			if (e)
+				memcpy(f->ifname, e->name, sizeof(f->ifname));
+			continue;
+		}
 		choose_router(s, kernel, f);
 		if (e) {
 			(void)snprintf(f->fault, sizeof(f->fault),

@@ -191,10 +191,14 @@ hear_events(struct core_link *k)
 {
 	unsigned now = atomic_load(&k->sh->events);
 
-	if (now - k->events > SHARED_EVENTS)
+	if (now - k->events > SHARED_EVENTS) {
+		k->ops.missed(k->ops.arg, now - k->events - SHARED_EVENTS);
 		k->events = now - SHARED_EVENTS;
-	while (k->events != now)
+	}
+	while (k->events != now) {
 		k->ops.event(k->ops.arg, &k->sh->event[k->events++ % SHARED_EVENTS]);
+		atomic_store(&k->sh->heard, k->events);
+	}
 }
 
 static void
@@ -300,7 +304,7 @@ adopt(struct core_link *k)
 	if (k->sh != NULL) {
 		k->fd = fd;
 		k->region = region;
-		k->events = atomic_load(&k->sh->events);
+		k->events = atomic_load(&k->sh->heard);
 		atomic_store(&k->sh->say.stop, false);
 		loop_fd_init(&k->io, k->loop, fd, on_core, k);
 		loop_fd_want(&k->io, LOOP_READ);

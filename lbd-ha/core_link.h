@@ -10,7 +10,8 @@
 struct core_link_ops {
 	void (*news)(void *arg, const struct shared_is *is); /* something of it changed */
 	void (*event)(void *arg, const struct shared_event *e);
-	void (*room)(void *arg); /* what is wanted may be written again */
+	void (*missed)(void *arg, unsigned n); /* events that nobody has heard and that are gone */
+	void (*room)(void *arg);	       /* what is wanted may be written again */
 	void *arg;
 };
 struct core_link;

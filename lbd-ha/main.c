@@ -30,6 +30,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PULSE DUR_MS(500) /* the role is told so often; see VIEW_HA_STALE */
+
 static struct {
 	struct daemon *d;
 	struct garp *garp;
@@ -41,6 +43,7 @@ static struct {
 	struct exchange *exchange;
 	struct refill *refill;
 	struct verdicts *verdicts;
+	struct loop_timer pulse;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
 } app;
@@ -103,6 +106,10 @@ fill_role(struct msg_role *m)
 		.peer = c != NULL,
 		.since = app.since,
 	};
+	if (app.stick) {
+		m->entries = stick_mirror_count(app.stick);
+		m->pending = c && stick_mirror_peer_due(app.stick);
+	}
 	role_fill(app.role, m);
 }
 
@@ -182,6 +189,20 @@ on_role_changed(void *arg)
 	refill_roles(app.refill);
 }
 
+/* Whoever shows the role calls it unknown when nothing is heard for a while. */
+static void
+on_pulse(void *arg)
+{
+	struct msg_role role;
+
+	(void)arg;
+	loop_timer_set(&app.pulse, PULSE);
+	if (!daemon_bus(app.d))
+		return;
+	fill_role(&role);
+	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_ROLE, &role);
+}
+
 static void
 on_places(void *arg)
 {
@@ -230,6 +251,13 @@ on_failover(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
 	role_order(app.role, rq, &m->ha_order);
+}
+
+static void
+on_role_told(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	role_told(app.role, rq, &m->ha_told);
 }
 
 static void
@@ -308,6 +336,8 @@ init(struct daemon *d, struct err *err)
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
 	exchange_stick(app.exchange, app.stick);
 	app.pairing = pairing_new(daemon_loop(d), daemon_paths(d), &pair_ops);
+	loop_timer_init(&app.pulse, daemon_loop(d), on_pulse, NULL);
+	loop_timer_set(&app.pulse, PULSE);
 	return 0;
 }
 
@@ -366,6 +396,7 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	loop_timer_fini(&app.pulse);
 	pairing_free(app.pairing);
 	exchange_free(app.exchange);
 	verdicts_free(app.verdicts);
@@ -451,6 +482,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_HA_CONFIRM, on_confirm },
 	{ MSG_HA_UNPAIR, on_unpair },
 	{ MSG_HA_FAILOVER, on_failover },
+	{ MSG_HA_TOLD, on_role_told },
 	{ MSG_TRIAL_CONFIRM, on_trial_confirm },
 	{ MSG_STICK_FOLLOW, on_stick_follow },
 	{ MSG_STICK_LEARNED, on_stick_learned },

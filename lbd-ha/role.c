@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define ORDER_LIMIT DUR_S(5)
+#define STRANGE_LASTS DUR_S(60)
 #define POINTS (1u << 20) /* of a node whose tracks are good; more than they can all take away */
 
 /* ---- what is wanted ------------------------------------------------------------------------------------------ */
@@ -109,6 +110,12 @@ want_addresses(struct ha_role *r, struct shared_want *w)
 	r->placed = w->n;
 }
 
+bool
+role_is_outside(const struct ha_role *r)
+{
+	return r->now != NULL && snapshot_setting(r->now)->ha_roles == ha_roles_outside;
+}
+
 static void
 want_pair(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
@@ -118,6 +125,8 @@ want_pair(struct ha_role *r, struct shared_want *w, const struct setting *s)
 	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
 	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
 	want_groups(w, &r->cluster, r->now);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		w->group[g].fence = fence_required(r->now);
 	want_pings(w, &r->names, r->now);
 	want_witness(r, w, s);
 }
@@ -135,6 +144,7 @@ tell_core(struct ha_role *r)
 		return;
 	s = snapshot_setting(r->now);
 	r->due = false;
+	r->placed = 0;
 	w->paired = r->paired;
 	if (r->paired)
 		want_pair(r, w, s);
@@ -144,7 +154,8 @@ tell_core(struct ha_role *r)
 	w->refresh = DUR_MS(s->ha_refresh);
 	memcpy(w->peer_mac, r->mac, sizeof(w->peer_mac));
 	w->macs = r->macs;
-	want_addresses(r, w);
+	if (!role_is_outside(r))
+		want_addresses(r, w);
 	core_link_commit(r->core);
 	r->alone = r->alone && !r->paired;
 }
@@ -212,7 +223,7 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 {
 	bool same;
 
-	if (r->core == NULL) {
+	if (r->core == NULL && !role_is_outside(r)) {
 		lack_core(plan);
 		return false;
 	}
@@ -229,8 +240,9 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 		memcpy(r->kernel.a, kernel->a, kernel->n * sizeof(*kernel->a));
 	if (!same)
 		tell_core(r);
-	take_faults(r, plan);
-	return r->paired;
+	if (!role_is_outside(r))
+		take_faults(r, plan);
+	return r->paired || role_is_outside(r);
 }
 
 /* ---- whether it may take over without loss ------------------------------------------------------------------------ */
@@ -296,13 +308,36 @@ meet(struct ha_role *r, const struct shared_is *is)
 static void
 on_event(void *arg, const struct shared_event *e)
 {
+	struct ha_role *r = arg;
+	const struct role_turn t = {
+		.group = (uint8_t)(e->group + 1),
+		.was = e->was,
+		.now = e->role,
+		.generation = e->generation,
+		.cause = e->why < FSM_WHYS ? fsm_why_word[e->why] : "?",
+		.at_ms = mono_wall_ms() - (mono_now() - e->at) / 1000,
+	};
+
 	if (e->vrrp != 0) {
-		role_vrrp_event(arg, e);
+		role_vrrp_event(r, e);
 		return;
 	}
-	log_info("group %u: %s: %s", e->group + 1u,
-	    e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
-	    e->why < FSM_WHYS ? fsm_why_word[e->why] : "?");
+	if (e->role == FSM_ACTIVE && (e->why == FSM_WHY_PEER_DEAD || e->why == FSM_WHY_LISTENED) &&
+	    !fence_required(r->now))
+		fence_beside(r->fence);
+	r->changes[e->group] += turn_state(t.was) != turn_state(t.now);
+	log_info("group %u: %s: %s", t.group, e->role < FSM_ROLES ? fsm_role_word[e->role] : "?",
+	    t.cause);
+	notify_tell(r->notify, &t);
+}
+
+static void
+on_missed(void *arg, unsigned n)
+{
+	struct ha_role *r = arg;
+
+	log_warn("%u changes of the role were not heard of", n);
+	notify_lost(r->notify, n);
 }
 
 static void
@@ -327,12 +362,51 @@ look_at_order(struct ha_role *r, const struct shared_is *is)
 	end_order(r, 0, "");
 }
 
+bool
+role_is_strange(const struct strange *k)
+{
+	return k->at != 0 && mono_now() - k->at < STRANGE_LASTS;
+}
+
+/* Once for as long as they come, or when somebody else sends them. */
+static void
+look_at_strange(struct ha_role *r, const struct shared_is *is)
+{
+	for (unsigned i = 0; i < STRANGES; i++) {
+		const struct strange *k = &is->strange[i];
+		char from[ADDR_TEXT] = "a serial line";
+
+		if (!role_is_strange(k)) {
+			r->strange_told[i] = false;
+			continue;
+		}
+		if (r->strange_told[i] && addr_same_host(&r->strange_from[i], &k->from))
+			continue;
+		r->strange_told[i] = true;
+		r->strange_from[i] = k->from;
+		if (k->from.family != 0)
+			addr_format(&k->from, ADDR_HOST, from);
+		if (i == STRANGE_SAME)
+			log_err(
+			    "heartbeats with the number of this pair and another key, from %s: another pair with "
+			    "the same number, a copy of a node, or a forger; they do not count",
+			    from);
+		else
+			log_warn(
+			    "heartbeats of another pair (%016llx) from %s: it is on this pair's port or group; "
+			    "they do not count",
+			    (unsigned long long)k->cluster, from);
+	}
+}
+
 static void
 on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
 
 	meet(r, is);
+	fence_wish(r->fence, is->fence);
+	look_at_strange(r, is);
 	look_at_order(r, is);
 	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
@@ -381,6 +455,8 @@ role_active(const struct ha_role *r)
 {
 	struct shared_is is;
 
+	if (role_is_outside(r))
+		return r->outside.role[0] == FSM_ACTIVE || r->outside.role[1] == FSM_ACTIVE;
 	if (r->core == NULL)
 		return true;
 	core_link_is(r->core, &is);
@@ -417,6 +493,25 @@ on_track(void *arg)
 	r->ops.changed(r->ops.arg);
 }
 
+static void
+on_fenced(void *arg, uint32_t number)
+{
+	struct ha_role *r = arg;
+
+	if (r->core == NULL)
+		return;
+	atomic_store(&core_link_say(r->core)->fenced, number);
+	core_link_poke(r->core);
+}
+
+static void
+on_notified(void *arg)
+{
+	struct ha_role *r = arg;
+
+	r->ops.changed(r->ops.arg);
+}
+
 void
 role_health(struct ha_role *r, unsigned group, uint32_t n)
 {
@@ -432,7 +527,7 @@ static void
 begin(struct ha_role *r)
 {
 	const struct core_link_ops ops = {
-		.news = on_news, .event = on_event, .room = on_room, .arg = r
+		.news = on_news, .event = on_event, .missed = on_missed, .room = on_room, .arg = r
 	};
 	struct err err = { 0 };
 
@@ -469,24 +564,56 @@ end(struct ha_role *r)
 	r->ops.places(r->ops.arg);
 }
 
+/* It was one of a pair and is none any more: what the other had in its groups is here now. */
+static void
+tell_alone(struct ha_role *r, const struct shared_is *is)
+{
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		const struct role_turn t = {
+			.group = (uint8_t)(g + 1),
+			.was = is->group[g].role,
+			.now = FSM_ACTIVE,
+			.generation = is->group[g].generation,
+			.cause = fsm_why_word[FSM_WHY_ALONE],
+			.at_ms = mono_wall_ms(),
+		};
+
+		if (!is->group[g].hold)
+			notify_tell(r->notify, &t);
+	}
+}
+
 void
 role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 {
+	bool wanted = c != NULL || role_vrrp_rows(s) > 0; /* a core */
 	struct snapshot *before = r->now;
+	struct shared_is is;
 
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
 	r->alone = r->alone || c == NULL;
-	if (r->core != NULL && ((c == NULL && role_vrrp_rows(s) == 0) || r->paired != (c != NULL)))
+	if (c == NULL)
+		fence_wish(r->fence, 0);
+	if (r->core != NULL && (!wanted || r->paired != (c != NULL))) {
+		role_is(r, &is);
 		end(r);
-	if (c == NULL && role_vrrp_rows(s) == 0)
+		if (r->paired && c == NULL)
+			tell_alone(r, &is);
+	}
+	if (!wanted) {
+		notify_use(r->notify, s);
+		fence_use(r->fence, s, NULL);
 		return;
+	}
 	r->paired = c != NULL;
 	if (c != NULL)
 		r->cluster = *c;
 	if (r->core == NULL)
 		begin(r);
 	track_use(r->track, s);
+	notify_use(r->notify, s);
+	fence_use(r->fence, s, c);
 	tell_core(r);
 }
 
@@ -534,6 +661,11 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	struct shared_is is;
 	char why[200];
 
+	if (role_is_outside(r)) {
+		bus_result(rq, ERR_CONFLICT,
+		    "another program decides who is active (setting ha_roles): let that one do it");
+		return;
+	}
 	if (r->core == NULL || !r->paired) {
 		bus_result(rq, ERR_CONFLICT,
 		    r->core == NULL
@@ -580,6 +712,50 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 	core_link_poke(r->core);
 }
 
+static void
+say_outside(struct ha_role *r, unsigned g, uint8_t role, const char *why)
+{
+	const struct role_turn t = {
+		.group = (uint8_t)(g + 1),
+		.was = r->outside.since[g] != 0 ? r->outside.role[g] : FSM_INIT,
+		.now = role,
+		.cause = "another program decided it",
+		.at_ms = mono_wall_ms(),
+	};
+
+	if (!outside_say(&r->outside, g, role) && t.was != FSM_INIT)
+		return;
+	r->changes[g] += turn_state(t.was) != turn_state(t.now);
+	log_info("group %u: %s: %s%s%s", g + 1, fsm_role_word[role], t.cause,
+	    why[0] != '\0' ? ": " : "", why);
+	notify_tell(r->notify, &t);
+}
+
+void
+role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_told *m)
+{
+	char word[20], why[200];
+	uint8_t role;
+
+	span_text(m->role, word, sizeof(word));
+	span_text(m->why, why, sizeof(why));
+	if (!role_is_outside(r)) {
+		bus_result(rq, ERR_CONFLICT,
+		    "setting ha_roles is own: lbd-ha decides who is active; lbctl ha failover changes it");
+		return;
+	}
+	if (!outside_role(word, &role) || m->group > SHARED_GROUPS) {
+		bus_result(
+		    rq, ERR_INVALID, "role: allowed are active, passive and fault; group: 1 and 2");
+		return;
+	}
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		if (m->group == 0 || m->group == g + 1)
+			say_outside(r, g, role, why);
+	r->ops.changed(r->ops.arg);
+	bus_result(rq, 0, "");
+}
+
 void
 role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
 {
@@ -602,6 +778,10 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	loop_timer_init(&r->limit, l, on_limit, r);
 	loop_timer_init(&r->patience, l, on_patience, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
+	r->fence = fence_new(
+	    l, p, &(struct fence_ops){ .changed = on_notified, .sure = on_fenced, .arg = r });
+	outside_read(&r->outside, p);
+	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
 }
 
@@ -614,6 +794,8 @@ role_free(struct ha_role *r)
 	loop_timer_fini(&r->limit);
 	loop_timer_fini(&r->patience);
 	track_free(r->track);
+	notify_free(r->notify);
+	fence_free(r->fence);
 	core_link_free(r->core);
 	if (r->left)
 		role_vrrp_tidy(r, true);

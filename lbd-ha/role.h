@@ -45,6 +45,8 @@ void role_fill(const struct ha_role *r, struct msg_role *m); /* active, since, l
 void role_tell(struct ha_role *r, const struct bus_request *rq);
 /* role_order - HA_FAILOVER; answered when it is done. */
 void role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m);
+/* role_told - HA_TOLD: another program has decided. */
+void role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_told *m);
 /* role_leave - hand over and end; done is called once, from the loop. */
 void role_leave(struct ha_role *r, void (*done)(void *arg), void *arg);
 

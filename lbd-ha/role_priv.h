@@ -3,6 +3,9 @@
 #define HA_ROLE_PRIV_H
 
 #include "core_link.h"
+#include "fence.h"
+#include "notify.h"
+#include "outside.h"
 #include "role.h"
 #include "role_preflight.h"
 #include "track.h"
@@ -42,17 +45,24 @@ struct ha_role {
 	uint32_t table[SHARED_ADDRS];  /* row of the want: row of fips */
 	struct want_names names, told; /* of carriers and ping nodes; what the subscribers know */
 	struct tracker *track;
+	struct notifier *notify;
+	struct fencer *fence;
+	struct outside outside;	     /* counts while role_is_outside */
 	uint32_t fit[SHARED_GROUPS]; /* services */
-	uint32_t tracks_told;	     /* rows that the subscribers know */
-	unsigned order;		     /* number of the last one */
-	unsigned ordered;	     /* groups that it is for: bits */
-	struct bus_request asked;    /* who waits for the order */
+	uint32_t tracks_told, notices_told;
+	bool fence_told;	  /* rows that the subscribers know */
+	unsigned order;		  /* number of the last one */
+	unsigned ordered;	  /* groups that it is for: bits */
+	struct bus_request asked; /* who waits for the order */
 	bool waits;
 	struct loop_timer limit;
 	struct whole whole;
 	bool met;		    /* the other node is there */
 	char missing[WHOLE_TEXT];   /* as was told */
 	struct loop_timer patience; /* a part of whole is given up */
+	uint64_t changes[SHARED_GROUPS];
+	bool strange_told[STRANGES]; /* in the log */
+	struct addr strange_from[STRANGES];
 };
 
 /* role_vrrp.c. _rows: enabled ones there are. _use: places for the rows, and their macvlans. _want: into the want.
@@ -70,6 +80,8 @@ void role_vrrp_tell(struct ha_role *r, const struct bus_request *rq, const struc
 /* role_say - one message of topic HA: to a subscriber, or (rq NULL) to all. */
 void role_say(
     const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m);
+bool role_is_strange(const struct strange *k); /* it was heard of late */
+bool role_is_outside(const struct ha_role *r); /* another program decides (setting ha_roles) */
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */
 
 #endif

@@ -37,10 +37,19 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	role_is(r, &is);
 	m->active = role_active(r);
 	m->addresses = r->core == NULL || r->placed > 0;
-	if (r->core == NULL || !r->paired)
-		return;
-	m->link = link_word(r, &is);
-	m->since = wall(is.group[0].since);
+	if (r->core != NULL && r->paired) {
+		m->link = link_word(r, &is);
+		m->since = wall(is.group[0].since);
+		m->in_sync =
+		    is.alive &&
+		    atomic_load(&core_link_say(r->core)->hash_shared) == is.peer_hash_shared &&
+		    atomic_load(&core_link_say(r->core)->hash_oper) == is.peer_hash_oper;
+	}
+	if (role_is_outside(r)) {
+		m->outside = true;
+		m->addresses = r->fips_n > 0;
+		m->since = r->outside.since[0];
+	}
 }
 
 void
@@ -65,6 +74,7 @@ tell_group(
     const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is, unsigned g)
 {
 	const struct shared_group *k = &is->group[g];
+	mono_t now = mono_now();
 	struct msg_ha_group m = {
 		.group = (uint8_t)(g + 1),
 		.role = SPAN(fsm_role_word[k->role < FSM_ROLES ? k->role : 0]),
@@ -74,10 +84,19 @@ tell_group(
 		.claim = k->claim,
 		.conflict = k->conflict,
 		.answered = k->answered,
+		.generation = k->generation,
+		.changes = r->changes[g],
+		.lease = k->hold && k->lease_until > now ? (uint64_t)(k->lease_until - now) : 0,
 	};
 
 	m.given = is->known && is->alive && given(k->why);
-	if (is->known && is->alive)
+	if (role_is_outside(r)) {
+		m.role = SPAN(fsm_role_word[r->outside.role[g]]);
+		m.hold = r->outside.role[g] == FSM_ACTIVE;
+		m.why = SPAN(r->outside.since[g] != 0 ? "another program decided it"
+						      : "nobody has said who is active");
+		m.since = r->outside.since[g];
+	} else if (is->known && is->alive)
 		m.peer = SPAN(fsm_role_word[k->peer_role < FSM_ROLES ? k->peer_role : 0]);
 	m.addresses = role_addresses(r, g);
 	/* Who holds the addresses has what there is. */
@@ -111,6 +130,33 @@ tell_line(
 	role_say(r, rq, MSG_HA_CARRIER, &m);
 }
 
+/* Rows of HA_CHECK: ping nodes, tracks, notify scripts, fencing. */
+#define NOTICES_AT (PING_TARGETS + TRACK_MOST)
+#define FENCE_AT (NOTICES_AT + NOTIFY_MOST)
+#define CHECK_ROWS (FENCE_AT + 1)
+
+static bool
+check_was(const struct ha_role *r, unsigned i)
+{
+	return i < PING_TARGETS ? r->told.ping[i][0] != '\0'
+	       : i < NOTICES_AT ? i - PING_TARGETS < r->tracks_told
+	       : i < FENCE_AT	? i - NOTICES_AT < r->notices_told
+				: r->fence_told;
+}
+
+static bool
+check_is(const struct ha_role *r, unsigned i)
+{
+	struct track_row track;
+	struct notify_row notice;
+	struct fence_row fence;
+
+	return i < PING_TARGETS ? r->names.ping[i][0] != '\0'
+	       : i < NOTICES_AT ? track_row(r->track, i - PING_TARGETS, &track)
+	       : i < FENCE_AT	? notify_row(r->notify, i - NOTICES_AT, &notice)
+				: fence_row(r->fence, &fence);
+}
+
 /* Places that were told of and are not in use any more. */
 static void
 tell_gone(const struct ha_role *r)
@@ -121,15 +167,10 @@ tell_gone(const struct ha_role *r)
 		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
 			role_say(r, NULL, MSG_HA_CARRIER, &m);
 	}
-	for (unsigned i = 0; i < PING_TARGETS + TRACK_MOST; i++) {
+	for (unsigned i = 0; i < CHECK_ROWS; i++) {
 		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
-		struct track_row row;
-		bool was = i < PING_TARGETS ? r->told.ping[i][0] != '\0'
-					    : i - PING_TARGETS < r->tracks_told;
-		bool is = i < PING_TARGETS ? r->names.ping[i][0] != '\0'
-					   : track_row(r->track, i - PING_TARGETS, &row);
 
-		if (was && !is)
+		if (check_was(r, i) && !check_is(r, i))
 			role_say(r, NULL, MSG_HA_CHECK, &m);
 	}
 }
@@ -181,11 +222,75 @@ tell_tracks(const struct ha_role *r, const struct bus_request *rq)
 	return i;
 }
 
+static void
+tell_strange(const struct ha_role *r, const struct bus_request *rq, const struct shared_is *is)
+{
+	for (unsigned i = 0; i < STRANGES; i++) {
+		const struct strange *k = &is->strange[i];
+		char from[ADDR_TEXT] = "";
+		struct msg_ha_alarm m = {
+			.kind = SPAN(i == STRANGE_SAME ? "same" : "other"),
+			.now = role_is_strange(k),
+			.cluster = k->cluster,
+			.frames = k->frames,
+			.at = wall(k->at),
+		};
+
+		if (k->frames == 0)
+			continue;
+		if (k->from.family != 0)
+			addr_format(&k->from, ADDR_HOST, from);
+		m.from = SPAN(from);
+		role_say(r, rq, MSG_HA_ALARM, &m);
+	}
+}
+
+static uint32_t
+tell_notices(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct notify_row k;
+	uint32_t i = 0;
+
+	for (; notify_row(r->notify, i, &k); i++) {
+		char name[340];
+		struct msg_ha_check m = {
+			.number = (uint8_t)(NOTICES_AT + i),
+			.what = SPAN("notify"),
+			.state = SPAN(k.state),
+			.text = SPAN(k.text),
+			.since = k.since,
+		};
+
+		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
+		m.name = SPAN(name);
+		role_say(r, rq, MSG_HA_CHECK, &m);
+	}
+	return i;
+}
+
+static bool
+tell_fence(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct fence_row k;
+
+	if (!fence_row(r->fence, &k))
+		return false;
+	role_say(r, rq, MSG_HA_CHECK,
+	    &(struct msg_ha_check){ .number = FENCE_AT,
+		.what = SPAN("fence"),
+		.name = SPAN(k.target),
+		.state = SPAN(k.state),
+		.text = SPAN(k.text),
+		.since = k.since });
+	return true;
+}
+
 void
 role_tell(struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
-	uint32_t tracks;
+	uint32_t tracks, notices;
+	bool fence;
 
 	if (r->core == NULL)
 		memset(&is, 0, sizeof(is));
@@ -193,7 +298,8 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		core_link_is(r->core, &is);
 	if (rq == NULL)
 		tell_gone(r);
-	for (unsigned g = 0; r->core != NULL && r->paired && g < SHARED_GROUPS; g++)
+	for (unsigned g = 0;
+	     ((r->core != NULL && r->paired) || role_is_outside(r)) && g < SHARED_GROUPS; g++)
 		tell_group(r, rq, &is, g);
 	for (unsigned i = 0; i < CARRIER_SET; i++)
 		if (r->names.carrier[i][0] != '\0')
@@ -201,10 +307,15 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 	for (unsigned i = 0; i < PING_TARGETS; i++)
 		if (r->names.ping[i][0] != '\0')
 			tell_ping(r, rq, &is, i);
+	tell_strange(r, rq, &is);
 	tracks = tell_tracks(r, rq);
 	role_vrrp_tell(r, rq, &is);
+	notices = tell_notices(r, rq);
+	fence = tell_fence(r, rq);
 	if (rq != NULL)
 		return; /* the others do not know more than before */
 	r->told = r->names;
 	r->tracks_told = tracks;
+	r->notices_told = notices;
+	r->fence_told = fence;
 }

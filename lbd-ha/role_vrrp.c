@@ -18,6 +18,8 @@ role_vrrp_rows(const struct snapshot *s)
 {
 	unsigned n = 0;
 
+	if (snapshot_setting(s)->ha_roles == ha_roles_outside)
+		return 0; /* another program holds the addresses */
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_vrouter); i++)
 		n += ((const struct vrouter *)snapshot_at(s, KIND_vrouter, i))->enabled;
 	return n;
@@ -107,7 +109,7 @@ row_of(const struct snapshot *s, uint32_t id)
 {
 	const struct vrouter *v = id != 0 ? snapshot_find(s, KIND_vrouter, id) : NULL;
 
-	return v != NULL && v->enabled ? v : NULL;
+	return v != NULL && v->enabled && role_vrrp_rows(s) > 0 ? v : NULL;
 }
 
 /* Those that are gone leave their places; new ones get the first that are free. */
@@ -126,7 +128,7 @@ use_places(struct ha_role *r)
 		const struct vrouter *v = snapshot_at(r->now, KIND_vrouter, k);
 		unsigned i = 0;
 
-		if (!v->enabled || role_vrrp_place(r, v->id) != -1)
+		if (row_of(r->now, v->id) == NULL || role_vrrp_place(r, v->id) != -1)
 			continue;
 		while (i < SHARED_VRRPS && r->router[i].id != 0)
 			i++;

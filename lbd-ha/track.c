@@ -15,13 +15,10 @@
 #include "base/must.h"
 #include "sys/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define AGE_RUNS 3 /* so many intervals, and the timeout, a result lasts */
 
@@ -140,43 +137,25 @@ on_done(void *arg, const struct child_result *r)
 	run_again(t);
 }
 
-/* Whether only root (or who we are) can change a file. */
-static bool
-is_ours(const char *path, char why[80])
-{
-	struct stat st;
-
-	if (stat(path, &st) == -1) {
-		(void)snprintf(why, 80, "%s", strerror(errno));
-		return false;
-	}
-	(void)snprintf(why, 80, "others than root can change it");
-	return (st.st_uid == 0 || st.st_uid == geteuid()) &&
-	       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
 static bool
 may_run(struct tracked *t)
 {
-	char why[80];
+	char why[SCRIPT_WHY];
 
-	if (t->kind == track_kind_unit)
+	if (t->kind == track_kind_unit || script_may_run(&t->script, t->all->folder, why))
 		return true;
-	if (!is_ours(t->all->folder, why))
-		track_none(t, "%s: %s", t->all->folder, why);
-	else if (!is_ours(t->argv[0], why))
-		track_none(t, "%s: %s", t->argv[0], why);
-	else
-		return true;
+	track_none(t, "%s", why);
 	return false;
 }
 
 static void
 run(struct tracked *t)
 {
-	const struct child_spec spec = {
-		.argv = t->argv, .output_max = 256, .limit = t->timeout, .done = on_done, .arg = t
-	};
+	const struct child_spec spec = { .argv = t->script.argv,
+		.output_max = 256,
+		.limit = t->timeout,
+		.done = on_done,
+		.arg = t };
 	struct err err = { 0 };
 
 	must(t->child == NULL);
@@ -190,30 +169,16 @@ run(struct tracked *t)
 	run_again(t);
 }
 
-/* The row has been looked at: a name of the folder and some words (common/store). */
+/* A program of the folder; or what asks systemd for a unit. */
 static void
 make_argv(struct tracked *t)
 {
-	char *save = NULL, *word;
-	unsigned n = 0;
+	const char *const argv[] = { "systemctl", "is-active", "--quiet", "--", t->target, NULL };
 
-	if (t->kind == track_kind_unit) {
-		const char *const argv[] = { "systemctl", "is-active", "--quiet", "--", t->target,
-			NULL };
-
-		memcpy(t->argv, argv, sizeof(argv));
-		return;
-	}
-	(void)snprintf(t->words, sizeof(t->words), "%s/%s", t->all->folder, t->target);
-	/* The folder may have a space in its name: what is split begins behind it. */
-	t->argv[n++] = t->words;
-	word = strchr(t->words + strlen(t->all->folder), ' ');
-	if (word != NULL)
-		*word++ = '\0';
-	for (word = word != NULL ? strtok_r(word, " ", &save) : NULL;
-	     word != NULL && n < TRACK_WORDS - 1; word = strtok_r(NULL, " ", &save))
-		t->argv[n++] = word;
-	t->argv[n] = NULL;
+	if (t->kind == track_kind_unit)
+		memcpy(t->script.argv, argv, sizeof(argv));
+	else
+		script_set(&t->script, t->all->folder, t->target);
 }
 
 static void

@@ -2,11 +2,10 @@
 #ifndef HA_TRACK_PRIV_H
 #define HA_TRACK_PRIV_H
 
+#include "script.h"
 #include "track.h"
 
 #include "sys/child.h"
-
-#define TRACK_WORDS 18
 
 struct tracked {
 	struct tracker *all;
@@ -21,8 +20,7 @@ struct tracked {
 	/* script, unit */
 	struct child *child;
 	mono_t started; /* of the run; daemon: the last answer */
-	char words[256 + 300];
-	const char *argv[TRACK_WORDS];
+	struct script script;
 	/* daemon */
 	struct bus_link *link;
 	bool asked;

@@ -133,6 +133,14 @@ void
 view_clock(struct view *v, mono_t now)
 {
 	v->now = now;
+	if (v->role.heard && now - v->role_at > VIEW_HA_STALE)
+		v->role.heard = false;
+}
+
+int64_t
+view_role_age(const struct view *v)
+{
+	return v->role_at == 0 ? 0 : (v->now - v->role_at) / 1000;
 }
 
 /* Rows are in the order of their ids, which stand first in them. */
@@ -277,6 +285,10 @@ on_role(struct view *v, const struct msg_role *m)
 		.master = m->master,
 		.peer = m->peer,
 		.addresses = m->addresses,
+		.outside = m->outside,
+		.in_sync = m->in_sync,
+		.pending = m->pending,
+		.entries = m->entries,
 		.link = m->link < LINKS ? m->link : LINK_NONE,
 		.since = m->since };
 	bool changed = !v->role.heard || v->role.active != r.active || v->role.master != r.master ||
@@ -284,6 +296,7 @@ on_role(struct view *v, const struct msg_role *m)
 		       v->role.addresses != r.addresses;
 
 	v->role = r;
+	v->role_at = v->now;
 	return changed;
 }
 
@@ -363,6 +376,7 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_HA_CARRIER: return view_on_carrier(v, &m->ha_carrier);
 	case MSG_HA_CHECK: return view_on_check(v, &m->ha_check);
 	case MSG_HA_VRRP: return view_on_vrrp(v, &m->ha_vrrp);
+	case MSG_HA_ALARM: return view_on_alarm(v, &m->ha_alarm);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
 	case MSG_SERVER_COUNTS: on_server_counts(v, &m->counts); return false;

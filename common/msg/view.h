@@ -15,6 +15,7 @@
 #include "sys/paths.h"
 
 #define VIEW_STALE DUR_S(10)
+#define VIEW_HA_STALE DUR_S(2) /* lbd-ha tells its role each half second */
 
 /* From one answer to the next, per second; 0 before the second one. */
 struct view_rates {
@@ -71,7 +72,10 @@ struct view_daemon {
 enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {
 	bool heard, active, master, peer, addresses;
-	uint8_t link; /* enum view_link */
+	bool outside; /* another program decides the role */
+	bool in_sync, pending;
+	uint32_t entries; /* of persistence */
+	uint8_t link;	  /* enum view_link */
 	int64_t since;
 };
 #define VIEW_GROUPS 2
@@ -80,6 +84,7 @@ struct view_group { /* group 0: not heard */
 	uint8_t group;
 	bool hold, conflict, answered, peer_whole;
 	uint32_t addresses;
+	uint64_t generation, changes, lease_us;
 	uint64_t claim;
 	int64_t since;
 	char role[16], peer[16], why[100];
@@ -92,8 +97,16 @@ struct view_carrier { /* name "": there is none */
 	uint64_t heard_us, sent, received, lost, rtt_us, worst_us; /* heard_us 0: never */
 };
 
-#define VIEW_CHECKS 75
-struct view_check { /* a ping node or a track; name "": there is none */
+enum view_alarm_kind { VIEW_ALARM_OTHER, VIEW_ALARM_SAME, VIEW_ALARMS };
+struct
+    view_alarm { /* heartbeats of another pair (OTHER), or with our number and another key; frames 0: none */
+	bool now;
+	char from[64];
+	uint64_t cluster, frames;
+	int64_t at;
+};
+#define VIEW_CHECKS 92
+struct view_check { /* a ping node, a track or a notify script; name "": there is none */
 	char name[200], what[16], state[16], text[120];
 	int64_t since;
 };
@@ -142,7 +155,9 @@ void view_synced(struct view *v, const char *daemon);
 /* By row id; NULL for an id that the snapshot does not have. Borrowed until view_use. */
 const struct view_service *view_service(const struct view *v, uint32_t id);
 const struct view_server *view_server(const struct view *v, uint32_t id);
+/* view_role - heard is false when lbd-ha has not told it for VIEW_HA_STALE; view_role_age - since then, in ms. */
 const struct view_role *view_role(const struct view *v);
+int64_t view_role_age(const struct view *v);
 const struct view_peer *view_peer(const struct view *v);
 const struct view_floating *view_floating(
     const struct view *v); /* list in order of address; NULL: none */
@@ -207,11 +222,15 @@ void view_json_peer(struct buf *out, const struct view_peer *p);
 const struct view_group *view_groups(const struct view *v);
 const struct view_carrier *view_carriers(const struct view *v);
 const struct view_check *view_checks(const struct view *v);
-const struct view_vrrp *view_vrrps(const struct view *v); /* VIEW_VRRPS rows */
+const struct view_vrrp *view_vrrps(const struct view *v);   /* VIEW_VRRPS rows */
+const struct view_alarm *view_alarms(const struct view *v); /* VIEW_ALARMS of them */
+/* view_alarm_words - what it means and what to do, in a sentence; "" when it is over. */
+const char *view_alarm_words(const struct view *v, enum view_alarm_kind kind);
 const char *view_link_word(uint8_t link);
 /* view_role_words - the state of the pair in the words of its field, and what to do about it ("" nothing). */
 void view_role_words(const struct view *v, char out[100], char advice[200]);
-/* view_json_ha - the members "role", "state", "link", "words", "advice", "since", "groups", "carriers", "checks", "peer" of an
+/* view_json_ha - the members "role", "state", "link", "words", "advice", "outside", "since", "groups", "carriers", "checks",
+ * "alarms", "peer" of an
  * object. */
 void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */

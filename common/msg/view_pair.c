@@ -26,6 +26,9 @@ view_on_group(struct view *v, const struct msg_ha_group *m)
 	g->addresses = m->addresses;
 	g->claim = m->claim;
 	g->since = m->since;
+	g->generation = m->generation;
+	g->changes = m->changes;
+	g->lease_us = m->lease;
 	span_text(m->role, g->role, sizeof(g->role));
 	span_text(m->peer, g->peer, sizeof(g->peer));
 	span_text(m->why, g->why, sizeof(g->why));
@@ -82,6 +85,44 @@ view_on_check(struct view *v, const struct msg_ha_check *m)
 	span_text(m->text, k->text, sizeof(k->text));
 	k->since = m->since;
 	return strcmp(was, k->state) != 0;
+}
+
+bool
+view_on_alarm(struct view *v, const struct msg_ha_alarm *m)
+{
+	char kind[16];
+	struct view_alarm *k;
+	bool was;
+
+	span_text(m->kind, kind, sizeof(kind));
+	k = &v->alarms[strcmp(kind, "same") == 0 ? VIEW_ALARM_SAME : VIEW_ALARM_OTHER];
+	was = k->now;
+	memset(k, 0, sizeof(*k));
+	k->now = m->now;
+	k->cluster = m->cluster;
+	k->frames = m->frames;
+	k->at = m->at;
+	span_text(m->from, k->from, sizeof(k->from));
+	return was != k->now;
+}
+
+const struct view_alarm *
+view_alarms(const struct view *v)
+{
+	return v->alarms;
+}
+
+const char *
+view_alarm_words(const struct view *v, enum view_alarm_kind kind)
+{
+	if (!v->alarms[kind].now)
+		return "";
+	return kind == VIEW_ALARM_SAME
+		   ? "heartbeats with this pair's number and another key: a second pair with the same number, a copy of a "
+		     "node, or a forger. They do not count. Find the sender; two pairs of one number are paired anew, which "
+		     "gives a new one."
+		   : "another pair sends to this pair's port or group. It has a number of its own, so nothing is mixed up; "
+		     "a port or group of its own saves both the work.";
 }
 
 const struct view_group *
@@ -142,16 +183,21 @@ view_role_words(const struct view *v, char out[100], char advice[200])
 	static const char *const links[LINKS] = { "No slave defined", "Link up", "Link degraded",
 		"Link down", "Link one-way" };
 	const struct view_role *r = &v->role;
-	const char *what = "";
+	const char *what =
+	    r->outside
+		? "Another program decides who is active (setting ha_roles); what it has said stands below."
+		: "";
 	unsigned routers, masters = view_vrrp_masters(v, &routers);
 
-	if (!r->peer && routers > 0)
+	if (!r->peer && !r->outside && routers > 0)
 		(void)snprintf(out, 100, "VRRP | %s | Master of %u of %u virtual routers",
 		    state_word(v), masters, routers);
 	else
 		(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave",
 		    state_word(v), links[r->peer ? r->link : LINK_NONE]);
-	if (r->peer && in_conflict(v))
+	if (r->outside)
+		; /* the nodes' link is for the configuration alone */
+	else if (r->peer && in_conflict(v))
 		what =
 		    "Both nodes say that they are active; the one with the lower claim leaves at once.";
 	else if (r->peer && r->link == LINK_DOWN)
@@ -195,7 +241,10 @@ put_groups(struct buf *out, const struct view *v)
 		put(out, "peer_role", g->peer);
 		put(out, "why", g->why);
 		put(out, "missing", g->missing);
-		buf_printf(out, ",\"peer_whole\":%s,\"since\":", g->peer_whole ? "true" : "false");
+		buf_printf(out,
+		    ",\"peer_whole\":%s,\"generation\":%" PRIu64 ",\"changes\":%" PRIu64
+		    ",\"since\":",
+		    g->peer_whole ? "true" : "false", g->generation, g->changes);
 		view_json_time(out, g->since);
 		buf_puts(out, "}");
 		comma = ",";
@@ -255,6 +304,32 @@ put_checks(struct buf *out, const struct view *v)
 	buf_puts(out, "]");
 }
 
+static void
+put_alarms(struct buf *out, const struct view *v)
+{
+	const char *comma = "";
+
+	buf_puts(out, "[");
+	for (unsigned i = 0; i < VIEW_ALARMS; i++) {
+		const struct view_alarm *k = &v->alarms[i];
+
+		if (k->frames == 0)
+			continue;
+		buf_printf(out,
+		    "%s{\"kind\":\"%s\",\"now\":%s,\"frames\":%" PRIu64 ",\"cluster\":\"%016" PRIx64
+		    "\"",
+		    comma, i == VIEW_ALARM_SAME ? "same_cluster" : "other_cluster",
+		    k->now ? "true" : "false", k->frames, k->cluster);
+		put(out, "from", k->from);
+		put(out, "advice", view_alarm_words(v, (enum view_alarm_kind)i));
+		buf_puts(out, ",\"at\":");
+		view_json_time(out, k->at);
+		buf_puts(out, "}");
+		comma = ",";
+	}
+	buf_puts(out, "]");
+}
+
 void
 view_json_ha(struct buf *out, const struct view *v)
 {
@@ -271,6 +346,7 @@ view_json_ha(struct buf *out, const struct view *v)
 		buf_puts(out, "null");
 	put(out, "words", words);
 	put(out, "advice", advice);
+	buf_printf(out, ",\"outside\":%s", r->outside ? "true" : "false");
 	buf_puts(out, ",\"since\":");
 	view_json_time(out, r->since);
 	buf_puts(out, ",\"groups\":");
@@ -281,6 +357,8 @@ view_json_ha(struct buf *out, const struct view *v)
 	put_checks(out, v);
 	buf_puts(out, ",\"vrrps\":");
 	view_json_vrrps(out, v);
+	buf_puts(out, ",\"alarms\":");
+	put_alarms(out, v);
 	buf_puts(out, ",\"peer\":");
 	view_json_peer(out, &v->peer);
 }

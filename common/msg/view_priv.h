@@ -14,7 +14,7 @@ struct view_source {
 };
 struct view {
 	struct snapshot *snap; /* NULL before view_use */
-	mono_t now;
+	mono_t now, role_at;
 	uint32_t services_n, servers_n;
 	struct view_service *services; /* in order of id, one for each row of snap */
 	struct view_server *servers;
@@ -24,6 +24,7 @@ struct view {
 	struct view_carrier carriers[VIEW_CARRIERS];
 	struct view_check checks[VIEW_CHECKS];
 	struct view_vrrp vrrps[VIEW_VRRPS];
+	struct view_alarm alarms[VIEW_ALARMS];
 	struct view_floating *floating; /* in order of address */
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
@@ -47,6 +48,7 @@ void view_keep_text(char **slot, struct span text);
 /* view_pair.c */
 bool view_on_group(struct view *v, const struct msg_ha_group *m);
 bool view_on_carrier(struct view *v, const struct msg_ha_carrier *m);
+bool view_on_alarm(struct view *v, const struct msg_ha_alarm *m);
 bool view_on_check(struct view *v, const struct msg_ha_check *m);
 bool view_on_vrrp(struct view *v, const struct msg_ha_vrrp *m);
 void view_json_vrrps(struct buf *out, const struct view *v);

@@ -141,6 +141,11 @@ static const struct field track_fields[] = {
 #include "schema/track.def"
 #undef OBJ
 };
+static const struct field notify_fields[] = {
+#define OBJ notify
+#include "schema/notify.def"
+#undef OBJ
+};
 static const struct field vrouter_fields[] = {
 #define OBJ vrouter
 #include "schema/vrouter.def"

@@ -102,6 +102,10 @@ look_own_address(struct look *l, unsigned kind, const void *row, const char *fie
 	if (from == l->own_n || look_by_address(&l->own[from]->addr, hi) > 0 ||
 	    look_unchanged(l, kind, row, field))
 		return 0;
+	/* Whoever decides the roles has put it there. */
+	if ((kind == KIND_service || kind == KIND_fip || kind == KIND_natrule) &&
+	    snapshot_setting(l->s)->ha_roles == ha_roles_outside)
+		return 0;
 	addr_format(&l->own[from]->addr, ADDR_HOST, text);
 	return look_bad(l, kind, row, field,
 	    "\"%s\" is the address of interface %s of this node; allowed is any that no interface has",

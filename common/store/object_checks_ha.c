@@ -2,9 +2,7 @@
  *
  * Carriers and tracks are of this node alone, so nothing here compares them with the other node's, nor with the settings,
  * which the other node may change: a carrier's times give way to those (lbd-ha/want.c).
- *
- * A program that a track runs is one of a folder that only root writes: who may change the configuration over the network
- * chooses among them and does not bring his own. */
+ */
 #include "store/object_checks_priv.h"
 
 #include "base/must.h"
@@ -14,7 +12,6 @@
 #define CARRIERS_MOST 8
 #define PINGNODES_MOST 8
 #define TRACKS_MOST 64
-#define WORDS_MOST 16 /* of a script and its arguments */
 
 static bool
 is_multicast(const struct addr *a)
@@ -293,25 +290,6 @@ has_step(const char *path)
 }
 
 static int
-check_script(struct look *l, const struct track *t)
-{
-	size_t name = strcspn(t->target, " ");
-	unsigned words = 1;
-
-	if (name == 0 || memchr(t->target, '/', name) != NULL || t->target[0] == '.')
-		return look_bad(l, KIND_track, t, "target",
-		    "\"%s\" does not begin with the name of a program in /etc/lbd/track; allowed is a name "
-		    "without slash that does not begin with a dot, then its arguments",
-		    t->target);
-	for (const char *p = t->target; *p != '\0'; p++)
-		words += *p == ' ' && p[1] != ' ' && p[1] != '\0';
-	if (words > WORDS_MOST)
-		return look_bad(l, KIND_track, t, "target",
-		    "has %u words; allowed are a name and %d arguments", words, WORDS_MOST - 1);
-	return 0;
-}
-
-static int
 check_unit(struct look *l, const struct track *t)
 {
 	if (t->target[0] == '-' || strpbrk(t->target, " /*?[") != NULL)
@@ -353,7 +331,9 @@ check_target(struct look *l, const struct track *t)
 		return look_interface(l, KIND_track, t, "target", t->target);
 	if (t->kind == track_kind_unit)
 		return check_unit(l, t);
-	return t->kind == track_kind_script ? check_script(l, t) : 0;
+	return t->kind == track_kind_script
+		   ? look_program(l, KIND_track, t, "target", t->target, "/etc/lbd/track")
+		   : 0;
 }
 
 static int
@@ -415,5 +395,7 @@ check_ha(struct look *l)
 		rc = check_pingnodes(l);
 	if (rc == 0)
 		rc = check_tracks(l);
+	if (rc == 0)
+		rc = check_hooks(l);
 	return rc != 0 ? rc : check_ignore(l);
 }

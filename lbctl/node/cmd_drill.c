@@ -127,8 +127,9 @@ check_checks(struct report *r)
 {
 	const struct view_check *k = view_checks(r->c->view);
 
+	/* One whose state is not known yet takes nothing from the node. */
 	for (unsigned i = 0; i < VIEW_CHECKS; i++, k++)
-		if (k->name[0] != '\0')
+		if (k->name[0] != '\0' && strcmp(k->state, "unknown") != 0)
 			(void)condition(r, "check", strcmp(k->state, "good") == 0, "%s %s: %s%s%s",
 			    k->what, k->name, k->state, k->text[0] != '\0' ? ": " : "", k->text);
 }

@@ -279,3 +279,25 @@ cmd_ha_failover(struct ctl *c, struct err *err)
 		ctl_note(c, "the other node is active for what was here; lbctl ha status tells");
 	return rc;
 }
+
+/* ---- role ------------------------------------------------------------------------------------------------------------ */
+
+int
+cmd_ha_role(struct ctl *c, struct err *err)
+{
+	const char *why = c->opt[OPT_message], *group = c->argc > 1 ? c->argv[1] : "0";
+	const struct msg_ha_told m = { .role = SPAN(c->argv[0]),
+		.group = (uint8_t)(group[0] - '0'),
+		.why = SPAN(why != NULL ? why : "") };
+	struct client *k;
+	int rc;
+
+	if (c->argc > 1 && strcmp(group, "1") != 0 && strcmp(group, "2") != 0)
+		return err_set(err, ERR_USAGE, "group: \"%s\" is not allowed: 1 or 2", group);
+	rc = client_open(&c->paths, "lbd-ha", &k, err);
+	if (rc != 0)
+		return rc;
+	rc = client_call(k, MSG_HA_TOLD, &m, NULL, NULL, FAILOVER_WAIT, err);
+	client_close(k);
+	return rc;
+}

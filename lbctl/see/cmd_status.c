@@ -401,7 +401,7 @@ put_carriers(const struct view *v, struct buf *out)
 		buf_puts(out, "\n");
 }
 
-/* Ping nodes and tracks. */
+/* Ping nodes, tracks and notify scripts. */
 static void
 put_checks(const struct view *v, struct buf *out)
 {
@@ -448,6 +448,29 @@ put_vrrps(const struct view *v, struct buf *out)
 	}
 	if (shown > 0)
 		buf_puts(out, "\n");
+}
+
+/* Who else sends heartbeats here. */
+static void
+put_alarms(const struct view *v, struct buf *out)
+{
+	const struct view_alarm *k = view_alarms(v);
+	char at[24];
+
+	for (unsigned i = 0; i < VIEW_ALARMS; i++, k++) {
+		if (k->frames == 0)
+			continue;
+		human_time(k->at, at);
+		buf_printf(out, "%-12s %s (%016llx) from %s: %llu heartbeats, the last at %s\n",
+		    i == VIEW_ALARM_SAME ? "ALARM" : "notice",
+		    i == VIEW_ALARM_SAME ? "number of this pair, another key" : "another pair",
+		    (unsigned long long)k->cluster, k->from[0] != '\0' ? k->from : "a serial line",
+		    (unsigned long long)k->frames, at);
+		if (k->now)
+			buf_printf(
+			    out, "%-12s %s\n", "", view_alarm_words(v, (enum view_alarm_kind)i));
+		buf_puts(out, "\n");
+	}
 }
 
 /* The other node, in some lines; nothing on a single node. */
@@ -502,6 +525,7 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 	put_carriers(c->view, out);
 	put_checks(c->view, out);
 	put_vrrps(c->view, out);
+	put_alarms(c->view, out);
 	return render_fips(c, arg, out, err);
 }
 

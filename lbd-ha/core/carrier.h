@@ -10,6 +10,7 @@
 #ifndef HA_CARRIER_H
 #define HA_CARRIER_H
 
+#include "base/addr.h"
 #include "base/mono.h"
 
 #include <stdbool.h>
@@ -48,6 +49,8 @@ struct carrier_in {
 	const uint8_t *bytes;
 	size_t len;
 	mono_t at;
+	struct addr from; /* family 0: of a serial line */
+	bool stranger;	  /* not from the address of the other node */
 };
 typedef void carrier_in_fn(void *arg, const struct carrier_in *in);
 

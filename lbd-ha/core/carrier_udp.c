@@ -324,16 +324,15 @@ arrival(const struct carrier_udp *u, struct msghdr *m, mono_t now, int64_t wall)
 	return at > now ? now : at < u->empty_at ? u->empty_at : at;
 }
 
+/* The sender; true: it is the other node, as far as its address tells. */
 static bool
-from_peer(const struct carrier_udp *u, unsigned i)
+from_peer(const struct carrier_udp *u, unsigned i, struct addr *from)
 {
-	struct addr from;
 	uint16_t port;
 
-	if (u->from.family == 0)
-		return true;
-	return addr_from_sockaddr((const struct sockaddr *)&u->source[i], &from, &port) == 0 &&
-	       addr_same_host(&from, &u->from);
+	if (addr_from_sockaddr((const struct sockaddr *)&u->source[i], from, &port) != 0)
+		from->family = 0;
+	return u->from.family == 0 || (from->family != 0 && addr_same_host(from, &u->from));
 }
 
 static void
@@ -373,12 +372,12 @@ carrier_udp_read(struct carrier_udp *u, carrier_in_fn *fn, void *arg)
 
 		if ((u->msg[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
 			u->cut++;
-		} else if (!from_peer(u, (unsigned)i)) {
-			u->strangers++;
-		} else {
-			in.at = arrival(u, &u->msg[i].msg_hdr, now, wall);
-			fn(arg, &in);
+			continue;
 		}
+		in.stranger = !from_peer(u, (unsigned)i, &in.from);
+		u->strangers += in.stranger;
+		in.at = arrival(u, &u->msg[i].msg_hdr, now, wall);
+		fn(arg, &in);
 	}
 	if (n < CARRIER_BATCH)
 		u->empty_at = before;

@@ -25,6 +25,7 @@
 #define SUITE_VERSION 0x000100
 #define CORE_BUSY 500000	     /* us without a sleep */
 #define CORE_COMES_AGAIN DUR_MS(500) /* one that ended, by its side process */
+#define STRANGER_LOOK DUR_MS(5)
 
 /* What is slept on; bits of core.ready. */
 enum core_fd {
@@ -111,8 +112,20 @@ static void
 on_frame(void *arg, const struct carrier_in *in)
 {
 	const struct arrival *a = arg;
+	struct core *c = a->c;
+	enum beat_fault f;
+	struct beat b;
 
-	(void)pulse_in(&a->c->pulse, a->carrier, in);
+	if (!in->stranger) {
+		f = pulse_in(&c->pulse, a->carrier, in);
+	} else if (in->at - c->looked_at < STRANGER_LOOK) {
+		return; /* whoever floods us is not looked at each time */
+	} else {
+		c->looked_at = in->at;
+		f = beat_decode(in->bytes, in->len, &c->pulse.self, &c->pulse.seal, &b);
+	}
+	if (f != BEAT_GOOD)
+		strange_note(c->strange, f, &c->pulse.seal, in);
 }
 
 static void
@@ -289,6 +302,7 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 		.answered = probe_is_answered(&c->probe, group, now) && !is_left_over(c, now),
 		.pings = (unsigned)__builtin_popcount(ping_reachable(&c->ping)),
 		.ping_at = newest_ping(c),
+		.fenced = core_is_fenced(c, now),
 		.health = health_of(c, group),
 		.order = (uint8_t)order_of(c, group),
 	};
@@ -303,11 +317,13 @@ decide(struct core *c, unsigned group, mono_t now, bool stalled)
 static void
 decide_all(struct core *c, mono_t now, bool stalled)
 {
+	bool fence = false;
 	unsigned asks = 0, seen = atomic_load(&c->sh->say.announce);
 	dur_t every = DUR_MS(50);
 
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		decide(c, i, now, stalled);
+		fence = fence || c->g[i].out.fence;
 		if (c->g[i].out.probe)
 			asks |= 1u << i;
 		if (seen != c->announce_seen && c->g[i].held)
@@ -324,6 +340,7 @@ decide_all(struct core *c, mono_t now, bool stalled)
 		probe_close(&c->probe, c->side, CORE_NEWS);
 	}
 	core_witness_turn(c, now);
+	core_fence_turn(c, fence, now);
 }
 
 /* ---- out --------------------------------------------------------------------------------------------------- */

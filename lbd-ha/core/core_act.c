@@ -84,9 +84,10 @@ tell_change(struct core *c, unsigned group, mono_t now)
 	const struct fsm *f = &c->g[group].fsm;
 	const struct shared_event e = {
 		.group = (uint8_t)group,
+		.was = c->g[group].told,
 		.role = f->role,
 		.why = f->why,
-		.claim = f->claim,
+		.generation = f->generation,
 		.at = now,
 	};
 

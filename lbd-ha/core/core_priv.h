@@ -87,6 +87,10 @@ struct core {
 	int witness_fd;
 	struct seal witness_seal;
 	bool urgent; /* what the next frame says cannot wait for its turn */
+	struct strange strange[STRANGES];
+	uint32_t fence;	  /* number of the wish that stands; 0: none */
+	mono_t fenced_at; /* it was carried out; 0: not yet */
+	mono_t looked_at; /* at a frame from an address that is not the other node's */
 	unsigned damp;
 	mono_t turns[8]; /* unforced changes of role of late, for the damping */
 	struct shared_is told;
@@ -115,6 +119,9 @@ void core_damp(struct core *c, mono_t now);
 bool core_links_up(const struct core *c); /* core.c: the service network's */
 /* core_show.c - changed: something that somebody waits for */
 void core_show(struct core *c, mono_t now, bool changed);
+/* core_fence.c: the wish that the other node be off. _turn: wanted by a decision, or not (any more). */
+bool core_is_fenced(const struct core *c, mono_t now);
+void core_fence_turn(struct core *c, bool wanted, mono_t now);
 /* core_witness.c */
 void core_witness_read(struct core *c, mono_t now);
 void core_witness_turn(struct core *c, mono_t now);

@@ -125,11 +125,13 @@ core_show(struct core *c, mono_t now, bool changed)
 		.stalls = c->pulse.set.stalls,
 		.late_worst = carrier_worst_of(&c->pulse.set.late, now),
 		.link = core_links_up(c),
+		.fence = c->fence,
 	};
 	char word = CORE_NEWS;
 
 	_Static_assert(BEAT_FAULTS <= sizeof(is.fault) / sizeof(is.fault[0]), "a counter for each");
 	memcpy(is.fault, c->pulse.replay.counter, sizeof(c->pulse.replay.counter));
+	memcpy(is.strange, c->strange, sizeof(is.strange));
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		show_group(c, i, now, &is.group[i]);
 		is.granted[i] = c->g[i].witness.until > now;
@@ -139,7 +141,7 @@ core_show(struct core *c, mono_t now, bool changed)
 	memcpy(is.line, c->line, sizeof(is.line));
 	show_pings(c, &is);
 	changed = changed || is.alive != c->told.alive || is.link != c->told.link ||
-		  is.peer_hash_shared != c->told.peer_hash_shared ||
+		  is.fence != c->told.fence || is.peer_hash_shared != c->told.peer_hash_shared ||
 		  is.peer_hash_oper != c->told.peer_hash_oper ||
 		  is.pings_reachable != c->told.pings_reachable;
 	for (unsigned i = 0; i < SHARED_GROUPS; i++)

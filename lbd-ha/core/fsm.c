@@ -137,7 +137,7 @@ has_authority(const struct fsm_config *c, const struct fsm_in *in)
 		return in->grant_until > in->now;
 	if (c->pings)
 		return in->pings > 0;
-	return c->mode == FSM_AVAILABILITY;
+	return c->mode == FSM_AVAILABILITY || c->fence;
 }
 
 /* The other is active and does well: is there a reason to take over all the same? */
@@ -191,6 +191,7 @@ static int
 why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, struct fsm_out *out)
 {
 	const struct fsm_peer *p = &in->peer;
+	bool fences = c->fence && in->order != FSM_TAKE;
 
 	if (!in->vips || fit_of(in) == FSM_UNFIT || in->stalled)
 		return -1;
@@ -207,13 +208,16 @@ why_take(struct fsm *f, const struct fsm_config *c, const struct fsm_in *in, str
 	/* A machine that was busy wakes to a peer that is dead already: it has asked nobody so far. */
 	if (in->order != FSM_TAKE && !c->witness && !passed(&f->asked, c->ask, in, out))
 		return -1;
-	/* What answers for longer, though the witness grants, is nobody's that has a say. */
-	if (in->answered && !(c->witness && passed(&f->asked, c->left, in, out)))
+	/* What answers for longer, though the witness grants, is nobody's that has a say; what is to be switched off may. */
+	if (in->answered && !fences && !(c->witness && passed(&f->asked, c->left, in, out)))
 		return -1;
 	if (!has_authority(c, in))
 		return -1;
 	/* Of a time without a carrier the other's silence tells nothing. */
 	if (in->order != FSM_TAKE && !passed(&f->linked, c->listen, in, out))
+		return -1;
+	out->fence = fences && !in->fenced;
+	if (out->fence)
 		return -1;
 	return p->known ? FSM_WHY_PEER_DEAD : FSM_WHY_LISTENED;
 }

@@ -8,7 +8,10 @@
  * The active node holds the addresses by a lease, which is shorter than the time after which the other takes over. It is
  * renewed by what proves that nobody else can have taken over: the other's echo of a frame of ours, counted from when
  * that frame was sent; or the witness's grant; or, without a witness, a ping node that answers; or, without those, the
- * link of the service network. */
+ * link of the service network.
+ *
+ * With fencing required a node that hears nothing takes over only after the other was switched off: in.fenced, which the
+ * caller makes false again when the other is heard, and some seconds after the switching off. An order needs none. */
 #ifndef HA_FSM_H
 #define HA_FSM_H
 
@@ -43,6 +46,7 @@ struct fsm_config {
 	bool peered;	   /* false: alone, always active */
 	bool witness;	   /* its grant is needed while the other is silent */
 	bool pings;	   /* there are ping nodes */
+	bool fence;	   /* the other is made sure to be off before it is replaced unheard */
 	bool preferred;	   /* this node is the master of the group */
 	bool preempt;	   /* the preferred one takes the role back by itself */
 	uint8_t mode;	   /* enum fsm_mode */
@@ -79,6 +83,7 @@ struct fsm_in {
 	bool whole;	    /* connections, persistence and verdicts of the other are here */
 	bool stalled;	    /* this process was not run for longer than the lease */
 	bool answered;	    /* somebody else answers for an address of the group */
+	bool fenced;	    /* the other was switched off a moment ago, since it fell silent */
 	unsigned pings;	    /* ping nodes that answer */
 	mono_t ping_at;	    /* when the newest ping that was answered was sent; 0: none */
 	mono_t grant_until; /* of the witness; 0: none */
@@ -142,6 +147,7 @@ struct fsm_out {
 	bool
 	    probe; /* ask the network whether somebody answers for the addresses; ask the ping nodes now */
 	bool ask;	 /* the witness for this group, for `wish` */
+	bool fence;	 /* make sure that the other is off: nothing else is missing to take over */
 	uint64_t wish;	 /* generation that would be claimed, or is */
 	bool leaving;	 /* for the frame: take over, please */
 	uint8_t fit;	 /* for the frame: enum fsm_fit */

@@ -12,6 +12,7 @@
 #include "core/fsm.h"
 #include "core/ping.h"
 #include "core/seal.h"
+#include "core/strange.h"
 #include "vrrp/vrrp_fsm.h"
 
 #include "base/addr.h"
@@ -96,7 +97,8 @@ struct shared_say {
 	atomic_uint announce; /* another number: announce all that is held */
 	atomic_uint revision, schema;
 	atomic_ullong hash_shared, hash_oper;
-	atomic_bool stop; /* hand over what can be, and end */
+	atomic_uint fenced; /* number of the last shared_is.fence that was carried out */
+	atomic_bool stop;   /* hand over what can be, and end */
 };
 
 struct shared_group {
@@ -148,16 +150,18 @@ struct shared_is {
 	uint32_t pings_reachable, pings;
 	struct shared_ping ping[PING_TARGETS];
 	uint64_t fault[16]; /* frames that did not count, by enum beat_fault */
+	struct strange strange[STRANGES];
 	uint64_t stalls;
 	dur_t late_worst;
 	bool link, granted[SHARED_GROUPS];
 	struct shared_vrrp_is vrrp[SHARED_VRRPS];
+	uint32_t fence; /* switch the other node off, please: a number of this wish; 0: none */
 };
 
 struct shared_event {
-	uint8_t group, role, why;
+	uint8_t group, was, role, why; /* was: enum fsm_role, as role */
 	uint8_t vrrp; /* 1 + its virtual router: role is an enum vrrp_state; 0: of a group */
-	uint64_t claim;
+	uint64_t generation;
 	mono_t at;
 };
 
@@ -170,6 +174,7 @@ struct shared {
 	struct shared_is is;
 	atomic_short error[2][SHARED_ADDRS]; /* of the want n & 1: 0, or errno of the last try */
 	atomic_uint events;		     /* written so far */
+	atomic_uint heard; /* of them by a side; one that is started anew goes on there */
 	struct shared_event event[SHARED_EVENTS];
 };
 

@@ -36,7 +36,8 @@ api_ha_get(struct call *c)
 	struct buf b = { 0 };
 
 	if (!view_role(v)->heard) {
-		reply_fail(c, 503, "lbd-ha does not run, so nobody holds the role");
+		reply_fail(c, 503, "lbd-ha was not heard for %lld ms: nobody knows the role",
+		    (long long)view_role_age(v));
 		return;
 	}
 	buf_puts(&b, "{");
@@ -44,6 +45,28 @@ api_ha_get(struct call *c)
 	put_addresses(&b, v);
 	buf_puts(&b, "}\n");
 	reply_json(c, 200, &b);
+	buf_fini(&b);
+}
+
+/* For balancers and routers of others that ask who is active: 200 here, 503 there, and when it is not known. Nothing is
+ * looked up or asked for it, and nobody needs to log in: the answer is one that every client of a service sees too. */
+void
+ha_active_get(struct call *c)
+{
+	const struct view *v = web_view(c);
+	const struct view_role *r = view_role(v);
+	const char *group = call_query(c, "group");
+	bool active = r->active;
+	struct buf b = { 0 };
+
+	if (group != NULL && strcmp(group, "1") != 0 && strcmp(group, "2") != 0) {
+		reply_fail(c, 400, "group: %.20s: allowed is 1 or 2", group);
+		return;
+	}
+	if (group != NULL && view_groups(v)[group[0] - '1'].group != 0)
+		active = view_groups(v)[group[0] - '1'].hold;
+	buf_puts(&b, !r->heard ? "unknown\n" : active ? "active\n" : "passive\n");
+	reply_text(c, r->heard && active ? 200 : 503, "text/plain; charset=utf-8", &b);
 	buf_fini(&b);
 }
 

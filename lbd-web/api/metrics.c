@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "live/follow.h"
+#include "metrics_priv.h"
 #include "web.h"
 
 #include <stdio.h>
@@ -12,27 +13,10 @@
 
 #define ROWS_AT_ONCE 400
 
-enum over { OVER_NODE, OVER_VIP, OVER_RIP };
-struct scrape;
-struct family {
-	const char *name, *type, *help;
-	enum over over;
-	void (*row)(struct scrape *x, struct buf *b, const void *object);
-};
-struct scrape {
-	struct web *w;
-	struct snapshot *s;
-	unsigned family;
-	uint32_t at;
-	bool vip, rip, node; /* what is asked for */
-	const char *name;    /* of the family that is written now */
-	const struct counter *counter;
-};
-
 /* ---- rows ---- */
 
-static void
-label(struct buf *b, const char *text)
+void
+metrics_label(struct buf *b, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		if (*text == '\\' || *text == '"')
@@ -310,9 +294,9 @@ fip_held(struct scrape *x, struct buf *b, const void *object)
 	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
 	     f = f->next) {
 		buf_printf(b, "%s{address=\"", x->name);
-		label(b, f->address);
+		metrics_label(b, f->address);
 		buf_printf(b, "\",interface=\"");
-		label(b, f->interface);
+		metrics_label(b, f->interface);
 		buf_printf(b, "\"} %d\n", f->held);
 	}
 }
@@ -331,6 +315,40 @@ static const struct family families[] = {
 	{ "lbd_config_pending_confirm", "gauge",
 	    "Whether a trial commit waits for its confirmation.", OVER_NODE, config_pending },
 	{ "lbd_ha_role", "gauge", "Role of this node.", OVER_NODE, ha_role },
+	{ "lbd_ha_group_role", "gauge", "Role of this node in a group of addresses.", OVER_NODE,
+	    metrics_ha_role },
+	{ "lbd_ha_generation", "gauge", "Highest generation of a group that is known.", OVER_NODE,
+	    metrics_ha_generation },
+	{ "lbd_ha_changes_total", "counter",
+	    "How often this node became active, passive or unfit in a group.", OVER_NODE,
+	    metrics_ha_changes },
+	{ "lbd_ha_lease_seconds", "gauge",
+	    "Time that the addresses may stay without another proof, while active.", OVER_NODE,
+	    metrics_ha_lease },
+	{ "lbd_ha_carrier_state", "gauge", "State of a way to the other node.", OVER_NODE,
+	    metrics_ha_carrier },
+	{ "lbd_ha_carrier_sent_total", "counter", "Heartbeats sent.", OVER_NODE, metrics_ha_sent },
+	{ "lbd_ha_carrier_received_total", "counter", "Heartbeats received.", OVER_NODE,
+	    metrics_ha_received },
+	{ "lbd_ha_carrier_lost_total", "counter", "Heartbeats lost on the way here.", OVER_NODE,
+	    metrics_ha_lost },
+	{ "lbd_ha_carrier_rtt_seconds", "gauge", "Round trip of a heartbeat.", OVER_NODE,
+	    metrics_ha_rtt },
+	{ "lbd_ha_check_good", "gauge",
+	    "Whether a ping node, track, notify script or fencing is good; absent while unknown.",
+	    OVER_NODE, metrics_ha_check },
+	{ "lbd_ha_peer_up", "gauge", "Whether the channel to the other node is up.", OVER_NODE,
+	    metrics_ha_peer },
+	{ "lbd_ha_config_in_sync", "gauge", "Whether both nodes have the same configuration.",
+	    OVER_NODE, metrics_ha_in_sync },
+	{ "lbd_ha_persistence_entries", "gauge", "Persistence entries of layer 7 that are kept.",
+	    OVER_NODE, metrics_ha_entries },
+	{ "lbd_ha_persistence_pending", "gauge",
+	    "Whether some of them wait to be sent to the other node.", OVER_NODE,
+	    metrics_ha_pending },
+	{ "lbd_ha_foreign_heartbeats_total", "counter",
+	    "Heartbeats of another pair, or with this pair's number and another key.", OVER_NODE,
+	    metrics_ha_foreign },
 	{ "lbd_fip_held", "gauge", "Whether a floating address is on this node.", OVER_NODE,
 	    fip_held },
 	{ "lbd_vip_state", "gauge", "How a virtual service stands.", OVER_VIP, vip_state },

@@ -17,7 +17,7 @@ def whole(d):
 
 @pytest.fixture()
 def duo(tmp_path, closing):
-    d = Duo(tmp_path, closing, "lbd-proxy")
+    d = Duo(tmp_path, closing, "lbd-check", "lbd-proxy")
     wait_until(lambda: whole(d) and all(listens(VIP, 80, ns) for ns in d.ns), 20, "whole")
     return d
 
@@ -35,7 +35,7 @@ def test_drill(duo):
         r = json.loads(out)
         assert code == 0 and r["passed"], (out, text)
         assert all(p["ok"] for p in r["preconditions"])
-        assert {p["name"] for p in r["preconditions"]} == {"pair", "carrier", "roles", "state"}
+        assert {p["name"] for p in r["preconditions"]} >= {"pair", "carrier", "roles", "state"}
         assert [(t["name"], t["address"], t["port"], t["probed"]) for t in r["targets"]] == [("web", VIP, 80, True)]
         assert [(m["group"], m["to"]) for m in r["moves"]] == [(1, n) for n in names]
         for m in r["moves"]:
@@ -63,7 +63,7 @@ def test_nothing_moves_unless_fit(duo):
     assert code == 0, out
     claim = duo.states()[0]["groups"][0]["claim"]
     duo.a.ctl("create", "pingnode", "far", "address=10.9.0.77")
-    wait_until(lambda: [k["state"] for k in duo.states()[0]["checks"]] == ["bad"] and whole(duo), 10, "the ping node")
+    wait_until(lambda: "bad" in [k["state"] for k in duo.states()[0]["checks"]] and whole(duo), 10, "the ping node")
     code, out, _ = drill(duo.a, "-y", "-o", "json")
     r = json.loads(out)
     assert code == 1 and not r["passed"] and r["moves"] == []
@@ -83,7 +83,7 @@ def test_nothing_moves_unless_fit(duo):
 def test_losses_count(duo):
     """S160: a service that the other node does not serve fails the drill, with how many connects failed and for how long; the
     addresses come back all the same."""
-    duo.b.kill("lbd-proxy")
+    duo.ns[1].run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; }; }")
     code, out, text = drill(duo.a, "-y", "-o", "json")
     r = json.loads(out)
     assert code == 1 and not r["passed"], (out, text)
@@ -97,7 +97,8 @@ def test_losses_count(duo):
 
 def test_not_from_here(duo):
     """S160: a service that does not answer before anything moves is shown as not probed, and does not fail the drill."""
-    duo.a.kill("lbd-proxy")
+    for ns in duo.ns:
+        ns.run("nft", "table inet shut { chain in { type filter hook input priority 0; tcp dport 80 reject with tcp reset; }; }")
     code, out, _ = drill(duo.a, "-y", "-o", "json")
     r = json.loads(out)
     assert code == 0 and [(t["probed"], t["why"]) for t in r["targets"]] == [(False, "Connection refused")], out

@@ -36,7 +36,7 @@ addr(const char *text)
 
 /* What came, one after the other. */
 struct inbox {
-	unsigned n;
+	unsigned n, strangers;
 	struct carrier_in last;
 	char text[BEAT_MAX + 1];
 };
@@ -46,6 +46,9 @@ on_in(void *arg, const struct carrier_in *in)
 {
 	struct inbox *b = arg;
 
+	b->strangers += in->stranger;
+	if (in->stranger)
+		return;
 	b->n++;
 	b->last = *in;
 	memcpy(b->text, in->bytes, in->len);
@@ -160,6 +163,7 @@ test_udp_strangers(void **state)
 	assert_true(readable(b.fd));
 	assert_int_equal(carrier_udp_read(&b, on_in, &box), 2);
 	assert_int_equal(box.n, 0);
+	assert_int_equal(box.strangers, 1);
 	assert_int_equal(b.strangers, 1);
 	assert_int_equal(b.cut, 1);
 	carrier_udp_close(&c);

@@ -201,8 +201,10 @@ struct authority {
 	int grant;	 /* ms from now; 0 none */
 	bool answered;	 /* an address is still seen */
 	bool link;
+	bool fence, fenced;
 	uint8_t order;
 	uint8_t role;
+	bool asks; /* for fencing */
 };
 
 static void
@@ -227,6 +229,27 @@ test_fsm_peer_dead(void **state)
 		    .answered = true, .role = FSM_SUSPECT },
 		{ "witness, pings do not help", .link = true, .witness = true, .pings = true,
 		    .answer = 2, .role = FSM_SUSPECT },
+		{ "fencing", .link = true, .fence = true, .role = FSM_SUSPECT, .asks = true },
+		{ "fenced", .link = true, .fence = true, .fenced = true, .role = FSM_ACTIVE },
+		{ "fencing, order", .link = true, .fence = true, .order = FSM_TAKE,
+		    .role = FSM_ACTIVE },
+		{ "fencing, still answers", .link = true, .fence = true, .answered = true,
+		    .role = FSM_SUSPECT, .asks = true },
+		{ "fenced, still answers", .link = true, .fence = true, .fenced = true,
+		    .answered = true, .role = FSM_ACTIVE },
+		{ "fencing and consistency", .link = true, .fence = true, .consistency = true,
+		    .role = FSM_SUSPECT, .asks = true },
+		{ "fenced and consistency", .link = true, .fence = true, .fenced = true,
+		    .consistency = true, .role = FSM_ACTIVE },
+		{ "fencing, no ping", .link = true, .fence = true, .pings = true,
+		    .role = FSM_SUSPECT },
+		{ "fencing, no link", .fence = true, .role = FSM_FAULT },
+		{ "fencing, no grant", .link = true, .fence = true, .witness = true,
+		    .role = FSM_SUSPECT },
+		{ "fencing, grant", .link = true, .fence = true, .witness = true, .grant = 50,
+		    .role = FSM_SUSPECT, .asks = true },
+		{ "fenced, grant", .link = true, .fence = true, .fenced = true, .witness = true,
+		    .grant = 50, .role = FSM_ACTIVE },
 	};
 
 	(void)state;
@@ -236,6 +259,8 @@ test_fsm_peer_dead(void **state)
 
 		n.c.witness = r->witness;
 		n.c.pings = r->pings;
+		n.c.fence = r->fence;
+		n.in.fenced = r->fenced;
 		n.c.mode = r->consistency ? FSM_CONSISTENCY : FSM_AVAILABILITY;
 		step(&n, 400);
 		n.in.answered = r->answered;
@@ -252,6 +277,8 @@ test_fsm_peer_dead(void **state)
 		if (n.f.role != r->role)
 			fail_msg("%s: %s", r->name, fsm_role_word[n.f.role]);
 		assert_int_equal(n.out.hold, r->role == FSM_ACTIVE);
+		if (n.out.fence != r->asks)
+			fail_msg("%s: asks for fencing: %d", r->name, n.out.fence);
 	}
 }
 

@@ -6,7 +6,8 @@
  * - with a witness, two nodes never hold the addresses because one believed the other dead; what is handed over overlaps
  *   for at most the lease;
  * - when the world is well from then on, after SETTLE ticks exactly one node holds them, and it stays so.
- * Without a witness the second holds too; the first cannot. */
+ * Without a witness the second holds too; the first cannot. With fencing required and no witness, no node believes the
+ * other dead while that one holds the addresses: it is switched off first, and starts again at once, which is the worst. */
 #include "core/fsm.h"
 
 #include "base/mem.h"
@@ -27,6 +28,7 @@
 #define LEAVE 3
 #define ASK 1
 #define SETTLE 24
+#define FENCED 3 /* so long the other counts as off */
 #if defined(__SANITIZE_ADDRESS__)
 #define GAP 1 /* the same states again would take minutes */
 #else
@@ -40,6 +42,7 @@ struct half {
 	int64_t heard; /* when; 0: never */
 	int64_t got;   /* newest frame of the other that was heard: when it was sent */
 	int64_t grant;
+	int64_t fenced; /* the other was switched off; 0: no */
 	bool hold, ran;
 	uint8_t fit, leaving;
 };
@@ -52,9 +55,10 @@ struct weather {
 	bool link[2];	 /* a frame of node i arrives */
 	bool witness[2]; /* node i reaches it */
 	bool frozen[2];
+	bool fence; /* the script works */
 };
 struct law {
-	bool witness;
+	bool witness, fence;
 };
 
 static struct fsm_config
@@ -63,6 +67,7 @@ config(const struct law *law, int i)
 	return (struct fsm_config){ .node = (uint8_t)(i + 1),
 		.peered = true,
 		.witness = law->witness,
+		.fence = law->fence,
 		.preferred = i == 0,
 		.mode = FSM_AVAILABILITY,
 		.priority = 100,
@@ -82,6 +87,17 @@ holds(const struct half *h)
 	return h->hold && h->f.lease_until > NOW;
 }
 
+/* It forgets everything and listens. */
+static void
+switch_off(struct half *h, const struct law *law, int i)
+{
+	struct fsm_config c = config(law, i);
+
+	memset(h, 0, sizeof(*h));
+	fsm_init(&h->f, &c, NOW);
+	h->ran = true;
+}
+
 static void
 step(struct world *w, const struct law *law, const struct weather *sky, int i)
 {
@@ -98,11 +114,16 @@ step(struct world *w, const struct law *law, const struct weather *sky, int i)
 	/* One that stood still asks the time first; a lease that is over meanwhile is a stall. */
 	in.stalled = !h->ran;
 	in.grant_until = h->grant;
+	in.fenced = h->fenced != 0 && !h->p.alive;
 	fsm_step(&h->f, &c, &in, &out);
 	h->ran = true;
 	h->hold = out.hold;
 	h->fit = out.fit;
 	h->leaving = out.leaving;
+	if (out.fence && sky->fence) {
+		switch_off(&w->n[1 - i], law, 1 - i);
+		h->fenced = NOW;
+	}
 	if (law->witness && out.ask && sky->witness[i] &&
 	    (w->holder == 0 || w->holder == i + 1 || w->until <= NOW)) {
 		w->holder = (uint8_t)(i + 1);
@@ -153,6 +174,8 @@ forget(struct half *h)
 		h->f.apart = h->f.asked = 0;
 	if (h->grant <= NOW)
 		h->grant = 0;
+	if (h->fenced <= NOW - FENCED || (h->heard != 0 && NOW - h->heard < DEAD))
+		h->fenced = 0;
 	if (h->heard != 0 && NOW - h->heard >= DEAD)
 		h->p = (struct fsm_peer){ .generation = h->p.generation, .echoed = h->p.echoed };
 	h->p.late = h->p.alive = h->p.known = h->p.hears = false;
@@ -176,6 +199,7 @@ age(struct world *w)
 		back(&h->got, DEAD + 1);
 		back(&h->p.echoed, DEAD + 1);
 		back(&h->grant, 0);
+		back(&h->fenced, FENCED);
 		forget(h);
 	}
 	back(&w->until, 0);
@@ -284,7 +308,7 @@ believed_dead(const struct half *h, const struct half *before)
 static void
 check_safe(const struct world *before, const struct world *w, const struct law *law)
 {
-	if (!law->witness || w->dual == 0)
+	if ((!law->witness && !law->fence) || w->dual == 0)
 		return;
 	for (int i = 0; i < 2; i++) {
 		if (!believed_dead(&w->n[i], &before->n[i]))
@@ -293,7 +317,7 @@ check_safe(const struct world *before, const struct world *w, const struct law *
 		show(w, "two hold, since one believed the other dead");
 		fail();
 	}
-	if (w->dual > LEASE) {
+	if (law->witness && w->dual > LEASE) {
 		show(w, "two hold for longer than the lease");
 		fail();
 	}
@@ -302,7 +326,8 @@ check_safe(const struct world *before, const struct world *w, const struct law *
 static void
 check_settles(struct world w, const struct law *law)
 {
-	static const struct weather fine = { { true, true }, { true, true }, { false, false } };
+	static const struct weather fine = { { true, true }, { true, true }, { false, false },
+		true };
 	struct world begin = w;
 	unsigned holders;
 
@@ -322,15 +347,12 @@ static const struct weather *
 weathers(const struct law *law, unsigned *n_out)
 {
 	static struct weather all[64];
-	unsigned n = 0;
+	unsigned n = 0, most = law->witness ? 16 : law->fence ? 8 : 4;
 
-	for (unsigned bits = 0; bits < 16; bits++)
-		for (unsigned frozen = 0; frozen < 3; frozen++) {
-			if (!law->witness && bits >= 4)
-				continue;
+	for (unsigned bits = 0; bits < most; bits++)
+		for (unsigned frozen = 0; frozen < 3; frozen++)
 			all[n++] = (struct weather){ { bits & 1, bits & 2 }, { bits & 4, bits & 8 },
-				{ frozen == 1, frozen == 2 } };
-		}
+				{ frozen == 1, frozen == 2 }, (bits & 4) != 0 };
 	*n_out = n;
 	return all;
 }
@@ -371,7 +393,10 @@ explore(const struct law *law)
 		}
 	}
 	print_message("%s: %u states, %u steps not followed\n",
-	    law->witness ? "witness" : "no witness", s.n, skipped);
+	    law->witness ? "witness"
+	    : law->fence ? "fencing"
+			 : "no witness",
+	    s.n, skipped);
 	free(s.w);
 	free(s.slot);
 }
@@ -390,12 +415,20 @@ test_without_a_witness(void **state)
 	explore(&(struct law){ .witness = false });
 }
 
+static void
+test_with_fencing(void **state)
+{
+	(void)state;
+	explore(&(struct law){ .fence = true });
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_witness),
 		cmocka_unit_test(test_with_a_witness),
+		cmocka_unit_test(test_with_fencing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,10 +103,10 @@ test_shared_events(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < SHARED_EVENTS + 3; i++)
-		shared_note(s, &(struct shared_event){ .claim = i });
+		shared_note(s, &(struct shared_event){ .generation = i });
 	assert_int_equal(atomic_load(&s->events), SHARED_EVENTS + 3);
-	assert_int_equal(s->event[2].claim, SHARED_EVENTS + 2); /* the oldest gave way */
-	assert_int_equal(s->event[3].claim, 3);
+	assert_int_equal(s->event[2].generation, SHARED_EVENTS + 2); /* the oldest gave way */
+	assert_int_equal(s->event[3].generation, 3);
 	assert_int_equal(munmap(s, sizeof(*s)), 0);
 }
 

@@ -91,6 +91,20 @@ static const struct rule rules[] = {
 	{ NULL, "create track t kind=interface target=eth1", NULL },
 	{ NULL, "create track t kind=interface target=averyveryverylongname", "15 characters" },
 	{ NULL, "create track t target=x weight=1001", "weight" },
+	/* fencing */
+	{ NULL, "set node main fence=off_by_ipmi fence_timeout=5s", NULL },
+	{ NULL, "set node main fence=../x",
+	    "node: fence: \"../x\" does not begin with the name of a program in /etc/lbd/fence" },
+	{ NULL, "set node main fence_mode=perhaps", "fence_mode: \"perhaps\"" },
+	{ NULL, "set node main fence_timeout=1ms", "fence_timeout" },
+	/* notify scripts */
+	{ NULL, "create notify n script=bgp", NULL },
+	{ NULL, "create notify n", "notify n: script: is required" },
+	{ NULL, "create notify n script=/bin/sh",
+	    "notify n: script: \"/bin/sh\" does not begin with the name of a program in /etc/lbd/notify" },
+	{ NULL, "create notify n script=x on=never", "on: \"never\"" },
+	{ NULL, "create notify n script=x timeout=1ms", "timeout" },
+	{ NULL, "create notify n script=x group=3", "group" },
 	/* interfaces that do not count */
 	{ NULL, "set node main ha_ignore=eth1,eth2", NULL },
 	{ NULL, "set node main ha_ignore=eth1,,eth2",
@@ -129,6 +143,7 @@ test_limits(void **state)
 	take_most("carrier", "kind=serial device=/dev/ttyS", 8);
 	take_most("pingnode", "address=10.7.0.", 8);
 	take_most("track", "kind=file target=/run/f", 64);
+	take_most("notify", "script=s", 16);
 }
 
 int

@@ -1,0 +1,24 @@
+/* outside.h - roles that another program decides (setting ha_roles outside), as it said last. */
+#ifndef HA_OUTSIDE_H
+#define HA_OUTSIDE_H
+
+#include "core/shared.h"
+
+#include "sys/paths.h"
+
+struct outside {
+	char path[300];
+	uint8_t role
+	    [SHARED_GROUPS]; /* FSM_PASSIVE until somebody said something, FSM_ACTIVE, FSM_FAULT */
+	int64_t since[SHARED_GROUPS]; /* seconds since 1970; 0: nobody has said anything */
+};
+
+/* outside_read - what was said before this process was started; none after a start of the machine. */
+void outside_read(struct outside *o, const struct paths *p);
+/* outside_say - group 0 or 1. True: it is another role than before. What cannot be written down is logged: a start of
+ * this process would not know of it. */
+bool outside_say(struct outside *o, unsigned group, uint8_t role);
+/* outside_role - the word of lbctl ha role as a role; false: it is none. */
+bool outside_role(const char *word, uint8_t *role);
+
+#endif
