@@ -19,6 +19,7 @@
 #include "refill.h"
 #include "role.h"
 #include "role_preflight.h"
+#include "routes.h"
 #include "stick.h"
 #include "trial.h"
 #include "verdicts.h"
@@ -469,6 +470,8 @@ release(int argc, char **argv)
 	}
 	if (paths_init(&paths, root, &err) == 0)
 		core_link_end(&paths);
+	if (err.code == 0)
+		routes_release(&paths);
 	if (err.code != 0 || hold_release(&paths, &err) != 0) {
 		(void)fprintf(stderr, "lbd-ha: %s\n", err.text);
 		return err.code == ERR_USAGE ? 64 : 70;

@@ -399,14 +399,33 @@ look_at_strange(struct ha_role *r, const struct shared_is *is)
 	}
 }
 
+/* Routes are where the addresses are. */
+static void
+look_at_routes(struct ha_role *r)
+{
+	struct shared_is is;
+	unsigned groups = 0;
+
+	role_is(r, &is);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		if (role_is_outside(r) ? r->outside.role[g] == FSM_ACTIVE
+		    : r->core == NULL  ? true
+		    : r->paired	       ? is.group[g].hold
+				       : role_vrrp_has(r, &is, g))
+			groups |= 1u << g;
+	if (r->now != NULL)
+		routes_use(r->routes, r->now, groups);
+}
+
 static void
 on_news(void *arg, const struct shared_is *is)
 {
 	struct ha_role *r = arg;
 
-	meet(r, is);
 	fence_wish(r->fence, is->fence);
 	look_at_strange(r, is);
+	look_at_routes(r);
+	meet(r, is);
 	look_at_order(r, is);
 	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
@@ -604,6 +623,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	if (!wanted) {
 		notify_use(r->notify, s);
 		fence_use(r->fence, s, NULL);
+		look_at_routes(r);
 		return;
 	}
 	r->paired = c != NULL;
@@ -615,6 +635,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	notify_use(r->notify, s);
 	fence_use(r->fence, s, c);
 	tell_core(r);
+	look_at_routes(r);
 }
 
 bool
@@ -752,6 +773,7 @@ role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_t
 	for (unsigned g = 0; g < SHARED_GROUPS; g++)
 		if (m->group == 0 || m->group == g + 1)
 			say_outside(r, g, role, why);
+	look_at_routes(r);
 	r->ops.changed(r->ops.arg);
 	bus_result(rq, 0, "");
 }
@@ -780,6 +802,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
 	r->fence = fence_new(
 	    l, p, &(struct fence_ops){ .changed = on_notified, .sure = on_fenced, .arg = r });
+	r->routes = routes_new(l, p, &(struct routes_ops){ .changed = on_notified, .arg = r });
 	outside_read(&r->outside, p);
 	r->notify = notify_new(l, p, &(struct notify_ops){ .changed = on_notified, .arg = r });
 	return r;
@@ -796,6 +819,7 @@ role_free(struct ha_role *r)
 	track_free(r->track);
 	notify_free(r->notify);
 	fence_free(r->fence);
+	routes_free(r->routes);
 	core_link_free(r->core);
 	if (r->left)
 		role_vrrp_tidy(r, true);

@@ -8,6 +8,7 @@
 #include "outside.h"
 #include "role.h"
 #include "role_preflight.h"
+#include "routes.h"
 #include "track.h"
 #include "vrrp/vmac.h"
 #include "want.h"
@@ -47,9 +48,10 @@ struct ha_role {
 	struct tracker *track;
 	struct notifier *notify;
 	struct fencer *fence;
+	struct routes *routes;
 	struct outside outside;	     /* counts while role_is_outside */
 	uint32_t fit[SHARED_GROUPS]; /* services */
-	uint32_t tracks_told, notices_told;
+	uint32_t tracks_told, notices_told, routes_told;
 	bool fence_told;	  /* rows that the subscribers know */
 	unsigned order;		  /* number of the last one */
 	unsigned ordered;	  /* groups that it is for: bits */
@@ -72,6 +74,8 @@ unsigned role_vrrp_rows(const struct snapshot *s);
 void role_vrrp_adopt(struct ha_role *r);
 void role_vrrp_want(struct ha_role *r, struct shared_want *w);
 int role_vrrp_place(const struct ha_role *r, uint32_t id); /* -1: none */
+/* Without a pair: whether group 0 or 1 is here, as it is without virtual routers too. */
+bool role_vrrp_has(const struct ha_role *r, const struct shared_is *is, unsigned group);
 void role_vrrp_tidy(struct ha_role *r, bool all);
 void role_vrrp_look(struct ha_role *r, const struct shared_is *is); /* each second */
 void role_vrrp_event(const struct ha_role *r, const struct shared_event *e);

@@ -130,10 +130,11 @@ tell_line(
 	role_say(r, rq, MSG_HA_CARRIER, &m);
 }
 
-/* Rows of HA_CHECK: ping nodes, tracks, notify scripts, fencing. */
+/* Rows of HA_CHECK: ping nodes, tracks, notify scripts, fencing, routes. */
 #define NOTICES_AT (PING_TARGETS + TRACK_MOST)
 #define FENCE_AT (NOTICES_AT + NOTIFY_MOST)
-#define CHECK_ROWS (FENCE_AT + 1)
+#define ROUTES_AT (FENCE_AT + 1)
+#define CHECK_ROWS (ROUTES_AT + ROUTES_MOST)
 
 static bool
 check_was(const struct ha_role *r, unsigned i)
@@ -141,7 +142,8 @@ check_was(const struct ha_role *r, unsigned i)
 	return i < PING_TARGETS ? r->told.ping[i][0] != '\0'
 	       : i < NOTICES_AT ? i - PING_TARGETS < r->tracks_told
 	       : i < FENCE_AT	? i - NOTICES_AT < r->notices_told
-				: r->fence_told;
+	       : i < ROUTES_AT	? r->fence_told
+				: i - ROUTES_AT < r->routes_told;
 }
 
 static bool
@@ -150,11 +152,13 @@ check_is(const struct ha_role *r, unsigned i)
 	struct track_row track;
 	struct notify_row notice;
 	struct fence_row fence;
+	struct routes_row route;
 
 	return i < PING_TARGETS ? r->names.ping[i][0] != '\0'
 	       : i < NOTICES_AT ? track_row(r->track, i - PING_TARGETS, &track)
 	       : i < FENCE_AT	? notify_row(r->notify, i - NOTICES_AT, &notice)
-				: fence_row(r->fence, &fence);
+	       : i < ROUTES_AT	? fence_row(r->fence, &fence)
+				: routes_row(r->routes, i - ROUTES_AT, &route);
 }
 
 /* Places that were told of and are not in use any more. */
@@ -285,11 +289,28 @@ tell_fence(const struct ha_role *r, const struct bus_request *rq)
 	return true;
 }
 
+static uint32_t
+tell_routes(const struct ha_role *r, const struct bus_request *rq)
+{
+	struct routes_row k;
+	uint32_t i = 0;
+
+	for (; routes_row(r->routes, i, &k); i++)
+		role_say(r, rq, MSG_HA_CHECK,
+		    &(struct msg_ha_check){ .number = (uint8_t)(ROUTES_AT + i),
+			.what = SPAN("route"),
+			.name = SPAN(k.name),
+			.state = SPAN(k.state),
+			.text = SPAN(k.text),
+			.since = k.since });
+	return i;
+}
+
 void
 role_tell(struct ha_role *r, const struct bus_request *rq)
 {
 	struct shared_is is;
-	uint32_t tracks, notices;
+	uint32_t tracks, notices, routes;
 	bool fence;
 
 	if (r->core == NULL)
@@ -312,10 +333,12 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 	role_vrrp_tell(r, rq, &is);
 	notices = tell_notices(r, rq);
 	fence = tell_fence(r, rq);
+	routes = tell_routes(r, rq);
 	if (rq != NULL)
 		return; /* the others do not know more than before */
 	r->told = r->names;
 	r->tracks_told = tracks;
 	r->notices_told = notices;
 	r->fence_told = fence;
+	r->routes_told = routes;
 }

@@ -45,6 +45,25 @@ role_vrrp_adopt(struct ha_role *r)
 		    (struct role_router){ .id = is.vrrp[i].id, .vmac.fd = -1, .old.fd = -1 };
 }
 
+bool
+role_vrrp_has(const struct ha_role *r, const struct shared_is *is, unsigned group)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
+		const struct vrouter *v = r->router[i].id != 0
+					      ? snapshot_find(r->now, KIND_vrouter, r->router[i].id)
+					      : NULL;
+
+		if (v == NULL || v->group != group + 1)
+			continue;
+		any = true;
+		if (is->vrrp[i].id == v->id && is->vrrp[i].held)
+			return true;
+	}
+	return !any;
+}
+
 /* ---- macvlans --------------------------------------------------------------------------------------------------- */
 
 static void

@@ -105,7 +105,7 @@ struct
 	uint64_t cluster, frames;
 	int64_t at;
 };
-#define VIEW_CHECKS 92
+#define VIEW_CHECKS 124
 struct view_check { /* a ping node, a track or a notify script; name "": there is none */
 	char name[200], what[16], state[16], text[120];
 	int64_t since;

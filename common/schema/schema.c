@@ -146,6 +146,11 @@ static const struct field notify_fields[] = {
 #include "schema/notify.def"
 #undef OBJ
 };
+static const struct field vroute_fields[] = {
+#define OBJ vroute
+#include "schema/vroute.def"
+#undef OBJ
+};
 static const struct field vrouter_fields[] = {
 #define OBJ vrouter
 #include "schema/vrouter.def"

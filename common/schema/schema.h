@@ -183,6 +183,10 @@ struct notify {
 	uint32_t id;
 #include "schema/notify.def"
 };
+struct vroute {
+	uint32_t id;
+#include "schema/vroute.def"
+};
 struct vrouter {
 	uint32_t id;
 #include "schema/vrouter.def"

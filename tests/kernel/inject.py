@@ -15,12 +15,14 @@ TEMPLATE = 0x1003  # by direct routing
 class Inject:
     """Connections that never were, by the kernel's own connection sync: quick, where a packet each would take minutes."""
 
-    def __init__(self, node):
-        self.node, self.port = node, 8848
-        node.run("ipvsadm", "--start-daemon", "backup", "--mcast-interface", "lo", "--syncid", "9")
+    def __init__(self, node, interface="lo", syncid=9):
+        """interface lo: a receiver of our own; else the one that runs there."""
+        self.node, self.port, self.id, self.own = node, 8848, syncid, interface == "lo"
+        if self.own:
+            node.run("ipvsadm", "--start-daemon", "backup", "--mcast-interface", "lo", "--syncid", syncid)
         with node.inside():
             self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", bytes(4), bytes(4), socket.if_nametoindex("lo")))
+            self.s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", bytes(4), bytes(4), socket.if_nametoindex(interface)))
             self.s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
 
     def send(self, n, vip, rip, port=80, state=1, left=900, first=0x14000000, flags=3, cport=5000):
@@ -30,7 +32,7 @@ class Inject:
         for at in range(first, first + n, 200):
             many = min(200, first + n - at)
             body = b"".join(head + struct.pack(">I", at + i) + tail for i in range(many))
-            self.s.sendto(struct.pack(">BBHBbH", 0, 9, 8 + len(body), many, 1, 0) + body, ("224.0.0.81", self.port))
+            self.s.sendto(struct.pack(">BBHBbH", 0, self.id, 8 + len(body), many, 1, 0) + body, ("224.0.0.81", self.port))
             self._drain()
 
     def _drain(self):
@@ -42,4 +44,5 @@ class Inject:
 
     def close(self):
         self.s.close()
-        self.node.run("ipvsadm", "--stop-daemon", "backup")
+        if self.own:
+            self.node.run("ipvsadm", "--stop-daemon", "backup")

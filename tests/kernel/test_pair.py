@@ -12,6 +12,7 @@ import time
 import pytest
 
 from echo import Echo, flows
+from inject import Inject
 from lbdtest import SLOW, Lbd, Netns, wait_until
 
 VIP = "10.9.0.100"
@@ -277,3 +278,23 @@ def test_rejoin(tmp_path, closing):
     assert {a: f.server for a, f in again.items()} == {a: f.server for a, f in kept.items()}
     for f in [f for fs in (*held.values(), again.values()) for f in fs]:
         f.close()
+
+
+def test_many_rejoin(tmp_path, closing):
+    """N03: the figure: tens of thousands of connections that never were, to a node that comes back. LBD_CONNS: how many."""
+    n = int(os.environ.get("LBD_CONNS", 20000))
+    site = Site(tmp_path, closing)
+    wait_until(lambda: site.active("a") and site.whole("b"), 60, "the pair")
+    wait_until(lambda: "10.9.0.4" in site.ns["a"].run("ipvsadm", "-Ln").stdout, 20, "the table")
+    site.down("b")
+    syncid = int(re.search(r"syncid=(\d+)", site.ns["a"].run("ipvsadm", "-L", "--daemon").stdout)[1])
+    inject = closing(Inject(site.ns["a"], "eth0", syncid))
+    inject.send(n, VIP, "10.9.0.3")
+    inject.send(n // 100, VIP, "10.9.0.4", port=82, flags=0x1003, state=0, left=600, cport=0, first=0x15000000)
+    wait_until(lambda: len(site.conns("a")) == n + n // 100, 60, "the connections")
+    site.up("b")
+    wait_until(lambda: site.whole("b"), 120, "b has everything")
+    here, there = ({tuple(x.split()[:7]) for x in site.conns(name)} for name in "ab")
+    assert len(here) == n + n // 100 and here == there
+    many, seconds = re.findall(r"connections: (\d+) of the other node taken in ([\d.]+) s", site.nodes["b"].text())[-1]
+    print(many, "in", seconds, "s:", round(int(many) / float(seconds)), "a second")

@@ -76,7 +76,7 @@ def test_pipe(duo, closing):
     duo.settle(["passive", "active"])
     wait_until(lambda: pipes[0].group(1)[1:] == [("active", "leaving"), ("leaving", "passive")], 5, "gave")
     wait_until(lambda: pipes[1].group(1)[1:] == [("passive", "active")], 5, "took")
-    line = pipes[1].lines[-1]
+    line = [x for x in pipes[1].lines if x[1] == "1"][-1]
     assert line[1:5] == ["1", "passive", "active", str(duo.states()[1]["groups"][0]["claim"])]
     assert line[0].endswith("Z") and line[5] == "the peer asked for it"
 
@@ -92,7 +92,7 @@ def test_pipe(duo, closing):
     again = closing(Pipe(duo.a))
     wait_until(lambda: [x for x in again.group(1) if "active" in x] != [], 10, "told afterwards")
     told = again.group(1)
-    assert told[0][0] == "passive" and ("suspecting", "active") in told
+    assert told[0][0] == "passive" and [a for a, b in told if b == "active"]
     assert all(a[1] == b[0] for a, b in zip(told, told[1:])), told  # nothing is missing between
 
 
@@ -286,7 +286,7 @@ def test_another_pair(duo):
         wait_until(lambda: "same_cluster" in alarms(i), 5, "same number, by the group")
     text = duo.b.ctl("ha", "status").stdout
     assert "ALARM        number of this pair, another key" in text and "from 10.9.0.9" in text and "notice       another pair" in text
-    assert duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1
+    wait_until(lambda: duo.b.text().count("heartbeats with the number of this pair and another key, from 10.9.0.9") == 1, 5, "logged")
     assert [s["groups"][0]["claim"] for s in duo.states()] == claims and duo.roles() == ["active", "passive"]
 
 

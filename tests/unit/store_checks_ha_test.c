@@ -91,6 +91,22 @@ static const struct rule rules[] = {
 	{ NULL, "create track t kind=interface target=eth1", NULL },
 	{ NULL, "create track t kind=interface target=averyveryverylongname", "15 characters" },
 	{ NULL, "create track t target=x weight=1001", "weight" },
+	/* routes */
+	{ NULL, "create route r destination=10.20.0.0/16 gateway=10.5.0.254", NULL },
+	{ NULL, "create route r destination=10.20.0.0/16",
+	    "route r: gateway: is required without an interface" },
+	{ NULL, "create route r gateway=10.5.0.254", "destination" },
+	{ NULL, "create route r destination=fd00:1::/64 gateway=10.5.0.254",
+	    "route r: gateway: \"10.5.0.254\" is IPv4, and destination is not; allowed is IPv6" },
+	{ NULL, "create route r destination=0.0.0.0/0 gateway=224.0.0.1",
+	    "is a multicast address" },
+	{ NULL, "create route r destination=10.20.0.0/16 interface=a/b", "interface: \"a/b\"" },
+	{ NULL, "create route r destination=10.20.0.0/16 gateway=10.5.0.254 table=0", "table" },
+	{ "create route r destination=10.20.0.0/16 gateway=10.5.0.254",
+	    "create route s destination=10.20.0.0/16 gateway=10.5.0.253",
+	    "route s: metric: 0 is that of route r to the same network" },
+	{ "create route r destination=10.20.0.0/16 gateway=10.5.0.254",
+	    "create route s destination=10.20.0.0/16 gateway=10.5.0.253 metric=5", NULL },
 	/* fencing */
 	{ NULL, "set node main fence=off_by_ipmi fence_timeout=5s", NULL },
 	{ NULL, "set node main fence=../x",
@@ -144,6 +160,7 @@ test_limits(void **state)
 	take_most("pingnode", "address=10.7.0.", 8);
 	take_most("track", "kind=file target=/run/f", 64);
 	take_most("notify", "script=s", 16);
+	take_most("route", "interface=eth0 destination=10.8.0.", 32);
 }
 
 int
