@@ -11,6 +11,8 @@
  * No I/O, no logging; garp.c announces and hold.c does it. */
 #include "address.h"
 
+#include "vrrp/vmac.h"
+
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -220,6 +222,41 @@ choose_interface(const struct snapshot *s, const struct iface_list *own, struct 
 		(void)snprintf(f->ifname, sizeof(f->ifname), "lo");
 }
 
+static bool
+is_on(const struct vrouter *v, const struct floating *f)
+{
+	return f->addr.family == (v->family == vrouter_family_ipv6 ? 6 : 4) &&
+	       strcmp(f->ifname, v->interface) == 0;
+}
+
+static void
+choose_router(const struct snapshot *s, const struct iface_list *kernel, struct floating *f)
+{
+	const struct vrouter *with = NULL;
+
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_vrouter) && !f->advertised; i++) {
+		const struct vrouter *v = snapshot_at(s, KIND_vrouter, i);
+
+		if (!v->enabled || v->group != f->group)
+			continue;
+		f->advertised = is_on(v, f);
+		if (f->advertised || with == NULL)
+			with = v;
+	}
+	if (with == NULL)
+		return;
+	f->router = with->id;
+	if (!f->advertised || !with->virtual_mac)
+		return;
+	f->addr.len = f->addr.family == 4 ? 32 : 128;
+	for (unsigned i = 0; i < kernel->n; i++)
+		if (strcmp(kernel->a[i].name, with->interface) == 0) {
+			vmac_name(
+			    f->ifname, f->addr.family, (uint8_t)with->vrid, kernel->a[i].index);
+			return;
+		}
+}
+
 /* The administrator's addresses, and where marked ones are. own borrows nothing: own->a is the caller's. */
 static void
 split(const struct iface_list *kernel, struct iface_list *own, struct places *marked)
@@ -259,6 +296,7 @@ address_plan(const struct snapshot *s, const struct iface_list *kernel, const st
 				memcpy(f->ifname, e->name, sizeof(f->ifname));
 			continue;
 		}
+		choose_router(s, kernel, f);
 		if (e) {
 			(void)snprintf(f->fault, sizeof(f->fault),
 			    "it is an address of interface %s", e->name);

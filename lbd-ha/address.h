@@ -11,6 +11,8 @@ struct floating {
 	char ifname[IFNAME_MAX];
 	uint32_t services; /* enabled ones that use it, and rules of translation */
 	uint8_t group;	   /* 1 or 2: whose node has it, in a pair */
+	uint32_t router;   /* row of the virtual router that it moves with; 0: none */
+	bool advertised;   /* by that */
 	bool manual;	   /* asked for by hand */
 	bool held;	   /* it is there */
 	char fault[120];   /* why it cannot be; "" */
@@ -47,6 +49,10 @@ void places_fini(struct places *p);
  * fip. An address goes to the interface its fip names,
  * else for loopback addresses to lo, else to the one in whose subnet it lies (one that is up before one that is
  * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched.
+ *
+ * A group that an enabled virtual router has moves with it: what is of its family on its interface with the one of that,
+ * the rest with the group's first. With a virtual MAC the address goes to the macvlan of that (vrrp/vmac.h), as a host.
+ *
  * While another program holds the addresses (setting ha_roles) nothing is put, and held says that it has. */
 void address_plan(const struct snapshot *s, const struct iface_list *kernel,
     const struct places *mine, struct address_plan *out);

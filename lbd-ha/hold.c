@@ -12,6 +12,7 @@
 #include "hold.h"
 
 #include "record.h"
+#include "vrrp/vmac.h"
 
 #include "base/mem.h"
 #include "sys/log.h"
@@ -96,6 +97,15 @@ find_want(struct address_plan *plan, const struct addr *a)
 	return plan->n ? bsearch(&key, plan->want, plan->n, sizeof(key), floating_compare) : NULL;
 }
 
+/* A virtual router decides whether it is here; then the core puts and announces it. */
+static bool
+is_moved(struct address_plan *plan, const struct addr *a)
+{
+	const struct floating *f = find_want(plan, a);
+
+	return f != NULL && f->router != 0;
+}
+
 static void
 announce(struct hold *h, const char *ifname, const struct addr *a)
 {
@@ -148,7 +158,7 @@ has_risen(const struct hold *h, const struct iface_addr *e)
 }
 
 static void
-announce_risen(struct hold *h, const struct iface_list *kernel)
+announce_risen(struct hold *h, struct address_plan *plan, const struct iface_list *kernel)
 {
 	struct carrier *seen = mem_alloc((kernel->n + 1) * sizeof(*seen));
 	unsigned n = 0;
@@ -156,7 +166,8 @@ announce_risen(struct hold *h, const struct iface_list *kernel)
 	for (unsigned i = 0; i < kernel->n; i++) {
 		const struct iface_addr *e = &kernel->a[i];
 
-		if (e->ours && places_have(&h->mine, e->name, &e->addr) && has_risen(h, e))
+		if (e->ours && places_have(&h->mine, e->name, &e->addr) && has_risen(h, e) &&
+		    !is_moved(plan, &e->addr))
 			announce(h, e->name, &e->addr);
 		if (n && strcmp(seen[n - 1].ifname, e->name) == 0)
 			continue; /* the list is in order of interfaces */
@@ -257,12 +268,14 @@ pass(struct hold *h)
 		take_one(h, &plan, &plan.del.a[i]);
 	placed = h->ops.place && h->ops.place(h->ops.arg, &plan, &kernel);
 	for (uint32_t i = 0; !placed && i < plan.add.n && put < HOLD_TURN; i++)
-		put += put_one(h, &plan, &plan.add.a[i]);
+		if (!is_moved(&plan, &plan.add.a[i].addr))
+			put += put_one(h, &plan, &plan.add.a[i]);
 	if (!placed)
-		announce_risen(h, &kernel);
-	/* The core announces; rounds from before the pairing would tell of the wrong node. */
-	for (uint32_t i = 0; placed && i < plan.n; i++)
-		garp_cancel(h->garp, &plan.want[i].addr);
+		announce_risen(h, &plan, &kernel);
+	/* The core announces; rounds from before would tell of the wrong node. */
+	for (uint32_t i = 0; i < plan.n; i++)
+		if (placed || plan.want[i].router != 0)
+			garp_cancel(h->garp, &plan.want[i].addr);
 	tell_changes(h, &plan);
 	h->ops.settled(h->ops.arg);
 	if (put == HOLD_TURN)
@@ -372,6 +385,13 @@ hold_release(const struct paths *p, struct err *err)
 		if (one != 0 && code == 0)
 			code = err_set(err, one, "fip %s: cannot be taken from %s: %s", text,
 			    e->name, strerror(-one));
+	}
+	for (uint32_t i = 0; i < mine.n; i++) {
+		int one = vmac_is_name(mine.a[i].ifname) ? netlink_link_del(mine.a[i].ifname) : 0;
+
+		if (one != 0 && code == 0)
+			code = err_set(err, one, "interface %s: cannot be taken away: %s",
+			    mine.a[i].ifname, strerror(-one));
 	}
 	if (code == 0)
 		record_remove(p);

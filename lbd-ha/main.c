@@ -18,6 +18,7 @@
 #include "pair/pairing.h"
 #include "refill.h"
 #include "role.h"
+#include "role_preflight.h"
 #include "routes.h"
 #include "stick.h"
 #include "trial.h"
@@ -386,7 +387,7 @@ on_left(void *arg)
 static void
 drain(struct daemon *d)
 {
-	if (app.role && role_paired(app.role))
+	if (app.role && role_has_core(app.role))
 		role_leave(app.role, on_left, d);
 	else
 		daemon_stopped(d);
@@ -511,6 +512,8 @@ main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--core") == 0)
 		return core_main(3, 4); /* as core_link.c has put them */
+	if (argc == 4 && strcmp(argv[1], "--probe-mac") == 0)
+		return preflight_main(argv[2], argv[3]);
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--release") == 0)
 			return release(argc, argv);

@@ -30,6 +30,18 @@ port_of(const struct iface_list *l, const char *ifname)
 	return NULL;
 }
 
+/* Where an address goes, by an interface that has some: a macvlan has its parent's place. */
+static const struct iface_addr *
+port_for(const struct ha_role *r, const struct floating *f)
+{
+	int place = vmac_is_name(f->ifname) ? role_vrrp_place(r, f->router) : -1;
+
+	if (place == -1)
+		return port_of(&r->kernel, f->ifname);
+	return r->router[place].vmac.name[0] != '\0' ? port_of(&r->kernel, r->router[place].ifname)
+						     : NULL;
+}
+
 static void
 want_witness(struct ha_role *r, struct shared_want *w, const struct setting *s)
 {
@@ -65,19 +77,21 @@ want_address(struct ha_role *r, struct shared_want *w, const struct floating *f,
     const struct iface_addr *port)
 {
 	struct shared_addr *a = &w->a[w->n];
-	int len;
+	int len, place = role_vrrp_place(r, f->router);
+	const struct vmac *vmac =
+	    place >= 0 && vmac_is_name(f->ifname) ? &r->router[place].vmac : NULL;
 
 	*a = (struct shared_addr){
 		.addr = f->addr,
-		.index = port->index,
-		.group = (uint8_t)(f->group - 1),
+		.index = vmac != NULL ? vmac->index : port->index,
+		.group = (uint8_t)(r->paired ? f->group - 1 : SHARED_GROUPS + place),
 		.tell = !port->loopback,
 	};
-	memcpy(a->mac, port->mac, sizeof(a->mac));
+	memcpy(a->mac, vmac != NULL ? vmac->mac : port->mac, sizeof(a->mac));
 	len = snprintf(a->label, sizeof(a->label), "%.15s:lbd", f->ifname);
 	if (f->addr.family != 4 || len < 0 || (size_t)len >= sizeof(a->label))
 		a->label[0] = '\0';
-	if (!port->loopback && want_counts(r->now, port->name))
+	if (r->paired && !port->loopback && want_counts(r->now, port->name))
 		want_link(w, port->index);
 }
 
@@ -85,9 +99,10 @@ static void
 want_addresses(struct ha_role *r, struct shared_want *w)
 {
 	for (uint32_t i = 0; i < r->fips_n && w->n < SHARED_ADDRS; i++) {
-		const struct iface_addr *port = port_of(&r->kernel, r->fips[i].ifname);
+		const struct iface_addr *port = port_for(r, &r->fips[i]);
 
-		if (r->fips[i].fault[0] != '\0' || port == NULL)
+		if (r->fips[i].fault[0] != '\0' || port == NULL ||
+		    (!r->paired && role_vrrp_place(r, r->fips[i].router) == -1))
 			continue;
 		want_address(r, w, &r->fips[i], port);
 		r->table[w->n++] = i;
@@ -99,6 +114,21 @@ bool
 role_is_outside(const struct ha_role *r)
 {
 	return r->now != NULL && snapshot_setting(r->now)->ha_roles == ha_roles_outside;
+}
+
+static void
+want_pair(struct ha_role *r, struct shared_want *w, const struct setting *s)
+{
+	w->cluster = r->cluster.id;
+	w->node = r->cluster.node;
+	w->inherit = r->alone && r->cluster.node == 1;
+	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
+	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
+	want_groups(w, &r->cluster, r->now);
+	for (unsigned g = 0; g < SHARED_GROUPS; g++)
+		w->group[g].fence = fence_required(r->now);
+	want_pings(w, &r->names, r->now);
+	want_witness(r, w, s);
 }
 
 static void
@@ -114,17 +144,11 @@ tell_core(struct ha_role *r)
 		return;
 	s = snapshot_setting(r->now);
 	r->due = false;
-	w->cluster = r->cluster.id;
-	w->node = r->cluster.node;
-	w->inherit = r->alone && r->cluster.node == 1;
 	r->placed = 0;
-	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
-	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
-	want_groups(w, &r->cluster, r->now);
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		w->group[g].fence = fence_required(r->now);
-	want_pings(w, &r->names, r->now);
-	want_witness(r, w, s);
+	w->paired = r->paired;
+	if (r->paired)
+		want_pair(r, w, s);
+	role_vrrp_want(r, w);
 	w->announce = s->announce;
 	w->announce_gap = DUR_MS(s->announce_gap);
 	w->refresh = DUR_MS(s->ha_refresh);
@@ -133,7 +157,7 @@ tell_core(struct ha_role *r)
 	if (!role_is_outside(r))
 		want_addresses(r, w);
 	core_link_commit(r->core);
-	r->alone = false;
+	r->alone = r->alone && !r->paired;
 }
 
 static bool
@@ -143,6 +167,7 @@ same_ports(const struct iface_list *a, const struct iface_list *b)
 		return false;
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->a[i].index != b->a[i].index || strcmp(a->a[i].name, b->a[i].name) != 0 ||
+		    memcmp(&a->a[i].addr, &b->a[i].addr, sizeof(a->a[i].addr)) != 0 ||
 		    memcmp(a->a[i].mac, b->a[i].mac, sizeof(a->a[i].mac)) != 0)
 			return false;
 	return true;
@@ -156,6 +181,8 @@ same_fips(const struct ha_role *r, const struct address_plan *plan)
 	for (uint32_t i = 0; i < plan->n; i++)
 		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 ||
 		    r->fips[i].group != plan->want[i].group ||
+		    r->fips[i].router != plan->want[i].router ||
+		    r->fips[i].advertised != plan->want[i].advertised ||
 		    strcmp(r->fips[i].ifname, plan->want[i].ifname) != 0 ||
 		    r->fips[i].addr.len != plan->want[i].addr.len ||
 		    (r->fips[i].fault[0] == '\0') != (plan->want[i].fault[0] == '\0'))
@@ -176,10 +203,19 @@ take_faults(const struct ha_role *r, struct address_plan *plan)
 			    code == EPERM ? "operation not permitted" : strerror(code));
 	}
 	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].fault[0] == '\0' &&
-		    port_of(&r->kernel, plan->want[i].ifname) == NULL)
+		if (plan->want[i].fault[0] == '\0' && port_for(r, &plan->want[i]) == NULL)
 			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
 			    "%s: no such interface", plan->want[i].ifname);
+}
+
+/* Those of virtual routers wait for a core. */
+static void
+lack_core(struct address_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (plan->want[i].router != 0 && plan->want[i].fault[0] == '\0')
+			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
+			    "%s: the core process does not run", plan->want[i].ifname);
 }
 
 bool
@@ -187,8 +223,10 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 {
 	bool same;
 
-	if (r->core == NULL && !role_is_outside(r))
+	if (r->core == NULL && !role_is_outside(r)) {
+		lack_core(plan);
 		return false;
+	}
 	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
 	free(r->fips);
 	iface_list_fini(&r->kernel);
@@ -204,7 +242,7 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 		tell_core(r);
 	if (!role_is_outside(r))
 		take_faults(r, plan);
-	return true;
+	return r->paired || role_is_outside(r);
 }
 
 /* ---- whether it may take over without loss ------------------------------------------------------------------------ */
@@ -280,6 +318,10 @@ on_event(void *arg, const struct shared_event *e)
 		.at_ms = mono_wall_ms() - (mono_now() - e->at) / 1000,
 	};
 
+	if (e->vrrp != 0) {
+		role_vrrp_event(r, e);
+		return;
+	}
 	if (e->role == FSM_ACTIVE && (e->why == FSM_WHY_PEER_DEAD || e->why == FSM_WHY_LISTENED) &&
 	    !fence_required(r->now))
 		fence_beside(r->fence);
@@ -367,7 +409,9 @@ look_at_routes(struct ha_role *r)
 	role_is(r, &is);
 	for (unsigned g = 0; g < SHARED_GROUPS; g++)
 		if (role_is_outside(r) ? r->outside.role[g] == FSM_ACTIVE
-				       : r->core == NULL || is.group[g].hold)
+		    : r->core == NULL  ? true
+		    : r->paired	       ? is.group[g].hold
+				       : role_vrrp_has(r, &is, g))
 			groups |= 1u << g;
 	if (r->now != NULL)
 		routes_use(r->routes, r->now, groups);
@@ -383,6 +427,7 @@ on_news(void *arg, const struct shared_is *is)
 	look_at_routes(r);
 	meet(r, is);
 	look_at_order(r, is);
+	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
 	r->ops.places(r->ops.arg);
 }
@@ -394,6 +439,8 @@ on_room(void *arg)
 
 	if (r->due)
 		tell_core(r);
+	else
+		role_vrrp_tidy(r, false);
 }
 
 static void
@@ -432,7 +479,10 @@ role_active(const struct ha_role *r)
 	if (r->core == NULL)
 		return true;
 	core_link_is(r->core, &is);
-	return is.group[0].hold || is.group[1].hold;
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (!r->paired && is.vrrp[i].held)
+			return true;
+	return r->paired && (is.group[0].hold || is.group[1].hold);
 }
 
 /* ---- fitness ------------------------------------------------------------------------------------------------- */
@@ -449,6 +499,7 @@ say_fitness(struct ha_role *r)
 		atomic_store(&core_link_say(r->core)->fault[g], s.fault);
 		atomic_store(&core_link_say(r->core)->health[g], POINTS + r->fit[g] - s.lost);
 	}
+	atomic_store(&core_link_say(r->core)->lost, s.lost);
 	core_link_poke(r->core);
 }
 
@@ -510,8 +561,25 @@ begin(struct ha_role *r)
 		r->order = word >> 4 > r->order ? word >> 4 : r->order;
 	}
 	/* The rest is told when the other node can be asked. */
-	role_whole(r, WHOLE_CHANNEL, "the channel to the other node is down");
+	if (r->paired)
+		role_whole(r, WHOLE_CHANNEL, "the channel to the other node is down");
 	look_whole(r);
+	role_vrrp_adopt(r);
+	r->ops.places(r->ops.arg);
+}
+
+/* The core takes its addresses away, and ends. */
+static void
+end(struct ha_role *r)
+{
+	core_link_clear(r->core);
+	r->core = NULL;
+	free(r->fips);
+	r->fips = NULL;
+	r->fips_n = r->placed = 0;
+	memset(&r->names, 0, sizeof(r->names));
+	role_vrrp_tidy(r, true);
+	track_use(r->track, NULL);
 	r->ops.places(r->ops.arg);
 }
 
@@ -537,32 +605,30 @@ tell_alone(struct ha_role *r, const struct shared_is *is)
 void
 role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 {
+	bool wanted = c != NULL || role_vrrp_rows(s) > 0; /* a core */
 	struct snapshot *before = r->now;
 	struct shared_is is;
 
 	r->now = snapshot_ref(s);
 	snapshot_unref(before);
-	if (c == NULL) {
-		r->alone = true;
-		notify_use(r->notify, s);
+	r->alone = r->alone || c == NULL;
+	if (c == NULL)
 		fence_wish(r->fence, 0);
-		fence_use(r->fence, s, NULL);
-		if (r->core != NULL) {
-			role_is(r, &is);
-			core_link_clear(r->core);
-			r->core = NULL;
-			free(r->fips);
-			r->fips = NULL;
-			r->fips_n = r->placed = 0;
-			memset(&r->names, 0, sizeof(r->names));
-			track_use(r->track, NULL);
+	if (r->core != NULL && (!wanted || r->paired != (c != NULL))) {
+		role_is(r, &is);
+		end(r);
+		if (r->paired && c == NULL)
 			tell_alone(r, &is);
-			r->ops.places(r->ops.arg);
-		}
+	}
+	if (!wanted) {
+		notify_use(r->notify, s);
+		fence_use(r->fence, s, NULL);
 		look_at_routes(r);
 		return;
 	}
-	r->cluster = *c;
+	r->paired = c != NULL;
+	if (c != NULL)
+		r->cluster = *c;
 	if (r->core == NULL)
 		begin(r);
 	track_use(r->track, s);
@@ -573,7 +639,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 }
 
 bool
-role_paired(const struct ha_role *r)
+role_has_core(const struct ha_role *r)
 {
 	return r->core != NULL;
 }
@@ -621,9 +687,12 @@ role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_
 		    "another program decides who is active (setting ha_roles): let that one do it");
 		return;
 	}
-	if (r->core == NULL) {
+	if (r->core == NULL || !r->paired) {
 		bus_result(rq, ERR_CONFLICT,
-		    "this node is not one of a pair: there is no other to be active");
+		    r->core == NULL
+			? "this node is not one of a pair: there is no other to be active"
+			: "this node is not one of a pair: virtual routers move by priority (lbctl set vrrp NAME "
+			  "priority=...)");
 		return;
 	}
 	if (r->waits) {
@@ -712,6 +781,7 @@ role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_t
 void
 role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
 {
+	r->left = r->core != NULL;
 	if (r->core == NULL)
 		loop_defer(r->loop, done, arg);
 	else
@@ -751,6 +821,10 @@ role_free(struct ha_role *r)
 	fence_free(r->fence);
 	routes_free(r->routes);
 	core_link_free(r->core);
+	if (r->left)
+		role_vrrp_tidy(r, true);
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		preflight_fini(&r->router[i].preflight);
 	iface_list_fini(&r->kernel);
 	free(r->fips);
 	snapshot_unref(r->now);

@@ -22,10 +22,10 @@ struct ha_role *role_new(
     struct loop *l, const struct paths *p, struct bus *b, const struct role_ops *ops);
 /* role_free - the core goes on. */
 void role_free(struct ha_role *r);
-/* role_set - one of a pair (cluster, copied) or alone (NULL: a core that runs takes its addresses away and ends), with
- * this configuration. */
+/* role_set - one of a pair (cluster, copied) or alone (NULL: a core that runs takes its addresses away and ends, unless
+ * there are virtual routers, which it is for then), with this configuration. */
 void role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s);
-bool role_paired(const struct ha_role *r); /* there is a core */
+bool role_has_core(const struct ha_role *r); /* of a pair, or with virtual routers */
 /* role_place - for hold_ops.place. */
 bool role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list *kernel);
 /* role_heads - what the heartbeats say of the configuration. */

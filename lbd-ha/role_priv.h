@@ -7,9 +7,22 @@
 #include "notify.h"
 #include "outside.h"
 #include "role.h"
+#include "role_preflight.h"
 #include "routes.h"
 #include "track.h"
+#include "vrrp/vmac.h"
 #include "want.h"
+#include "want_vrrp.h"
+
+/* A virtual router's place in the core's table. */
+struct role_router {
+	uint32_t id; /* of its row; 0: free */
+	char name[64], sync[64], ifname[IFNAME_MAX];
+	char why[WANT_WHY]; /* it cannot take part; "" */
+	struct vmac vmac;   /* name "": none */
+	struct preflight preflight;
+	struct vmac old; /* to be removed when the core has let it go */
+};
 
 struct ha_role {
 	struct loop *loop;
@@ -17,6 +30,10 @@ struct ha_role {
 	struct bus *bus;
 	struct role_ops ops;
 	struct core_link *core; /* NULL: alone */
+	bool paired; /* with a core: it is one of a pair; false: it has virtual routers */
+	bool left;   /* the core was told to end */
+	struct role_router router[SHARED_VRRPS];
+	uint32_t routers_told; /* bits: places that the subscribers know */
 	struct cluster cluster;
 	struct snapshot *now;
 	struct floating *fips; /* wanted, in the order of the core's table */
@@ -50,6 +67,23 @@ struct ha_role {
 	struct addr strange_from[STRANGES];
 };
 
+/* role_vrrp.c. _rows: enabled ones there are. _use: places for the rows, and their macvlans. _want: into the want.
+ * _vmac: that on which an address goes; NULL. _tidy: macvlans that nobody has any more, after the core has taken the
+ * want; all: every one. _tell: HA_VRRP rows. */
+unsigned role_vrrp_rows(const struct snapshot *s);
+void role_vrrp_adopt(struct ha_role *r);
+void role_vrrp_want(struct ha_role *r, struct shared_want *w);
+int role_vrrp_place(const struct ha_role *r, uint32_t id); /* -1: none */
+/* Without a pair: whether group 0 or 1 is here, as it is without virtual routers too. */
+bool role_vrrp_has(const struct ha_role *r, const struct shared_is *is, unsigned group);
+void role_vrrp_tidy(struct ha_role *r, bool all);
+void role_vrrp_look(struct ha_role *r, const struct shared_is *is); /* each second */
+void role_vrrp_event(const struct ha_role *r, const struct shared_event *e);
+void role_vrrp_tell(struct ha_role *r, const struct bus_request *rq, const struct shared_is *is);
+
+/* role_say - one message of topic HA: to a subscriber, or (rq NULL) to all. */
+void role_say(
+    const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m);
 bool role_is_strange(const struct strange *k); /* it was heard of late */
 bool role_is_outside(const struct ha_role *r); /* another program decides (setting ha_roles) */
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */

@@ -37,7 +37,7 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	role_is(r, &is);
 	m->active = role_active(r);
 	m->addresses = r->core == NULL || r->placed > 0;
-	if (r->core != NULL) {
+	if (r->core != NULL && r->paired) {
 		m->link = link_word(r, &is);
 		m->since = wall(is.group[0].since);
 		m->in_sync =
@@ -52,8 +52,8 @@ role_fill(const struct ha_role *r, struct msg_role *m)
 	}
 }
 
-static void
-tell(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
+void
+role_say(const struct ha_role *r, const struct bus_request *rq, unsigned number, const void *m)
 {
 	if (rq != NULL)
 		(void)bus_reply(rq, number, m);
@@ -103,7 +103,7 @@ tell_group(
 	if (!k->hold && r->missing[0] != '\0' && is->alive)
 		m.missing = SPAN(r->missing);
 	m.peer_whole = is->known && is->alive && k->peer_whole;
-	tell(r, rq, MSG_HA_GROUP, &m);
+	role_say(r, rq, MSG_HA_GROUP, &m);
 }
 
 static void
@@ -127,7 +127,7 @@ tell_line(
 		.permille = (uint16_t)(k->recent > 0 ? 1000 * k->lost_recent / k->recent : 0),
 	};
 
-	tell(r, rq, MSG_HA_CARRIER, &m);
+	role_say(r, rq, MSG_HA_CARRIER, &m);
 }
 
 /* Rows of HA_CHECK: ping nodes, tracks, notify scripts, fencing, routes. */
@@ -169,13 +169,13 @@ tell_gone(const struct ha_role *r)
 		const struct msg_ha_carrier m = { .number = (uint8_t)i, .state = SPAN("gone") };
 
 		if (r->names.carrier[i][0] == '\0' && r->told.carrier[i][0] != '\0')
-			tell(r, NULL, MSG_HA_CARRIER, &m);
+			role_say(r, NULL, MSG_HA_CARRIER, &m);
 	}
 	for (unsigned i = 0; i < CHECK_ROWS; i++) {
 		const struct msg_ha_check m = { .number = (uint8_t)i, .state = SPAN("gone") };
 
 		if (check_was(r, i) && !check_is(r, i))
-			tell(r, NULL, MSG_HA_CHECK, &m);
+			role_say(r, NULL, MSG_HA_CHECK, &m);
 	}
 }
 
@@ -200,7 +200,7 @@ tell_ping(
 	else
 		(void)snprintf(text, sizeof(text), "no answer");
 	m.text = SPAN(text);
-	tell(r, rq, MSG_HA_CHECK, &m);
+	role_say(r, rq, MSG_HA_CHECK, &m);
 }
 
 static uint32_t
@@ -221,7 +221,7 @@ tell_tracks(const struct ha_role *r, const struct bus_request *rq)
 
 		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
 		m.name = SPAN(name);
-		tell(r, rq, MSG_HA_CHECK, &m);
+		role_say(r, rq, MSG_HA_CHECK, &m);
 	}
 	return i;
 }
@@ -245,7 +245,7 @@ tell_strange(const struct ha_role *r, const struct bus_request *rq, const struct
 		if (k->from.family != 0)
 			addr_format(&k->from, ADDR_HOST, from);
 		m.from = SPAN(from);
-		tell(r, rq, MSG_HA_ALARM, &m);
+		role_say(r, rq, MSG_HA_ALARM, &m);
 	}
 }
 
@@ -267,7 +267,7 @@ tell_notices(const struct ha_role *r, const struct bus_request *rq)
 
 		(void)snprintf(name, sizeof(name), "%s %s", k.name, k.target);
 		m.name = SPAN(name);
-		tell(r, rq, MSG_HA_CHECK, &m);
+		role_say(r, rq, MSG_HA_CHECK, &m);
 	}
 	return i;
 }
@@ -279,7 +279,7 @@ tell_fence(const struct ha_role *r, const struct bus_request *rq)
 
 	if (!fence_row(r->fence, &k))
 		return false;
-	tell(r, rq, MSG_HA_CHECK,
+	role_say(r, rq, MSG_HA_CHECK,
 	    &(struct msg_ha_check){ .number = FENCE_AT,
 		.what = SPAN("fence"),
 		.name = SPAN(k.target),
@@ -296,7 +296,7 @@ tell_routes(const struct ha_role *r, const struct bus_request *rq)
 	uint32_t i = 0;
 
 	for (; routes_row(r->routes, i, &k); i++)
-		tell(r, rq, MSG_HA_CHECK,
+		role_say(r, rq, MSG_HA_CHECK,
 		    &(struct msg_ha_check){ .number = (uint8_t)(ROUTES_AT + i),
 			.what = SPAN("route"),
 			.name = SPAN(k.name),
@@ -319,7 +319,8 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 		core_link_is(r->core, &is);
 	if (rq == NULL)
 		tell_gone(r);
-	for (unsigned g = 0; (r->core != NULL || role_is_outside(r)) && g < SHARED_GROUPS; g++)
+	for (unsigned g = 0;
+	     ((r->core != NULL && r->paired) || role_is_outside(r)) && g < SHARED_GROUPS; g++)
 		tell_group(r, rq, &is, g);
 	for (unsigned i = 0; i < CARRIER_SET; i++)
 		if (r->names.carrier[i][0] != '\0')
@@ -329,6 +330,7 @@ role_tell(struct ha_role *r, const struct bus_request *rq)
 			tell_ping(r, rq, &is, i);
 	tell_strange(r, rq, &is);
 	tracks = tell_tracks(r, rq);
+	role_vrrp_tell(r, rq, &is);
 	notices = tell_notices(r, rq);
 	fence = tell_fence(r, rq);
 	routes = tell_routes(r, rq);

@@ -375,6 +375,7 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_HA_GROUP: return view_on_group(v, &m->ha_group);
 	case MSG_HA_CARRIER: return view_on_carrier(v, &m->ha_carrier);
 	case MSG_HA_CHECK: return view_on_check(v, &m->ha_check);
+	case MSG_HA_VRRP: return view_on_vrrp(v, &m->ha_vrrp);
 	case MSG_HA_ALARM: return view_on_alarm(v, &m->ha_alarm);
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
@@ -406,6 +407,8 @@ view_here(struct view *v, const char *daemon, bool here)
 
 	if (here)
 		view_early_forget(v, daemon);
+	if (here && strcmp(daemon, "lbd-ha") == 0)
+		memset(v->vrrps, 0, sizeof(v->vrrps)); /* those that there are follow */
 	for (i = 0; i < v->daemons_n; i++)
 		if (!here && strcmp(v->daemons[i].name, daemon) == 0)
 			v->daemons[i].running = false;

@@ -111,6 +111,17 @@ struct view_check { /* a ping node, a track or a notify script; name "": there i
 	int64_t since;
 };
 
+#define VIEW_VRRPS 16
+struct view_vrrp { /* a virtual router; name "": there is none */
+	char name[64], state[16], interface[16], master[48], mac[20], fault[160], advice[200];
+	char discarded[400]; /* "ttl=1,checksum=2" */
+	uint8_t vrid, version, family, group, priority, master_priority;
+	uint32_t addresses;
+	int64_t since;
+	uint64_t interval_us, sent, received, zero_sent, zero_received, masters, answers, equal,
+	    stalls;
+};
+
 /* The other node of a pair; texts are "" when there is nothing to say. */
 struct view_peer {
 	bool heard, paired, up, doubt;
@@ -211,6 +222,7 @@ void view_json_peer(struct buf *out, const struct view_peer *p);
 const struct view_group *view_groups(const struct view *v);
 const struct view_carrier *view_carriers(const struct view *v);
 const struct view_check *view_checks(const struct view *v);
+const struct view_vrrp *view_vrrps(const struct view *v);   /* VIEW_VRRPS rows */
 const struct view_alarm *view_alarms(const struct view *v); /* VIEW_ALARMS of them */
 /* view_alarm_words - what it means and what to do, in a sentence; "" when it is over. */
 const char *view_alarm_words(const struct view *v, enum view_alarm_kind kind);

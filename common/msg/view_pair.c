@@ -187,9 +187,14 @@ view_role_words(const struct view *v, char out[100], char advice[200])
 	    r->outside
 		? "Another program decides who is active (setting ha_roles); what it has said stands below."
 		: "";
+	unsigned routers, masters = view_vrrp_masters(v, &routers);
 
-	(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave", state_word(v),
-	    links[r->peer ? r->link : LINK_NONE]);
+	if (!r->peer && !r->outside && routers > 0)
+		(void)snprintf(out, 100, "VRRP | %s | Master of %u of %u virtual routers",
+		    state_word(v), masters, routers);
+	else
+		(void)snprintf(out, 100, "%s | %s | %s", r->master ? "Master" : "Slave",
+		    state_word(v), links[r->peer ? r->link : LINK_NONE]);
 	if (r->outside)
 		; /* the nodes' link is for the configuration alone */
 	else if (r->peer && in_conflict(v))
@@ -350,6 +355,8 @@ view_json_ha(struct buf *out, const struct view *v)
 	put_carriers(out, v);
 	buf_puts(out, ",\"checks\":");
 	put_checks(out, v);
+	buf_puts(out, ",\"vrrps\":");
+	view_json_vrrps(out, v);
 	buf_puts(out, ",\"alarms\":");
 	put_alarms(out, v);
 	buf_puts(out, ",\"peer\":");

@@ -23,6 +23,7 @@ struct view {
 	struct view_group groups[VIEW_GROUPS];
 	struct view_carrier carriers[VIEW_CARRIERS];
 	struct view_check checks[VIEW_CHECKS];
+	struct view_vrrp vrrps[VIEW_VRRPS];
 	struct view_alarm alarms[VIEW_ALARMS];
 	struct view_floating *floating; /* in order of address */
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
@@ -49,6 +50,11 @@ bool view_on_group(struct view *v, const struct msg_ha_group *m);
 bool view_on_carrier(struct view *v, const struct msg_ha_carrier *m);
 bool view_on_alarm(struct view *v, const struct msg_ha_alarm *m);
 bool view_on_check(struct view *v, const struct msg_ha_check *m);
+bool view_on_vrrp(struct view *v, const struct msg_ha_vrrp *m);
+void view_json_vrrps(struct buf *out, const struct view *v);
+bool view_json_vrrp(struct buf *out, const struct view *v, const char *name); /* false: none */
+/* view_vrrp_masters - how many are, of all_out. */
+unsigned view_vrrp_masters(const struct view *v, unsigned *all_out);
 /* view_peer.c */
 bool view_on_peer(struct view *v, const struct msg_ha_peer *m);
 

@@ -151,6 +151,11 @@ static const struct field vroute_fields[] = {
 #include "schema/vroute.def"
 #undef OBJ
 };
+static const struct field vrouter_fields[] = {
+#define OBJ vrouter
+#include "schema/vrouter.def"
+#undef OBJ
+};
 
 /* Where in its fields a CHILD has the REF flagged PARENT: one byte for each row gives its place. An object with
  * the flag CHILD that has no block here does not compile. */

@@ -308,7 +308,7 @@ check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
 		check_fips, check_services, check_groups, check_natrules, check_places, check_ha,
-		check_users };
+		check_vrrp, check_users };
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)

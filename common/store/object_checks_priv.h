@@ -60,6 +60,8 @@ uint16_t check_l4_port(const struct service *s, const struct server *r);
 int check_places(struct look *l);
 /* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */
 int check_ha(struct look *l);
+/* object_checks_vrrp.c: virtual routers. */
+int check_vrrp(struct look *l);
 /* object_checks_hooks.c: programs that the pair runs, and routes. look_program - text is the name of a program in a folder and its
  * arguments. */
 int look_program(struct look *l, unsigned kind, const void *row, const char *field,

@@ -420,6 +420,36 @@ put_checks(const struct view *v, struct buf *out)
 		buf_puts(out, "\n");
 }
 
+static void
+put_vrrps(const struct view *v, struct buf *out)
+{
+	const struct view_vrrp *k = view_vrrps(v);
+	unsigned shown = 0;
+	char since[24];
+
+	for (unsigned i = 0; i < VIEW_VRRPS; i++, k++) {
+		if (k->name[0] == '\0')
+			continue;
+		human_time(k->since, since);
+		buf_printf(out, "%-12s %s: %s since %s, priority %u, %s %u (version %u, IPv%u)",
+		    shown++ == 0 ? "vrrp" : "", k->name, k->state, since, k->priority, k->interface,
+		    k->vrid, k->version, k->family);
+		if (k->master[0] != '\0')
+			buf_printf(out, "; master %s, priority %u, each %.0f ms", k->master,
+			    k->master_priority, (double)k->interval_us / 1000);
+		buf_printf(out, "\n%-12s addresses %u%s%s; sent %" PRIu64 ", received %" PRIu64, "",
+		    k->addresses, k->mac[0] != '\0' ? " at " : "", k->mac, k->sent, k->received);
+		buf_printf(
+		    out, "%s%s\n", k->discarded[0] != '\0' ? "; discarded " : "", k->discarded);
+		if (k->fault[0] != '\0')
+			buf_printf(out, "%-12s fault: %s\n", "", k->fault);
+		if (k->advice[0] != '\0')
+			buf_printf(out, "%-12s %s\n", "", k->advice);
+	}
+	if (shown > 0)
+		buf_puts(out, "\n");
+}
+
 /* Who else sends heartbeats here. */
 static void
 put_alarms(const struct view *v, struct buf *out)
@@ -494,6 +524,7 @@ render_ha(struct ctl *c, void *arg, struct buf *out, struct err *err)
 	put_groups(c->view, out);
 	put_carriers(c->view, out);
 	put_checks(c->view, out);
+	put_vrrps(c->view, out);
 	put_alarms(c->view, out);
 	return render_fips(c, arg, out, err);
 }

@@ -33,6 +33,10 @@ enum live {
 	V_NOTE,
 	V_FALLBACK,
 	V_QUORUM,
+	V_MASTER,
+	V_SENT,
+	V_RECEIVED,
+	V_DISCARDED,
 	V_FIELD /* and above: a field */
 };
 struct plan {
@@ -87,11 +91,31 @@ static const struct plan server_plan[] = {
 	{ "note",      NULL,      COL_TEXT,   COL_WIDE, V_NOTE,      NULL },
 	{ "vip",       NULL,      COL_TEXT,   COL_HIDE, V_VIP,       NULL },
 };
+static const struct plan router_plan[] = {
+	{ "status",    NULL,      COL_TEXT,   COL_SHOW, V_STATUS,    NULL },
+	{ "name",      NULL,      COL_TEXT,   COL_SHOW, V_NAME,      NULL },
+	{ "interface", NULL,      COL_TEXT,   COL_SHOW, V_FIELD,     "interface" },
+	{ "vrid",      NULL,      COL_ID,     COL_SHOW, V_FIELD,     "vrid" },
+	{ "group",     NULL,      COL_ID,     COL_SHOW, V_FIELD,     "group" },
+	{ "priority_now", "priority", COL_ID, COL_SHOW, V_WEIGHT,    NULL },
+	{ "master",    NULL,      COL_TEXT,   COL_SHOW, V_MASTER,    NULL },
+	{ "note",      NULL,      COL_TEXT,   COL_SHOW, V_NOTE,      NULL },
+	{ "family",    NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "family" },
+	{ "version",   NULL,      COL_ID,     COL_WIDE, V_FIELD,     "version" },
+	{ "since",     NULL,      COL_TIME,   COL_WIDE, V_SINCE,     NULL },
+	{ "sent",      NULL,      COL_NUM,    COL_WIDE, V_SENT,      NULL },
+	{ "received",  NULL,      COL_NUM,    COL_WIDE, V_RECEIVED,  NULL },
+	{ "discarded", NULL,      COL_TEXT,   COL_WIDE, V_DISCARDED, NULL },
+};
 /* clang-format on */
 
 static const struct plan *
 plan_of(const struct object *o, unsigned *n_out)
 {
+	if (o->kind == KIND_vrouter) {
+		*n_out = sizeof(router_plan) / sizeof(*router_plan);
+		return router_plan;
+	}
 	if (o->kind == KIND_service) {
 		*n_out = sizeof(service_plan) / sizeof(*service_plan);
 		return service_plan;
@@ -103,14 +127,16 @@ plan_of(const struct object *o, unsigned *n_out)
 unsigned
 views_needs(const struct object *o)
 {
+	if (o->kind == KIND_vrouter)
+		return VIEW_HA;
 	return o->kind == KIND_service || o->kind == KIND_server ? VIEW_HEALTH | VIEW_COUNTS : 0;
 }
 
 bool
 views_wants_rates(const struct ctl *c, const struct object *o)
 {
-	if (views_needs(o) == 0 || c->style.form == FORM_NAME || c->style.form == FORM_JSON ||
-	    c->style.form == FORM_YAML)
+	if (!(views_needs(o) & VIEW_COUNTS) || c->style.form == FORM_NAME ||
+	    c->style.form == FORM_JSON || c->style.form == FORM_YAML)
 		return false;
 	return c->style.columns == NULL || strstr(c->style.columns, "_s") != NULL;
 }
@@ -363,6 +389,32 @@ put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const st
 			now->counts.conns, now->counts.queue, now->counts.requests_total });
 }
 
+static void
+put_router(struct ctl *c, struct table *t, unsigned col, unsigned what, const struct vrouter *v)
+{
+	const struct view_vrrp *now = NULL, *all = view_vrrps(c->view);
+
+	for (unsigned i = 0; i < VIEW_VRRPS; i++)
+		if (strcmp(all[i].name, v->name) == 0)
+			now = &all[i];
+	if (what == V_NAME)
+		table_text(t, col, v->name);
+	else if (what == V_STATUS)
+		table_text(t, col, now != NULL ? now->state : v->enabled ? "unknown" : "off");
+	if (now == NULL)
+		return;
+	switch (what) {
+	case V_WEIGHT: table_num(t, col, now->priority); break;
+	case V_MASTER: table_text(t, col, now->master); break;
+	case V_NOTE: table_text(t, col, now->fault[0] != '\0' ? now->fault : now->advice); break;
+	case V_SINCE: table_num(t, col, (double)now->since); break;
+	case V_SENT: table_num(t, col, (double)now->sent); break;
+	case V_RECEIVED: table_num(t, col, (double)now->received); break;
+	case V_DISCARDED: table_text(t, col, now->discarded); break;
+	default: break;
+	}
+}
+
 /* ---- the one row of settings or node: field by field ------------------------------------------------------------ */
 
 enum { S_FIELD, S_VALUE, S_DEFAULT, S_HELP };
@@ -415,6 +467,8 @@ views_table(struct ctl *c, const struct object *o, const struct picked *rows)
 				put_field(c, t, i, &o->f[l->what[i] - V_FIELD], rows->row[r]);
 			else if (o->kind == KIND_service)
 				put_service(c, t, i, l->what[i], rows->row[r]);
+			else if (o->kind == KIND_vrouter)
+				put_router(c, t, i, l->what[i], rows->row[r]);
 			else
 				put_server(c, t, i, l->what[i], rows->row[r]);
 		}

@@ -52,6 +52,17 @@ announce_order(struct announce *a, const struct shared_want *w, unsigned group, 
 }
 
 void
+announce_once(struct announce *a, unsigned group, mono_t now)
+{
+	a->g[group] = (struct announce_group){
+		.on = true,
+		.first = true,
+		.once = true,
+		.next = now,
+	};
+}
+
+void
 announce_cancel(struct announce *a, unsigned group)
 {
 	a->g[group].on = false;
@@ -127,7 +138,7 @@ end_round(struct announce_group *g, const struct shared_want *w, mono_t now)
 		g->left--;
 		g->next = now + (g->first && w->announce_gap > SECOND_ROUND ? SECOND_ROUND
 									    : w->announce_gap);
-	} else if (w->refresh > 0) {
+	} else if (w->refresh > 0 && !g->once) {
 		g->next = now + w->refresh;
 	} else {
 		g->on = false;
@@ -161,7 +172,7 @@ turn(struct announce *a, const struct shared_want *w, unsigned group, mono_t now
 void
 announce_turn(struct announce *a, const struct shared_want *w, mono_t now)
 {
-	for (unsigned i = 0; a->fd != -1 && i < SHARED_GROUPS; i++)
+	for (unsigned i = 0; a->fd != -1 && i < SHARED_SETS; i++)
 		if (a->g[i].on && a->g[i].next <= now)
 			turn(a, w, i, now);
 }
@@ -171,7 +182,7 @@ announce_deadline(const struct announce *a)
 {
 	mono_t at = ANNOUNCE_NEVER;
 
-	for (unsigned i = 0; a->fd != -1 && i < SHARED_GROUPS; i++)
+	for (unsigned i = 0; a->fd != -1 && i < SHARED_SETS; i++)
 		if (a->g[i].on && a->g[i].next < at)
 			at = a->g[i].next;
 	return at;

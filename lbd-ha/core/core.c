@@ -38,7 +38,8 @@ enum core_fd {
 	PING6,
 	WITNESS,
 	WAYS,
-	POLLS = WAYS + CARRIER_SET
+	PORTS = WAYS + CARRIER_SET,
+	POLLS = PORTS + SHARED_VRRPS
 };
 
 static bool
@@ -68,7 +69,7 @@ let_in(struct core *c, int region)
 
 	if (fd == -1)
 		return;
-	c->ready |= 1u << SIDE;
+	c->ready |= UINT64_C(1) << SIDE;
 	memset(&control, 0, sizeof(control));
 	h = CMSG_FIRSTHDR(&m);
 	h->cmsg_level = SOL_SOCKET;
@@ -170,6 +171,9 @@ read_all(struct core *c, mono_t now)
 		core_witness_read(c, now);
 	if (is_ready(c, PROBE))
 		probe_read(&c->probe, c->want, now);
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (is_ready(c, PORTS + i))
+			core_vrrp_read(c, i, now);
 }
 
 /* ---- decide ------------------------------------------------------------------------------------------------ */
@@ -422,6 +426,7 @@ deadline(struct core *c, mono_t now)
 	earlier(&at, announce_deadline(&c->announce));
 	earlier(&at, ping_deadline(&c->ping));
 	earlier(&at, core_witness_deadline(c));
+	earlier(&at, core_vrrp_deadline(c));
 	for (unsigned i = 0; i < SHARED_GROUPS; i++) {
 		if (c->g[i].out.deadline != 0)
 			earlier(&at, c->g[i].out.deadline);
@@ -454,14 +459,16 @@ sleep_until(struct core *c, mono_t at)
 		c->ping_socket.fd[0], c->ping_socket.fd[1], c->witness_fd };
 
 	for (unsigned i = 0; i < POLLS; i++)
-		p[i] = (struct pollfd){ .fd = i < WAYS ? others[i] : way_fd(c, i - WAYS),
+		p[i] = (struct pollfd){ .fd = i < WAYS	  ? others[i]
+					      : i < PORTS ? way_fd(c, i - WAYS)
+							  : c->port[i - PORTS].sock.rx,
 			.events = POLLIN };
 	c->ready = 0;
 	if (ppoll(p, POLLS, &ts, NULL) <= 0)
 		return;
 	for (unsigned i = 0; i < POLLS; i++)
 		if (p[i].revents != 0)
-			c->ready |= 1u << i;
+			c->ready |= UINT64_C(1) << i;
 }
 
 /* One turn after a sleep. */
@@ -475,7 +482,9 @@ turn(struct core *c, mono_t now)
 	now = mono_now(); /* what came is not later than now */
 	core_damp(c, now);
 	moved = carriers_tick(&c->pulse.set, now, c->damp);
-	decide_all(c, now, late > lease);
+	if (c->want->paired)
+		decide_all(c, now, late > lease); /* before virtual routers, which show it */
+	core_vrrp_turn(c, now);
 	core_open_ways(c, now);
 	send_beats(c, now);
 	ping_socket_send(&c->ping_socket, &c->ping, now);
@@ -501,6 +510,7 @@ resume(struct core *c, mono_t now)
 		else if (g->generation > c->g[i].fsm.generation)
 			c->g[i].fsm.generation = g->generation;
 	}
+	core_vrrp_resume(c, &is, now);
 }
 
 static bool
@@ -514,9 +524,11 @@ is_over(const struct core *c, mono_t now)
 		atomic_store(&c->sh->say.stop, true);
 	if (!atomic_load(&c->sh->say.stop))
 		return false;
-	for (unsigned i = 0; i < SHARED_GROUPS; i++)
+	if (c->want == NULL)
+		return true;
+	for (unsigned i = 0; c->want->paired && i < SHARED_GROUPS; i++)
 		done = done && c->g[i].out.done && c->g[i].linger == 0;
-	return done || c->want == NULL;
+	return done && core_vrrp_done(c);
 }
 
 /* The side has given real-time priority if it may. A core that does not sleep any more is ended, and started again. */
@@ -539,6 +551,9 @@ set_up(struct core *c, int region, int door)
 	must(c->sh != MAP_FAILED && c->sh->magic == SHARED_MAGIC && c->sh->size == sizeof(*c->sh));
 	c->door = door;
 	c->side = c->witness_fd = -1;
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		c->port[i].sock.rx = c->port[i].sock.tx = -1;
+	c->vmac_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	c->damp = 1;
 	c->alone_since = mono_now();
 	c->number = atomic_load(&c->sh->wanted) -
@@ -587,7 +602,9 @@ core_main(int region, int door)
 		if (is_over(c, now))
 			break;
 	}
-	if (c->clear)
+	if (c->clear) {
+		core_vrrp_end(c, mono_now());
 		core_drop_all(c);
+	}
 	return 0;
 }

@@ -10,33 +10,45 @@
 	for (uint32_t i = 0; i < (c)->want->n; i++) \
 		if ((c)->want->a[i].group == (g))
 
-/* From g->at on, at most `most` of them; then it is done, or goes on at the next turn. */
-static void
-put_some(struct core *c, unsigned group, uint32_t most, mono_t now)
+/* Then it is done, or goes on at the next turn. */
+void
+core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t most, mono_t now)
 {
-	struct core_group *g = &c->g[group];
-	uint32_t i = g->at;
+	uint32_t i = *at;
 
 	for (; i < c->want->n && most > 0; i++) {
-		if (c->want->a[i].group != group)
+		if (c->want->a[i].group != set)
 			continue;
 		atomic_store_explicit(&c->sh->error[c->number & 1][i], 0, memory_order_relaxed);
 		(void)lease_put(&c->lease, &c->want->a[i], i);
 		most--;
 	}
 	(void)lease_flush(&c->lease);
-	g->at = i < c->want->n ? i : 0;
-	g->renew = g->at != 0 ? now : now + LEASE_RENEW;
+	*at = i < c->want->n ? i : 0;
+	*renew = *at != 0 ? now : now + LEASE_RENEW;
+}
+
+void
+core_drop(struct core *c, unsigned set)
+{
+	announce_cancel(&c->announce, set);
+	ALL(c, set, i)
+	(void)lease_drop(&c->lease, &c->want->a[i], i);
+	(void)lease_flush(&c->lease);
+}
+
+bool
+core_holds(const struct core *c, unsigned set)
+{
+	return set < SHARED_GROUPS ? c->g[set].held : c->router[set - SHARED_GROUPS].held;
 }
 
 static void
 drop_group(struct core *c, unsigned group)
 {
-	announce_cancel(&c->announce, group);
 	c->g[group].linger = 0;
-	ALL(c, group, i)
-	(void)lease_drop(&c->lease, &c->want->a[i], i);
-	(void)lease_flush(&c->lease);
+	core_face_raise(c, group, false);
+	core_drop(c, group);
 }
 
 void
@@ -101,7 +113,8 @@ let_go(struct core *c, unsigned group, mono_t now)
 {
 	struct core_group *g = &c->g[group];
 
-	if (!g->held || g->fsm.why != FSM_WHY_PEER_HAS) {
+	/* Two with one hardware address would take each other's frames. */
+	if (!g->held || g->fsm.why != FSM_WHY_PEER_HAS || core_face_has_mac(c, group)) {
 		drop_group(c, group);
 		return;
 	}
@@ -123,10 +136,11 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 		return;
 	if (o->hold && !g->held) {
 		g->at = 0;
-		put_some(
-		    c, group, SHARED_ADDRS, now); /* a take-over: nobody waits for half of it */
+		core_face_raise(c, group, true);
+		/* A take-over: nobody waits for half of it. */
+		core_put(c, group, &g->at, &g->renew, SHARED_ADDRS, now);
 	} else if (o->hold && now >= g->renew) {
-		put_some(c, group, RENEW_TURN, now);
+		core_put(c, group, &g->at, &g->renew, RENEW_TURN, now);
 	}
 	if (o->hold)
 		g->linger = 0;

@@ -13,6 +13,9 @@
 #include "core/pulse.h"
 #include "core/shared.h"
 #include "core/witness_client.h"
+#include "vrrp/vmac.h"
+#include "vrrp/vrrp_group.h"
+#include "vrrp/vrrp_sock.h"
 
 #define RENEW_TURN 200 /* addresses prolonged in one turn: heartbeats do not wait for thousands */
 #define LINGER DUR_MS(40) /* less than until the second round of announcements */
@@ -37,6 +40,30 @@ struct core_group {
 	mono_t linger; /* handed over: they go then; 0: they went */
 	struct witness_client witness;
 	unsigned order, order_done;
+};
+
+/* An interface and a family that virtual routers have; a packet is read once. */
+struct core_port {
+	char ifname[IFNAME_MAX]; /* "": not in use */
+	int32_t index;
+	uint8_t family;
+	struct vrrp_sock sock; /* .rx -1: it could not be opened, fault says why; tried again */
+	int fault;
+	mono_t retry;
+	uint64_t bad[VRRP_BADS]; /* what belongs to no virtual router */
+};
+
+/* A virtual router in its place of the table; its row is want->vrrp[i]. */
+struct core_router {
+	bool used, started, held;
+	struct vrrp v;
+	struct core_port *port;
+	struct vmac vmac; /* name "": none */
+	int fault;	  /* of the last sending */
+	mono_t since;	  /* of the state */
+	mono_t sent_at;
+	mono_t renew; /* as in struct core_group */
+	uint32_t at;
 };
 
 struct core {
@@ -69,7 +96,12 @@ struct core {
 	struct shared_is told;
 	struct shared_line line[CARRIER_SET]; /* as last counted, at lines_at */
 	mono_t lines_at;
-	unsigned ready; /* descriptors that had something after the sleep: enum core_fd */
+	uint64_t ready; /* descriptors that had something after the sleep: enum core_fd */
+	struct core_router router[SHARED_VRRPS];
+	struct core_port port[SHARED_VRRPS];
+	struct vrrp_group sync[SHARED_VRRPS + 1]; /* by number; 0: none */
+	int vmac_fd;
+	unsigned vrrp_announce_seen;
 };
 
 /* core_want.c: another want */
@@ -78,6 +110,10 @@ void core_open_ways(struct core *c, mono_t now); /* carriers that could not be o
 /* core_act.c: what a decision means */
 void core_group_act(struct core *c, unsigned group, mono_t now);
 void core_drop_all(struct core *c);
+/* core_put - addresses of a set from *at on, at most `most`; *renew: when the next are due. core_drop - all of a set. */
+void core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t most, mono_t now);
+void core_drop(struct core *c, unsigned set);
+bool core_holds(const struct core *c, unsigned set);
 /* core_damp - changes that nobody asked for make the next one come later: up to eight times the dead time, for a minute. */
 void core_damp(struct core *c, mono_t now);
 bool core_links_up(const struct core *c); /* core.c: the service network's */
@@ -90,5 +126,28 @@ void core_fence_turn(struct core *c, bool wanted, mono_t now);
 void core_witness_read(struct core *c, mono_t now);
 void core_witness_turn(struct core *c, mono_t now);
 mono_t core_witness_deadline(const struct core *c);
+/* core_vrrp.c: virtual routers. _take: before and after another want is in force. _resume: what an earlier core was.
+ * _read: the packets that wait; _turn: after that. _end: all of them leave, now. */
+void core_vrrp_leave(struct core *c, const struct shared_want *next, mono_t now);
+void core_vrrp_take(struct core *c, mono_t now);
+void core_vrrp_resume(struct core *c, const struct shared_is *is, mono_t now);
+void core_vrrp_read(struct core *c, unsigned port, mono_t now);
+void core_vrrp_turn(struct core *c, mono_t now);
+void core_vrrp_end(struct core *c, mono_t now);
+bool core_vrrp_done(const struct core *c);
+mono_t core_vrrp_deadline(const struct core *c);
+/* core_vrrp_act.c: what a step orders. */
+void core_vrrp_obey(struct core *c, unsigned i, const struct vrrp_out *out, mono_t now);
+void core_vrrp_clear(struct core *c, unsigned i); /* addresses that an earlier process has left */
+void core_vrrp_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, mono_t now);
+void core_vrrp_tell(
+    struct core *c, unsigned i, mono_t now); /* an event: the state is another one */
+/* core_face.c: virtual routers of a pair. _raise: the virtual MACs of a group. */
+void core_face_turn(struct core *c, unsigned i, bool faulty, mono_t now);
+void core_face_hear(
+    struct core *c, unsigned i, const struct vrrp_packet *p, const struct vrrp_ip *ip, mono_t now);
+void core_face_end(struct core *c, unsigned i, mono_t now);
+bool core_face_has_mac(const struct core *c, unsigned group);
+void core_face_raise(struct core *c, unsigned group, bool up);
 
 #endif

@@ -77,6 +77,32 @@ show_pings(const struct core *c, struct shared_is *out)
 	}
 }
 
+static bool
+show_router(const struct core *c, unsigned i, struct shared_vrrp_is *out)
+{
+	const struct core_router *r = &c->router[i];
+	const struct shared_vrrp_is *told = &c->told.vrrp[i];
+
+	if (r->used) {
+		out->id = c->want->vrrp[i].id;
+		out->state = (uint8_t)r->v.state;
+		out->priority = vrrp_priority(&r->v);
+		out->master_priority = r->v.master_priority;
+		out->held = r->held;
+		out->fault = r->port != NULL && r->port->fault != 0 ? r->port->fault : r->fault;
+		out->master = r->v.master;
+		out->master_interval = r->v.master_interval;
+		out->since = r->since;
+		out->safe_until = r->sent_at + 2 * r->v.conf->interval;
+		out->counts = r->v.counts;
+		for (unsigned k = 0; r->port != NULL && k < VRRP_BADS; k++)
+			out->counts.bad[k] += r->port->bad[k];
+	}
+	return out->id != told->id || out->state != told->state || out->held != told->held ||
+	       out->priority != told->priority || out->fault != told->fault ||
+	       !addr_same_host(&out->master, &told->master);
+}
+
 void
 core_show(struct core *c, mono_t now, bool changed)
 {
@@ -124,6 +150,8 @@ core_show(struct core *c, mono_t now, bool changed)
 			  is.group[i].peer_role != c->told.group[i].peer_role ||
 			  is.group[i].peer_whole != c->told.group[i].peer_whole ||
 			  is.group[i].order_done != c->told.group[i].order_done;
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		changed |= show_router(c, i, &is.vrrp[i]);
 	c->told = is;
 	shared_write(c->sh, &is);
 	if (changed && c->side != -1)

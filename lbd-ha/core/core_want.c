@@ -146,7 +146,7 @@ drop_addrs(struct core *c, const struct shared_want *next)
 	for (uint32_t i = 0; i < c->want->n; i++) {
 		const struct shared_addr *a = &c->want->a[i];
 
-		if (c->g[a->group].held &&
+		if (core_holds(c, a->group) &&
 		    (i >= next->n || memcmp(a, &next->a[i], sizeof(*a)) != 0) && !has_addr(next, a))
 			(void)lease_drop(&c->lease, a, SHARED_ADDRS);
 	}
@@ -193,7 +193,8 @@ core_take_want(struct core *c, mono_t now)
 		memcmp(c->want->secret, next->secret, sizeof(next->secret)) != 0;
 	if (c->want != NULL)
 		drop_addrs(c, next);
-	if (other)
+	core_vrrp_leave(c, next, now);
+	if (other && next->paired)
 		meet_peer(c, next, now);
 	take_ways(c, next, other, now);
 	open_witness(c, next);
@@ -202,6 +203,7 @@ core_take_want(struct core *c, mono_t now)
 	c->want = next;
 	c->number = number;
 	c->urgent = true;
+	core_vrrp_take(c, now);
 	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
 		c->g[g].renew = now; /* put what is new */
 		c->g[g].at = 0;

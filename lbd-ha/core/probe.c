@@ -164,15 +164,29 @@ probe_parse(const void *frame, size_t len, struct addr *a_out, uint8_t mac_out[6
 	return false;
 }
 
-static void
-ask_one(const struct probe *p, const struct shared_addr *s)
+/* The virtual router whose macvlan this is; NULL. */
+static const struct shared_vrrp *
+router_at(const struct shared_want *w, int32_t index)
 {
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET, .sll_ifindex = s->index, .sll_halen = 6
-	};
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (w->vrrp[i].id != 0 && w->vrrp[i].vmac[0] != '\0' &&
+		    w->vrrp[i].vmac_index == index)
+			return &w->vrrp[i];
+	return NULL;
+}
+
+/* From the interface's own hardware address: the virtual one is the other node's now. */
+static void
+ask_one(const struct probe *p, const struct shared_want *w, const struct shared_addr *s)
+{
+	const struct shared_vrrp *v = router_at(w, s->index);
+	const uint8_t *mac = v != NULL ? v->mac : s->mac;
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+		.sll_ifindex = v != NULL ? v->index : s->index,
+		.sll_halen = 6 };
 	uint8_t bytes[FRAME_MAX];
-	size_t len = s->addr.family == 4 ? probe_arp(bytes, s->mac, &s->addr)
-					 : probe_ns(bytes, s->mac, &s->addr);
+	size_t len =
+	    s->addr.family == 4 ? probe_arp(bytes, mac, &s->addr) : probe_ns(bytes, mac, &s->addr);
 
 	to.sll_protocol = htons(s->addr.family == 4 ? ETH_P_ARP : ETH_P_IPV6);
 	memcpy(to.sll_addr, bytes, 6);
@@ -182,7 +196,7 @@ ask_one(const struct probe *p, const struct shared_addr *s)
 int
 probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t every, mono_t now)
 {
-	unsigned asked[SHARED_GROUPS] = { 0 };
+	unsigned asked[SHARED_SETS] = { 0 };
 	int rc = 0;
 
 	if (now < p->next)
@@ -198,7 +212,7 @@ probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t e
 		const struct shared_addr *s = &w->a[i];
 
 		if ((groups >> s->group & 1) != 0 && s->tell && asked[s->group]++ < PROBE_ASKED)
-			ask_one(p, s);
+			ask_one(p, w, s);
 	}
 	return 0;
 }
@@ -208,6 +222,9 @@ is_peers(const struct shared_want *w, const uint8_t mac[6])
 {
 	for (unsigned i = 0; i < w->macs; i++)
 		if (memcmp(w->peer_mac[i], mac, 6) == 0)
+			return true;
+	for (unsigned i = 0; i < w->n; i++) /* a virtual one, which is not ours while we ask */
+		if (memcmp(w->a[i].mac, mac, 6) == 0 && router_at(w, w->a[i].index) != NULL)
 			return true;
 	return false;
 }

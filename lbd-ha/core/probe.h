@@ -14,7 +14,7 @@
 struct probe {
 	int fd; /* open while it is asked; -1 */
 	mono_t next;
-	mono_t answered[SHARED_GROUPS]; /* 0 never */
+	mono_t answered[SHARED_SETS]; /* 0 never */
 };
 
 void probe_init(struct probe *p);

@@ -13,8 +13,10 @@
 #include "core/ping.h"
 #include "core/seal.h"
 #include "core/strange.h"
+#include "vrrp/vrrp_fsm.h"
 
 #include "base/addr.h"
+#include "sys/netlink.h"
 
 #include <stdatomic.h>
 
@@ -24,6 +26,9 @@
 #define SHARED_LINKS 16
 #define SHARED_EVENTS 64
 #define SHARED_MACS 16
+#define SHARED_VRRPS 16
+/* What addresses belong to: the groups of a pair, and behind them, on a single node, virtual routers. */
+#define SHARED_SETS (SHARED_GROUPS + SHARED_VRRPS)
 
 enum shared_carrier_kind { SHARED_UNUSED, SHARED_UDP, SHARED_MULTICAST, SHARED_SERIAL };
 struct shared_carrier {
@@ -42,12 +47,26 @@ struct shared_addr {
 	struct addr addr;
 	int32_t index; /* of the interface */
 	uint8_t mac[6];
-	uint8_t group;	/* 0 or 1 */
+	uint8_t group;	/* 0 or 1; on a single node SHARED_GROUPS + its virtual router */
 	bool tell;	/* there are neighbours to tell */
 	char label[16]; /* IPv4; "": none */
 };
 
+/* A virtual router. Its place in the table is the same as long as its row is there. */
+struct shared_vrrp {
+	uint32_t id; /* of the row; 0: not in use */
+	struct vrrp_conf conf;
+	struct addr self;			   /* from which is sent; family 0: there is none */
+	char ifname[IFNAME_MAX], vmac[IFNAME_MAX]; /* vmac: the macvlan; "": none */
+	int32_t index, vmac_index;
+	uint8_t mac[6]; /* of the interface itself */
+	bool on_base;	/* advertisements leave with the interface's own hardware address */
+	uint8_t sync;	/* those of one number move together; 0: alone */
+	uint8_t group;	/* 0 or 1 */
+};
+
 struct shared_want {
+	bool paired; /* false: virtual routers decide, and no group holds an address */
 	uint64_t cluster;
 	uint8_t node;
 	bool
@@ -65,6 +84,7 @@ struct shared_want {
 	unsigned links;
 	uint8_t peer_mac[SHARED_MACS][6]; /* who may answer for an address because it is active */
 	unsigned macs;
+	struct shared_vrrp vrrp[SHARED_VRRPS];
 	uint32_t n;
 	struct shared_addr a[SHARED_ADDRS]; /* in order of group */
 };
@@ -73,6 +93,7 @@ struct shared_say {
 	atomic_uint order[SHARED_GROUPS]; /* number << 4 | enum fsm_order */
 	atomic_bool fault[SHARED_GROUPS], whole[SHARED_GROUPS];
 	atomic_uint health[SHARED_GROUPS];
+	atomic_uint lost;     /* points that tracks have taken away */
 	atomic_uint announce; /* another number: announce all that is held */
 	atomic_uint revision, schema;
 	atomic_ullong hash_shared, hash_oper;
@@ -102,6 +123,18 @@ struct shared_ping { /* a ping node as it stands */
 	mono_t since;
 	dur_t rtt; /* 0: never answered */
 };
+struct shared_vrrp_is { /* a virtual router as it stands */
+	uint32_t id;
+	uint8_t state; /* enum vrrp_state */
+	uint8_t priority, master_priority;
+	bool held;
+	int fault; /* of its socket or its last sending: 0 or -errno */
+	struct addr master;
+	dur_t master_interval;
+	mono_t since;
+	mono_t safe_until; /* as master: until then nobody can have taken over */
+	struct vrrp_counts counts;
+};
 struct shared_is {
 	uint32_t want;	  /* number of the want in force */
 	uint64_t cluster; /* of that want */
@@ -121,11 +154,13 @@ struct shared_is {
 	uint64_t stalls;
 	dur_t late_worst;
 	bool link, granted[SHARED_GROUPS];
+	struct shared_vrrp_is vrrp[SHARED_VRRPS];
 	uint32_t fence; /* switch the other node off, please: a number of this wish; 0: none */
 };
 
 struct shared_event {
 	uint8_t group, was, role, why; /* was: enum fsm_role, as role */
+	uint8_t vrrp; /* 1 + its virtual router: role is an enum vrrp_state; 0: of a group */
 	uint64_t generation;
 	mono_t at;
 };

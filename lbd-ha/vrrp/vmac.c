@@ -42,6 +42,22 @@ vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6])
 	memcpy(out, mac, sizeof(mac));
 }
 
+void
+vmac_name(char out[IFNAME_MAX], uint8_t family, uint8_t vrid, int parent)
+{
+	(void)snprintf(out, IFNAME_MAX, "lbd%u.%u.%d", family, vrid, parent);
+}
+
+bool
+vmac_is_name(const char *ifname)
+{
+	unsigned family, vrid;
+	int parent, end = 0;
+
+	return sscanf(ifname, "lbd%1u.%3u.%d%n", &family, &vrid, &parent, &end) == 3 &&
+	       ifname[end] == '\0' && (family == 4 || family == 6);
+}
+
 static int
 write_sysctl(const char *family, const char *ifname, const char *name, const char *value)
 {
@@ -128,7 +144,7 @@ vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, stru
 	*v = (struct vmac){ .fd = -1 };
 	if (index == 0)
 		return err_set(err, -ENODEV, "interface %s: it does not exist", parent);
-	(void)snprintf(v->name, sizeof(v->name), "lbd%u.%u.%d", family, vrid, index);
+	vmac_name(v->name, family, vrid, index);
 	vmac_mac(family, vrid, v->mac);
 	code = make(v, index);
 	if (code == 0)

@@ -17,7 +17,10 @@ struct vmac {
 
 /* vmac_mac - 00:00:5e:00:01:ID for IPv4, 00:00:5e:00:02:ID for IPv6. */
 void vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6]);
-/* vmac_open - make the macvlan "lbdFAMILY.ID.PARENT" on the parent, down, or adopt that of an earlier process as it is
+/* vmac_name - "lbdFAMILY.ID.PARENT", the parent's index. vmac_is_name - whether a name is such a one. */
+void vmac_name(char out[IFNAME_MAX], uint8_t family, uint8_t vrid, int parent);
+bool vmac_is_name(const char *ifname);
+/* vmac_open - make the macvlan of that name on the parent, down, or adopt that of an earlier process as it is
  * (v->up). Sets what ARP needs on both: the parent answers and asks for its own addresses alone from now on (arp_ignore
  * 1, arp_announce 2), also after vmac_remove. 0, or -errno with err. */
 int vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, struct err *err);

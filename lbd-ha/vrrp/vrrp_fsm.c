@@ -398,11 +398,17 @@ vrrp_state_name(enum vrrp_state s)
 	return names[s];
 }
 
+static enum vrrp_sum
+first_sum(const struct vrrp_conf *c)
+{
+	return c->version == 2 || c->sum == VRRP_SUM_USE_PLAIN ? VRRP_SUM_PLAIN : VRRP_SUM_PSEUDO;
+}
+
 void
 vrrp_init(struct vrrp *v, const struct vrrp_conf *c, const struct addr *self)
 {
 	*v = (struct vrrp){ .conf = c, .self = *self, .deadline = VRRP_NEVER };
-	v->sum = c->version == 2 || c->sum == VRRP_SUM_USE_PLAIN ? VRRP_SUM_PLAIN : VRRP_SUM_PSEUDO;
+	v->sum = first_sum(c);
 	v->master_interval = c->interval;
 	v->down_at = v->advert_at = v->announce_at = v->leave_at = VRRP_NEVER;
 }
@@ -416,6 +422,29 @@ next_deadline(const struct vrrp *v)
 	case VRRP_LEAVING: return v->leave_at;
 	default: return VRRP_NEVER;
 	}
+}
+
+void
+vrrp_conf_set(struct vrrp *v, const struct vrrp_conf *c, const struct addr *self)
+{
+	if (c->sum != v->conf->sum)
+		v->sum = first_sum(c);
+	v->conf = c;
+	v->self = *self;
+	if (v->state == VRRP_MASTER)
+		v->master = *self;
+}
+
+void
+vrrp_resume(struct vrrp *v, mono_t now, struct vrrp_out *out)
+{
+	const struct vrrp_event none = { .kind = VRRP_EV_START };
+
+	must(v->state == VRRP_INIT);
+	*out = (struct vrrp_out){ 0 };
+	take(v, &none, now, out);
+	out->changed = true;
+	v->deadline = next_deadline(v);
 }
 
 /* What is true in every state. */

@@ -87,6 +87,12 @@ struct vrrp_out {
 
 /* vrrp_init - in INIT, waiting for START. c is borrowed, checked before. self: the address that we send from. */
 void vrrp_init(struct vrrp *v, const struct vrrp_conf *c, const struct addr *self);
+/* vrrp_resume - instead of START: an earlier process was master and ended so short a time ago that nobody can have taken
+ * over. Master at once, and says so; out is filled anew. */
+void vrrp_resume(struct vrrp *v, mono_t now, struct vrrp_out *out);
+/* vrrp_conf_set - other settings for one that goes on. Not for another number, family, version or way: that is another
+ * virtual router. */
+void vrrp_conf_set(struct vrrp *v, const struct vrrp_conf *c, const struct addr *self);
 /* vrrp_step - one event. out is filled anew. */
 void vrrp_step(struct vrrp *v, struct vrrp_event e, mono_t now, struct vrrp_out *out);
 /* vrrp_admit - may this packet, which vrrp_packet_parse found good, move this virtual router? Counts. */

@@ -113,6 +113,25 @@ test_announce_whose(void **state)
 	announce_close(&a);
 }
 
+/* A virtual router says itself when. */
+static void
+test_announce_once(void **state)
+{
+	struct announce a = opened();
+	struct shared_want *w = want(300);
+	const unsigned set = SHARED_SETS - 1;
+
+	(void)state;
+	for (uint32_t i = 0; i < w->n; i++)
+		w->a[i].group = (uint8_t)set;
+	announce_once(&a, set, T0);
+	assert_int_equal(turn(&a, w), T0);
+	assert_int_equal(turn(&a, w), T0);
+	assert_int_equal(a.failed, 600);
+	assert_true(announce_deadline(&a) == ANNOUNCE_NEVER);
+	announce_close(&a);
+}
+
 int
 main(void)
 {
@@ -120,6 +139,7 @@ main(void)
 		cmocka_unit_test(test_announce_rounds),
 		cmocka_unit_test(test_announce_paced),
 		cmocka_unit_test(test_announce_whose),
+		cmocka_unit_test(test_announce_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -565,6 +565,32 @@ test_conf(void **state)
 #undef WRONG
 }
 
+/* A process that was started again soon enough, and other settings for one that goes on. */
+static void
+test_resume_and_set(void **state)
+{
+	struct vrrp_conf other;
+	struct addr self = host("10.0.0.3");
+
+	(void)state;
+	to_state(VRRP_INIT);
+	vrrp_resume(&v, NOW, &out);
+	assert_int_equal(v.state, VRRP_MASTER);
+	assert_string_equal(orders(), "a100 +!");
+	assert_true(out.changed && v.deadline == NOW + DUR_MS(50)); /* announces again */
+	other = conf;
+	other.priority = 90;
+	other.sum = VRRP_SUM_USE_PLAIN;
+	vrrp_conf_set(&v, &other, &self);
+	assert_int_equal(v.state, VRRP_MASTER);
+	assert_true(v.sum == VRRP_SUM_PLAIN && addr_same_host(&v.master, &self));
+	event(VRRP_EV_TIMER, v.advert_at);
+	assert_int_equal(out.advert[0].priority, 90);
+	v.sum = VRRP_SUM_PSEUDO; /* as if learned: the same setting does not forget it */
+	vrrp_conf_set(&v, &other, &self);
+	assert_int_equal(v.sum, VRRP_SUM_PSEUDO);
+}
+
 int
 main(void)
 {
@@ -582,6 +608,7 @@ main(void)
 		cmocka_unit_test(test_checksum_follows_the_peer),
 		cmocka_unit_test(test_admit),
 		cmocka_unit_test(test_conf),
+		cmocka_unit_test(test_resume_and_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,49 @@ test_checks_of_the_pair_come_and_go(void **state)
 	assert_false(checked(VIEW_CHECKS, "x", "bad", "")); /* there is no such place */
 }
 
+static bool
+routed(uint8_t number, const char *name, const char *state, uint64_t sent, const char *discarded)
+{
+	union msg_any m = { .ha_vrrp = { .number = number,
+				.name = SPAN(name),
+				.state = SPAN(state),
+				.vrid = 51,
+				.sent = sent,
+				.discarded = SPAN(discarded) } };
+
+	return view_row(view, msg_row(MSG_HA_VRRP), &m);
+}
+
+static void
+test_virtual_routers_come_and_go(void **state)
+{
+	char words[100], advice[200];
+	struct buf out = { 0 };
+
+	(void)state;
+	assert_true(routed(3, "front", "backup", 0, ""));
+	assert_false(routed(3, "front", "backup", 7, "ttl=1,other addresses=12"));
+	view_json_ha(&out, view);
+	assert_non_null(strstr(buf_text(&out), "\"vrrps\":[{\"vrid\":51,"));
+	assert_non_null(strstr(buf_text(&out), "\"sent\":7,"));
+	assert_non_null(
+	    strstr(buf_text(&out), "\"discarded\":{\"ttl\":1,\"other addresses\":12},\"since\""));
+	view_role_words(view, words, advice);
+	assert_non_null(strstr(words, "Master of 0 of 1 virtual routers"));
+	assert_true(routed(3, "front", "master", 8, "cut off,in the mid"));
+	out.len = 0;
+	view_json_ha(&out, view);
+	assert_non_null(strstr(buf_text(&out), "\"discarded\":{},"));
+	view_role_words(view, words, advice);
+	assert_non_null(strstr(words, "VRRP | "));
+	assert_non_null(strstr(words, "Master of 1 of 1 virtual routers"));
+	assert_true(routed(3, "", "gone", 0, ""));
+	assert_false(routed(3, "", "gone", 0, ""));
+	assert_string_equal(view_vrrps(view)[3].name, "");
+	assert_false(routed(VIEW_VRRPS, "x", "master", 0, "")); /* there is no such place */
+	buf_fini(&out);
+}
+
 static void
 floating(const char *address, bool held, bool manual, uint32_t services)
 {
@@ -508,6 +551,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_what_the_kernel_does_not_carry_is_red, begin_l4, end),
 		cmocka_unit_test_setup_teardown(test_checks_of_the_pair_come_and_go, begin, end),
+		cmocka_unit_test_setup_teardown(test_virtual_routers_come_and_go, begin, end),
 		cmocka_unit_test_setup_teardown(test_hints_make_a_server_yellow, begin_l4, end),
 		cmocka_unit_test_setup_teardown(test_a_new_link_sweeps, begin_l4, end),
 	};
