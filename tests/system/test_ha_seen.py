@@ -103,7 +103,7 @@ DUMP = dict(role=str, state=str, link=str, words=str, advice=str, outside=bool, 
     group=int, hold=bool, conflict=bool, answered=bool, addresses=int, claim=int, role=str, peer_role=str, why=str,
     generation=int, changes=int, missing=str, peer_whole=bool, since=str), carriers=dict(
     number=int, name=str, state=str, fault=str, heard_us=int, sent=int, received=int, lost=int, lost_permille=int, rtt_us=int,
-    worst_us=int, since=str), checks=dict(number=int, name=str, what=str, state=str, text=str, since=str), peer=dict, addresses=list, alarms={})
+    worst_us=int, since=str), checks=dict(number=int, name=str, what=str, state=str, text=str, since=str), peer=dict, addresses=list, vrrps=list, alarms={})
 
 
 def test_dump(duo):
