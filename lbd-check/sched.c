@@ -256,12 +256,11 @@ void
 sched_away(struct sched *s, unsigned groups)
 {
 	const unsigned were = s->away;
-	const struct target *each;
 	uint32_t at = 0, id;
 
 	s->away = groups;
-	while (s->now != NULL && (were & ~groups) != 0 &&
-	       (each = idmap_next(&s->targets, &at, &id)) != NULL) {
+	while (
+	    s->now != NULL && (were & ~groups) != 0 && idmap_next(&s->targets, &at, &id) != NULL) {
 		struct target *t = idmap_get(&s->targets, id);
 		const struct server *srv = snapshot_find(s->now, KIND_server, t->id);
 		const struct check *rule = snapshot_check_of(s->now, srv);

@@ -46,7 +46,7 @@ test_services(void **state)
 		    "needed; names are not resolved (with 2 below it)" },
 		{ "vrrp_instance V {\n authentication {\n auth_pass word\n }\n}\n@b priority 3\n$A=1\n",
 		    "{}\n",
-		    "line 1: not supported: vrrp_instance V: not here, see ha\n"
+		    "line 1: not supported: vrrp_instance V: it belongs to one machine: lbctl create vrrp\n"
 		    "line 6: not supported: @b priority 3: lines for one machine\n"
 		    "line 7: not supported: $A=1: parameters are not followed" },
 		{ "include x.conf\n", "{}\n", "line 1: not supported: include x.conf" },
