@@ -1,12 +1,8 @@
 /* role.c - between the configuration and the core.
  *
- * What is wanted is made whole each time that the configuration, the pair, or an interface changes, and is written when
- * the core has room for it. What the core says comes as events (written to the log) and as a state, of which topic HA is
- * told (role_tell.c). An order is given to the core with a number, and is over when the core says so; the node that is
- * active gives, the other one takes, so that "failover" means the same on both. */
+ * What is wanted is put together in role_want.c. What the core says comes as events (written to the log) and as a state, of
+ * which topic HA is told (role_tell.c). Orders are in role_order.c, virtual routers in role_vrrp.c. */
 #include "role_priv.h"
-
-#include "witness/keyfile.h"
 
 #include "base/mem.h"
 #include "sys/log.h"
@@ -15,235 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ORDER_LIMIT DUR_S(5)
 #define STRANGE_LASTS DUR_S(60)
 #define POINTS (1u << 20) /* of a node whose tracks are good; more than they can all take away */
-
-/* ---- what is wanted ------------------------------------------------------------------------------------------ */
-
-static const struct iface_addr *
-port_of(const struct iface_list *l, const char *ifname)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (strcmp(l->a[i].name, ifname) == 0)
-			return &l->a[i];
-	return NULL;
-}
-
-/* Where an address goes, by an interface that has some: a macvlan has its parent's place. */
-static const struct iface_addr *
-port_for(const struct ha_role *r, const struct floating *f)
-{
-	int place = vmac_is_name(f->ifname) ? role_vrrp_place(r, f->router) : -1;
-
-	if (place == -1)
-		return port_of(&r->kernel, f->ifname);
-	return r->router[place].vmac.name[0] != '\0' ? port_of(&r->kernel, r->router[place].ifname)
-						     : NULL;
-}
-
-static void
-want_witness(struct ha_role *r, struct shared_want *w, const struct setting *s)
-{
-	struct keyfile key;
-	struct err err = { 0 };
-	char path[300];
-
-	if (s->witness.family == 0)
-		return;
-	(void)snprintf(path, sizeof(path), "%s/ha/witness.key", r->paths.state);
-	if (keyfile_load(path, &key, &err) != 0) {
-		log_warn("witness: %s; it cannot be asked", err.text);
-		return;
-	}
-	memcpy(w->witness_secret, key.secret[0], sizeof(w->witness_secret));
-	explicit_bzero(&key, sizeof(key));
-	w->witness = s->witness;
-	w->witness_port = s->witness_port;
-}
-
-static void
-want_link(struct shared_want *w, int32_t index)
-{
-	for (unsigned i = 0; i < w->links; i++)
-		if (w->link[i] == index)
-			return;
-	if (w->links < SHARED_LINKS)
-		w->link[w->links++] = index;
-}
-
-static void
-want_address(struct ha_role *r, struct shared_want *w, const struct floating *f,
-    const struct iface_addr *port)
-{
-	struct shared_addr *a = &w->a[w->n];
-	int len, place = role_vrrp_place(r, f->router);
-	const struct vmac *vmac =
-	    place >= 0 && vmac_is_name(f->ifname) ? &r->router[place].vmac : NULL;
-
-	*a = (struct shared_addr){
-		.addr = f->addr,
-		.index = vmac != NULL ? vmac->index : port->index,
-		.group = (uint8_t)(r->paired ? f->group - 1 : SHARED_GROUPS + place),
-		.tell = !port->loopback,
-	};
-	memcpy(a->mac, vmac != NULL ? vmac->mac : port->mac, sizeof(a->mac));
-	len = snprintf(a->label, sizeof(a->label), "%.15s:lbd", f->ifname);
-	if (f->addr.family != 4 || len < 0 || (size_t)len >= sizeof(a->label))
-		a->label[0] = '\0';
-	if (r->paired && !port->loopback && want_counts(r->now, port->name))
-		want_link(w, port->index);
-}
-
-static void
-want_addresses(struct ha_role *r, struct shared_want *w)
-{
-	for (uint32_t i = 0; i < r->fips_n && w->n < SHARED_ADDRS; i++) {
-		const struct iface_addr *port = port_for(r, &r->fips[i]);
-
-		if (r->fips[i].fault[0] != '\0' || port == NULL ||
-		    (!r->paired && role_vrrp_place(r, r->fips[i].router) == -1))
-			continue;
-		want_address(r, w, &r->fips[i], port);
-		r->table[w->n++] = i;
-	}
-	r->placed = w->n;
-}
-
-bool
-role_is_outside(const struct ha_role *r)
-{
-	return r->now != NULL && snapshot_setting(r->now)->ha_roles == ha_roles_outside;
-}
-
-static void
-want_pair(struct ha_role *r, struct shared_want *w, const struct setting *s)
-{
-	w->cluster = r->cluster.id;
-	w->node = r->cluster.node;
-	w->inherit = r->alone && r->cluster.node == 1;
-	memcpy(w->secret, r->cluster.secret, sizeof(w->secret));
-	want_carriers(w, &r->names, &r->cluster, r->now, &r->kernel);
-	want_groups(w, &r->cluster, r->now);
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		w->group[g].fence = fence_required(r->now);
-	want_pings(w, &r->names, r->now);
-	want_witness(r, w, s);
-}
-
-static void
-tell_core(struct ha_role *r)
-{
-	const struct setting *s;
-	struct shared_want *w;
-
-	r->due = true;
-	/* Before the addresses are known the core would take away what it holds. */
-	if (r->core == NULL || r->now == NULL || r->fips == NULL ||
-	    (w = core_link_edit(r->core)) == NULL)
-		return;
-	s = snapshot_setting(r->now);
-	r->due = false;
-	r->placed = 0;
-	w->paired = r->paired;
-	if (r->paired)
-		want_pair(r, w, s);
-	role_vrrp_want(r, w);
-	w->announce = s->announce;
-	w->announce_gap = DUR_MS(s->announce_gap);
-	w->refresh = DUR_MS(s->ha_refresh);
-	memcpy(w->peer_mac, r->mac, sizeof(w->peer_mac));
-	w->macs = r->macs;
-	if (!role_is_outside(r))
-		want_addresses(r, w);
-	core_link_commit(r->core);
-	r->alone = r->alone && !r->paired;
-}
-
-static bool
-same_ports(const struct iface_list *a, const struct iface_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (unsigned i = 0; i < a->n; i++)
-		if (a->a[i].index != b->a[i].index || strcmp(a->a[i].name, b->a[i].name) != 0 ||
-		    memcmp(&a->a[i].addr, &b->a[i].addr, sizeof(a->a[i].addr)) != 0 ||
-		    memcmp(a->a[i].mac, b->a[i].mac, sizeof(a->a[i].mac)) != 0)
-			return false;
-	return true;
-}
-
-static bool
-same_fips(const struct ha_role *r, const struct address_plan *plan)
-{
-	if (r->fips_n != plan->n)
-		return false;
-	for (uint32_t i = 0; i < plan->n; i++)
-		if (floating_compare(&r->fips[i], &plan->want[i]) != 0 ||
-		    r->fips[i].group != plan->want[i].group ||
-		    r->fips[i].router != plan->want[i].router ||
-		    r->fips[i].advertised != plan->want[i].advertised ||
-		    strcmp(r->fips[i].ifname, plan->want[i].ifname) != 0 ||
-		    r->fips[i].addr.len != plan->want[i].addr.len ||
-		    (r->fips[i].fault[0] == '\0') != (plan->want[i].fault[0] == '\0'))
-			return false;
-	return true;
-}
-
-/* Faults of the core's tries into the plan. */
-static void
-take_faults(const struct ha_role *r, struct address_plan *plan)
-{
-	for (uint32_t i = 0; i < r->placed; i++) {
-		int code = core_link_error(r->core, i);
-		struct floating *f = &plan->want[r->table[i]];
-
-		if (code != 0 && f->fault[0] == '\0')
-			(void)snprintf(f->fault, sizeof(f->fault), "%s: %s", f->ifname,
-			    code == EPERM ? "operation not permitted" : strerror(code));
-	}
-	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].fault[0] == '\0' && port_for(r, &plan->want[i]) == NULL)
-			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
-			    "%s: no such interface", plan->want[i].ifname);
-}
-
-/* Those of virtual routers wait for a core. */
-static void
-lack_core(struct address_plan *plan)
-{
-	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].router != 0 && plan->want[i].fault[0] == '\0')
-			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
-			    "%s: the core process does not run", plan->want[i].ifname);
-}
-
-bool
-role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list *kernel)
-{
-	bool same;
-
-	if (r->core == NULL && !role_is_outside(r)) {
-		lack_core(plan);
-		return false;
-	}
-	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
-	free(r->fips);
-	iface_list_fini(&r->kernel);
-	r->fips = mem_alloc((plan->n + 1) * sizeof(*r->fips));
-	if (plan->n > 0)
-		memcpy(r->fips, plan->want, plan->n * sizeof(*r->fips));
-	r->fips_n = plan->n;
-	r->kernel.n = kernel->n;
-	r->kernel.a = mem_alloc((kernel->n + 1) * sizeof(*kernel->a));
-	if (kernel->n > 0)
-		memcpy(r->kernel.a, kernel->a, kernel->n * sizeof(*kernel->a));
-	if (!same)
-		tell_core(r);
-	if (!role_is_outside(r))
-		take_faults(r, plan);
-	return r->paired || role_is_outside(r);
-}
 
 /* ---- whether it may take over without loss ------------------------------------------------------------------------ */
 
@@ -340,28 +109,6 @@ on_missed(void *arg, unsigned n)
 	notify_lost(r->notify, n);
 }
 
-static void
-end_order(struct ha_role *r, int code, const char *text)
-{
-	if (!r->waits)
-		return;
-	r->waits = false;
-	loop_timer_cancel(&r->limit);
-	if (bus_request_alive(&r->asked))
-		bus_result(&r->asked, code, text);
-}
-
-static void
-look_at_order(struct ha_role *r, const struct shared_is *is)
-{
-	if (!r->waits)
-		return;
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		if ((r->ordered >> g & 1) != 0 && is->group[g].order_done != r->order)
-			return;
-	end_order(r, 0, "");
-}
-
 bool
 role_is_strange(const struct strange *k)
 {
@@ -399,9 +146,8 @@ look_at_strange(struct ha_role *r, const struct shared_is *is)
 	}
 }
 
-/* Routes are where the addresses are. */
-static void
-look_at_routes(struct ha_role *r)
+void
+role_look_at_routes(struct ha_role *r)
 {
 	struct shared_is is;
 	unsigned groups = 0;
@@ -424,9 +170,9 @@ on_news(void *arg, const struct shared_is *is)
 
 	fence_wish(r->fence, is->fence);
 	look_at_strange(r, is);
-	look_at_routes(r);
+	role_look_at_routes(r);
 	meet(r, is);
-	look_at_order(r, is);
+	role_look_at_order(r, is);
 	role_vrrp_look(r, is);
 	r->ops.changed(r->ops.arg);
 	r->ops.places(r->ops.arg);
@@ -438,16 +184,9 @@ on_room(void *arg)
 	struct ha_role *r = arg;
 
 	if (r->due)
-		tell_core(r);
+		role_tell_core(r);
 	else
 		role_vrrp_tidy(r, false);
-}
-
-static void
-on_limit(void *arg)
-{
-	end_order(arg, -ETIMEDOUT,
-	    "the other node has not taken over: it is away, not fit, or cannot be heard; lbctl ha status tells");
 }
 
 void
@@ -623,7 +362,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	if (!wanted) {
 		notify_use(r->notify, s);
 		fence_use(r->fence, s, NULL);
-		look_at_routes(r);
+		role_look_at_routes(r);
 		return;
 	}
 	r->paired = c != NULL;
@@ -634,8 +373,8 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	track_use(r->track, s);
 	notify_use(r->notify, s);
 	fence_use(r->fence, s, c);
-	tell_core(r);
-	look_at_routes(r);
+	role_tell_core(r);
+	role_look_at_routes(r);
 }
 
 bool
@@ -662,130 +401,7 @@ role_peer_macs(struct ha_role *r, const uint8_t (*mac)[6], unsigned n)
 		return;
 	memcpy(r->mac, mac, n * sizeof(*mac));
 	r->macs = n;
-	tell_core(r);
-}
-
-/* What is held here goes there; only when nothing is, what is there comes here. */
-static unsigned
-wanted_order(const struct ha_role *r, const struct shared_is *is, unsigned g, unsigned asked)
-{
-	if ((asked != 0 && asked != g + 1) || role_addresses(r, g) == 0)
-		return FSM_NONE;
-	if (is->group[g].hold)
-		return FSM_GIVE;
-	return asked == 0 && (is->group[0].hold || is->group[1].hold) ? FSM_NONE : FSM_TAKE;
-}
-
-void
-role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m)
-{
-	struct shared_is is;
-	char why[200];
-
-	if (role_is_outside(r)) {
-		bus_result(rq, ERR_CONFLICT,
-		    "another program decides who is active (setting ha_roles): let that one do it");
-		return;
-	}
-	if (r->core == NULL || !r->paired) {
-		bus_result(rq, ERR_CONFLICT,
-		    r->core == NULL
-			? "this node is not one of a pair: there is no other to be active"
-			: "this node is not one of a pair: virtual routers move by priority (lbctl set vrrp NAME "
-			  "priority=...)");
-		return;
-	}
-	if (r->waits) {
-		bus_result(rq, ERR_CONFLICT, "another order is under way");
-		return;
-	}
-	core_link_is(r->core, &is);
-	if (!is.alive && role_active(r)) {
-		bus_result(rq, ERR_CONFLICT, "the other node is silent: it cannot take over");
-		return;
-	}
-	span_text(m->why, why, sizeof(why));
-	if (m->group == 0)
-		log_info("failover by order%s%s", why[0] != '\0' ? ": " : "", why);
-	else
-		log_info(
-		    "failover of group %u by order%s%s", m->group, why[0] != '\0' ? ": " : "", why);
-	r->order++;
-	r->ordered = 0;
-	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
-		unsigned word = wanted_order(r, &is, g, m->group);
-
-		if (word == FSM_NONE)
-			continue;
-		r->ordered |= 1u << g;
-		atomic_store(&core_link_say(r->core)->order[g], r->order << 4 | word);
-	}
-	if (r->ordered == 0) {
-		bus_result(rq, ERR_CONFLICT,
-		    m->group == 1   ? "group 1 has no addresses that could change sides"
-		    : m->group == 2 ? "group 2 has no addresses that could change sides"
-				    : "there are no addresses that could change sides");
-		return;
-	}
-	r->asked = *rq;
-	r->waits = true;
-	loop_timer_set(&r->limit, ORDER_LIMIT);
-	core_link_poke(r->core);
-}
-
-static void
-say_outside(struct ha_role *r, unsigned g, uint8_t role, const char *why)
-{
-	const struct role_turn t = {
-		.group = (uint8_t)(g + 1),
-		.was = r->outside.since[g] != 0 ? r->outside.role[g] : FSM_INIT,
-		.now = role,
-		.cause = "another program decided it",
-		.at_ms = mono_wall_ms(),
-	};
-
-	if (!outside_say(&r->outside, g, role) && t.was != FSM_INIT)
-		return;
-	r->changes[g] += turn_state(t.was) != turn_state(t.now);
-	log_info("group %u: %s: %s%s%s", g + 1, fsm_role_word[role], t.cause,
-	    why[0] != '\0' ? ": " : "", why);
-	notify_tell(r->notify, &t);
-}
-
-void
-role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_told *m)
-{
-	char word[20], why[200];
-	uint8_t role;
-
-	span_text(m->role, word, sizeof(word));
-	span_text(m->why, why, sizeof(why));
-	if (!role_is_outside(r)) {
-		bus_result(rq, ERR_CONFLICT,
-		    "setting ha_roles is own: lbd-ha decides who is active; lbctl ha failover changes it");
-		return;
-	}
-	if (!outside_role(word, &role) || m->group > SHARED_GROUPS) {
-		bus_result(
-		    rq, ERR_INVALID, "role: allowed are active, passive and fault; group: 1 and 2");
-		return;
-	}
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		if (m->group == 0 || m->group == g + 1)
-			say_outside(r, g, role, why);
-	look_at_routes(r);
-	r->ops.changed(r->ops.arg);
-	bus_result(rq, 0, "");
-}
-
-void
-role_leave(struct ha_role *r, void (*done)(void *arg), void *arg)
-{
-	r->left = r->core != NULL;
-	if (r->core == NULL)
-		loop_defer(r->loop, done, arg);
-	else
-		core_link_leave(r->core, done, arg);
+	role_tell_core(r);
 }
 
 struct ha_role *
@@ -797,7 +413,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->paths = *p;
 	r->bus = b;
 	r->ops = *ops;
-	loop_timer_init(&r->limit, l, on_limit, r);
+	loop_timer_init(&r->limit, l, role_order_is_late, r);
 	loop_timer_init(&r->patience, l, on_patience, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
 	r->fence = fence_new(
@@ -813,7 +429,7 @@ role_free(struct ha_role *r)
 {
 	if (r == NULL)
 		return;
-	end_order(r, ERR_AWAY, "lbd-ha ends");
+	role_end_order(r, ERR_AWAY, "lbd-ha ends");
 	loop_timer_fini(&r->limit);
 	loop_timer_fini(&r->patience);
 	track_free(r->track);

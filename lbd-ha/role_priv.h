@@ -88,4 +88,13 @@ bool role_is_strange(const struct strange *k); /* it was heard of late */
 bool role_is_outside(const struct ha_role *r); /* another program decides (setting ha_roles) */
 uint32_t role_addresses(const struct ha_role *r, unsigned group); /* how many; group 0 or 1 */
 
+void role_look_at_routes(struct ha_role *r); /* they are where the addresses are */
+/* role_want.c: what is wanted, to the core, now or when it has room. */
+void role_tell_core(struct ha_role *r);
+/* role_order.c. _look: is the order that somebody waits for carried out? _end: answer who waits, if anybody does. _is_late:
+ * of its timer; arg is the role. */
+void role_look_at_order(struct ha_role *r, const struct shared_is *is);
+void role_end_order(struct ha_role *r, int code, const char *text);
+void role_order_is_late(void *arg);
+
 #endif
