@@ -32,7 +32,7 @@ def test_connections(web, api):
     with web.bytes.connect() as s:
         me = "%s:%d" % s.getsockname()
         at = ADDRESS.rpartition(".")[0]
-        row = wait_until(lambda: [r for r in listed(api).json["items"] if r["source"] == me and r["state"] != "CONNECT"],
+        row = wait_until(lambda: [r for r in listed(api).json["items"] if r["source"] == me and r["state"].upper() != "CONNECT"],
                          what="the connection, with its server")[0]
         assert (row["vip"], row["rip"], row["layer"], row["protocol"], row["expire_s"]) == ("bytes", "bytes/a", 7, "TCP", None)
         assert row["virtual"] == f"{web.bytes.address}:{web.bytes.port}" and row["destination"].startswith("127.")

@@ -587,7 +587,7 @@ COMPLETE = [
     (["dr"], ["drain"]),
     (["tx", ""], ["begin", "show", "diff", "commit", "abort"]),
     (["tx", "c"], ["commit"]),
-    (["get", "v"], ["vip"]),
+    (["get", "v"], ["vip", "vrrp"]),
     (["get", "vip", ""], ["mail", "old", "web"]),
     (["get", "rip", "web/"], ["web/rip1", "web/rip2"]),
     (["drain", "web/rip1", "web/"], ["web/rip1", "web/rip2"]),
