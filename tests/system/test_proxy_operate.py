@@ -212,7 +212,7 @@ def test_services_change_under_load(lb, origins):
     """A059: services come and go, and every field of a served one changes, while another carries traffic: no error, one
     process, descriptors and memory as before."""
     a, b = origins("a", "b")
-    vip = lb.vip("steady", a)
+    vip = lb.vip("steady", a, pool_timeout="1s")  # idle connections to the server do not count for long
     fds = pathlib.Path(f"/proc/{lb.pid()}/fd")
 
     def rss():
