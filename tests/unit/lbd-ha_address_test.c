@@ -1,21 +1,13 @@
 /* Plans for floating addresses: a configuration as YAML, the kernel's addresses as "IF ADDRESS" words (* our mark,
  * ! an interface that is down), the record, and the plan as text: address@interface with =held +add !fault, then
  * -deletions. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/mem.h"
 #include "lbd-ha/address.h"
 #include "lbd-ha/record.h"
-#include "store/store.h"
+#include "store_help.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,38 +95,6 @@ static const struct {
 	    ETH, "", "+10.0.0.7/32@eth0(1) +10.0.0.9/32@eth0(1) +2001:db8::1/128@eth0(1)" },
 };
 
-static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-/* A snapshot of that YAML, through a store in a folder of its own. */
-static struct snapshot *
-build(const char *yaml)
-{
-	const struct commit_info info = { .who = "test", .origin = "cli" };
-	char dir[] = "/tmp/lbd-ha-test.XXXXXX";
-	struct snapshot *s = NULL;
-	struct store *st = NULL;
-	struct err err = { 0 };
-	struct doc d;
-
-	assert_non_null(mkdtemp(dir));
-	doc_init(&d);
-	if (yaml_parse(&d, DOC_REPLACE, yaml, strlen(yaml), &err) != 0 ||
-	    store_open(dir, STORE_WRITE, &st, &err) != 0 ||
-	    store_edit(st, &d, &info, NULL, &err) != 0 || store_snapshot(st, &s, &err) != 0)
-		fail_msg("%s\n%s", err.text, yaml);
-	doc_fini(&d);
-	store_close(st);
-	assert_int_equal(nftw(dir, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
-	return s;
-}
-
 /* "IF ADDRESS", into name and address. The rest of the word, after the address, is returned. */
 static const char *
 parse_place(const char *word, char name[IFNAME_MAX], struct addr *a)
@@ -205,7 +165,7 @@ test_address_plan(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct snapshot *s = build(rows[i].yaml);
+		struct snapshot *s = snapshot_of(rows[i].yaml);
 		struct iface_list kernel;
 		struct address_plan plan;
 		struct places mine;
@@ -228,14 +188,14 @@ test_address_plan(void **state)
 static void
 test_record_round(void **state)
 {
-	char dir[] = "/tmp/lbd-ha-test.XXXXXX", file[300];
+	char folder[] = "/tmp/lbd-ha-test.XXXXXX", file[300];
 	struct paths p = { 0 };
 	struct places mine, back;
 	FILE *f;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	(void)snprintf(p.run, sizeof(p.run), "%s", dir);
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(p.run, sizeof(p.run), "%s", folder);
 	record_read(&p, &back);
 	assert_int_equal(back.n, 0);
 	parse_record("eth0 10.0.0.1/24", &mine);
@@ -246,7 +206,7 @@ test_record_round(void **state)
 	assert_false(places_have(&back, "eth1", &mine.a[0].addr));
 	places_fini(&back);
 	/* Damaged lines are passed over. */
-	(void)snprintf(file, sizeof(file), "%s/lbd-ha.held", dir);
+	(void)snprintf(file, sizeof(file), "%s/lbd-ha.held", folder);
 	f = fopen(file, "w");
 	assert_non_null(f);
 	(void)fputs(
@@ -259,7 +219,7 @@ test_record_round(void **state)
 	places_fini(&back);
 	places_fini(&mine);
 	record_remove(&p);
-	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 int

@@ -1,20 +1,12 @@
 /* What the core is told: a configuration as YAML, the known addresses of the other node, and the carriers as text
  * "number name [local] port device interval/dead/agreed", with ping nodes and ignored interfaces. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "want.h"
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store_help.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAIN "0 udp 10.0.0.2 [10.0.0.1] 9444 20/80/80; "
@@ -58,38 +50,6 @@ static const struct {
 	{ "a shorter interval is", "carrier: {x: {peer: 10.0.0.2, interval: 5ms}}", "",
 	    "7 x: udp 10.0.0.2 [10.0.0.1] 9444 5/80/80; " },
 };
-
-static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-/* A snapshot of that YAML, through a store in a folder of its own. */
-static struct snapshot *
-build(const char *yaml)
-{
-	const struct commit_info info = { .who = "test", .origin = "cli" };
-	char dir[] = "/tmp/lbd-ha-test.XXXXXX";
-	struct snapshot *s = NULL;
-	struct store *st = NULL;
-	struct err err = { 0 };
-	struct doc d;
-
-	assert_non_null(mkdtemp(dir));
-	doc_init(&d);
-	if (yaml_parse(&d, DOC_REPLACE, yaml, strlen(yaml), &err) != 0 ||
-	    store_open(dir, STORE_WRITE, &st, &err) != 0 ||
-	    store_edit(st, &d, &info, NULL, &err) != 0 || store_snapshot(st, &s, &err) != 0)
-		fail_msg("%s\n%s", err.text, yaml);
-	doc_fini(&d);
-	store_close(st);
-	assert_int_equal(nftw(dir, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
-	return s;
-}
 
 static void
 know(const char *words, struct cluster *c)
@@ -137,7 +97,7 @@ test_carriers(void **state)
 	(void)state;
 	kernel(&l);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct snapshot *s = build(rows[i].yaml);
+		struct snapshot *s = snapshot_of(rows[i].yaml);
 		struct want_names names;
 		struct cluster c;
 		struct buf out = { 0 };
@@ -162,8 +122,9 @@ static void
 test_pings_and_groups(void **state)
 {
 	static struct shared_want w;
-	struct snapshot *s = build("pingnode: {a: {address: 10.0.0.9, enabled: no}, b: {address: "
-				   "10.0.0.8, interval: 50ms, rise: 2, fall: 4}}");
+	struct snapshot *s =
+	    snapshot_of("pingnode: {a: {address: 10.0.0.9, enabled: no}, b: {address: "
+			"10.0.0.8, interval: 50ms, rise: 2, fall: 4}}");
 	struct want_names names;
 	struct cluster c;
 
@@ -180,7 +141,7 @@ test_pings_and_groups(void **state)
 	assert_int_equal(w.ping[1].addr.family, 0);
 	assert_true(w.group[0].pings && w.group[1].pings);
 	snapshot_unref(s);
-	s = build("{}");
+	s = snapshot_of("{}");
 	want_pings(&w, &names, s);
 	assert_false(w.group[0].pings);
 	snapshot_unref(s);
@@ -189,7 +150,7 @@ test_pings_and_groups(void **state)
 static void
 test_ignored_interfaces(void **state)
 {
-	struct snapshot *s = build("node: {ha_ignore: 'eth1,eth2.7'}");
+	struct snapshot *s = snapshot_of("node: {ha_ignore: 'eth1,eth2.7'}");
 
 	(void)state;
 	assert_true(want_counts(s, "eth0"));

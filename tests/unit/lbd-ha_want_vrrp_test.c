@@ -1,21 +1,13 @@
 /* What the core is told of virtual routers: a configuration as YAML, and each as text: name, number, priority, interval,
  * what it advertises, from where, and where its addresses are; or what it lacks. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "address.h"
 #include "want_vrrp.h"
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store_help.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define V(more) "vrrp: {v: {interface: eth0, vrid: 51" more "}}\n"
@@ -65,39 +57,6 @@ static const struct {
 	    V("") "fips:\n" FIP("a", "10.0.0.1", "") FIP("b", "10.0.0.100", ""),
 	    "v 51 p100 1000ms: 10.0.0.100 from 10.0.0.1; on eth0 eth0; " },
 };
-
-static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-static struct snapshot *
-build(const char *yaml)
-{
-	const struct commit_info info = { .who = "test", .origin = "cli" };
-	char dir[] = "/tmp/lbd-ha-test.XXXXXX";
-	struct snapshot *s = NULL;
-	struct store *st = NULL;
-	struct err err = { 0 };
-	struct doc d;
-
-	assert_non_null(mkdtemp(dir));
-	doc_init(&d);
-	if (yaml_parse(&d, DOC_REPLACE, yaml, strlen(yaml), &err) != 0 ||
-	    store_open(dir, STORE_WRITE, &st, &err) != 0)
-		fail_msg("%s\n%s", err.text, yaml);
-	store_set_local(st, &(struct iface_list){ 0 });
-	if (store_edit(st, &d, &info, NULL, &err) != 0 || store_snapshot(st, &s, &err) != 0)
-		fail_msg("%s\n%s", err.text, yaml);
-	doc_fini(&d);
-	store_close(st);
-	assert_int_equal(nftw(dir, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
-	return s;
-}
 
 static void
 kernel(struct iface_list *out)
@@ -154,7 +113,7 @@ test_want_vrrp(void **state)
 	(void)state;
 	kernel(&l);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct snapshot *s = build(rows[i].yaml);
+		struct snapshot *s = snapshot_of(rows[i].yaml);
 		struct address_plan plan;
 		struct places none = { 0 };
 		struct buf out = { 0 };
@@ -186,7 +145,7 @@ test_want_vrrp(void **state)
 static void
 test_settings_reach_it(void **state)
 {
-	struct snapshot *s = build("setting: {ha_refresh: 7s}\n" V(
+	struct snapshot *s = snapshot_of("setting: {ha_refresh: 7s}\n" V(
 	    ", version: 2, interval: 2s, preempt: no, preempt_delay: 3s, startup_delay: 4s, "
 	    "password: secret, down_adverts: 5, any_addresses: yes, virtual_mac: yes, base_transmit: yes, "
 	    "group: 2, way: broadcast"));

@@ -11,8 +11,10 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "schema/yaml.h"
 #include "store/secret.h"
 #include "store/store.h"
+#include "sys/netlink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +172,25 @@ look(void)
 	struct snapshot *s = NULL;
 
 	assert_good(store_snapshot(st, &s, &err));
+	return s;
+}
+
+/* A snapshot of that YAML, through a store of its own, on a machine without interfaces. */
+static inline struct snapshot *
+snapshot_of(const char *yaml)
+{
+	struct snapshot *s = NULL;
+	struct doc d;
+
+	assert_int_equal(open_store(NULL), 0);
+	store_set_local(st, &(struct iface_list){ 0 });
+	doc_init(&d);
+	if (yaml_parse(&d, DOC_REPLACE, yaml, strlen(yaml), &err) != 0 ||
+	    store_edit(st, &d, &by_test, NULL, &err) != 0)
+		fail_msg("%s\n%s", err.text, yaml);
+	doc_fini(&d);
+	s = look();
+	(void)drop_dir(NULL);
 	return s;
 }
 
