@@ -235,6 +235,7 @@ void view_role_words(const struct view *v, char out[100], char advice[200]);
 void view_json_ha(struct buf *out, const struct view *v);
 /* view_json_text - a string with its quotes. view_json_time - "2026-11-21T13:00:00Z", or null for 0. */
 void view_json_text(struct buf *out, const char *text);
+void view_json_member(struct buf *out, const char *key, const char *text); /* ,"key":"text" */
 void view_json_time(struct buf *out, int64_t seconds);
 /* view_json_order - an operator's order as the API has it: {"state","weight","since","until","who","from","why"}. */
 void view_json_order(struct buf *out, const struct admin *a);

@@ -14,6 +14,13 @@ view_json_text(struct buf *out, const char *text)
 }
 
 void
+view_json_member(struct buf *out, const char *key, const char *text)
+{
+	buf_printf(out, ",\"%s\":", key);
+	view_json_text(out, text);
+}
+
+void
 view_json_time(struct buf *out, int64_t seconds)
 {
 	time_t t = seconds;

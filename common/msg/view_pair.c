@@ -216,13 +216,6 @@ view_role_words(const struct view *v, char out[100], char advice[200])
 }
 
 static void
-put(struct buf *out, const char *key, const char *text)
-{
-	buf_printf(out, ",\"%s\":", key);
-	view_json_text(out, text);
-}
-
-static void
 put_groups(struct buf *out, const struct view *v)
 {
 	const char *comma = "";
@@ -237,10 +230,10 @@ put_groups(struct buf *out, const struct view *v)
 		    "%s{\"group\":%u,\"hold\":%s,\"conflict\":%s,\"answered\":%s,\"addresses\":%u,\"claim\":%" PRIu64,
 		    comma, g->group, g->hold ? "true" : "false", g->conflict ? "true" : "false",
 		    g->answered ? "true" : "false", g->addresses, g->claim);
-		put(out, "role", g->role);
-		put(out, "peer_role", g->peer);
-		put(out, "why", g->why);
-		put(out, "missing", g->missing);
+		view_json_member(out, "role", g->role);
+		view_json_member(out, "peer_role", g->peer);
+		view_json_member(out, "why", g->why);
+		view_json_member(out, "missing", g->missing);
 		buf_printf(out,
 		    ",\"peer_whole\":%s,\"generation\":%" PRIu64 ",\"changes\":%" PRIu64
 		    ",\"since\":",
@@ -264,9 +257,9 @@ put_carriers(struct buf *out, const struct view *v)
 		if (k->name[0] == '\0')
 			continue;
 		buf_printf(out, "%s{\"number\":%u", comma, i);
-		put(out, "name", k->name);
-		put(out, "state", k->state);
-		put(out, "fault", k->fault);
+		view_json_member(out, "name", k->name);
+		view_json_member(out, "state", k->state);
+		view_json_member(out, "fault", k->fault);
 		buf_printf(out,
 		    ",\"heard_us\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
 		    ",\"lost\":%" PRIu64 ",\"lost_permille\":%u,\"rtt_us\":%" PRIu64
@@ -292,10 +285,10 @@ put_checks(struct buf *out, const struct view *v)
 		if (k->name[0] == '\0')
 			continue;
 		buf_printf(out, "%s{\"number\":%u", comma, i);
-		put(out, "name", k->name);
-		put(out, "what", k->what);
-		put(out, "state", k->state);
-		put(out, "text", k->text);
+		view_json_member(out, "name", k->name);
+		view_json_member(out, "what", k->what);
+		view_json_member(out, "state", k->state);
+		view_json_member(out, "text", k->text);
 		buf_puts(out, ",\"since\":");
 		view_json_time(out, k->since);
 		buf_puts(out, "}");
@@ -320,8 +313,8 @@ put_alarms(struct buf *out, const struct view *v)
 		    "\"",
 		    comma, i == VIEW_ALARM_SAME ? "same_cluster" : "other_cluster",
 		    k->now ? "true" : "false", k->frames, k->cluster);
-		put(out, "from", k->from);
-		put(out, "advice", view_alarm_words(v, (enum view_alarm_kind)i));
+		view_json_member(out, "from", k->from);
+		view_json_member(out, "advice", view_alarm_words(v, (enum view_alarm_kind)i));
 		buf_puts(out, ",\"at\":");
 		view_json_time(out, k->at);
 		buf_puts(out, "}");
@@ -344,8 +337,8 @@ view_json_ha(struct buf *out, const struct view *v)
 		view_json_text(out, view_link_word(r->link));
 	else
 		buf_puts(out, "null");
-	put(out, "words", words);
-	put(out, "advice", advice);
+	view_json_member(out, "words", words);
+	view_json_member(out, "advice", advice);
 	buf_printf(out, ",\"outside\":%s", r->outside ? "true" : "false");
 	buf_puts(out, ",\"since\":");
 	view_json_time(out, r->since);

@@ -66,13 +66,6 @@ view_vrrp_masters(const struct view *v, unsigned *all_out)
 	return masters;
 }
 
-static void
-put(struct buf *out, const char *key, const char *text)
-{
-	buf_printf(out, ",\"%s\":", key);
-	view_json_text(out, text);
-}
-
 /* "ttl=1,checksum=2" as an object. */
 static void
 put_discarded(struct buf *out, const char *list)
@@ -105,13 +98,13 @@ put_router(struct buf *out, const struct view_vrrp *k)
 	    "\"addresses\":%u",
 	    k->vrid, k->version, k->family, k->group, k->priority, k->master_priority,
 	    k->addresses);
-	put(out, "name", k->name);
-	put(out, "state", k->state);
-	put(out, "interface", k->interface);
-	put(out, "master", k->master);
-	put(out, "mac", k->mac);
-	put(out, "fault", k->fault);
-	put(out, "advice", k->advice);
+	view_json_member(out, "name", k->name);
+	view_json_member(out, "state", k->state);
+	view_json_member(out, "interface", k->interface);
+	view_json_member(out, "master", k->master);
+	view_json_member(out, "mac", k->mac);
+	view_json_member(out, "fault", k->fault);
+	view_json_member(out, "advice", k->advice);
 	buf_printf(out,
 	    ",\"interval_us\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
 	    ",\"zero_sent\":%" PRIu64 ",\"zero_received\":%" PRIu64 ",\"masters\":%" PRIu64

@@ -114,13 +114,6 @@ struct listing {
 	unsigned n;
 };
 
-static void
-put_text(struct buf *b, const char *name, const char *text)
-{
-	buf_printf(b, ",\"%s\":", name);
-	view_json_text(b, text);
-}
-
 static int
 put_conflict(void *arg, const struct conflict *k)
 {
@@ -129,14 +122,14 @@ put_conflict(void *arg, const struct conflict *k)
 
 	replica_conflict_words(k, &w);
 	buf_printf(&l->b, "%s{\"id\":\"%s\"", l->n++ > 0 ? "," : "", w.id);
-	put_text(&l->b, "kind", w.kind);
-	put_text(&l->b, "name", k->name);
-	put_text(&l->b, "field", w.field);
-	put_text(&l->b, "lost", k->losing);
-	put_text(&l->b, "stands", k->standing);
-	put_text(&l->b, "why", w.why);
+	view_json_member(&l->b, "kind", w.kind);
+	view_json_member(&l->b, "name", k->name);
+	view_json_member(&l->b, "field", w.field);
+	view_json_member(&l->b, "lost", k->losing);
+	view_json_member(&l->b, "stands", k->standing);
+	view_json_member(&l->b, "why", w.why);
 	buf_printf(&l->b, ",\"node\":%u,\"revision\":%u", k->node, k->n);
-	put_text(&l->b, "user", k->who);
+	view_json_member(&l->b, "user", k->who);
 	buf_puts(&l->b, ",\"time\":");
 	view_json_time(&l->b, k->at);
 	buf_puts(&l->b, "}");
