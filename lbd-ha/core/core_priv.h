@@ -116,7 +116,10 @@ void core_drop(struct core *c, unsigned set);
 bool core_holds(const struct core *c, unsigned set);
 /* core_damp - changes that nobody asked for make the next one come later: up to eight times the dead time, for a minute. */
 void core_damp(struct core *c, mono_t now);
-bool core_links_up(const struct core *c); /* core.c: the service network's */
+/* core_decide.c: the decision for each group. _health: points that the other node compares. _links_up: the service network's. */
+void core_decide(struct core *c, mono_t now, bool stalled);
+uint32_t core_health(const struct core *c, unsigned group);
+bool core_links_up(const struct core *c);
 /* core_show.c - changed: something that somebody waits for */
 void core_show(struct core *c, mono_t now, bool changed);
 /* core_fence.c: the wish that the other node be off. _turn: wanted by a decision, or not (any more). */
