@@ -41,13 +41,6 @@ view_on_peer(struct view *v, const struct msg_ha_peer *m)
 	return true;
 }
 
-static void
-put_text(struct buf *out, const char *key, const char *text)
-{
-	buf_printf(out, ",\"%s\":", key);
-	view_json_text(out, text);
-}
-
 /* The list with commas as a list. */
 static void
 put_addresses(struct buf *out, const char *list)
@@ -80,8 +73,8 @@ view_json_peer(struct buf *out, const struct view_peer *p)
 	    p->paired ? "true" : "false", p->up ? "true" : "false", p->node, p->cluster);
 	put_addresses(out, p->addresses);
 	buf_printf(out, ",\"port\":%u", p->port);
-	put_text(out, "fingerprint", p->fingerprint);
-	put_text(out, "own_fingerprint", p->own);
+	view_json_member(out, "fingerprint", p->fingerprint);
+	view_json_member(out, "own_fingerprint", p->own);
 	buf_puts(out, ",\"since\":");
 	view_json_time(out, p->since);
 	if (p->rtt_us != 0)
@@ -89,7 +82,7 @@ view_json_peer(struct buf *out, const struct view_peer *p)
 	else
 		buf_puts(out, ",\"rtt_us\":null");
 	buf_printf(out, ",\"doubt\":%s", p->doubt ? "true" : "false");
-	put_text(out, "fault", p->fault);
-	put_text(out, "release", p->release);
+	view_json_member(out, "fault", p->fault);
+	view_json_member(out, "release", p->release);
 	buf_puts(out, "}");
 }

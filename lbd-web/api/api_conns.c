@@ -150,8 +150,7 @@ put_span(struct buf *b, const char *key, struct span s)
 	char text[300];
 
 	span_text(s, text, sizeof(text));
-	buf_printf(b, ",\"%s\":", key);
-	view_json_text(b, text);
+	view_json_member(b, key, text);
 }
 
 /* Whether there is room for one more; the names of service and server are written then. */
