@@ -46,6 +46,13 @@ OBJECTS = [
     ("vips/base/rips", "r1", {"address": "127.0.0.1", "port": 8080}, {"weight": 50}),
     ("users", "eve", {"role": "operator", "password": "correct horse"}, {"enabled": False}),
     ("tokens", "ci", {"role": "viewer"}, {"comment": "for the build"}),
+    ("pingnodes", "far", {"address": "192.0.2.9"}, {"interval": "200ms"}),
+    ("carriers", "second", {"peer": "198.51.100.2"}, {"enabled": False}),
+    ("tracks", "own", {"kind": "daemon", "target": "lbd-proxy"}, {"weight": 5}),
+    ("notifies", "tell", {"script": "tell me"}, {"group": 1}),
+    ("routes", "away", {"destination": "192.0.2.0/25", "gateway": "127.0.0.1"}, {"metric": 5}),
+    ("nats", "out", {"kind": "masquerade", "inside": "10.5.0.0/24", "interface": "wan0"}, {"comment": "to the net"}),
+    ("vrrps", "out", {"interface": "wan0", "vrid": 51}, {"priority": 90}),
 ]
 
 
