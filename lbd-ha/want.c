@@ -76,7 +76,8 @@ set_local(struct shared_carrier *k, const struct iface_list *kernel)
 	k->local.len = own->addr.family == 4 ? 32 : 128;
 }
 
-/* Whether another carrier is at the place of this one already. */
+/* Whether another carrier is at the place of this one already. From which address one is sent that only the routes lead to
+ * is known when it is opened (carrier_udp.c); should it be taken, that one has a fault. */
 static bool
 is_taken(const struct shared_want *w, const struct shared_carrier *k)
 {
@@ -84,9 +85,7 @@ is_taken(const struct shared_want *w, const struct shared_carrier *k)
 		const struct shared_carrier *o = &w->carrier[i];
 
 		if (o->kind == SHARED_UDP && o->port == k->port && o->device[0] == '\0' &&
-		    o->peer.family == k->peer.family &&
-		    (o->local.family == 0 || k->local.family == 0 ||
-			addr_same_host(&o->local, &k->local)))
+		    o->local.family != 0 && addr_same_host(&o->local, &k->local))
 			return true;
 	}
 	return false;

@@ -20,6 +20,8 @@ static const struct {
 	{ "two by one address of ours: one socket only", "{}", "10.0.0.2 10.0.0.3", MAIN },
 	{ "one is added", "carrier: {x: {peer: 10.1.0.2}}", "10.0.0.2",
 	    MAIN "7 x: udp 10.1.0.2 [10.1.0.1] 9444 20/80/80; " },
+	{ "one that the routes lead to, beside what is known", "carrier: {x: {peer: 10.99.0.2}}",
+	    "10.0.0.2", MAIN "7 x: udp 10.99.0.2 [] 9444 20/80/80; " },
 	{ "by name, and none of them moves what is known",
 	    "carrier: {b: {peer: 10.1.0.2}, a: {kind: serial, device: /dev/ttyS0, speed: 921600}}",
 	    "10.0.0.2",
