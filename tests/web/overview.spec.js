@@ -118,7 +118,8 @@ module.exports = {
 				assert.strictEqual(await ripWord(page, 'yellow', 'c'), 'Healthy');
 				assert.strictEqual(await ripWord(page, 'yellow', 'gone'), 'Down');
 				assert.strictEqual(await ripWord(page, 'blue', 'd'), 'Offline (halt)');
-				assert.match(await page.textContent('#blue'), /Safe to power off/);
+				// Said once lbd-proxy has counted: no connection is left.
+				await waitUntil(async () => /Safe to power off/.test(await page.textContent('#blue')), 'the halted servers to be free');
 				assert.match(await page.textContent('#red'), /down since/);
 			});
 		},
