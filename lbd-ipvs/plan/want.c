@@ -57,10 +57,10 @@ want_slow_start(uint32_t weight, uint32_t slow_ms, int64_t since_ms, int64_t *ne
 	int64_t n = weight < SLOW_STEPS ? weight : SLOW_STEPS, step;
 
 	*next_out = 0;
-	if (weight < 2 || since_ms >= slow_ms)
+	if (weight < 2 || slow_ms == 0 || since_ms >= slow_ms)
 		return weight;
 	if (since_ms < 0)
-		since_ms = 0;
+		since_ms = 0; /* the clock was set back */
 	step = since_ms * n / slow_ms;
 	*next_out = ((step + 1) * slow_ms + n - 1) / n - since_ms;
 	return step == 0 ? 1 : (uint32_t)(weight * step / n);

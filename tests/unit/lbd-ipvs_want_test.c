@@ -648,7 +648,9 @@ test_slow_start_steps(void **state)
 			assert_int_equal(got, weights[w]);
 		}
 	}
+	/* The clock was set back. */
 	assert_int_equal(want_slow_start(100, 1000, -5, &(int64_t){ 0 }), 1);
+	assert_int_equal(want_slow_start(100, 0, -5, &(int64_t){ 0 }), 100);
 }
 
 /* S190: a drain that the service ends; its time runs from the order on. */
