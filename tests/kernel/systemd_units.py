@@ -101,7 +101,8 @@ def install():
 
 
 class Node:
-    """The installed suite with its lab."""
+    """The installed suite with its lab. The kernel takes servers in turn: by wlc one that was away would get all new connections
+    until it has had as many as the others."""
 
     def __init__(self):
         install()
@@ -116,8 +117,8 @@ class Node:
         rips = {s.host: {"address": s.address, "port": 8080} for s in self.lab.servers}
         run("lbctl", "apply", "-f", "-", input=json.dumps({
             "check": {"quick": {"kind": "tcp", "interval": "2s", "timeout": "2s"}},
-            "vip": {v.name: {"address": v.address, "ports": "80", "mode": mode, "check": "quick", "rips": rips}
-                    for v, mode in ((self.web, "http"), (self.fast, "nat"))}}))
+            "vip": {v.name: {"address": v.address, "ports": "80", "check": "quick", "rips": rips, **more}
+                    for v, more in ((self.web, {"mode": "http"}), (self.fast, {"mode": "nat", "scheduler": "rr"}))}}))
 
     def loads(self):
         """Clients of both services: the first opens connections now and then, the other for each request."""
