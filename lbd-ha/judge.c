@@ -57,6 +57,12 @@ judge_age(struct judge *j, const struct judge_rule *r, mono_t now)
 	return become(j, JUDGE_UNKNOWN, now);
 }
 
+bool
+judge_forget(struct judge *j, mono_t now)
+{
+	return become(j, JUDGE_UNKNOWN, now);
+}
+
 mono_t
 judge_deadline(const struct judge *j, const struct judge_rule *r)
 {

@@ -32,6 +32,8 @@ void judge_init(struct judge *j, mono_t now);
 bool judge_result(struct judge *j, const struct judge_rule *r, bool good, mono_t now);
 /* judge_age - a result that is too old is none. True: the state changed. */
 bool judge_age(struct judge *j, const struct judge_rule *r, mono_t now);
+/* judge_forget - there is no result, and the last one is none any more. True: the state changed. */
+bool judge_forget(struct judge *j, mono_t now);
 /* judge_deadline - when judge_age will say something else; INT64_MAX never. */
 mono_t judge_deadline(const struct judge *j, const struct judge_rule *r);
 

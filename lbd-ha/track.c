@@ -1,5 +1,5 @@
-/* track.c - the tracks of the configuration at work: scripts and units are run in their interval, the rest (track_watch.c)
- * is told by the kernel.
+/* track.c - the tracks of the configuration at work: scripts and units are run in their interval, files, processes and
+ * interfaces (track_watch.c) are told by the kernel, neighbours (track_bfd.c) tell of themselves.
  *
  * A script is a program in ETC/track, called with its arguments and without a shell; the folder and the program must be
  * of root alone, because lbd-ha runs it with its own rights, and whoever may change the configuration over the network
@@ -82,6 +82,22 @@ track_none(struct tracked *t, const char *fmt, ...)
 	if (strcmp(text, t->text) != 0)
 		log_warn("track %s: no result: %s", t->name, text);
 	told(t, judge_age(&t->judge, &t->rule, mono_now()), text);
+}
+
+void
+track_unknown(struct tracked *t, const char *text)
+{
+	told(t, judge_forget(&t->judge, mono_now()), text);
+}
+
+void
+track_text(struct tracked *t, const char *text)
+{
+	if (strcmp(text, t->text) == 0)
+		return;
+	(void)snprintf(t->text, sizeof(t->text), "%s", text);
+	if (!t->all->busy)
+		t->all->ops.changed(t->all->ops.arg);
 }
 
 static void
@@ -190,6 +206,8 @@ on_due(void *arg)
 		run(t);
 	else if (t->kind == track_kind_daemon)
 		track_daemon_look(t);
+	else if (t->kind == track_kind_bfd)
+		track_bfd_look(t);
 	else
 		track_watch_look(t);
 }
@@ -202,6 +220,7 @@ end(struct tracked *t)
 	child_stop(t->child);
 	track_watch_end(t);
 	track_daemon_end(t);
+	track_bfd_end(t);
 	loop_timer_fini(&t->due);
 	loop_timer_fini(&t->old);
 	free(t);
@@ -242,6 +261,8 @@ begin(struct tracker *k, const struct track *row)
 		loop_timer_set(&t->due, 0);
 	} else if (t->kind == track_kind_daemon) {
 		track_daemon_begin(t);
+	} else if (t->kind == track_kind_bfd) {
+		track_bfd_begin(t);
 	} else {
 		track_watch_begin(t);
 	}
@@ -251,8 +272,11 @@ begin(struct tracker *k, const struct track *row)
 static bool
 is_same(const struct tracked *t, const struct track *row)
 {
-	return t->kind == row->kind && strcmp(t->target, row->target) == 0 &&
-	       t->interval == DUR_MS(row->interval) && t->timeout == DUR_MS(row->timeout) &&
+	/* A session agrees upon another interval with its neighbour while it goes on, and has no timeout. */
+	bool times = t->kind == track_kind_bfd ||
+		     (t->interval == DUR_MS(row->interval) && t->timeout == DUR_MS(row->timeout));
+
+	return times && t->kind == row->kind && strcmp(t->target, row->target) == 0 &&
 	       t->rule.reverse == row->reverse && strcmp(t->name, row->name) == 0;
 }
 
@@ -267,6 +291,10 @@ take(struct tracked **old, unsigned n, const struct track *row)
 			continue;
 		old[i] = NULL;
 		set_rule(t, row);
+		if (t->interval != DUR_MS(row->interval)) {
+			t->interval = DUR_MS(row->interval);
+			track_bfd_interval(t);
+		}
 		arm_age(t);
 		return t;
 	}
@@ -304,6 +332,7 @@ track_use(struct tracker *k, const struct snapshot *s)
 		if (old[i] != NULL)
 			end(old[i]);
 	track_watch_links(k);
+	track_bfd_hear(k);
 	k->busy = false;
 	k->ops.changed(k->ops.arg);
 }
@@ -347,6 +376,8 @@ track_new(struct loop *l, const struct paths *p, const struct track_ops *ops)
 	k->paths = p;
 	k->ops = *ops;
 	k->links = -1;
+	for (unsigned i = 0; i < ARRAY_LEN(k->hear); i++)
+		k->hear[i] = (struct track_hear){ .all = k, .fd = -1 };
 	(void)snprintf(k->folder, sizeof(k->folder), "%s/track", p->etc);
 	return k;
 }
@@ -360,5 +391,6 @@ track_free(struct tracker *k)
 		end(k->t[i]);
 	k->n = 0;
 	track_watch_links(k);
+	track_bfd_hear(k);
 	free(k);
 }

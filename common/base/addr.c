@@ -53,6 +53,26 @@ addr_parse(const char *text, enum addr_form form, struct addr *out)
 	return 0;
 }
 
+int
+addr_parse_link(const char *text, struct addr *out, char ifname[ADDR_IFNAME])
+{
+	static const char word[] = " interface ";
+	const char *at = strstr(text, word);
+	const char *name = at != NULL ? at + sizeof(word) - 1 : "";
+	int n = at != NULL ? (int)(at - text) : (int)strnlen(text, ADDR_TEXT);
+	char host[ADDR_TEXT];
+	struct addr a;
+
+	if (n >= (int)sizeof(host) || strlen(name) >= ADDR_IFNAME || (at != NULL && *name == '\0'))
+		return -EINVAL;
+	(void)snprintf(host, sizeof(host), "%.*s", n, text);
+	if (addr_parse(host, ADDR_HOST, &a) != 0 || a.family == 0)
+		return -EINVAL;
+	*out = a;
+	(void)snprintf(ifname, ADDR_IFNAME, "%s", name);
+	return 0;
+}
+
 void
 addr_format(const struct addr *a, enum addr_form form, char *out)
 {

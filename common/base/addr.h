@@ -23,6 +23,10 @@ enum addr_form {
 
 /* addr_parse - text to address; pure. "" gives family 0. Returns 0 or -EINVAL. */
 int addr_parse(const char *text, enum addr_form form, struct addr *out);
+/* addr_parse_link - a neighbour: "10.0.0.1", or "fe80::1 interface eth0" where the interface must be told (else ifname is
+ * ""). Whether an interface can have that name is not looked at. 0 or -EINVAL, also without an address. */
+#define ADDR_IFNAME 16
+int addr_parse_link(const char *text, struct addr *out, char ifname[ADDR_IFNAME]);
 /* addr_format - canonical text; always prints a prefix for NET and CIDR. out holds ADDR_TEXT bytes. */
 void addr_format(const struct addr *a, enum addr_form form, char *out);
 /* addr_sockaddr - fill a socket address; port in host order. Returns its length. family must be 4 or 6. */

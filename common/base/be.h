@@ -13,4 +13,11 @@ be_put16(uint8_t *p, unsigned v)
 	return p + 2;
 }
 
+/* be_put32 - all of v; returns what follows it. */
+static inline uint8_t *
+be_put32(uint8_t *p, uint32_t v)
+{
+	return be_put16(be_put16(p, v >> 16), v);
+}
+
 #endif

@@ -107,7 +107,7 @@ struct
 };
 #define VIEW_CHECKS 124
 struct view_check { /* a ping node, a track or a notify script; name "": there is none */
-	char name[200], what[16], state[16], text[120];
+	char name[200], what[16], state[16], text[200];
 	int64_t since;
 };
 

@@ -299,6 +299,49 @@ check_unit(struct look *l, const struct track *t)
 	return 0;
 }
 
+#define NEIGHBOUR \
+	"allowed is the address of one neighbour, without a port; with a link-local one its interface"
+
+static int
+check_neighbour(struct look *l, const struct track *t)
+{
+	char ifname[ADDR_IFNAME];
+	struct addr a;
+	const char *why;
+	int rc;
+
+	if (addr_parse_link(t->target, &a, ifname) != 0)
+		return look_bad(l, KIND_track, t, "target",
+		    "\"%s\" is not possible with kind bfd; " NEIGHBOUR
+		    ", as fe80::1 interface eth0",
+		    t->target);
+	why = addr_is_loopback(&a) ? "of this node itself" : look_no_host(&a);
+	if (why == NULL && is_link_local(&a) && ifname[0] == '\0')
+		why = "of one link, and its interface is not told";
+	if (why != NULL)
+		return look_bad(l, KIND_track, t, "target",
+		    "\"%s\" is %s; " NEIGHBOUR ", as fe80::1 interface eth0", t->target, why);
+	rc = look_interface(l, KIND_track, t, "target", ifname);
+	return rc != 0 ? rc : look_own_address(l, KIND_track, t, "target", &a, &a);
+}
+
+/* A neighbour cannot tell two sessions of this node from each other. */
+static int
+check_apart_bfd(struct look *l, const struct track *t, const struct track *other)
+{
+	char name[ADDR_IFNAME], name_other[ADDR_IFNAME];
+	struct addr a, b;
+
+	if (t->kind != track_kind_bfd || other->kind != track_kind_bfd ||
+	    addr_parse_link(t->target, &a, name) != 0 ||
+	    addr_parse_link(other->target, &b, name_other) != 0 || !addr_same_host(&a, &b) ||
+	    differ(name, name_other))
+		return 0;
+	return look_bad(l, KIND_track, t, "target",
+	    "\"%s\" is the neighbour of track %s already; allowed is another one", t->target,
+	    other->name);
+}
+
 static int
 check_target(struct look *l, const struct track *t)
 {
@@ -331,6 +374,8 @@ check_target(struct look *l, const struct track *t)
 		return look_interface(l, KIND_track, t, "target", t->target);
 	if (t->kind == track_kind_unit)
 		return check_unit(l, t);
+	if (t->kind == track_kind_bfd)
+		return check_neighbour(l, t);
 	return t->kind == track_kind_script
 		   ? look_program(l, KIND_track, t, "target", t->target, "/etc/lbd/track")
 		   : 0;
@@ -339,18 +384,23 @@ check_target(struct look *l, const struct track *t)
 static int
 check_tracks(struct look *l)
 {
+	const struct track *on[TRACKS_MOST];
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < snapshot_count(l->s, KIND_track); i++) {
 		const struct track *t = snapshot_at(l->s, KIND_track, i);
 		int rc = check_target(l, t);
 
+		for (unsigned j = 0; rc == 0 && t->enabled && j < n; j++)
+			rc = check_apart_bfd(l, t, on[j]);
 		if (rc != 0)
 			return rc;
-		n += t->enabled;
-		if (n > TRACKS_MOST)
+		if (!t->enabled)
+			continue;
+		if (n == TRACKS_MOST)
 			return look_bad(l, KIND_track, t, "enabled",
 			    "is one too many: allowed are %d enabled tracks", TRACKS_MOST);
+		on[n++] = t;
 	}
 	return 0;
 }
