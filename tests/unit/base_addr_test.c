@@ -47,6 +47,45 @@ static const struct {
 	{ "1111111111111111111111111111111111111111111111111111111111111111111", ADDR_HOST, NULL },
 };
 
+static const struct {
+	const char *text, *shown; /* NULL: refused */
+	const char *ifname;
+} links[] = {
+	{ "10.0.0.1", "10.0.0.1", "" },
+	{ "FE80::1 interface eth0", "fe80::1", "eth0" },
+	{ "10.0.0.1 interface eth0", "10.0.0.1", "eth0" },
+	{ "fe80::1 interface 123456789012345", "fe80::1", "123456789012345" },
+	{ "fe80::1 interface 1234567890123456", NULL, NULL },
+	{ "fe80::1 interface ", NULL, NULL },
+	{ "fe80::1 interface", NULL, NULL },
+	{ "fe80::1 eth0", NULL, NULL },
+	{ "fe80::1%eth0", NULL, NULL },
+	{ " interface eth0", NULL, NULL },
+	{ "", NULL, NULL },
+	{ "10.0.0.1/32", NULL, NULL },
+	{ "10.0.0.1:3784", NULL, NULL },
+	{ "1111111111111111111111111111111111111111111111111111111111111111111", NULL, NULL },
+};
+
+static void
+test_links(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		char text[ADDR_TEXT], ifname[ADDR_IFNAME];
+		struct addr v;
+		int rc = addr_parse_link(links[i].text, &v, ifname);
+
+		if (rc != (links[i].shown != NULL ? 0 : -EINVAL))
+			fail_msg("%s: %d", links[i].text, rc);
+		if (rc != 0)
+			continue;
+		addr_format(&v, ADDR_HOST, text);
+		assert_string_equal(text, links[i].shown);
+		assert_string_equal(ifname, links[i].ifname);
+	}
+}
+
 static void
 test_addr_rows(void **state)
 {
@@ -171,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addr_rows),
+		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_addr_equal_bytes),
 		cmocka_unit_test(test_addr_sockaddr),
 		cmocka_unit_test(test_addr_mapped_becomes_v4),

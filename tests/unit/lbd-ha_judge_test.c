@@ -11,7 +11,7 @@
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* One letter for each result, 0.1 s apart: g good, b bad, '-' none, '.' a pause of a second. What is expected after each:
+/* One letter for each result, 0.1 s apart: g good, b bad, '-' none, 'f' none and the last is forgotten, '.' a pause of a second. What is expected after each:
  * G, B, U. */
 static const struct {
 	struct judge_rule rule;
@@ -27,6 +27,9 @@ static const struct {
 	{ { 1, 1, false, false, 0, 1500000 }, "g.-.b", "GGGUB" },
 	{ { 2, 2, false, false, 0, 1500000 }, "gb..b", "GGGUB" }, /* and the first after none */
 	{ { 1, 1, false, false, 0, 0 }, "g........", "GGGGGGGGG" },
+	{ { 1, 1, false, false, 0, 0 }, "fgffbf", "UGUUBU" },
+	{ { 3, 3, false, false, 0, 0 }, "gbbfbggfg",
+	    "GGGUBBBUG" }, /* the first after it counts at once */
 };
 
 static void
@@ -44,6 +47,8 @@ test_states(void **state)
 			now += c == '.' ? 1000000 : 100000;
 			if (c == 'g' || c == 'b')
 				(void)judge_result(&j, &cases[i].rule, c == 'g', now);
+			if (c == 'f')
+				(void)judge_forget(&j, now);
 			(void)judge_age(&j, &cases[i].rule, now);
 			is = j.state == JUDGE_GOOD ? 'G' : j.state == JUDGE_BAD ? 'B' : 'U';
 			if (is != cases[i].states[k])

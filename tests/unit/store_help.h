@@ -106,7 +106,17 @@ file_in(const char *name)
 
 static const struct commit_info by_test = { .who = "test", .origin = "cli" };
 
-/* One line: "create vip web address=10.0.0.1 ports=80"; several, separated by "; ", are one commit. */
+static inline char *
+with_spaces(char *word)
+{
+	for (char *p = word; *p != '\0'; p++)
+		if (*p == '~')
+			*p = ' ';
+	return word;
+}
+
+/* One line: "create vip web address=10.0.0.1 ports=80"; several, separated by "; ", are one commit. ~ is a space inside of
+ * a word. */
 static inline int
 parse_line(struct doc *d, char *line)
 {
@@ -123,7 +133,7 @@ parse_line(struct doc *d, char *line)
 	unsigned i = 0;
 
 	for (char *w = strtok_r(line, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save))
-		word[n++] = w;
+		word[n++] = with_spaces(w);
 	while (strcmp(ops[i].word, word[0]) != 0)
 		i++;
 	rc = doc_kind(word[1], &o, &err);
