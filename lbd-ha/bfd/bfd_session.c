@@ -230,8 +230,12 @@ bfd_receive(
 		return BFD_BAD_ADMIN_DOWN;
 	learn(b, p, now);
 	next = table[b->state][p->state];
-	if (next != b->state)
-		become(b, next, next == BFD_DOWN ? BFD_DIAG_SIGNALED : BFD_DIAG_NONE, out);
+	if (next != b->state) /* Init does not say yet that what was is over */
+		become(b, next,
+		    next == BFD_DOWN ? BFD_DIAG_SIGNALED
+		    : next == BFD_UP ? BFD_DIAG_NONE
+				     : b->diag,
+		    out);
 	if (out->changed)
 		say(b, p->poll, now, random, out);
 	else if (period(b) != before)

@@ -286,7 +286,13 @@ test_words(void **state)
 	bfd_format(&b, text);
 	assert_string_equal(text,
 	    "down, neighbour signaled session down; neighbour down, control detection time expired");
-	begin(BFD_UP);
+	p.yours = MINE;
+	assert_int_equal(hear(p), BFD_GOOD); /* it does not hear us */
+	bfd_format(&b, text);
+	assert_string_equal(text,
+	    "init, neighbour signaled session down; neighbour down, control detection time expired");
+	assert_int_equal(hear(from(BFD_UP)), BFD_GOOD);
+	assert_int_equal(b.diag, BFD_DIAG_NONE);
 	now += DUR_S(1);
 	bfd_timer(&b, now, 0, &out);
 	bfd_format(&b, text);
