@@ -235,6 +235,7 @@ static const struct {
 	{ "vrrp_sync_group",
 	    "it belongs to one machine: rows of lbctl create vrrp with the same sync" },
 	{ "vrrp_script", "it belongs to one machine: lbctl create track" },
+	{ "bfd_instance", "it belongs to one machine: lbctl create track, with kind=bfd" },
 	{ "static_ipaddress", "addresses of the machine are its own network configuration" },
 	{ "static_routes", "routes of the machine are its own network configuration" },
 	{ "static_rules", "rules of the machine are its own network configuration" },

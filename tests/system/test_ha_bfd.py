@@ -231,6 +231,14 @@ def test_session(node, closing, tmp_path):
                f"{router.peer('2001:db8::1')}")
     assert check(node, "six") == {} and check(node, "local")["state"] == "good"
 
+    node.kill("lbd-ha")  # the neighbour learns another discriminator
+    node.start()
+    for name in ("four", "local"):
+        until(node, name, "good", "neighbour up")
+    assert "discarded" not in check(node, "four")["text"]
+    node.stop()
+    wait_until(lambda: router.peer("10.0.0.1")["remote-diagnostic"] == "administratively down", 5, "said goodbye")
+
 
 def send(ns, source, payload, ttl=255, times=1):
     with ns.inside():

@@ -49,6 +49,8 @@ test_services(void **state)
 		    "line 1: not supported: vrrp_instance V: it belongs to one machine: lbctl create vrrp\n"
 		    "line 6: not supported: @b priority 3: lines for one machine\n"
 		    "line 7: not supported: $A=1: parameters are not followed" },
+		{ "bfd_instance R {\n neighbor_ip 10.0.0.2\n}\n", "{}\n",
+		    "line 1: not supported: bfd_instance R: it belongs to one machine: lbctl create track, with kind=bfd" },
 		{ "include x.conf\n", "{}\n", "line 1: not supported: include x.conf" },
 	};
 
