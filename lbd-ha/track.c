@@ -310,7 +310,9 @@ use_row(struct tracker *k, struct tracked **old, unsigned n, const struct track 
 	if (!row->enabled || k->n == TRACK_MOST)
 		return;
 	t = take(old, n, row);
-	k->t[k->n++] = t != NULL ? t : begin(k, row);
+	if (t == NULL)
+		t = begin(k, row); /* which looks at those that are in the set */
+	k->t[k->n++] = t;
 }
 
 void

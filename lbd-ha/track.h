@@ -1,5 +1,5 @@
-/* track.h - what must be well on this node: scripts, files, processes, units,
- * interfaces and neighbours, watched by the side process. */
+/* track.h - what must be well on this node: scripts, files, processes, units, interfaces and neighbours, watched by the
+ * side process. */
 #ifndef HA_TRACK_H
 #define HA_TRACK_H
 
