@@ -120,6 +120,9 @@ def test_same_words_as_lbctl(web, api):
         assert r.status == 422 and said.returncode == 7, (r.body, said)
         assert r.json["detail"] in said.stderr, (r.json["detail"], said.stderr)
         assert r.json["errors"][0]["pointer"] == f"/{field}"
+    said = web.ctl("create", "track", "words", "kind=bfd", "target=10.0.0.1:3784", check=False)
+    r = problem(api("PUT", "/tracks/words", {"kind": "bfd", "target": "10.0.0.1:3784"}), 422, pointer="/target")
+    assert r.json["detail"] in said.stderr and 'target: "10.0.0.1:3784" is not possible with kind bfd' in said.stderr
 
 
 def test_singles_and_the_kernels_own(api):
