@@ -41,25 +41,29 @@ class Copied(Node):
             self.lb.process.popitem()[1].wait()
 
 
-def fetch(lan):
+def fetch(lan, cookie=None):
+    """A request of a client on the LAN: the server, and the cookie that names it."""
     c = http.client.HTTPConnection(VIP, 80, timeout=3 * SLOW)
     with lan.sw.inside():
         c.connect()
     with contextlib.closing(c):
-        c.request("GET", "/")
-        return c.getresponse().headers["X-Server"]
+        c.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
+        r = c.getresponse()
+        return r.headers["X-Server"], (r.headers["Set-Cookie"] or "").split(";")[0]
 
 
 def test_three_nodes(tmp_path, closing):
     """A147: the configuration copied, the first node lost, then the second: the third serves; each comes back by priority."""
     lan = closing(Three())
     with lan.sw.inside():
-        closing(Origin("s", address="10.0.0.9", port=8080))
+        for i, name in enumerate("st"):
+            closing(Origin(name, address="10.0.0.9", port=8080 + i))
     first = Lbd(tmp_path / "a")
-    for words in ("create check none kind=none", f"create vip web address={VIP} ports=80 check=none",
-                  "create rip web/s address=10.0.0.9 port=8080", f"create vrrp v interface=eth0 vrid=51 interval={MS}ms"):
+    for words in ("create check none kind=none", f"create vip web address={VIP} ports=80 check=none persistence=cookie",
+                  "create rip web/s address=10.0.0.9 port=8080", "create rip web/t address=10.0.0.9 port=8081", f"create vrrp v interface=eth0 vrid=51 interval={MS}ms"):
         first.ctl(*words.split())
     text = first.ctl("export").stdout
+    cookies = {}
     node = {n: closing(Copied(getattr(lan, n), tmp_path / ("copy-" + n), text, prio))
             for n, prio in (("a", 200), ("b", 150), ("c", 100))}
 
@@ -69,7 +73,12 @@ def test_three_nodes(tmp_path, closing):
             node[n].until("backup")
         wait_until(lambda: lan.masters(51, MS) == {who}, what=f"{who}: {lan.masters(51, MS)}")
         wait_until(lambda: lan.owners(VIP) == {who}, what=f"{who}: {lan.owners(VIP)}")
-        assert [fetch(lan) for _ in range(5)] == ["s"] * 5
+        for _ in range(5):
+            server, cookie = fetch(lan)
+            cookies.setdefault(server, cookie)
+        assert set(cookies) == {"s", "t"}
+        for server, cookie in cookies.items():  # of the first master
+            assert [fetch(lan, cookie)[0] for _ in range(3)] == [server] * 3
         assert [n for n in node if f"{VIP}/" in getattr(lan, n).run("ip", "addr").stdout] == [who]
 
     serves("a", "bc")
