@@ -62,7 +62,9 @@ class Lan:
 
     def __init__(self):
         self.sw = Netns()
-        self.sw.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        # With an address of its own: else it has the least of its ports, and another one when that is cut.
+        self.sw.run("ip", "link", "add", "br0", "address", "02:00:00:00:00:09", "type", "bridge", "forward_delay", "0",
+                    "mcast_snooping", "0")
         self.frames, self.adverts, self.lock = [], [], threading.Lock()
         self.mac = {}
         for name, n in self.NODES.items():
