@@ -13,7 +13,8 @@
 #define EACH DUR_S(60)
 #define WAIT DUR_MS(500) /* for the answers */
 #define LIMIT DUR_S(5)
-#define CODE 40 /* plus the result: no code that a process ends with by accident, as 1, 2 and 127 are */
+#define CODE \
+	40 /* plus the result: no code that a process ends with by accident, as 1, 2 and 127 are */
 
 static bool
 is_near(const struct iface_list *kernel, const char *ifname, const struct addr *a)

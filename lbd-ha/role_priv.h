@@ -34,7 +34,7 @@ struct ha_role {
 	bool paired; /* with a core: it is one of a pair; false: it has virtual routers */
 	bool left;   /* the core was told to end */
 	struct role_router router[SHARED_VRRPS];
-	struct places before;	 /* the record of the process before, until its devices are looked through */
+	struct places before;  /* what the process before had put, until its devices are known */
 	uint32_t routers_told; /* bits: places that the subscribers know */
 	struct cluster cluster;
 	struct snapshot *now;

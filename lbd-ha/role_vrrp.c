@@ -208,7 +208,6 @@ use_device(struct ha_role *r, struct role_router *p, const struct vrouter *row)
 		(void)snprintf(p->why, sizeof(p->why), "%.*s", (int)sizeof(p->why) - 1, err.text);
 }
 
-
 /* ---- what is wanted --------------------------------------------------------------------------------------------- */
 
 static const struct vrouter *

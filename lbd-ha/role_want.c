@@ -201,8 +201,8 @@ take_faults(const struct ha_role *r, struct address_plan *plan)
 		if (f->fault[0] != '\0' || port_for(r, f) != NULL)
 			continue;
 		if (vmac_is_name(f->ifname) && why[0] != '\0')
-			(void)snprintf(f->fault, sizeof(f->fault), "%.*s",
-			    (int)sizeof(f->fault) - 1, why);
+			(void)snprintf(
+			    f->fault, sizeof(f->fault), "%.*s", (int)sizeof(f->fault) - 1, why);
 		else
 			(void)snprintf(
 			    f->fault, sizeof(f->fault), "%s: no such interface", f->ifname);
@@ -228,8 +228,8 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 		lack_core(plan);
 		return false;
 	}
-	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due &&
-	       !role_vrrp_lacks(r);
+	same =
+	    same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due && !role_vrrp_lacks(r);
 	free(r->fips);
 	iface_list_fini(&r->kernel);
 	r->fips = mem_alloc((plan->n + 1) * sizeof(*r->fips));

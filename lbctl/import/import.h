@@ -34,9 +34,9 @@ struct report_line {
 struct import_row {
 	const struct object *o;
 	struct place at;
-	const char *name;      /* NULL until import_finish */
+	const char *name;	       /* NULL until import_finish */
 	const struct import_row *with; /* it is written with that one alone; NULL: for itself */
-	bool left_out, hidden; /* refused by the rules; refused on this node only */
+	bool left_out, hidden;	       /* refused by the rules; refused on this node only */
 	const char *text[FIELDS_MAX];
 };
 struct import_check {
@@ -152,8 +152,7 @@ int import_end_add(
 /* import_extra_new - one of a kind that is not CHILD, without a name. import_name - the name, or that with a number, when it
  * is another row's. prefix: "vip ", "rip web/", "fip ". */
 struct import_row *import_extra_new(struct import *im, enum kind kind, struct place at);
-void import_name(
-    struct import *im, struct import_row *r, const char *prefix, const char *wanted);
+void import_name(struct import *im, struct import_row *r, const char *prefix, const char *wanted);
 /* import_put - the value into the field, in canonical form. ERR_INVALID with the field and what is allowed. */
 int import_put(
     struct import *im, struct import_row *r, const char *field, const char *value, struct err *err);

@@ -117,8 +117,7 @@ ka_track_line(struct ka_vrrp *v, const struct ka_line *l)
 			return true;
 		}
 	if (t->kind == KA_SCRIPT && strcmp(w, "init_fail") == 0) {
-		(void)import_take(
-		    v->im, &t->row, l->at, l->what, "unknown", "bad", NULL);
+		(void)import_take(v->im, &t->row, l->at, l->what, "unknown", "bad", NULL);
 		return true;
 	}
 	if (strcmp(w, "user") == 0) {
@@ -187,8 +186,7 @@ static void
 weigh(struct ka_vrrp *v, const struct ka_use *u, struct ka_track *t)
 {
 	for (struct ka_instance *i = v->instances; i != NULL; i = i->next) {
-		if (u->instance != i &&
-		    !(u->instance == NULL && ka_is_member(v, u->group, i)))
+		if (u->instance != i && !(u->instance == NULL && ka_is_member(v, u->group, i)))
 			continue;
 		t->instances++;
 		if (t->weight > 0)

@@ -25,8 +25,7 @@ static bool
 take(struct ka_vrrp *v, const struct ka_line *l, const char *field, const char *value,
     const char *difference)
 {
-	return import_take(
-	    v->im, v->instance->row, l->at, l->what, field, value, difference);
+	return import_take(v->im, v->instance->row, l->at, l->what, field, value, difference);
 }
 
 static const char *
@@ -198,7 +197,8 @@ on_state(struct ka_vrrp *v, const struct ka_line *l)
 	if (strcmp(word(l, 1), "BACKUP") == 0)
 		say(v, l, TAKEN, "vrrp: every one begins so");
 	else
-		say(v, l, TAKEN_OTHERWISE, "vrrp.priority: the greatest is master; every one begins as backup");
+		say(v, l, TAKEN_OTHERWISE,
+		    "vrrp.priority: the greatest is master; every one begins as backup");
 }
 
 static void
@@ -238,10 +238,12 @@ static const struct {
 	{ "accept", TAKEN, "vrrp: the addresses are answered for in any case" },
 	{ "check_unicast_src", TAKEN, "vrrp.peers: nobody else is listened to in any case" },
 	{ "higher_prio_send_advert", TAKEN, "vrrp: who is superseded says so in any case" },
-	{ "no_accept", NOT_TAKEN, "vrrp: the addresses are answered for; a packet filter can refuse" },
+	{ "no_accept", NOT_TAKEN,
+	    "vrrp: the addresses are answered for; a packet filter can refuse" },
 	{ "dont_track_primary", NOT_TAKEN, "vrrp: an interface without a carrier is a fault" },
 	{ "strict_mode", NOT_TAKEN, "vrrp: there is one mode" },
-	{ "unicast_ttl", NOT_TAKEN, "vrrp: advertisements leave with 255; min_ttl is what is taken" },
+	{ "unicast_ttl", NOT_TAKEN,
+	    "vrrp: advertisements leave with 255; min_ttl is what is taken" },
 	{ "garp_master_delay", NOT_TAKEN,
 	    "settings announce, announce_gap and ha_refresh are for all addresses" },
 	{ "garp_master_repeat", NOT_TAKEN,

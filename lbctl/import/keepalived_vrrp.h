@@ -47,7 +47,7 @@ struct ka_instance {
 	struct place password_at, priority_at;
 	const char *priority_what;
 	uint32_t priority, raise; /* raise: of positive weights; it has them while all is well */
-	uint8_t version, group;   /* 0: not said; 0: none is free */
+	uint8_t version, group;	  /* 0: not said; 0: none is free */
 	bool six, unicast;
 	struct ka_address *addresses, **last_address;
 	struct ka_route *routes, **last_route;

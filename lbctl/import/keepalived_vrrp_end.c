@@ -36,8 +36,7 @@ put_members(struct ka_vrrp *v)
 		struct ka_instance *i = find(v, m->instance);
 
 		if (i != NULL)
-			(void)import_take(
-			    v->im, i->row, m->at, m->what, "sync", m->group, NULL);
+			(void)import_take(v->im, i->row, m->at, m->what, "sync", m->group, NULL);
 		else
 			import_say(v->im, m->at, NOT_TAKEN, m->what,
 			    "vrrp.sync: there is no such vrrp_instance");
@@ -148,16 +147,16 @@ put_password(struct ka_vrrp *v, const struct ka_instance *i, unsigned version)
 		import_say(v->im, i->password_at, NOT_TAKEN, "auth_pass",
 		    "vrrp.password: version 3 has none");
 	else
-		(void)import_take(v->im, i->row, i->password_at, "auth_pass", "password",
-		    i->password, NULL);
+		(void)import_take(
+		    v->im, i->row, i->password_at, "auth_pass", "password", i->password, NULL);
 }
 
 static void
 put_wire(struct ka_vrrp *v, const struct ka_instance *i)
 {
 	unsigned family = family_of(i);
-	unsigned version = i->version != 0 ? i->version
-			   : family == 6   ? 3
+	unsigned version = i->version != 0   ? i->version
+			   : family == 6     ? 3
 			   : v->version != 0 ? v->version
 					     : 2;
 
@@ -183,9 +182,8 @@ put_instance(struct ka_vrrp *v, struct ka_instance *i)
 		import_say(v->im, i->row->at, NOT_TAKEN, i->what,
 		    "left out, with its addresses: %s",
 		    i->group == 0 ? "an interface has two virtual routers of a family at most"
-		    : i->interface == NULL
-			? "vrrp.interface is required"
-			: "vrrp.vrid: a number is required (virtual_router_id)");
+		    : i->interface == NULL ? "vrrp.interface is required"
+					   : "vrrp.vrid: a number is required (virtual_router_id)");
 		i->row->left_out = true;
 		return;
 	}
@@ -205,8 +203,8 @@ put_instance(struct ka_vrrp *v, struct ka_instance *i)
 	name_clean(i->name, 50, &name);
 	import_name(v->im, i->row, "vrrp ", buf_text(&name));
 	buf_fini(&name);
-	import_say(v->im, i->row->at, i->addresses != NULL ? TAKEN : TAKEN_OTHERWISE, i->what,
-	    "%s", i->addresses != NULL ? "vrrp" : "vrrp: it has no address, and waits for one");
+	import_say(v->im, i->row->at, i->addresses != NULL ? TAKEN : TAKEN_OTHERWISE, i->what, "%s",
+	    i->addresses != NULL ? "vrrp" : "vrrp: it has no address, and waits for one");
 }
 
 static bool

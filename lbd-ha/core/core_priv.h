@@ -63,7 +63,7 @@ struct core_router {
 	int fault;	  /* of the last sending */
 	mono_t since;	  /* of the state */
 	mono_t sent_at;	  /* others have heard of us */
-	mono_t renew; /* as in struct core_group */
+	mono_t renew;	  /* as in struct core_group */
 	uint32_t at;
 };
 

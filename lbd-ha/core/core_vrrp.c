@@ -303,7 +303,8 @@ make_router(struct core *c, unsigned i, mono_t now)
 void
 core_vrrp_take(struct core *c, mono_t now)
 {
-	close_ports(c); /* of those that have left: with 16 on as many interfaces no place is free else */
+	/* Those of who has left, first: with 16 on as many interfaces there is no other room. */
+	close_ports(c);
 	for (unsigned i = 0; i <= SHARED_VRRPS; i++)
 		c->sync[i].n = 0;
 	for (unsigned i = 0; i < SHARED_VRRPS; i++) {

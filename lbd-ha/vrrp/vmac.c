@@ -50,8 +50,8 @@ vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6])
 void
 vmac_name(char out[IFNAME_MAX], enum vmac_kind kind, uint8_t family, uint8_t vrid, int parent)
 {
-	(void)snprintf(out, IFNAME_MAX, "lb%c%u.%u.%d", kind == VMAC_IPVLAN ? 'i' : 'd', family,
-	    vrid, parent);
+	(void)snprintf(
+	    out, IFNAME_MAX, "lb%c%u.%u.%d", kind == VMAC_IPVLAN ? 'i' : 'd', family, vrid, parent);
 }
 
 bool

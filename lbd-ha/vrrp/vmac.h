@@ -23,8 +23,7 @@ struct vmac {
 void vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6]);
 /* vmac_name - "lbdFAMILY.ID.PARENT", of an ipvlan "lbi...", with the parent's index. vmac_is_name - whether a name is such
  * a one. */
-void vmac_name(
-    char out[IFNAME_MAX], enum vmac_kind kind, uint8_t family, uint8_t vrid, int parent);
+void vmac_name(char out[IFNAME_MAX], enum vmac_kind kind, uint8_t family, uint8_t vrid, int parent);
 bool vmac_is_name(const char *ifname);
 /* vmac_open - make the device of that name on the parent, down, or adopt that of an earlier process as it is (v->up).
  * Sets what ARP needs on both: the parent answers and asks for its own addresses alone from now on (arp_ignore 1,

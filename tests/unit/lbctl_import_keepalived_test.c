@@ -161,7 +161,8 @@ test_routers(void **state)
 		    "line 7: not supported: x: vrrp peers: \"10.0.0.2,10.0.0.3,x\" is not" },
 		{ VI("use_ipvlan ipv.1 10.0.0.9/24"), "...ipvlan: yes\n",
 		    "line 4: mapped with a difference: use_ipvlan ipv.1 10.0.0.9/24: vrrp.ipvlan: the device" },
-		{ "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n10.0.0.1\n}\n}\n", "{}\n",
+		{ "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n10.0.0.1\n}\n}\n",
+		    "{}\n",
 		    "line 1: not supported: vrrp_instance V: left out, with its addresses: vrrp.vrid" },
 		{ "vrrp_instance V {\nvirtual_router_id 5\n}\n", "{}\n",
 		    "line 1: not supported: vrrp_instance V: left out, with its addresses: vrrp.interface" },
@@ -181,8 +182,8 @@ test_routers(void **state)
 		    "line 7: not supported: 10.0.0.0/8 via: route: \"via\" is not known there" },
 		/* Services on addresses of the second on an interface are in its group. */
 		{ VI("virtual_ipaddress {\n10.0.0.1\n}") "vrrp_instance W {\ninterface eth0\n"
-		      "virtual_router_id 6\nvirtual_ipaddress {\n10.0.0.2\n}\n}\n"
-		      "virtual_server 10.0.0.2 80 {\n}\nvirtual_server 10.0.0.3 80 {\n}\n",
+							 "virtual_router_id 6\nvirtual_ipaddress {\n10.0.0.2\n}\n}\n"
+							 "virtual_server 10.0.0.2 80 {\n}\nvirtual_server 10.0.0.3 80 {\n}\n",
 		    "...on_failure: remove\n    group: 2\n  10.0.0.3-80:\n",
 		    "line 17: mapped with a difference: virtual_server 10.0.0.3 80: vip.address: lbd-ha puts" },
 	};
@@ -205,7 +206,8 @@ test_tracks(void **state)
 		    "of /etc/lbd/track: copy /x/s.sh there" },
 		/* What there adds while it is good takes away here while it is bad. */
 		{ SCRIPT("script /x/s\nweight 7") USES("S\n}\npriority 90\ntrack_file {"),
-		    "...priority: 97\n", "line 11: mapped with a difference: priority 90: vrrp.priority: 97" },
+		    "...priority: 97\n",
+		    "line 11: mapped with a difference: priority 90: vrrp.priority: 97" },
 		{ SCRIPT("script /x/s\nweight 7") USES("S"), "...priority: 107\n",
 		    "line 5: mapped with a difference: vrrp_instance V: vrrp.priority: 107" },
 		{ SCRIPT("script /x/s\nweight 7") USES("S weight -9 reverse"),
@@ -227,7 +229,7 @@ test_tracks(void **state)
 		    "line 5: mapped: eth0: vrrp.interface: its carrier\nline 6: mapped: eth1: track" },
 		/* One of two instances. */
 		{ VI("track_process {\nP\n}") "vrrp_instance W {\ninterface eth1\nvirtual_router_id 5\n}\n"
-						"track_process P {\nprocess named\n}\n",
+					      "track_process P {\nprocess named\n}\n",
 		    "...kind: process\n    target: named\n",
 		    "line 12: mapped with a difference: track_process P: track: it counts for every" },
 	};

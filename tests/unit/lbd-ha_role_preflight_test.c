@@ -21,8 +21,8 @@ static const struct {
 	    "", "", "10.1.0.9" },
 	{ "one that is off", "pingnode:\n" PING("p", "10.0.0.9", ", enabled: no"), "eth0", "", "",
 	    "" },
-	{ "an IPv6 one is not asked by ARP", "pingnode:\n" PING("p", "2001:db8::9", ""), "eth0", "", "",
-	    "" },
+	{ "an IPv6 one is not asked by ARP", "pingnode:\n" PING("p", "2001:db8::9", ""), "eth0", "",
+	    "", "" },
 	{ "the first of two",
 	    "pingnode:\n" PING("p", "10.9.0.9", "") PING("q", "10.0.0.8", "")
 		PING("r", "10.0.0.9", ""),

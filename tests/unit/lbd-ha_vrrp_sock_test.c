@@ -97,8 +97,8 @@ test_virtual_mac(void **state)
 static void
 test_names_of_devices(void **state)
 {
-	static const char *const others[] = { "eth0", "lbd4.51", "lbd4.51.2x", "lbd5.51.2", "lb4.51.2",
-		"lbx4.51.2", "lbdi4.51.2", "lbi44.51.2", "" };
+	static const char *const others[] = { "eth0", "lbd4.51", "lbd4.51.2x", "lbd5.51.2",
+		"lb4.51.2", "lbx4.51.2", "lbdi4.51.2", "lbi44.51.2", "" };
 	char name[IFNAME_MAX];
 
 	(void)state;
