@@ -246,13 +246,13 @@ choose_router(const struct snapshot *s, const struct iface_list *kernel, struct 
 	if (with == NULL)
 		return;
 	f->router = with->id;
-	if (!f->advertised || !with->virtual_mac)
+	if (!f->advertised || (!with->virtual_mac && !with->ipvlan))
 		return;
 	f->addr.len = f->addr.family == 4 ? 32 : 128;
 	for (unsigned i = 0; i < kernel->n; i++)
 		if (strcmp(kernel->a[i].name, with->interface) == 0) {
-			vmac_name(
-			    f->ifname, f->addr.family, (uint8_t)with->vrid, kernel->a[i].index);
+			vmac_name(f->ifname, with->ipvlan ? VMAC_IPVLAN : VMAC_MACVLAN,
+			    f->addr.family, (uint8_t)with->vrid, kernel->a[i].index);
 			return;
 		}
 }

@@ -51,7 +51,8 @@ void places_fini(struct places *p);
  * down), else to the node's, else to lo. One that an interface has as its own is a fault and is not touched.
  *
  * A group that an enabled virtual router has moves with it: what is of its family on its interface with the one of that,
- * the rest with the group's first. With a virtual MAC the address goes to the macvlan of that (vrrp/vmac.h), as a host.
+ * the rest with the group's first. With virtual_mac or ipvlan the address goes to the device of that (vrrp/vmac.h), as a
+ * host.
  *
  * While another program holds the addresses (setting ha_roles) nothing is put, and held says that it has. */
 void address_plan(const struct snapshot *s, const struct iface_list *kernel,

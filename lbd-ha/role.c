@@ -360,6 +360,7 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 			tell_alone(r, &is);
 	}
 	if (!wanted) {
+		role_vrrp_tidy(r, true);
 		notify_use(r->notify, s);
 		fence_use(r->fence, s, NULL);
 		role_look_at_routes(r);
@@ -413,6 +414,7 @@ role_new(struct loop *l, const struct paths *p, struct bus *b, const struct role
 	r->paths = *p;
 	r->bus = b;
 	r->ops = *ops;
+	role_vrrp_recall(r);
 	loop_timer_init(&r->limit, l, role_order_is_late, r);
 	loop_timer_init(&r->patience, l, on_patience, r);
 	r->track = track_new(l, p, &(struct track_ops){ .changed = on_track, .arg = r });
@@ -442,6 +444,7 @@ role_free(struct ha_role *r)
 	for (unsigned i = 0; i < SHARED_VRRPS; i++)
 		preflight_fini(&r->router[i].preflight);
 	iface_list_fini(&r->kernel);
+	places_fini(&r->before);
 	free(r->fips);
 	snapshot_unref(r->now);
 	free(r);

@@ -13,6 +13,8 @@
 #define EACH DUR_S(60)
 #define WAIT DUR_MS(500) /* for the answers */
 #define LIMIT DUR_S(5)
+#define CODE \
+	40 /* plus the result: no code that a process ends with by accident, as 1, 2 and 127 are */
 
 static bool
 is_near(const struct iface_list *kernel, const char *ifname, const struct addr *a)
@@ -36,19 +38,26 @@ preflight_target(const struct snapshot *s, const struct iface_list *kernel, cons
 		*out = k->address;
 		return true;
 	}
-	if (master->family != 4 || addr_same_host(master, self))
+	if (master->family != 4 || addr_same_host(master, self) ||
+	    !is_near(kernel, ifname, master)) /* unicast, behind a router */
 		return false;
 	*out = *master;
 	return true;
+}
+
+enum vmac_way
+preflight_way(int code)
+{
+	return code == CODE + VMAC_PASSES    ? VMAC_PASSES
+	       : code == CODE + VMAC_BLOCKED ? VMAC_BLOCKED
+					     : VMAC_UNKNOWN;
 }
 
 static void
 on_done(void *arg, const struct child_result *r)
 {
 	struct preflight *p = arg;
-	enum vmac_way way = r->code == VMAC_PASSES || r->code == VMAC_BLOCKED
-				? (enum vmac_way)r->code
-				: VMAC_UNKNOWN;
+	enum vmac_way way = preflight_way(r->code);
 
 	p->child = NULL;
 	if (way == VMAC_BLOCKED && p->way != way)
@@ -63,21 +72,27 @@ on_done(void *arg, const struct child_result *r)
 		p->way = way;
 }
 
+bool
+preflight_is_due(const struct preflight *p, mono_t now)
+{
+	return p->child == NULL && p->way != VMAC_PASSES && now >= p->next;
+}
+
 void
 preflight_look(struct preflight *p, const struct addr *target, mono_t now)
 {
 	struct child_spec spec = { .argv = p->argv, .output_max = 64, .limit = LIMIT };
 	struct err err;
 
-	if (p->child != NULL || p->way == VMAC_PASSES || now < p->next)
+	if (!preflight_is_due(p, now))
 		return;
 	p->next = now + EACH;
-	(void)snprintf(p->words[0], sizeof(p->words[0]), "%s", p->ifname);
-	addr_format(target, ADDR_HOST, p->words[1]);
+	memcpy(p->name, p->ifname, sizeof(p->name));
+	addr_format(target, ADDR_HOST, p->target);
 	p->argv[0] = "/proc/self/exe";
 	p->argv[1] = "--probe-mac";
-	p->argv[2] = p->words[0];
-	p->argv[3] = p->words[1];
+	p->argv[2] = p->name;
+	p->argv[3] = p->target;
 	spec.done = on_done;
 	spec.arg = p;
 	if (child_start(&p->child, p->loop, &spec, &err) != 0) {
@@ -100,7 +115,7 @@ preflight_advice(const struct preflight *p, char out[PREFLIGHT_TEXT])
 	if (p->way == VMAC_BLOCKED)
 		(void)snprintf(out, PREFLIGHT_TEXT,
 		    "The switch at %s lets no second hardware address pass: allow it there (forged transmits, port "
-		    "security), or set virtual_mac=no.",
+		    "security), or set ipvlan=yes virtual_mac=no.",
 		    p->ifname);
 }
 
@@ -113,5 +128,5 @@ preflight_main(const char *ifname, const char *target)
 	if (addr_parse(target, ADDR_HOST, &a) != 0 || a.family != 4 ||
 	    vmac_probe(ifname, &a, WAIT, &way) != 0)
 		return 70;
-	return (int)way;
+	return CODE + (int)way;
 }

@@ -10,7 +10,7 @@
 #define PREFLIGHT_TEXT 200
 
 /* preflight_target - whom to ask on an interface: an enabled ping node in one of its networks, else the last master that
- * was heard, when it is another. IPv4. False: nobody is known. Pure. */
+ * was heard, when it is another and in one of them too. IPv4. False: nobody is known. Pure. */
 bool preflight_target(const struct snapshot *s, const struct iface_list *kernel, const char *ifname,
     const struct addr *self, const struct addr *master, struct addr *out);
 
@@ -22,13 +22,16 @@ struct preflight {
 	enum vmac_way way;
 	mono_t next;
 	struct child *child;
-	char words[2][48];
+	char name[IFNAME_MAX], target[ADDR_TEXT]; /* the words of the command */
 	const char *argv[5];
 };
+bool preflight_is_due(const struct preflight *p, mono_t now); /* pure */
 void preflight_look(struct preflight *p, const struct addr *target, mono_t now);
 void preflight_fini(struct preflight *p);
 void preflight_advice(const struct preflight *p, char out[PREFLIGHT_TEXT]); /* "" unless blocked */
-/* preflight_main - that process: lbd-ha --probe-mac INTERFACE ADDRESS; exit code: enum vmac_way, or 70. */
+/* preflight_way - what the exit code of that process means; UNKNOWN for any that it has not as a result. Pure. */
+enum vmac_way preflight_way(int code);
+/* preflight_main - that process: lbd-ha --probe-mac INTERFACE ADDRESS; returns its exit code. */
 int preflight_main(const char *ifname, const char *target);
 
 #endif

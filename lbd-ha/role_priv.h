@@ -19,7 +19,8 @@ struct role_router {
 	uint32_t id; /* of its row; 0: free */
 	char name[64], sync[64], ifname[IFNAME_MAX];
 	char why[WANT_WHY]; /* it cannot take part; "" */
-	struct vmac vmac;   /* name "": none */
+	bool lacks;	    /* its row wants a device, and it has none */
+	struct vmac vmac;   /* its device; name "": none */
 	struct preflight preflight;
 	struct vmac old; /* to be removed when the core has let it go */
 };
@@ -33,6 +34,7 @@ struct ha_role {
 	bool paired; /* with a core: it is one of a pair; false: it has virtual routers */
 	bool left;   /* the core was told to end */
 	struct role_router router[SHARED_VRRPS];
+	struct places before;  /* what the process before had put, until its devices are known */
 	uint32_t routers_told; /* bits: places that the subscribers know */
 	struct cluster cluster;
 	struct snapshot *now;
@@ -67,11 +69,13 @@ struct ha_role {
 	struct addr strange_from[STRANGES];
 };
 
-/* role_vrrp.c. _rows: enabled ones there are. _use: places for the rows, and their macvlans. _want: into the want.
- * _vmac: that on which an address goes; NULL. _tidy: macvlans that nobody has any more, after the core has taken the
- * want; all: every one. _tell: HA_VRRP rows. */
+/* role_vrrp.c. _rows: enabled ones there are. _recall: at the start, before any address is put. _want: places for the
+ * rows, their devices, and both into the want. _lacks: a device could not be made so far. _tidy: devices that nobody has
+ * any more, after the core has taken the want; all: every one. _tell: HA_VRRP rows. */
 unsigned role_vrrp_rows(const struct snapshot *s);
+void role_vrrp_recall(struct ha_role *r);
 void role_vrrp_adopt(struct ha_role *r);
+bool role_vrrp_lacks(const struct ha_role *r);
 void role_vrrp_want(struct ha_role *r, struct shared_want *w);
 int role_vrrp_place(const struct ha_role *r, uint32_t id); /* -1: none */
 /* Without a pair: whether group 0 or 1 is here, as it is without virtual routers too. */

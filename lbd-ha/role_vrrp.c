@@ -1,15 +1,21 @@
-/* role_vrrp.c - virtual routers between the configuration and the core: their places in its table, their macvlans, and
- * what is told of them.
+/* role_vrrp.c - virtual routers between the configuration and the core: their places in its table, their devices (macvlan
+ * or ipvlan), and what is told of them.
  *
  * A row keeps its place as long as it is there, so that the core knows it again; a side that was started again finds the
- * places in what the core shows. A macvlan is made here, since that allocates, before the core is told of it, and taken
- * away after the core has let it go: its last advertisement leaves by it. */
+ * places in what the core shows. A device is made here, since that allocates, before the core is told of it, and taken
+ * away after the core has let it go: its last advertisement leaves by it. A row whose device cannot be made takes no part:
+ * another node is to be master then. It is tried again, also because the kernel lets one kind be on an interface: where
+ * macvlans become ipvlans, the old ones go first. Devices of an earlier process that no row has any more are known by the
+ * record of addresses (record.h). */
 #include "role_priv.h"
+
+#include "record.h"
 
 #include "vrrp/vrrp_advice.h"
 
 #include "sys/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +70,44 @@ role_vrrp_has(const struct ha_role *r, const struct shared_is *is, unsigned grou
 	return !any;
 }
 
-/* ---- macvlans --------------------------------------------------------------------------------------------------- */
+/* ---- devices ---------------------------------------------------------------------------------------------------- */
+
+void
+role_vrrp_recall(struct ha_role *r)
+{
+	record_read(&r->paths, &r->before);
+}
+
+static bool
+has_name(const struct ha_role *r, const char *name)
+{
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (strcmp(r->router[i].vmac.name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Those of an earlier process that nobody wants. */
+static void
+forget(struct ha_role *r)
+{
+	for (uint32_t i = 0; i < r->before.n; i++) {
+		const char *name = r->before.a[i].ifname;
+
+		if (vmac_is_name(name) && !has_name(r, name))
+			(void)netlink_link_del(name);
+	}
+	places_fini(&r->before);
+}
+
+bool
+role_vrrp_lacks(const struct ha_role *r)
+{
+	for (unsigned i = 0; i < SHARED_VRRPS; i++)
+		if (r->router[i].lacks)
+			return true;
+	return false;
+}
 
 static void
 give_up(struct role_router *p)
@@ -81,44 +124,88 @@ give_up(struct role_router *p)
 void
 role_vrrp_tidy(struct ha_role *r, bool all)
 {
+	bool freed = false;
+
 	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
 		struct role_router *p = &r->router[i];
 
 		if (all)
 			give_up(p);
+		freed = freed || p->old.name[0] != '\0';
 		if (p->old.name[0] != '\0')
 			(void)vmac_remove(&p->old);
 		p->old = (struct vmac){ .fd = -1 };
 	}
+	freed = freed || r->before.n > 0;
+	forget(r);
+	if (!all && freed && role_vrrp_lacks(r)) /* what was in the way is gone */
+		role_tell_core(r);
 }
 
-static void
-use_vmac(struct role_router *p, const struct vrouter *row, int parent)
+static enum vmac_kind
+kind_of(const struct vrouter *row)
 {
-	uint8_t family = row->family == vrouter_family_ipv6 ? 6 : 4;
+	return row->ipvlan ? VMAC_IPVLAN : VMAC_MACVLAN;
+}
+
+static uint8_t
+family_of(const struct vrouter *row)
+{
+	return row->family == vrouter_family_ipv6 ? 6 : 4;
+}
+
+static bool
+has_device(const struct vrouter *row)
+{
+	return row->virtual_mac || row->ipvlan;
+}
+
+/* A device that is not the one that the row wants now. */
+static void
+leave_device(struct role_router *p, const struct vrouter *row, int parent)
+{
 	char name[IFNAME_MAX];
+
+	vmac_name(name, kind_of(row), family_of(row), (uint8_t)row->vrid, parent);
+	p->lacks = false;
+	if (!has_device(row) || parent == 0 || strcmp(p->vmac.name, name) != 0)
+		give_up(p);
+	if (has_device(row) && strcmp(p->old.name, name) == 0)
+		p->old = (struct vmac){ .fd = -1 }; /* it is wanted again */
+}
+
+/* What is in the way on an interface is about to go: nothing to be told of. */
+static bool
+waits(const struct ha_role *r, int code)
+{
+	for (unsigned i = 0; code == -EBUSY && i < SHARED_VRRPS; i++)
+		if (r->router[i].old.name[0] != '\0')
+			return true;
+	return code == -EBUSY && r->before.n > 0;
+}
+
+/* Of a row that has one; the interface is there. */
+static void
+use_device(struct ha_role *r, struct role_router *p, const struct vrouter *row)
+{
 	struct link_info have;
 	struct err err;
+	int code;
 
-	vmac_name(name, family, (uint8_t)row->vrid, parent);
-	if (!row->virtual_mac || parent == 0) {
-		give_up(p);
+	if (p->vmac.name[0] != '\0' && netlink_link_get(p->vmac.name, &have) == 0 &&
+	    have.index == p->vmac.index) {
+		memcpy(p->vmac.mac, have.mac, sizeof(have.mac)); /* an ipvlan's is its parent's */
 		return;
 	}
-	if (strcmp(p->vmac.name, name) == 0 && netlink_link_get(name, &have) == 0 &&
-	    have.index == p->vmac.index)
+	code = vmac_open(
+	    &p->vmac, kind_of(row), row->interface, family_of(row), (uint8_t)row->vrid, &err);
+	vmac_close(&p->vmac); /* the core raises and lowers it */
+	if (code == 0)
 		return;
-	if (strcmp(p->vmac.name, name) != 0)
-		give_up(p);
-	if (strcmp(p->old.name, name) == 0)
-		p->old = (struct vmac){ .fd = -1 }; /* it is wanted again */
-	if (vmac_open(&p->vmac, row->interface, family, (uint8_t)row->vrid, &err) == 0) {
-		vmac_close(&p->vmac); /* the core raises and lowers it */
-		return;
-	}
-	if (p->why[0] == '\0')
-		(void)snprintf(p->why, sizeof(p->why), "%.*s", (int)sizeof(p->why) - 1, err.text);
+	p->lacks = true;
 	p->vmac = (struct vmac){ .fd = -1 };
+	if (p->why[0] == '\0' && !waits(r, code))
+		(void)snprintf(p->why, sizeof(p->why), "%.*s", (int)sizeof(p->why) - 1, err.text);
 }
 
 /* ---- what is wanted --------------------------------------------------------------------------------------------- */
@@ -141,6 +228,8 @@ use_places(struct ha_role *r)
 		if (p->id != 0 && row_of(r->now, p->id) == NULL) {
 			give_up(p);
 			p->id = 0;
+			p->lacks = false;
+			p->why[0] = '\0'; /* the next one here has faults of its own */
 		}
 	}
 	for (uint32_t k = 0; k < snapshot_count(r->now, KIND_vrouter); k++) {
@@ -168,30 +257,54 @@ sync_number(const struct ha_role *r, unsigned place)
 	return 0;
 }
 
+static void
+want_row(struct ha_role *r, struct shared_vrrp *out, unsigned i, const struct vrouter *v)
+{
+	struct role_router *p = &r->router[i];
+
+	(void)snprintf(p->name, sizeof(p->name), "%s", v->name);
+	(void)snprintf(p->sync, sizeof(p->sync), "%s", v->sync);
+	(void)snprintf(p->ifname, sizeof(p->ifname), "%s", v->interface);
+	want_vrrp(out, v, snapshot_setting(r->now), r->fips, r->fips_n, &r->kernel, p->why);
+	out->sync = sync_number(r, i);
+	leave_device(p, v, out->index);
+}
+
+static void
+want_device(struct ha_role *r, struct shared_vrrp *out, unsigned i, const struct vrouter *v)
+{
+	struct role_router *p = &r->router[i];
+
+	if (has_device(v) && out->index != 0)
+		use_device(r, p, v);
+	if (has_device(v) && p->vmac.name[0] == '\0')
+		out->self = (struct addr){ 0 };
+	memcpy(out->vmac, p->vmac.name, sizeof(out->vmac));
+	out->vmac_index = p->vmac.index;
+}
+
+/* All devices that go, before any that comes. */
 void
 role_vrrp_want(struct ha_role *r, struct shared_want *w)
 {
+	char before[SHARED_VRRPS][WANT_WHY];
+
 	use_places(r);
 	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
-		struct role_router *p = &r->router[i];
+		const struct vrouter *v = row_of(r->now, r->router[i].id);
+
+		memcpy(before[i], r->router[i].why, sizeof(before[i]));
+		if (v != NULL)
+			want_row(r, &w->vrrp[i], i, v);
+	}
+	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
+		const struct role_router *p = &r->router[i];
 		const struct vrouter *v = row_of(r->now, p->id);
-		struct shared_vrrp *out = &w->vrrp[i];
-		char before[WANT_WHY];
 
 		if (v == NULL)
 			continue;
-		memcpy(before, p->why, sizeof(before));
-		(void)snprintf(p->name, sizeof(p->name), "%s", v->name);
-		(void)snprintf(p->sync, sizeof(p->sync), "%s", v->sync);
-		(void)snprintf(p->ifname, sizeof(p->ifname), "%s", v->interface);
-		want_vrrp(out, v, snapshot_setting(r->now), r->fips, r->fips_n, &r->kernel, p->why);
-		use_vmac(p, v, out->index);
-		if (v->virtual_mac && p->vmac.name[0] == '\0')
-			out->self = (struct addr){ 0 };
-		memcpy(out->vmac, p->vmac.name, sizeof(out->vmac));
-		out->vmac_index = p->vmac.index;
-		out->sync = sync_number(r, i);
-		if (p->why[0] != '\0' && strcmp(before, p->why) != 0)
+		want_device(r, &w->vrrp[i], i, v);
+		if (p->why[0] != '\0' && strcmp(before[i], p->why) != 0)
 			log_warn("vrrp %s: %s", p->name, p->why);
 	}
 }
@@ -204,8 +317,9 @@ role_vrrp_look(struct ha_role *r, const struct shared_is *is)
 		const struct vrouter *v = row_of(r->now, p->id);
 		struct addr target, self = { 0 };
 
-		if (v == NULL || p->vmac.name[0] == '\0' || is->vrrp[i].id != p->id)
-			continue;
+		if (v == NULL || !v->virtual_mac || p->vmac.name[0] == '\0' ||
+		    is->vrrp[i].id != p->id)
+			continue; /* an ipvlan has no second hardware address */
 		if (is->vrrp[i].state == VRRP_MASTER)
 			self = is->vrrp[i].master;
 		p->preflight.loop = r->loop;
@@ -238,6 +352,8 @@ fault_text(const struct role_router *p, const struct shared_vrrp_is *k)
 {
 	if (p->why[0] != '\0')
 		return p->why;
+	if (p->lacks)
+		return "it waits for the interface, which still has a device of another kind";
 	if (k->fault != 0)
 		return strerror(-k->fault);
 	return k->state == VRRP_FAULT ? "the interface has no carrier, or a track is bad" : "";
@@ -260,6 +376,7 @@ tell_one(
 	if (p->vmac.name[0] != '\0')
 		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->vmac.mac[0],
 		    p->vmac.mac[1], p->vmac.mac[2], p->vmac.mac[3], p->vmac.mac[4], p->vmac.mac[5]);
+	_Static_assert(PREFLIGHT_TEXT <= VRRP_ADVICE, "either of them has room");
 	preflight_advice(&p->preflight, advice);
 	if (advice[0] == '\0')
 		vrrp_advice(&want.conf, k->priority, &k->counts, advice);

@@ -21,7 +21,7 @@ port_of(const struct iface_list *l, const char *ifname)
 	return NULL;
 }
 
-/* Where an address goes, by an interface that has some: a macvlan has its parent's place. */
+/* Where an address goes, by an interface that has some: a device of a virtual router has its parent's place. */
 static const struct iface_addr *
 port_for(const struct ha_role *r, const struct floating *f)
 {
@@ -193,10 +193,20 @@ take_faults(const struct ha_role *r, struct address_plan *plan)
 			(void)snprintf(f->fault, sizeof(f->fault), "%s: %s", f->ifname,
 			    code == EPERM ? "operation not permitted" : strerror(code));
 	}
-	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->want[i].fault[0] == '\0' && port_for(r, &plan->want[i]) == NULL)
-			(void)snprintf(plan->want[i].fault, sizeof(plan->want[i].fault),
-			    "%s: no such interface", plan->want[i].ifname);
+	for (uint32_t i = 0; i < plan->n; i++) {
+		struct floating *f = &plan->want[i];
+		int place = role_vrrp_place(r, f->router);
+		const char *why = place >= 0 ? r->router[place].why : "";
+
+		if (f->fault[0] != '\0' || port_for(r, f) != NULL)
+			continue;
+		if (vmac_is_name(f->ifname) && why[0] != '\0')
+			(void)snprintf(
+			    f->fault, sizeof(f->fault), "%.*s", (int)sizeof(f->fault) - 1, why);
+		else
+			(void)snprintf(
+			    f->fault, sizeof(f->fault), "%s: no such interface", f->ifname);
+	}
 }
 
 /* Those of virtual routers wait for a core. */
@@ -218,7 +228,8 @@ role_place(struct ha_role *r, struct address_plan *plan, const struct iface_list
 		lack_core(plan);
 		return false;
 	}
-	same = same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due;
+	same =
+	    same_fips(r, plan) && same_ports(&r->kernel, kernel) && !r->due && !role_vrrp_lacks(r);
 	free(r->fips);
 	iface_list_fini(&r->kernel);
 	r->fips = mem_alloc((plan->n + 1) * sizeof(*r->fips));

@@ -116,7 +116,8 @@ want_vrrp(struct shared_vrrp *out, const struct vrouter *row, const struct setti
 	why[0] = '\0';
 	out->id = row->id;
 	out->group = (uint8_t)(row->group - 1);
-	out->on_base = row->base_transmit;
+	out->ipvlan = row->ipvlan;
+	out->on_base = row->base_transmit || row->ipvlan;
 	take_conf(c, row, set);
 	take_addresses(c, row, fips, n);
 	take_place(out, row, kernel);

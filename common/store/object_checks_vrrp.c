@@ -96,17 +96,28 @@ check_router(struct look *l, const struct vrouter *v)
 		rc = check_version(l, v);
 	if (rc == 0)
 		rc = check_way(l, v);
+	if (rc == 0 && v->ipvlan && v->virtual_mac)
+		return look_bad(l, KIND_vrouter, v, "ipvlan",
+		    "yes is not possible with virtual_mac: an ipvlan has the hardware address of the "
+		    "interface; unset one of them");
 	if (rc == 0 && v->base_transmit && !v->virtual_mac)
 		return look_bad(l, KIND_vrouter, v, "base_transmit",
 		    "yes is not possible without virtual_mac; unset base_transmit");
 	return rc;
 }
 
-/* Two on one interface, of one family: each packet and each address must belong to one of them. */
+/* Two on one interface: of one family, each packet and each address must belong to one of them. */
 static int
 check_two(struct look *l, const struct vrouter *v, const struct vrouter *o)
 {
-	if (v->family != o->family || strcmp(v->interface, o->interface) != 0)
+	if (strcmp(v->interface, o->interface) != 0)
+		return 0;
+	if ((v->ipvlan && o->virtual_mac) || (v->virtual_mac && o->ipvlan))
+		return look_bad(l, KIND_vrouter, v, v->ipvlan ? "ipvlan" : "virtual_mac",
+		    "yes is not possible on %s, where vrrp %s has %s: the kernel allows one of them on "
+		    "an interface",
+		    o->interface, o->name, o->ipvlan ? "ipvlan" : "virtual_mac");
+	if (v->family != o->family)
 		return 0;
 	if (v->vrid == o->vrid)
 		return look_bad(l, KIND_vrouter, v, "vrid",

@@ -1,4 +1,4 @@
-/* The node's addresses over rtnetlink: a list of what is there, adding and deleting floating ones, macvlan links for
+/* The node's addresses over rtnetlink: a list of what is there, adding and deleting floating ones, macvlan and ipvlan links for
  * virtual MAC addresses, and a descriptor that tells of changes. Messages are made and read attribute by attribute,
  * because libnl-route does not know who set an address (IFA_PROTO), and that is how an address of ours is told from an
  * administrator's.
@@ -414,36 +414,53 @@ netlink_link_get(const char *ifname, struct link_info *out)
 	return code;
 }
 
+/* mac NULL: an ipvlan, which has its parent's. */
 static int
-put_macvlan(struct nl_msg *msg, int parent, const uint8_t mac[6])
+put_upper(struct nl_msg *msg, int parent, const uint8_t *mac)
 {
 	struct nlattr *info, *data;
+	int rc;
 
 	if (nla_put_u32(msg, IFLA_LINK, (uint32_t)parent) != 0 ||
-	    nla_put(msg, IFLA_ADDRESS, 6, mac) != 0)
+	    (mac != NULL && nla_put(msg, IFLA_ADDRESS, 6, mac) != 0))
 		return -1;
 	info = nla_nest_start(msg, IFLA_LINKINFO);
-	if (info == NULL || nla_put_string(msg, IFLA_INFO_KIND, "macvlan") != 0)
+	if (info == NULL ||
+	    nla_put_string(msg, IFLA_INFO_KIND, mac != NULL ? "macvlan" : "ipvlan") != 0)
 		return -1;
 	data = nla_nest_start(msg, IFLA_INFO_DATA);
-	if (data == NULL || nla_put_u32(msg, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE) != 0)
+	if (data == NULL)
 		return -1;
+	rc = mac != NULL ? nla_put_u32(msg, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE)
+			 : nla_put_u16(msg, IFLA_IPVLAN_MODE, IPVLAN_MODE_L2);
 	(void)nla_nest_end(msg, data);
 	(void)nla_nest_end(msg, info);
-	return 0;
+	return rc;
+}
+
+static int
+add_upper(const char *ifname, int parent, const uint8_t *mac)
+{
+	struct dump d = { 0 };
+	struct nl_msg *msg = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, ifname, false);
+
+	if (msg != NULL && put_upper(msg, parent, mac) != 0) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return talk(msg, NULL, &d);
 }
 
 int
 netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6])
 {
-	struct dump d = { 0 };
-	struct nl_msg *msg = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, ifname, false);
+	return add_upper(ifname, parent, mac);
+}
 
-	if (msg != NULL && put_macvlan(msg, parent, mac) != 0) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
-	return talk(msg, NULL, &d);
+int
+netlink_ipvlan_add(const char *ifname, int parent)
+{
+	return add_upper(ifname, parent, NULL);
 }
 
 int

@@ -1,4 +1,4 @@
-/* netlink.h - the node's addresses and macvlan links, through libnl-3. Reads everywhere; only lbd-ha changes. */
+/* netlink.h - the node's addresses, macvlan and ipvlan links, through libnl-3. Reads everywhere; only lbd-ha changes. */
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
 
@@ -47,6 +47,9 @@ int netlink_link_get(const char *ifname, struct link_info *out);
 /* netlink_macvlan_add - a macvlan in mode bridge on parent, down. 0 or -errno; -EEXIST when there is an interface of
  * that name. */
 int netlink_macvlan_add(const char *ifname, int parent, const uint8_t mac[6]);
+/* netlink_ipvlan_add - an ipvlan in mode L2 on parent, down, with the parent's MAC. As above; -EOPNOTSUPP: the kernel has
+ * none, -EBUSY: the parent has macvlans, or is a port of a bridge or a bond. All ipvlans of a parent get that mode. */
+int netlink_ipvlan_add(const char *ifname, int parent);
 int netlink_link_up(int index, bool up);  /* 0 or -errno */
 int netlink_link_del(const char *ifname); /* what is not there is 0 */
 

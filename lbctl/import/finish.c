@@ -138,9 +138,8 @@ classes_of(struct import *im, const struct import_service *s)
 
 /* ---- names -------------------------------------------------------------------------------------------------- */
 
-/* The row gets the name, or the name with a number that nobody has. prefix: "vip ", "rip web/", "check ". */
-static void
-name_row(struct import *im, struct import_row *r, const char *prefix, const char *wanted)
+void
+import_name(struct import *im, struct import_row *r, const char *prefix, const char *wanted)
 {
 	char key[200];
 	unsigned *number;
@@ -179,7 +178,7 @@ name_service(struct import *im, struct import_service *s, const struct class *c,
 		if (protocol != NULL && strcmp(protocol, "tcp") != 0)
 			buf_printf(&b, "-%s", protocol);
 	}
-	name_row(im, &s->row, "vip ", buf_text(&b));
+	import_name(im, &s->row, "vip ", buf_text(&b));
 	buf_fini(&b);
 }
 
@@ -194,7 +193,7 @@ name_server(struct import *im, const struct import_service *s, struct import_ser
 	if (port != NULL && strcmp(port, "0") != 0)
 		buf_printf(&b, "-%s", port);
 	(void)snprintf(prefix, sizeof(prefix), "rip %s/", s->row.name);
-	name_row(im, &r->row, prefix, buf_text(&b));
+	import_name(im, &r->row, prefix, buf_text(&b));
 	buf_fini(&b);
 }
 
@@ -319,7 +318,7 @@ set_check(
 	const char *kind = import_value(&c->row, "kind");
 
 	if (c->row.name == NULL)
-		name_row(im, &c->row, "check ",
+		import_name(im, &c->row, "check ",
 		    kind != NULL && strcmp(kind, "none") == 0 ? "untested" : s->row.name);
 	must(f != NULL);
 	r->text[f - r->o->f] = c->row.name;

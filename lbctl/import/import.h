@@ -34,14 +34,20 @@ struct report_line {
 struct import_row {
 	const struct object *o;
 	struct place at;
-	const char *name;      /* NULL until import_finish */
-	bool left_out, hidden; /* refused by the rules; refused on this node only */
+	const char *name;	       /* NULL until import_finish */
+	const struct import_row *with; /* it is written with that one alone; NULL: for itself */
+	bool left_out, hidden;	       /* refused by the rules; refused on this node only */
 	const char *text[FIELDS_MAX];
 };
 struct import_check {
 	struct import_check *next;
 	struct import_row row;
 	bool used;
+};
+/* A row of a kind that belongs to no service: fip, route, vrrp, track. */
+struct import_extra {
+	struct import_extra *next;
+	struct import_row row;
 };
 struct import_tunnel {
 	uint8_t type;  /* enum tunnel */
@@ -105,6 +111,7 @@ struct import {
 	struct import_service *services, **last_service;
 	unsigned services_n, servers_n;
 	struct import_check *checks, **last_check;
+	struct import_extra *extras, **last_extra;
 	struct textmap check_by_text;
 	/* Filled by import_finish. */
 	struct import_service *out, **last_out;
@@ -142,6 +149,10 @@ struct import_service *import_service_like(
     struct import *im, const struct import_service *s, struct err *err);
 int import_end_add(
     struct import *im, struct import_service *s, const struct import_end *e, struct err *err);
+/* import_extra_new - one of a kind that is not CHILD, without a name. import_name - the name, or that with a number, when it
+ * is another row's. prefix: "vip ", "rip web/", "fip ". */
+struct import_row *import_extra_new(struct import *im, enum kind kind, struct place at);
+void import_name(struct import *im, struct import_row *r, const char *prefix, const char *wanted);
 /* import_put - the value into the field, in canonical form. ERR_INVALID with the field and what is allowed. */
 int import_put(
     struct import *im, struct import_row *r, const char *field, const char *value, struct err *err);

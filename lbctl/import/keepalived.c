@@ -1,10 +1,10 @@
-/* keepalived.conf: its virtual servers, groups, real servers. What VRRP and the rest of it are for is elsewhere in lbd,
- * or nowhere, and is said in one line for each block.
+/* keepalived.conf: its virtual servers, groups, real servers; keepalived_vrrp.c has its virtual routers. What the rest of
+ * it is for is elsewhere in lbd, or nowhere, and is said in one line for each block.
  *
  * A stack of blocks says what a statement belongs to. Groups and what is said for a whole service may stand anywhere,
  * so services are finished at the end. Included files are read where they are named; parameters ($NAME=) and lines for
  * one machine (@name) are not followed, and said. Source of directives and defaults: keepalived.conf(5). */
-#include "import/keepalived.h"
+#include "import/keepalived_vrrp.h"
 #include "import/text.h"
 
 #include "base/must.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum block { IN_SERVICE, IN_GROUP, IN_SERVER, IN_CHECK, IN_URL, IN_NOTHING };
+enum block { IN_SERVICE, IN_GROUP, IN_SERVER, IN_CHECK, IN_URL, IN_VRRP, IN_NOTHING };
 
 struct group {
 	struct place at;
@@ -49,6 +49,7 @@ struct reader {
 	struct group *group;
 	struct ka_check *check;
 	struct textmap groups;
+	struct ka_vrrp vrrp;
 	/* A block that is passed over, with all that is in it. */
 	struct place nothing_at;
 	const char *nothing_what, *nothing_why;
@@ -333,6 +334,15 @@ on_include(struct reader *k, const struct ka_line *l, struct err *err)
 	return k->im->include(k->im->include_arg, l->word[1], l->at.file, lex_file, k, err);
 }
 
+/* Below a block of VRRP's, or one that begins it. */
+static int
+vrrp_line(struct reader *k, const struct ka_line *l, struct err *err)
+{
+	if (!ka_vrrp_line(&k->vrrp, l))
+		return pass_over(k, l, ka_why_not(l->word[0]), err);
+	return enter(k, IN_VRRP, l, err);
+}
+
 static int
 on_line(void *arg, const struct ka_line *l, struct err *err)
 {
@@ -352,12 +362,13 @@ on_line(void *arg, const struct ka_line *l, struct err *err)
 			return on_virtual_server(k, l, err);
 		if (strcmp(w, "virtual_server_group") == 0 && l->opens)
 			return on_group(k, l, err);
-		return pass_over(k, l, ka_why_not(w), err);
+		return vrrp_line(k, l, err);
 	}
 	switch (k->block[k->depth - 1]) {
 	case IN_SERVICE: return service_line(k, l, err);
 	case IN_SERVER: return server_line(k, l, err);
 	case IN_CHECK: return check_line(k, l, err);
+	case IN_VRRP: return vrrp_line(k, l, err);
 	case IN_GROUP:
 		if (l->opens)
 			return pass_over(k, l, "not part of a group", err);
@@ -381,6 +392,8 @@ on_close(void *arg, struct place at, struct err *err)
 	(void)at, (void)err;
 	must(k->depth > 0);
 	k->depth--;
+	if (k->block[k->depth] == IN_VRRP)
+		ka_vrrp_close(&k->vrrp);
 	if (k->block[k->depth] != IN_NOTHING || k->depth != k->nothing_depth)
 		return 0;
 	if (k->nothing_lines == 0)
@@ -475,7 +488,13 @@ finish(struct reader *k, struct err *err)
 			    ka_check_finish(k->im, rs->checks, &vs->v.own, &rs->own, rs->s->row.at);
 		if (vs->group != NULL)
 			rc = put_group(k, vs, err);
+		if (ka_vrrp_lacks(&k->vrrp, vs->v.s))
+			import_say(k->im, vs->v.s->row.at, TAKEN_OTHERWISE, vs->what,
+			    "vip.address: lbd-ha puts all addresses of a service on the node, and "
+			    "advertises those on the interface of a vrrp; virtual_ipaddress has not all "
+			    "of them");
 	}
+	ka_vrrp_finish(&k->vrrp);
 	for (unsigned i = 0; i < k->groups.cap; i++) {
 		const struct group *g = k->groups.slot[i].value;
 
@@ -492,6 +511,7 @@ import_keepalived(struct import *im, const char *text, size_t len, struct err *e
 	int rc;
 
 	k.last = &k.first;
+	ka_vrrp_init(&k.vrrp, im);
 	rc = lex_file(&k, NULL, text, len, err);
 	if (rc == 0)
 		rc = finish(&k, err);

@@ -20,6 +20,7 @@ import_init(struct import *im)
 	*im = (struct import){ .a = arena_new(256 * 1024) };
 	im->last_service = &im->services;
 	im->last_check = &im->checks;
+	im->last_extra = &im->extras;
 	im->last_out = &im->out;
 	im->last_line = &im->report;
 }
@@ -113,6 +114,17 @@ import_end_add(
 	s->last_end = &own->next;
 	s->ends_n++;
 	return 0;
+}
+
+struct import_row *
+import_extra_new(struct import *im, enum kind kind, struct place at)
+{
+	struct import_extra *e = arena_alloc(im->a, sizeof(*e));
+
+	e->row = (struct import_row){ .o = object_of(kind), .at = at };
+	*im->last_extra = e;
+	im->last_extra = &e->next;
+	return &e->row;
 }
 
 int

@@ -1,5 +1,5 @@
-/* The rows as YAML: checks first, then services with their servers, fields in the order of their tags. The writer of
- * the schema does the writing. */
+/* The rows as YAML: checks first, then services with their servers, then the rest by kind, fields in the order of their
+ * tags. The writer of the schema does the writing. */
 #include "import/import.h"
 
 #include "schema/yaml.h"
@@ -9,7 +9,8 @@
 static bool
 shown(const struct import_row *r, bool hide)
 {
-	return r->name != NULL && !r->left_out && !(hide && r->hidden);
+	return r->name != NULL && !r->left_out && !(hide && r->hidden) &&
+	       (r->with == NULL || shown(r->with, hide));
 }
 
 static void
@@ -73,6 +74,25 @@ put_checks(struct yaml_writer *w, const struct import *im, bool hide)
 		yaml_map_end(w);
 }
 
+static void
+put_extras(struct yaml_writer *w, const struct import *im, enum kind kind, bool hide)
+{
+	bool any = false;
+
+	for (const struct import_extra *e = im->extras; e != NULL; e = e->next) {
+		if (e->row.o != object_of(kind) || !shown(&e->row, hide))
+			continue;
+		if (!any)
+			yaml_map_begin(w, e->row.o->name);
+		any = true;
+		yaml_map_begin(w, e->row.name);
+		put_fields(w, &e->row);
+		yaml_map_end(w);
+	}
+	if (any)
+		yaml_map_end(w);
+}
+
 void
 import_write(struct import *im, bool hide, const char *title, struct buf *out)
 {
@@ -96,5 +116,9 @@ import_write(struct import *im, bool hide, const char *title, struct buf *out)
 	}
 	if (any)
 		yaml_map_end(&w);
+	put_extras(&w, im, KIND_fip, hide);
+	put_extras(&w, im, KIND_vroute, hide);
+	put_extras(&w, im, KIND_vrouter, hide);
+	put_extras(&w, im, KIND_track, hide);
 	yaml_writer_finish(&w);
 }

@@ -3,7 +3,7 @@
  * Whoever holds the group's addresses advertises, whatever others say; the other node is silent, and hears. There is no
  * election here: a router that does not belong to the pair and has a higher priority is answered, and does not yield;
  * its user must give it less. With a virtual MAC the addresses of the group are on the macvlan, which is up on the node
- * that holds them alone, so neighbours never learn another hardware address. */
+ * that holds them alone, so neighbours never learn another hardware address. An ipvlan is up there alone too. */
 #include "core/core_priv.h"
 
 #include <string.h>
@@ -82,7 +82,7 @@ core_face_has_mac(const struct core *c, unsigned group)
 {
 	for (unsigned i = 0; i < SHARED_VRRPS; i++)
 		if (c->want->paired && c->router[i].used && c->want->vrrp[i].group == group &&
-		    c->router[i].vmac.name[0] != '\0')
+		    c->router[i].vmac.name[0] != '\0' && !c->want->vrrp[i].ipvlan)
 			return true;
 	return false;
 }

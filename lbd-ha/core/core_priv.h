@@ -56,13 +56,14 @@ struct core_port {
 /* A virtual router in its place of the table; its row is want->vrrp[i]. */
 struct core_router {
 	bool used, started, held;
+	bool regrouped; /* it may be in another sync group, or beside others than before */
 	struct vrrp v;
 	struct core_port *port;
-	struct vmac vmac; /* name "": none */
+	struct vmac vmac; /* its device; name "": none */
 	int fault;	  /* of the last sending */
 	mono_t since;	  /* of the state */
-	mono_t sent_at;
-	mono_t renew; /* as in struct core_group */
+	mono_t sent_at;	  /* others have heard of us */
+	mono_t renew;	  /* as in struct core_group */
 	uint32_t at;
 };
 

@@ -178,8 +178,10 @@ turn_router(struct core *c, unsigned i, mono_t now)
 		begin(c, i, now);
 	if (is_faulty(c, i) != r->v.down)
 		simple(c, i, r->v.down ? VRRP_EV_UP : VRRP_EV_DOWN, now);
-	if (weight != r->v.weight)
+	/* The fault that held a group may have left it: the others are asked again. */
+	if (weight != r->v.weight || r->regrouped)
 		event(c, i, (struct vrrp_event){ .kind = VRRP_EV_WEIGHT, .weight = weight }, now);
+	r->regrouped = false;
 	if (atomic_load(&c->sh->say.stop) && r->v.state != VRRP_INIT && r->v.state != VRRP_LEAVING)
 		simple(c, i, VRRP_EV_STOP, now);
 	if (r->v.deadline <= now)
@@ -301,6 +303,8 @@ make_router(struct core *c, unsigned i, mono_t now)
 void
 core_vrrp_take(struct core *c, mono_t now)
 {
+	/* Those of who has left, first: with 16 on as many interfaces there is no other room. */
+	close_ports(c);
 	for (unsigned i = 0; i <= SHARED_VRRPS; i++)
 		c->sync[i].n = 0;
 	for (unsigned i = 0; i < SHARED_VRRPS; i++) {
@@ -315,10 +319,10 @@ core_vrrp_take(struct core *c, mono_t now)
 			make_router(c, i, now);
 		r->renew = now; /* put what is new */
 		r->at = 0;
+		r->regrouped = row->sync != 0;
 		if (row->sync != 0)
 			must(vrrp_group_add(&c->sync[row->sync], &r->v));
 	}
-	close_ports(c);
 }
 
 /* Who was master a moment ago goes on before anybody notices. */

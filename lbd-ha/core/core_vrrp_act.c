@@ -1,10 +1,10 @@
-/* core_vrrp_act.c - what a step of a virtual router orders, in the order that vrrp_fsm.h asks for: virtual MAC up,
- * advertisements, virtual MAC down, addresses off, addresses on, announcements. */
+/* core_vrrp_act.c - what a step of a virtual router orders, in the order that vrrp_fsm.h asks for: its device up,
+ * advertisements, its device down, addresses off, addresses on, announcements. */
 #include "core/core_priv.h"
 
 #include <string.h>
 
-/* A unicast one goes with the interface's own MAC: it must not move the virtual one. */
+/* A unicast one goes with the interface's own MAC: it must not move the virtual one. An ipvlan has that MAC anyway. */
 static int
 way_out(const struct core_router *r, const struct shared_vrrp *row, bool plain_mac)
 {
@@ -35,6 +35,7 @@ core_vrrp_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, m
 	const struct vrrp_conf *k = r->v.conf;
 	struct vrrp_ip ip = { .src = r->v.self, .ttl = VRRP_TTL };
 	unsigned n = k->way == VRRP_UNICAST ? k->peers : 1;
+	bool any = false;
 
 	if (r->port->fault != 0 || ip.src.family == 0)
 		return;
@@ -47,8 +48,9 @@ core_vrrp_advert(struct core *c, unsigned i, uint8_t priority, bool plain_mac, m
 		code = vrrp_sock_send(&r->port->sock, way_out(r, row, plain_mac), &ip, bytes,
 		    vrrp_packet_format(&p, &ip, bytes));
 		r->fault = code != 0 ? code : r->fault;
+		any = any || code == 0;
 	}
-	if (priority != VRRP_LEAVING_PRIORITY)
+	if (any && priority != VRRP_LEAVING_PRIORITY)
 		r->sent_at = now;
 }
 

@@ -164,7 +164,7 @@ probe_parse(const void *frame, size_t len, struct addr *a_out, uint8_t mac_out[6
 	return false;
 }
 
-/* The virtual router whose macvlan this is; NULL. */
+/* The virtual router whose device this is; NULL. */
 static const struct shared_vrrp *
 router_at(const struct shared_want *w, int32_t index)
 {
@@ -175,7 +175,15 @@ router_at(const struct shared_want *w, int32_t index)
 	return NULL;
 }
 
-/* From the interface's own hardware address: the virtual one is the other node's now. */
+static bool
+has_virtual(const struct shared_want *w, int32_t index)
+{
+	const struct shared_vrrp *v = router_at(w, index);
+
+	return v != NULL && !v->ipvlan;
+}
+
+/* From the interface itself, with its own hardware address: the virtual one is the other node's now. */
 static void
 ask_one(const struct probe *p, const struct shared_want *w, const struct shared_addr *s)
 {
@@ -224,7 +232,7 @@ is_peers(const struct shared_want *w, const uint8_t mac[6])
 		if (memcmp(w->peer_mac[i], mac, 6) == 0)
 			return true;
 	for (unsigned i = 0; i < w->n; i++) /* a virtual one, which is not ours while we ask */
-		if (memcmp(w->a[i].mac, mac, 6) == 0 && router_at(w, w->a[i].index) != NULL)
+		if (memcmp(w->a[i].mac, mac, 6) == 0 && has_virtual(w, w->a[i].index))
 			return true;
 	return false;
 }

@@ -57,12 +57,13 @@ struct shared_vrrp {
 	uint32_t id; /* of the row; 0: not in use */
 	struct vrrp_conf conf;
 	struct addr self;			   /* from which is sent; family 0: there is none */
-	char ifname[IFNAME_MAX], vmac[IFNAME_MAX]; /* vmac: the macvlan; "": none */
+	char ifname[IFNAME_MAX], vmac[IFNAME_MAX]; /* vmac: its device; "": none */
 	int32_t index, vmac_index;
 	uint8_t mac[6]; /* of the interface itself */
-	bool on_base;	/* advertisements leave with the interface's own hardware address */
+	bool on_base;	/* advertisements leave by the interface itself */
 	uint8_t sync;	/* those of one number move together; 0: alone */
 	uint8_t group;	/* 0 or 1 */
+	bool ipvlan;	/* what vmac is: its hardware address is the interface's own */
 };
 
 struct shared_want {

@@ -1,19 +1,24 @@
-/* vmac.c - an interface for the virtual MAC.
+/* vmac.c - a device for the addresses of a virtual router.
  *
- * The macvlan exists as long as the virtual router is configured, and is up only while this node is master. A link that
+ * It exists as long as the virtual router is configured, and is up only while this node is master. A link that
  * is down sends nothing at all: no MLD report, no duplicate address detection, no router solicitation, any of which
  * would make the switch send the master's traffic to a backup. For the same reason it is lowered before its addresses
  * are deleted, since deleting makes the kernel say goodbye to their multicast groups.
  *
  * Switches of the kernel: of the parent, only addresses of the interface itself are answered and asked from, or hosts
- * would learn its MAC for the floating address; on the macvlan, the way back need not be the way in (rp_filter 2: the
+ * would learn its MAC for the floating address; on the device, the way back need not be the way in (rp_filter 2: the
  * subnet is on the parent; the greater of this and that of "all" counts), no address made by the kernel, no
  * autoconfiguration.
  *
- * The mode is bridge. In mode private the kernel takes a packet whose source is the macvlan's own MAC for the macvlan
- * alone: while both nodes are master, which they must find out, neither would hear the other on the parent.
+ * The mode of a macvlan is bridge. In mode private the kernel takes a packet whose source is the macvlan's own MAC for the
+ * macvlan alone: while both nodes are master, which they must find out, neither would hear the other on the parent.
  *
- * A restart finds the macvlan by its name, which is made of family, number and parent, and takes it as it is. */
+ * An ipvlan is for ports where one hardware address may be: the kernel tells by the address of a packet, not by its MAC,
+ * that it is the device's. Mode L2: ARP and neighbour discovery are answered as on the parent. The kernel does not let
+ * both kinds be on one parent.
+ *
+ * A restart finds the device by its name, which is made of kind, family, number and parent, and takes it as it is. One of
+ * that name that is of another kind or on another parent is not ours: it stays, and is a fault. */
 #include "vrrp/vmac.h"
 
 #include "base/buf.h"
@@ -43,9 +48,10 @@ vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6])
 }
 
 void
-vmac_name(char out[IFNAME_MAX], uint8_t family, uint8_t vrid, int parent)
+vmac_name(char out[IFNAME_MAX], enum vmac_kind kind, uint8_t family, uint8_t vrid, int parent)
 {
-	(void)snprintf(out, IFNAME_MAX, "lbd%u.%u.%d", family, vrid, parent);
+	(void)snprintf(
+	    out, IFNAME_MAX, "lb%c%u.%u.%d", kind == VMAC_IPVLAN ? 'i' : 'd', family, vrid, parent);
 }
 
 bool
@@ -54,7 +60,7 @@ vmac_is_name(const char *ifname)
 	unsigned family, vrid;
 	int parent, end = 0;
 
-	return sscanf(ifname, "lbd%1u.%3u.%d%n", &family, &vrid, &parent, &end) == 3 &&
+	return sscanf(ifname, "lb%*1[di]%1u.%3u.%d%n", &family, &vrid, &parent, &end) == 3 &&
 	       ifname[end] == '\0' && (family == 4 || family == 6);
 }
 
@@ -104,28 +110,34 @@ set_switches(const char *parent, const char *ifname)
 	return 0;
 }
 
-/* Ours by name; but is it what we would make? */
-static bool
-fits(const struct link_info *have, int parent, const uint8_t mac[6])
+static const char *const kinds[] = { [VMAC_MACVLAN] = "macvlan", [VMAC_IPVLAN] = "ipvlan" };
+
+/* By name; but is it one of ours? 0, -ENODEV: there is none (any more), -EEXIST: it is somebody else's. */
+static int
+find(const struct vmac *v, int parent, struct link_info *have)
 {
-	return strcmp(have->kind, "macvlan") == 0 && have->parent == parent &&
-	       memcmp(have->mac, mac, 6) == 0;
+	int code = netlink_link_get(v->name, have);
+
+	if (code != 0)
+		return code;
+	if (strcmp(have->kind, kinds[v->kind]) != 0 || have->parent != parent)
+		return -EEXIST;
+	if (v->kind == VMAC_IPVLAN || memcmp(have->mac, v->mac, 6) == 0)
+		return 0;
+	code = netlink_link_del(v->name); /* somebody gave it another MAC */
+	return code == 0 ? -ENODEV : code;
 }
 
 static int
 make(struct vmac *v, int parent)
 {
 	struct link_info have;
-	int code = netlink_link_get(v->name, &have);
+	int code = find(v, parent, &have);
 
-	if (code == 0 && !fits(&have, parent, v->mac)) {
-		code = netlink_link_del(v->name);
-		if (code == 0)
-			code = -ENODEV;
-	}
 	v->adopted = code == 0;
 	if (code == -ENODEV) {
-		code = netlink_macvlan_add(v->name, parent, v->mac);
+		code = v->kind == VMAC_IPVLAN ? netlink_ipvlan_add(v->name, parent)
+					      : netlink_macvlan_add(v->name, parent, v->mac);
 		if (code == 0)
 			code = netlink_link_get(v->name, &have);
 	}
@@ -133,18 +145,35 @@ make(struct vmac *v, int parent)
 		return code;
 	v->index = have.index;
 	v->up = have.up;
+	memcpy(v->mac, have.mac, sizeof(v->mac));
 	return 0;
 }
 
+static const char *
+reason(const struct vmac *v, int code)
+{
+	if (code == -EEXIST)
+		return "an interface of that name is there, and is not lbd-ha's";
+	if (code == -EBUSY)
+		return v->kind == VMAC_IPVLAN
+			   ? "the interface has a macvlan, or is a port of a bridge or bond"
+			   : "the interface has an ipvlan, or is a port of a bridge or bond";
+	if (code == -EOPNOTSUPP)
+		return v->kind == VMAC_IPVLAN ? "this kernel has none (module ipvlan)"
+					      : "this kernel has none (module macvlan)";
+	return strerror(-code);
+}
+
 int
-vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, struct err *err)
+vmac_open(struct vmac *v, enum vmac_kind kind, const char *parent, uint8_t family, uint8_t vrid,
+    struct err *err)
 {
 	int index = (int)if_nametoindex(parent), code;
 
-	*v = (struct vmac){ .fd = -1 };
+	*v = (struct vmac){ .kind = kind, .fd = -1 };
 	if (index == 0)
 		return err_set(err, -ENODEV, "interface %s: it does not exist", parent);
-	vmac_name(v->name, family, vrid, index);
+	vmac_name(v->name, kind, family, vrid, index);
 	vmac_mac(family, vrid, v->mac);
 	code = make(v, index);
 	if (code == 0)
@@ -154,8 +183,8 @@ vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, stru
 	if (code == 0 && v->fd == -1)
 		code = -errno;
 	if (code != 0)
-		return err_set(err, code, "interface %s: virtual MAC (%s): %s", parent, v->name,
-		    strerror(-code));
+		return err_set(err, code, "interface %s: %s %s: %s", parent, kinds[kind], v->name,
+		    reason(v, code));
 	return 0;
 }
 

@@ -1,4 +1,5 @@
-/* vmac.h - the virtual MAC of a virtual router: a macvlan on the interface that is up only while it is master.
+/* vmac.h - a device of a virtual router's own on the interface, up only while it is master: a macvlan, which has the
+ * virtual MAC, or an ipvlan, which has the interface's.
  * Source: RFC 9568 section 7.3. Needs CAP_NET_ADMIN; vmac_probe CAP_NET_RAW. */
 #ifndef VRRP_VMAC_H
 #define VRRP_VMAC_H
@@ -8,7 +9,10 @@
 #include "base/mono.h"
 #include "sys/netlink.h"
 
+enum vmac_kind { VMAC_MACVLAN, VMAC_IPVLAN };
+
 struct vmac {
+	enum vmac_kind kind;
 	char name[IFNAME_MAX];
 	int index, fd; /* fd: for raising and lowering without memory; -1 closed */
 	uint8_t mac[6];
@@ -17,14 +21,17 @@ struct vmac {
 
 /* vmac_mac - 00:00:5e:00:01:ID for IPv4, 00:00:5e:00:02:ID for IPv6. */
 void vmac_mac(uint8_t family, uint8_t vrid, uint8_t out[6]);
-/* vmac_name - "lbdFAMILY.ID.PARENT", the parent's index. vmac_is_name - whether a name is such a one. */
-void vmac_name(char out[IFNAME_MAX], uint8_t family, uint8_t vrid, int parent);
+/* vmac_name - "lbdFAMILY.ID.PARENT", of an ipvlan "lbi...", with the parent's index. vmac_is_name - whether a name is such
+ * a one. */
+void vmac_name(char out[IFNAME_MAX], enum vmac_kind kind, uint8_t family, uint8_t vrid, int parent);
 bool vmac_is_name(const char *ifname);
-/* vmac_open - make the macvlan of that name on the parent, down, or adopt that of an earlier process as it is
- * (v->up). Sets what ARP needs on both: the parent answers and asks for its own addresses alone from now on (arp_ignore
- * 1, arp_announce 2), also after vmac_remove. 0, or -errno with err. */
-int vmac_open(struct vmac *v, const char *parent, uint8_t family, uint8_t vrid, struct err *err);
-void vmac_close(struct vmac *v); /* the macvlan stays */
+/* vmac_open - make the device of that name on the parent, down, or adopt that of an earlier process as it is (v->up).
+ * Sets what ARP needs on both: the parent answers and asks for its own addresses alone from now on (arp_ignore 1,
+ * arp_announce 2), also after vmac_remove. 0, or -errno with err: -EEXIST when that name is somebody else's, who keeps it;
+ * -EBUSY when the parent has devices of the other kind; -EOPNOTSUPP when the kernel has none of the kind. */
+int vmac_open(struct vmac *v, enum vmac_kind kind, const char *parent, uint8_t family, uint8_t vrid,
+    struct err *err);
+void vmac_close(struct vmac *v); /* the device stays */
 int vmac_remove(struct vmac *v); /* and its addresses; closes. 0 or -errno */
 /* vmac_set - up or down. Down takes its IPv6 addresses away, and nothing leaves by it any more, from this moment: lower
  * it before its addresses are deleted. No memory. 0 or -errno. */

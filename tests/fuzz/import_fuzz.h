@@ -22,6 +22,8 @@ count_rows(const struct import *im)
 		for (const struct import_server *r = s->servers; r != NULL; r = r->next)
 			n++;
 	}
+	for (const struct import_extra *e = im->extras; e != NULL; e = e->next)
+		n += e->row.name != NULL && !e->row.left_out;
 	return n;
 }
 

@@ -21,8 +21,8 @@ VIP = "10.9.0.100"
 class Server:
     """Answers each byte with its name."""
 
-    def __init__(self, name):
-        self.s = socket.create_server(("0.0.0.0", 80))
+    def __init__(self, name, port=80):
+        self.s = socket.create_server(("0.0.0.0", port))
         self.name = name.encode()
         threading.Thread(target=self._accept, daemon=True).start()
 

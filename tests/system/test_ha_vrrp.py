@@ -3,6 +3,7 @@
 One node is lbd-ha, the other a peer of another make, both on a bridge with a client (class Lan of vrrplib)."""
 import concurrent.futures
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -25,11 +26,14 @@ VIPS = {4: ["10.0.0.100/24"], 6: ["fe80::100/64", "2001:db8::100/64"]}
 
 
 class Node:
-    """lbd-ha in a node's namespace, with floating addresses and virtual routers. fields: {name: {field: value}}."""
+    """lbd-ha in a node's namespace, with floating addresses and virtual routers. fields: {name: {field: value}}. site: more
+    of the configuration, for other daemons beside it."""
 
-    def __init__(self, ns, root, routers, fips):
+    def __init__(self, ns, root, routers, fips, daemons=("lbd-ha",), site=None):
         self.ns = ns
-        self.lb = Lbd(root, "lbd-ha", netns=ns)
+        self.lb = Lbd(root, *daemons, netns=ns)
+        if site:
+            self.lb.ctl("apply", "-f", "-", input=json.dumps(site))
         for i, (address, fields) in enumerate(fips.items()):
             self.lb.ctl("create", "fip", f"f{i}", f"address={address}", *words(fields))
         for name, fields in routers.items():
@@ -68,7 +72,12 @@ class Node:
         print(self.lb.text())  # shown when a test fails
         subprocess.run([*self.ns.prefix, BIN / "lbd-ha", "--release", "--root", self.lb.root], check=True)
         assert not self.core()
-        assert " lbd4." not in self.ns.run("ip", "-o", "link").stdout
+        assert not self.devices()
+
+    def devices(self):
+        """Names of macvlans and ipvlans of ours."""
+        return [x["ifname"] for x in json.loads(self.ns.run("ip", "-j", "link").stdout)
+                if x["ifname"].startswith(("lbd4.", "lbd6.", "lbi4.", "lbi6."))]
 
 
 def words(fields):
@@ -418,7 +427,7 @@ def test_virtual_mac(peer_class, lan, closing, tmp_path):
                 and f[12:14] not in (b"\x08\x00", b"\x08\x06")], "more than IPv4 and ARP with the virtual MAC"
     wait_until(lambda: reached("pa"))
     me.set(virtual_mac="no")
-    wait_until(lambda: " lbd4." not in me.ns.run("ip", "-o", "link").stdout, what="the macvlan is gone")
+    wait_until(lambda: not me.devices(), what="the macvlan is gone")
     me.until("master")
 
 

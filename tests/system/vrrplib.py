@@ -56,16 +56,20 @@ class Advert:
 
 
 class Lan:
-    """Nodes a and b, each on a port of a bridge in sw; sw is a client on it too (.9). Cut with cut("a")."""
+    """Nodes a and b (NODES: names and last parts of their addresses), each on a port of a bridge in sw; sw is a client on it
+    too (.9). Cut with cut("a")."""
     NODES = {"a": 1, "b": 2}
 
     def __init__(self):
-        self.a, self.b, self.sw = Netns(), Netns(), Netns()
-        self.sw.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        self.sw = Netns()
+        # With an address of its own: else it has the least of its ports, and another one when that is cut.
+        self.sw.run("ip", "link", "add", "br0", "address", "02:00:00:00:00:09", "type", "bridge", "forward_delay", "0",
+                    "mcast_snooping", "0")
         self.frames, self.adverts, self.lock = [], [], threading.Lock()
         self.mac = {}
         for name, n in self.NODES.items():
-            ns = getattr(self, name)
+            ns = Netns()
+            setattr(self, name, ns)
             ns.link(self.sw, "eth0", "p" + name)
             self.sw.run("ip", "link", "set", "p" + name, "master", "br0")
             self.address(ns, "eth0", n)
@@ -172,7 +176,7 @@ class Lan:
         self.done = True
         for t in self.readers:
             t.join()
-        for ns in (self.a, self.b, self.sw):
+        for ns in [getattr(self, n) for n in self.NODES] + [self.sw]:
             ns.close()
 
 

@@ -93,6 +93,25 @@ test_virtual_mac(void **state)
 	assert_memory_equal(mac, six, 6);
 }
 
+/* A device is known by its name after a restart, and --release takes away what has one. */
+static void
+test_names_of_devices(void **state)
+{
+	static const char *const others[] = { "eth0", "lbd4.51", "lbd4.51.2x", "lbd5.51.2",
+		"lb4.51.2", "lbx4.51.2", "lbdi4.51.2", "lbi44.51.2", "" };
+	char name[IFNAME_MAX];
+
+	(void)state;
+	vmac_name(name, VMAC_MACVLAN, 4, 51, 2);
+	assert_string_equal(name, "lbd4.51.2");
+	assert_true(vmac_is_name(name));
+	vmac_name(name, VMAC_IPVLAN, 6, 255, 12345);
+	assert_string_equal(name, "lbi6.255.12345");
+	assert_true(vmac_is_name(name));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(vmac_is_name(others[i]));
+}
+
 static void
 test_answer_to_whom(void **state)
 {
@@ -123,6 +142,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_send_and_receive),
 		cmocka_unit_test(test_virtual_mac),
+		cmocka_unit_test(test_names_of_devices),
 		cmocka_unit_test(test_answer_to_whom),
 	};
 

@@ -49,6 +49,9 @@ static const struct {
 	    V(", virtual_mac: yes") "fips:\n" FIP("a", "10.0.0.100/24", "")
 		FIP("b", "10.1.0.9", ""),
 	    "v 51 p100 1000ms: 10.0.0.100 from 10.0.0.1; on lbd4.51.2 eth1; " },
+	{ "ipvlan: on its device, as a host",
+	    V(", ipvlan: yes") "fips:\n" FIP("a", "10.0.0.100/24", "") FIP("b", "10.1.0.9", ""),
+	    "v 51 p100 1000ms: 10.0.0.100 from 10.0.0.1; on lbi4.51.2 eth1; " },
 	{ "unicast",
 	    V(", way: unicast, peers: '10.0.0.8/31,10.0.0.3', source: 10.0.0.77, min_ttl: 9") "fips:\n" FIP(
 		"a", "10.0.0.100", ""),
@@ -162,6 +165,23 @@ test_settings_reach_it(void **state)
 	assert_true(c->auth_type == VRRP_AUTH_PASS && memcmp(c->auth, "secret\0\0", 8) == 0);
 	assert_true(c->down_adverts == 5 && c->any_addrs && c->refresh == DUR_S(7));
 	assert_true(v.on_base && v.group == 1 && c->way == VRRP_BROADCAST && c->family == 4);
+	assert_false(v.ipvlan);
+	snapshot_unref(s);
+}
+
+/* Its hardware address is the interface's: advertisements leave by that. */
+static void
+test_ipvlan_sends_by_the_interface(void **state)
+{
+	struct snapshot *s = snapshot_of(V(", ipvlan: yes"));
+	struct iface_list l;
+	struct shared_vrrp v = { 0 };
+	char why[WANT_WHY];
+
+	(void)state;
+	kernel(&l);
+	want_vrrp(&v, snapshot_at(s, KIND_vrouter, 0), snapshot_setting(s), NULL, 0, &l, why);
+	assert_true(v.ipvlan && v.on_base);
 	snapshot_unref(s);
 }
 
@@ -171,6 +191,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_want_vrrp),
 		cmocka_unit_test(test_settings_reach_it),
+		cmocka_unit_test(test_ipvlan_sends_by_the_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,7 +245,8 @@ make_instance(char *words, bool sync)
 	find_self(i);
 	i->sock = &find_port(i->ifname, i->conf.family)->sock;
 	i->ifindex = i->sock->ifindex;
-	if (i->has_vmac && vmac_open(&i->vmac, i->ifname, i->conf.family, i->conf.vrid, &err) != 0)
+	if (i->has_vmac &&
+	    vmac_open(&i->vmac, VMAC_MACVLAN, i->ifname, i->conf.family, i->conf.vrid, &err) != 0)
 		die(err.text);
 	if (i->has_vmac && i->vmac.adopted)
 		say("adopted %u", instances);
