@@ -17,7 +17,13 @@ pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for netw
               pytest.mark.skipif(not have_bgp(), reason="needs frr and bird2")]
 
 VIP = "192.0.2.10"
-FETCH = "import urllib.request as u; print(u.urlopen('http://%s/', timeout=5).read().decode().strip())"
+CLIENT = "10.0.0.1"  # on the router's loopback: of two ways it would otherwise choose its source by one and send by the other
+FETCH = f"""
+import http.client
+c = http.client.HTTPConnection("{VIP}", 80, timeout=5, source_address=("{CLIENT}", 0))
+c.request("GET", "/")
+print(c.getresponse().read().decode().strip())
+"""
 
 
 class Site:
@@ -30,6 +36,7 @@ class Site:
         self.ns.link(router, "eth0", f"s{number}")
         self.ns.run("ip", "addr", "add", f"{self.own}/24", "dev", "eth0")
         router.run("ip", "addr", "add", f"{self.gate}/24", "dev", f"s{number}")
+        self.ns.run("ip", "route", "add", "default", "via", self.gate)
         self.lb = Lbd(self.dir / "lbd", "lbd-check", "lbd-proxy", "lbd-ha", netns=self.ns)
         for name in ("www", "sorry"):
             (self.dir / name).mkdir()
@@ -93,8 +100,9 @@ class Sites:
 
     def __init__(self, tmp_path, closing, prepend=0, **fields):
         self.router = closing(Netns())
+        self.router.run("ip", "addr", "add", f"{CLIENT}/32", "dev", "lo")
         self.one, self.two = self.sites = [Site(i, self.router, tmp_path, closing) for i in (1, 2)]
-        self.bgp = closing(Bgp(self.router, tmp_path, 65000, "10.0.0.1", {"10.1.0.2": 65001, "10.2.0.2": 65002}, [
+        self.bgp = closing(Bgp(self.router, tmp_path, 65000, CLIENT, {"10.1.0.2": 65001, "10.2.0.2": 65002}, [
             " bgp bestpath as-path multipath-relax", " address-family ipv4 unicast", "  maximum-paths 2"]))
         self.frr = closing(Bgp(self.one.ns, tmp_path, 65001, "10.1.0.2", {"10.1.0.1": 65000}))
         self.bird = closing(Bird(self.two.ns, tmp_path, 65002, "10.2.0.2", "10.2.0.1", 65000, prepend))
@@ -109,7 +117,8 @@ class Sites:
                    what or f"routes via {want}: {hops(self.router, VIP)} {[s.route() for s in self.sites]}")
 
     def get(self):
-        return self.router.run("python3", "-c", FETCH % VIP).stdout.strip()
+        """What a client behind the router is answered; "": nothing."""
+        return self.router.run("python3", "-c", FETCH, check=False).stdout.strip()
 
 
 @pytest.fixture()
