@@ -44,7 +44,7 @@ class Bgp:
             self.processes = [self._run("zebra", "/dev/null")]
             wait_until(lambda: (self.dir / "z.sock").exists(), what="zebra")
         self.processes.append(self._run("bgpd", self.dir / "b.conf"))
-        wait_until(lambda: self.show("show bgp summary", check=False).returncode == 0, what="bgpd answers")
+        wait_until(lambda: self.show("show bgp summary", check=False).returncode == 0, 30, "bgpd answers")
 
     def stop_bgpd(self):
         p = self.processes.pop()

@@ -267,6 +267,8 @@ def test_pair(tmp_path, closing):
     active node is stopped or killed."""
     duo = Duo(tmp_path, closing)
     duo.a.ctl("set", "vip", "web", "advertise=ignored")  # it has no servers
+    duo.a.ctl("set", "setting", "ha_dead=2s", "ha_interval=100ms")  # nothing moves because the machine is busy
+    wait_until(lambda: "ha_dead: 2s" in duo.b.ctl("get", "setting", "-o", "yaml").stdout, what="times")
     router = closing(Bgp(duo.client, tmp_path, 65000, "10.9.0.9", {"10.9.0.1": 65001, "10.9.0.2": 65001}))
     for i, n in enumerate(duo.nodes):
         frr = closing(Bgp(duo.ns[i], tmp_path, 65001, f"10.9.0.{i + 1}", {"10.9.0.9": 65000}))
@@ -275,7 +277,7 @@ def test_pair(tmp_path, closing):
 
     def at(i):
         wait_until(lambda: router.show(f"show bgp ipv4 unicast {PAIR_VIP}/32").stdout.count("from 10.9.0.") == 1 and
-                   hops(duo.client, PAIR_VIP) == {f"10.9.0.{i + 1}"}, 15, lambda: hops(duo.client, PAIR_VIP))
+                   hops(duo.client, PAIR_VIP) == {f"10.9.0.{i + 1}"}, 30, f"the route of node {i}")
     at(0)
     for i in (1, 0, 1):
         duo.a.ctl("ha", "failover")
