@@ -9,12 +9,14 @@
  *
  * What should be where is address.c, the effect hold.c, announcements garp.c, the trial commit's clock trial.c, the
  * other node of a pair pair/pairing.c, who of both is active role.c and core/, what is kept of lbd-proxy's persistence
- * stick.c, connections of layer 4 refill.c. `lbd-ha --core` is the core, started by role.c. */
+ * stick.c, connections of layer 4 refill.c, what routers are told adverts.c. `lbd-ha --core` is the core, started by role.c. */
+#include "adverts.h"
 #include "core/core.h"
 #include "core_link.h"
 #include "exchange.h"
 #include "garp.h"
 #include "hold.h"
+#include "notify.h"
 #include "pair/pairing.h"
 #include "refill.h"
 #include "role.h"
@@ -44,6 +46,7 @@ static struct {
 	struct exchange *exchange;
 	struct refill *refill;
 	struct verdicts *verdicts;
+	struct adverts *adverts;
 	struct loop_timer pulse;
 	int64_t since;	 /* the role */
 	struct err mute; /* why nothing can be announced */
@@ -52,6 +55,8 @@ static struct {
 static void
 fill(const struct floating *f, char text[ADDR_TEXT], struct msg_floating *m)
 {
+	const struct advert_row *route = app.adverts ? adverts_find(app.adverts, &f->addr) : NULL;
+
 	addr_format(&f->addr, ADDR_CIDR, text);
 	*m = (struct msg_floating){
 		.address = SPAN(text),
@@ -60,6 +65,8 @@ fill(const struct floating *f, char text[ADDR_TEXT], struct msg_floating *m)
 		.manual = f->manual,
 		.services = f->services,
 		.fault = SPAN(f->fault),
+		.route = route ? (uint8_t)route->now : ADVERT_NONE,
+		.cause = SPAN(route ? route->why : ""),
 	};
 }
 
@@ -76,6 +83,33 @@ on_told(void *arg, const struct floating *f, bool gone)
 		bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_FLOATING, &m);
 }
 
+/* Routers are to be told otherwise of an address. */
+static void
+on_route(void *arg, const struct advert_row *row)
+{
+	const struct floating *f;
+	struct msg_floating m;
+	char text[ADDR_TEXT];
+	uint32_t n;
+
+	(void)arg;
+	f = hold_all(app.hold, &n);
+	for (uint32_t i = 0; i < n && daemon_bus(app.d); i++) {
+		if (!addr_same_host(&f[i].addr, &row->addr))
+			continue;
+		fill(&f[i], text, &m);
+		bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_FLOATING, &m);
+	}
+}
+
+static void
+on_quorum(void *arg, const struct msg_quorum *m)
+{
+	(void)arg;
+	if (app.adverts)
+		adverts_quorum(app.adverts, m);
+}
+
 static void
 on_settled(void *arg)
 {
@@ -85,6 +119,7 @@ on_settled(void *arg)
 
 	(void)arg;
 	f = hold_all(app.hold, &n);
+	adverts_set(app.adverts, f, n);
 	for (uint32_t i = 0; i < n; i++) {
 		if (!f[i].fault[0] || faults++)
 			continue;
@@ -182,6 +217,8 @@ on_role_changed(void *arg)
 	struct msg_role role;
 
 	(void)arg;
+	if (app.adverts)
+		adverts_look(app.adverts);
 	if (!app.pairing || !daemon_bus(app.d))
 		return;
 	fill_role(&role);
@@ -318,6 +355,8 @@ init(struct daemon *d, struct err *err)
 		.down = on_down,
 		.row = on_peer_row,
 		.blob = on_peer_blob };
+	static const struct verdicts_ops verdicts_ops = { .quorum = on_quorum };
+	static const struct adverts_ops adverts_ops = { .turned = on_route };
 	struct stick_mirror_ops stick_ops = { .to_peer = exchange_to_peer };
 
 	(void)err;
@@ -331,7 +370,8 @@ init(struct daemon *d, struct err *err)
 	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
 	app.exchange = exchange_new(d, app.role);
 	app.refill = refill_new(daemon_loop(d), daemon_bus(d), app.role);
-	app.verdicts = verdicts_new(d, app.role);
+	app.adverts = adverts_new(d, app.role, &adverts_ops);
+	app.verdicts = verdicts_new(d, app.role, &verdicts_ops);
 	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
 	app.stick = stick_mirror_new(daemon_loop(d), daemon_bus(d), daemon_paths(d), &stick_ops);
@@ -355,6 +395,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	exchange_moved(app.exchange);
 	refill_apply(app.refill, now);
 	verdicts_apply(app.verdicts);
+	adverts_look(app.adverts);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
 	return 0;
@@ -378,12 +419,18 @@ status(struct daemon *d, char *line, size_t room)
 }
 
 static void
-on_left(void *arg)
+on_told_all(void *arg)
 {
 	daemon_stopped(arg);
 }
 
-/* The other node takes over what it can; alone, the addresses stay for the next start. */
+static void
+on_left(void *arg)
+{
+	adverts_leave(app.adverts, on_told_all, arg);
+}
+
+/* The other node takes over what it can, and routers are told; alone, addresses and routes stay for the next start. */
 static void
 drain(struct daemon *d)
 {
@@ -401,12 +448,14 @@ fini(struct daemon *d)
 	pairing_free(app.pairing);
 	exchange_free(app.exchange);
 	verdicts_free(app.verdicts);
+	adverts_free(app.adverts);
 	refill_free(app.refill);
 	role_free(app.role);
 	app.pairing = NULL;
 	app.exchange = NULL;
 	app.refill = NULL;
 	app.verdicts = NULL;
+	app.adverts = NULL;
 	app.role = NULL;
 	hold_free(app.hold);
 	garp_free(app.garp);
@@ -468,8 +517,11 @@ release(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (paths_init(&paths, root, &err) == 0)
+	if (paths_init(&paths, root, &err) == 0) {
+		notify_release(
+		    &paths); /* first: routers choose another way before the addresses go */
 		core_link_end(&paths);
+	}
 	if (err.code == 0)
 		routes_release(&paths);
 	if (err.code != 0 || hold_release(&paths, &err) != 0) {

@@ -3,11 +3,12 @@
  * A row runs its script once for each change, never two at once, in order; what comes meanwhile waits. A script that
  * takes longer than its timeout is killed with all that it has started, which is logged, and the next change follows. A
  * row that is too slow for long loses the oldest of what waits: the newest state always comes through, and LBD_LOST tells
- * how many were left out. Nothing here can hold up who is active: the core does not wait for the side process, and the
+ * how many were left out. Rows for routes (on=route) are not of this kind: notify_route.c. Nothing here can hold up who is active: the core does not wait for the side process, and the
  * side does not wait for a script. */
 #include "notify.h"
 
 #include "fifo.h"
+#include "notify_route.h"
 #include "script.h"
 
 #include "base/mem.h"
@@ -30,7 +31,7 @@ struct notice {
 	uint64_t lost; /* before the first of them */
 	struct child *child;
 	bool good, ran;
-	char result[120];
+	char result[SCRIPT_RESULT];
 	int64_t ended;
 };
 
@@ -38,6 +39,7 @@ struct notifier {
 	struct loop *loop;
 	struct notify_ops ops;
 	struct fifo *fifo;
+	struct notify_route *routes;
 	char folder[300];
 	unsigned n;
 	struct notice *a[NOTIFY_MOST];
@@ -66,17 +68,10 @@ static void
 on_done(void *arg, const struct child_result *r)
 {
 	struct notice *k = arg;
-	char text[120];
+	char text[SCRIPT_RESULT];
 
 	k->child = NULL;
-	if (r->late)
-		(void)snprintf(
-		    text, sizeof(text), "killed after %u ms without an end", k->row.timeout);
-	else if (r->code == -1)
-		(void)snprintf(text, sizeof(text), "ended by signal %d", r->signo);
-	else
-		(void)snprintf(text, sizeof(text), "exit code %d", r->code);
-	ended(k, r->code == 0 && !r->late, text);
+	ended(k, script_result(r, k->row.timeout, text), text);
 	next(k);
 }
 
@@ -207,7 +202,7 @@ notify_use(struct notifier *k, const struct snapshot *s)
 		const struct notify *row = snapshot_at(s, KIND_notify, i);
 		struct notice *one;
 
-		if (!row->enabled)
+		if (!row->enabled || row->on == notify_on_route)
 			continue;
 		one = take(old, n, row);
 		if (one == NULL)
@@ -221,6 +216,25 @@ notify_use(struct notifier *k, const struct snapshot *s)
 	for (unsigned i = 0; i < n; i++)
 		if (old[i] != NULL)
 			end(old[i]);
+	notify_route_use(k->routes, s);
+}
+
+void
+notify_routes(struct notifier *k, const struct advert_row *a, uint32_t n)
+{
+	notify_route_set(k->routes, a, n);
+}
+
+bool
+notify_has_routes(const struct notifier *k)
+{
+	return notify_route_any(k->routes);
+}
+
+void
+notify_settle(struct notifier *k, dur_t limit, void (*done)(void *arg), void *arg)
+{
+	notify_route_settle(k->routes, limit, done, arg);
 }
 
 bool
@@ -229,7 +243,7 @@ notify_row(const struct notifier *k, unsigned i, struct notify_row *out)
 	const struct notice *one;
 
 	if (i >= k->n)
-		return false;
+		return notify_route_row(k->routes, i - k->n, out);
 	one = k->a[i];
 	*out = (struct notify_row){
 		.name = one->name,
@@ -243,15 +257,32 @@ notify_row(const struct notifier *k, unsigned i, struct notify_row *out)
 	return true;
 }
 
+static void
+paths_of(const struct paths *p, char folder[300], char record[300])
+{
+	(void)snprintf(folder, 300, "%s/notify", p->etc);
+	(void)snprintf(record, 300, "%s/lbd-ha.routes-told", p->run);
+}
+
+void
+notify_release(const struct paths *p)
+{
+	char folder[300], record[300];
+
+	paths_of(p, folder, record);
+	notify_route_release(folder, record);
+}
+
 struct notifier *
 notify_new(struct loop *l, const struct paths *p, const struct notify_ops *ops)
 {
 	struct notifier *k = mem_alloc(sizeof(*k));
-	char path[300];
+	char path[300], record[300];
 
 	k->loop = l;
 	k->ops = *ops;
-	(void)snprintf(k->folder, sizeof(k->folder), "%s/notify", p->etc);
+	paths_of(p, k->folder, record);
+	k->routes = notify_route_new(l, k->folder, record, ops);
 	(void)snprintf(path, sizeof(path), "%s/ha.events", p->run);
 	k->fifo = fifo_new(l, path);
 	return k;
@@ -264,6 +295,7 @@ notify_free(struct notifier *k)
 		return;
 	for (unsigned i = 0; i < k->n; i++)
 		end(k->a[i]);
+	notify_route_free(k->routes);
 	fifo_free(k->fifo);
 	free(k);
 }

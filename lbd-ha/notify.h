@@ -20,6 +20,7 @@ struct notify_row {
 	int64_t since; /* of the last end, or of the row; seconds since 1970 */
 };
 
+struct advert_row;
 struct notifier;
 struct notifier *notify_new(struct loop *l, const struct paths *p, const struct notify_ops *ops);
 /* notify_free - what runs is killed, and what waits is forgotten. */
@@ -30,6 +31,13 @@ void notify_use(struct notifier *k, const struct snapshot *s);
 void notify_tell(struct notifier *k, const struct role_turn *t);
 /* notify_lost - so many changes are not known; they came before the next one. */
 void notify_lost(struct notifier *k, unsigned n);
+/* notify_routes - how all floating addresses stand, for rows with on=route; as notify_route_set. */
+void notify_routes(struct notifier *k, const struct advert_row *a, uint32_t n);
+bool notify_has_routes(const struct notifier *k); /* there are such rows */
+/* notify_settle - done is called once, when such rows were told all, or after limit. */
+void notify_settle(struct notifier *k, dur_t limit, void (*done)(void *arg), void *arg);
+/* notify_release - what a process of these paths may have told routers is taken back, without one. Blocks. */
+void notify_release(const struct paths *p);
 /* notify_row - the i-th; false: there is none. */
 bool notify_row(const struct notifier *k, unsigned i, struct notify_row *out);
 

@@ -270,6 +270,18 @@ on_notified(void *arg)
 	r->ops.changed(r->ops.arg);
 }
 
+struct notifier *
+role_notifier(const struct ha_role *r)
+{
+	return r->notify;
+}
+
+bool
+role_unfit(const struct ha_role *r)
+{
+	return r->core == NULL && track_sum(r->track).fault;
+}
+
 void
 role_health(struct ha_role *r, unsigned group, uint32_t n)
 {
@@ -362,6 +374,8 @@ role_set(struct ha_role *r, const struct cluster *c, struct snapshot *s)
 	if (!wanted) {
 		role_vrrp_tidy(r, true);
 		notify_use(r->notify, s);
+		/* Nobody takes over, but routers may be told of this node. */
+		track_use(r->track, notify_has_routes(r->notify) ? s : NULL);
 		fence_use(r->fence, s, NULL);
 		role_look_at_routes(r);
 		return;

@@ -11,6 +11,7 @@
 #include "sys/loop.h"
 #include "sys/paths.h"
 
+struct notifier;
 struct role_ops {
 	void (*changed)(void *arg); /* something that role_tell says */
 	void (*places)(
@@ -47,6 +48,10 @@ void role_tell(struct ha_role *r, const struct bus_request *rq);
 void role_order(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_order *m);
 /* role_told - HA_TOLD: another program has decided. */
 void role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_told *m);
+/* role_notifier - borrowed: who is told of routes. */
+struct notifier *role_notifier(const struct ha_role *r);
+/* role_unfit - a track of weight 0 is bad, on a node where nobody takes the addresses over: no core. */
+bool role_unfit(const struct ha_role *r);
 /* role_leave - hand over and end; done is called once, from the loop. */
 void role_leave(struct ha_role *r, void (*done)(void *arg), void *arg);
 

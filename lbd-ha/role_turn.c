@@ -14,16 +14,16 @@
 
 static const char *const states[] = { "none", "active", "passive", "fault" };
 
-static void
-put_time(int64_t ms, char out[40])
+void
+turn_time(int64_t ms, char out[TURN_TIME])
 {
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm tm;
 	size_t n;
 
 	(void)gmtime_r(&seconds, &tm);
-	n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(out + n, 40 - n, ".%03dZ", (int)(ms % 1000));
+	n = strftime(out, TURN_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(out + n, TURN_TIME - n, ".%03dZ", (int)(ms % 1000));
 }
 
 static const char *
@@ -41,9 +41,9 @@ shown(int n)
 size_t
 turn_line(const struct role_turn *e, char out[TURN_LINE])
 {
-	char at[40];
+	char at[TURN_TIME];
 
-	put_time(e->at_ms, at);
+	turn_time(e->at_ms, at);
 	return shown(snprintf(out, TURN_LINE, "%s %u %s %s %" PRIu64 " %.110s\n", at, e->group,
 	    role(e->was), role(e->now), e->generation, e->cause));
 }
@@ -57,9 +57,9 @@ turn_lost(uint64_t n, char out[TURN_LINE])
 void
 turn_vars(const struct role_turn *e, uint64_t lost, char out[TURN_VARS][TURN_VAR])
 {
-	char at[40];
+	char at[TURN_TIME];
 
-	put_time(e->at_ms, at);
+	turn_time(e->at_ms, at);
 	(void)snprintf(out[0], TURN_VAR, "LBD_TIME=%s", at);
 	(void)snprintf(out[1], TURN_VAR, "LBD_GROUP=%u", e->group);
 	(void)snprintf(out[2], TURN_VAR, "LBD_OLD=%s", role(e->was));

@@ -9,6 +9,7 @@
 #define TURN_LINE 200 /* of a line, with its end */
 #define TURN_VARS 8   /* variables */
 #define TURN_VAR 160  /* of one */
+#define TURN_TIME 40  /* an instant */
 
 /* What the roles are to those outside: a node that listens after its start is nothing yet. */
 enum turn_state { TURN_NONE, TURN_ACTIVE, TURN_PASSIVE, TURN_FAULT };
@@ -21,6 +22,8 @@ struct role_turn {
 	int64_t at_ms;	     /* since 1970 */
 };
 
+/* turn_time - "2026-11-21T13:00:00.123Z"; ms since 1970. */
+void turn_time(int64_t ms, char out[TURN_TIME]);
 /* turn_line - "2026-11-21T13:00:00.123Z 1 passive active 12 the peer is silent on every carrier", and a line end. */
 size_t turn_line(const struct role_turn *e, char out[TURN_LINE]);
 /* turn_lost - the line that stands for n events that nobody was told of: the words lost and n. */

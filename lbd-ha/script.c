@@ -48,3 +48,32 @@ script_may_run(const struct script *s, const char *folder, char why[SCRIPT_WHY])
 {
 	return is_ours(folder, why) && is_ours(s->argv[0], why);
 }
+
+static void
+quote(const struct child_result *r, char out[SCRIPT_RESULT])
+{
+	size_t to = strlen(out);
+
+	if (r->err == NULL || r->err_len == 0 || to + 3 >= SCRIPT_RESULT)
+		return;
+	out[to++] = ':';
+	out[to++] = ' ';
+	for (size_t i = 0; i < r->err_len && r->err[i] != '\n' && to + 1 < SCRIPT_RESULT; i++)
+		out[to++] = r->err[i] >= ' ' && r->err[i] <= '~' ? r->err[i] : '?';
+	out[to] = '\0';
+}
+
+bool
+script_result(const struct child_result *r, unsigned limit_ms, char out[SCRIPT_RESULT])
+{
+	if (r->late)
+		(void)snprintf(out, SCRIPT_RESULT, "killed after %u ms without an end", limit_ms);
+	else if (r->code == -1)
+		(void)snprintf(out, SCRIPT_RESULT, "ended by signal %d", r->signo);
+	else
+		(void)snprintf(out, SCRIPT_RESULT, "exit code %d", r->code);
+	if (r->late || r->code == 0)
+		return !r->late;
+	quote(r, out);
+	return false;
+}

@@ -1,4 +1,4 @@
-/* verdicts.c - the link to lbd-check: which servers have a verdict. While it is away, nothing is known. */
+/* verdicts.c - the link to lbd-check: which servers have a verdict, and which services their quorum. While it is away, nothing is known. */
 #include "verdicts.h"
 
 #include "base/idmap.h"
@@ -10,6 +10,7 @@
 struct verdicts {
 	struct daemon *d;
 	struct ha_role *role;
+	struct verdicts_ops ops;
 	struct bus_link *link;
 	bool synced;
 	struct idmap judged; /* id of a server: this */
@@ -54,8 +55,10 @@ static void
 on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	struct verdicts *v = arg;
-	bool judged = m->health.verdict != VERDICT_UNKNOWN;
+	bool judged = row->number == MSG_HEALTH && m->health.verdict != VERDICT_UNKNOWN;
 
+	if (row->number == MSG_QUORUM)
+		v->ops.quorum(v->ops.arg, &m->quorum);
 	if (row->number != MSG_HEALTH ||
 	    judged == (idmap_get(&v->judged, m->health.server) != NULL))
 		return;
@@ -91,10 +94,10 @@ verdicts_apply(struct verdicts *v)
 }
 
 struct verdicts *
-verdicts_new(struct daemon *d, struct ha_role *r)
+verdicts_new(struct daemon *d, struct ha_role *r, const struct verdicts_ops *ops)
 {
 	struct verdicts *v = mem_alloc(sizeof(*v));
-	const struct bus_link_ops ops = {
+	const struct bus_link_ops link = {
 		.daemon = "lbd-check",
 		.topics = TOPIC_HEALTH,
 		.synced = on_synced,
@@ -103,8 +106,8 @@ verdicts_new(struct daemon *d, struct ha_role *r)
 		.arg = v,
 	};
 
-	*v = (struct verdicts){ .d = d, .role = r };
-	v->link = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-ha", &ops);
+	*v = (struct verdicts){ .d = d, .role = r, .ops = *ops };
+	v->link = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-ha", &link);
 	return v;
 }
 

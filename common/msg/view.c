@@ -7,6 +7,7 @@
 #include "msg/view_priv.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "msg/client.h"
 
 #include <string.h>
@@ -29,6 +30,7 @@ static void
 free_floating(struct view_floating *f)
 {
 	free(f->fault);
+	free(f->cause);
 	free(f);
 }
 
@@ -300,6 +302,15 @@ on_role(struct view *v, const struct msg_role *m)
 	return changed;
 }
 
+/* In the order of the message's numbers. */
+static const char *
+route_word(unsigned n)
+{
+	static const char *const words[] = { "", "open", "withdrawn", "last resort", "announced" };
+
+	return n < ARRAY_LEN(words) ? words[n] : "";
+}
+
 static bool
 on_floating(struct view *v, const struct msg_floating *m)
 {
@@ -318,7 +329,8 @@ on_floating(struct view *v, const struct msg_floating *m)
 		free_floating(f);
 		return true;
 	}
-	changed = f == NULL || f->held != m->held || !same_text(f->fault, m->fault);
+	changed = f == NULL || f->held != m->held || !same_text(f->fault, m->fault) ||
+		  f->route != route_word(m->route);
 	if (f == NULL) {
 		f = mem_alloc(sizeof(*f));
 		f->next = *at;
@@ -331,6 +343,9 @@ on_floating(struct view *v, const struct msg_floating *m)
 	f->services = m->services;
 	free(f->fault);
 	f->fault = span_dup(m->fault);
+	f->route = route_word(m->route);
+	free(f->cause);
+	f->cause = span_dup(m->cause);
 	return changed;
 }
 

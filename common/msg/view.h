@@ -60,6 +60,9 @@ struct view_floating {
 	bool held, manual;
 	uint32_t services;
 	char *fault; /* NULL: none */
+	const char *
+	    route; /* what routers are told: "announced", "last resort", "withdrawn", "open"; "": nobody tells them */
+	char *cause; /* why; NULL: none */
 };
 struct view_daemon {
 	const char *name; /* of client_daemons[] */

@@ -228,8 +228,8 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     forwarded_list, probe_list, method_list, role_list, admin_state_list, log_level_list,
     forward_list, tunnel_list, checksum_list, failure_list, stop_action_list, sync_role_list,
     assume_list, nat_kind_list, nat_protocol_list, ha_mode_list, carrier_kind_list, track_kind_list,
-    track_unknown_list, notify_on_list, ha_roles_list, fence_mode_list, vrouter_family_list,
-    vrouter_way_list, vrouter_checksum_list;
+    track_unknown_list, notify_on_list, advertise_list, ha_roles_list, fence_mode_list,
+    vrouter_family_list, vrouter_way_list, vrouter_checksum_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define NOTIFIES_MOST 16
+#define REFRESH_LEAST 1000 /* ms */
 #define ROUTES_MOST 32
 #define WORDS_MOST 16 /* of a program and its arguments */
 
@@ -43,6 +44,9 @@ check_notifies(struct look *l)
 
 		if (rc != 0)
 			return rc;
+		if (k->refresh != 0 && k->refresh < REFRESH_LEAST)
+			return look_bad(l, KIND_notify, k, "refresh",
+			    "%u ms is not allowed: 0 (never), or 1 s to 1 h", (unsigned)k->refresh);
 		n += k->enabled;
 		if (n > NOTIFIES_MOST)
 			return look_bad(l, KIND_notify, k, "enabled",

@@ -283,7 +283,7 @@ cmd_status(struct ctl *c, struct err *err)
 
 /* ---- floating addresses ------------------------------------------------------------------------------------------------- */
 
-enum { F_STATUS, F_ADDRESS, F_IF, F_SERVICES, F_BY_HAND, F_FAULT };
+enum { F_STATUS, F_ADDRESS, F_IF, F_SERVICES, F_BY_HAND, F_FAULT, F_ROUTE, F_CAUSE, F_COLUMNS };
 static const struct column fip_columns[] = {
 	[F_STATUS] = { "status", NULL, COL_STATUS, COL_SHOW },
 	[F_ADDRESS] = { "name", "address", COL_TEXT, COL_SHOW },
@@ -291,6 +291,8 @@ static const struct column fip_columns[] = {
 	[F_SERVICES] = { "services", NULL, COL_NUM, COL_SHOW },
 	[F_BY_HAND] = { "by_hand", "by hand", COL_BOOL, COL_SHOW },
 	[F_FAULT] = { "fault", NULL, COL_TEXT, COL_SHOW },
+	[F_ROUTE] = { "route", NULL, COL_TEXT, COL_SHOW },
+	[F_CAUSE] = { "route_cause", "because", COL_TEXT, COL_SHOW },
 };
 
 /* What the configuration asks for, while lbd-ha does not run to say what it holds. */
@@ -315,10 +317,22 @@ configured_fips(struct ctl *c, struct table *t)
 	}
 }
 
+/* People see what routers are told where anybody tells them; programs always. */
+static unsigned
+fip_columns_of(const struct ctl *c)
+{
+	bool human = c->style.form == FORM_TABLE && c->style.columns == NULL;
+
+	for (const struct view_floating *f = view_floating(c->view); f != NULL; f = f->next)
+		human = human && f->route[0] == '\0';
+	return human ? F_ROUTE : F_COLUMNS;
+}
+
 static struct table *
 fip_table(struct ctl *c)
 {
-	struct table *t = table_new(fip_columns, 6);
+	unsigned n = fip_columns_of(c);
+	struct table *t = table_new(fip_columns, n);
 	const struct view_floating *f = view_floating(c->view);
 
 	if (f == NULL && !view_role(c->view)->heard)
@@ -331,6 +345,10 @@ fip_table(struct ctl *c)
 		table_num(t, F_SERVICES, f->services);
 		table_num(t, F_BY_HAND, f->manual);
 		table_text(t, F_FAULT, f->fault != NULL ? f->fault : "");
+		if (n != F_COLUMNS)
+			continue;
+		table_text(t, F_ROUTE, f->route);
+		table_text(t, F_CAUSE, f->cause != NULL ? f->cause : "");
 	}
 	return t;
 }

@@ -23,6 +23,8 @@ put_addresses(struct buf *b, const struct view *v)
 		    f->held ? "true" : "false", f->manual ? "true" : "false",
 		    (unsigned)f->services);
 		view_json_text(b, f->fault != NULL ? f->fault : "");
+		buf_printf(b, ",\"route\":\"%s\",\"route_cause\":", f->route);
+		view_json_text(b, f->cause != NULL ? f->cause : "");
 		buf_puts(b, "}");
 		comma = ",";
 	}

@@ -49,6 +49,8 @@ put_floating(struct buf *b, const struct view_floating *f)
 		buf_printf(b, ",\"held\":%s,\"manual\":%s,\"services\":%u,\"fault\":",
 		    f->held ? "true" : "false", f->manual ? "true" : "false", f->services);
 		view_json_text(b, f->fault != NULL ? f->fault : "");
+		buf_printf(b, ",\"route\":\"%s\",\"route_cause\":", f->route);
+		view_json_text(b, f->cause != NULL ? f->cause : "");
 		buf_puts(b, "}");
 	}
 	buf_puts(b, "]");

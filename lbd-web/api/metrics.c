@@ -301,6 +301,21 @@ fip_held(struct scrape *x, struct buf *b, const void *object)
 	}
 }
 
+/* Absent where nobody tells routers. */
+static void
+fip_route(struct scrape *x, struct buf *b, const void *object)
+{
+	(void)object;
+	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
+	     f = f->next) {
+		if (f->route[0] == '\0')
+			continue;
+		buf_printf(b, "%s{address=\"", x->name);
+		metrics_label(b, f->address);
+		buf_printf(b, "\",state=\"%s\"} 1\n", f->route);
+	}
+}
+
 static const struct family families[] = {
 	{ "lbd_build_info", "gauge", "Version of lbd-web; always 1.", OVER_NODE, build_info },
 	{ "lbd_daemon_up", "gauge", "Whether a daemon answers.", OVER_NODE, daemon_up },
@@ -351,6 +366,9 @@ static const struct family families[] = {
 	    metrics_ha_foreign },
 	{ "lbd_fip_held", "gauge", "Whether a floating address is on this node.", OVER_NODE,
 	    fip_held },
+	{ "lbd_fip_route", "gauge",
+	    "What routers are told of a floating address: announced, last resort, withdrawn or open.",
+	    OVER_NODE, fip_route },
 	{ "lbd_vip_state", "gauge", "How a virtual service stands.", OVER_VIP, vip_state },
 	{ "lbd_vip_rips", "gauge", "Real servers of a virtual service in each state.", OVER_VIP,
 	    vip_rips },

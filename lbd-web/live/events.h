@@ -11,7 +11,7 @@ struct event_row {
 	int64_t at_ms;
 	const char *
 	    type; /* a literal: rip.state vip.state vip.quorum vip.fallback vip.kernel rip.admin config.revision
-		     config.trial fip.held ha.role daemon.state */
+		     config.trial fip.held fip.route ha.role daemon.state */
 	char name[140], from[40], to[40], reason[200];
 };
 struct events;

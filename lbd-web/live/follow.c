@@ -219,14 +219,20 @@ on_floating(struct source *s, const struct msg_row *row, const union msg_any *m)
 	struct follow *f = s->f;
 	char address[ADDR_TEXT], fault[200];
 	const struct view_floating *it;
+	const char *route;
 	bool was;
 
 	span_text(m->floating.address, address, sizeof(address));
 	span_text(m->floating.fault, fault, sizeof(fault));
 	it = floating(f, address);
 	was = it != NULL && it->held;
+	route = it != NULL ? it->route : "";
 	if (!view_row(f->view, row, m))
 		return;
+	it = floating(f, address);
+	if (it != NULL && it->route != route && it->route[0] != '\0' && s->synced)
+		events_add(f->events, "fip.route", address, route, it->route,
+		    it->cause != NULL ? it->cause : "");
 	if (was != m->floating.held && s->synced)
 		events_add(f->events, "fip.held", address, was ? "held" : "not held",
 		    m->floating.held ? "held" : "not held", fault);

@@ -154,6 +154,13 @@ static const struct rule rules[] = {
 	{ NULL, "create notify n script=x on=never", "on: \"never\"" },
 	{ NULL, "create notify n script=x timeout=1ms", "timeout" },
 	{ NULL, "create notify n script=x group=3", "group" },
+	{ NULL, "create notify n script=x on=route refresh=0", NULL },
+	{ NULL, "create notify n script=x on=route refresh=1s", NULL },
+	{ NULL, "create notify n script=x on=route refresh=999ms",
+	    "notify n: refresh: 999 ms is not allowed: 0 (never), or 1 s to 1 h" },
+	{ NULL, "create notify n script=x on=route refresh=2h", "refresh" },
+	{ NULL, "create vip v address=192.0.2.1 ports=80 advertise=required", NULL },
+	{ NULL, "create vip v address=192.0.2.1 ports=80 advertise=all", "advertise: \"all\"" },
 	/* interfaces that do not count */
 	{ NULL, "set node main ha_ignore=eth1,eth2", NULL },
 	{ NULL, "set node main ha_ignore=eth1,,eth2",
