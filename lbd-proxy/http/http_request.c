@@ -195,7 +195,7 @@ http_send_out(struct http *h)
 	ssize_t n;
 
 	while (h->out_off < h->out_len) {
-		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off);
+		n = conn_write(s, h->out + h->out_off, h->out_len - h->out_off);
 		if (n == -EAGAIN) {
 			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
 							 : h->c->svc->view->connect);
@@ -207,7 +207,6 @@ http_send_out(struct http *h)
 			return false;
 		}
 		s->up = true;
-		conn_count_out(s, (size_t)n);
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;

@@ -310,7 +310,7 @@ leave_pool(struct conn *c)
 static void
 idle_event(struct conn *c, unsigned ready)
 {
-	if ((ready & (IO_READ | IO_CLOSED)) != 0)
+	if ((ready & IO_CLOSED) != 0 || ((ready & IO_READ) != 0 && (c->tls == NULL || !conn_is_quiet(c))))
 		leave_pool(c);
 }
 
@@ -338,7 +338,7 @@ backend_idle(
 			continue;
 		if (fresh && s->srv->w->now - (mono_t)c->since_s * 1000000 > FRESH + 1000000)
 			return NULL;			   /* those behind it are older */
-		if (fresh && io_peek(&c->io) != -EAGAIN) { /* closed, and we were not told yet */
+		if (fresh && !conn_is_quiet(c)) { /* closed, and we were not told yet */
 			leave_pool(c);
 			continue;
 		}
@@ -420,7 +420,8 @@ backend_done(struct conn *c, bool reusable)
 
 	c->task = NULL;
 	if (!reusable || keep == 0 || s->svc->view->transparent || !s->listed || s->svc->gone ||
-	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL || !conn_watch(c) ||
+	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL ||
+	    (c->can_read && !conn_is_quiet(c)) || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);
 		return;
