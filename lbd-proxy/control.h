@@ -32,8 +32,10 @@ struct ctl_service {
 	struct ctl_ports ports;
 	struct ctl_server **servers;
 	uint32_t n;
-	struct ctl_server *fallback; /* NULL: none; its id is 0 */
-	int64_t next;		     /* seconds since 1970: when an order runs out; 0 never */
+	struct tls_ctx *front, *back; /* references: what its view has */
+	bool tls_missing;	      /* what it should have could not be made */
+	struct ctl_server *fallback;  /* NULL: none; its id is 0 */
+	int64_t next;		      /* seconds since 1970: when an order runs out; 0 never */
 };
 
 struct control {
@@ -43,6 +45,8 @@ struct control {
 	struct idmap services, servers;
 	struct idmap
 	    verdicts; /* of servers, also of those not seen yet: enum verdict + 1 as a pointer */
+	struct keystore *keys;
+	struct tls_rows *tls;
 	struct idmap no_quorum; /* services of which lbd-check said so */
 	struct page page;
 	struct list orphans; /* within one apply: ports that nobody wants any more */

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include "tls/tls.h"
+
 #include <string.h>
 
 struct svc *
@@ -80,6 +82,13 @@ srv_unref(struct srv *s)
 	free(s);
 }
 
+static const uint16_t redirects[] = {
+	[https_redirect_301] = 301,
+	[https_redirect_302] = 302,
+	[https_redirect_307] = 307,
+	[https_redirect_308] = 308,
+};
+
 static void
 compile(struct view *v, const struct service *s)
 {
@@ -110,10 +119,12 @@ compile(struct view *v, const struct service *s)
 	v->tunnel = DUR_MS(s->tunnel_timeout);
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
+	v->redirect = redirects[s->https_redirect];
 }
 
 struct view *
-view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n)
+view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n,
+    struct tls_ctx *front, struct tls_ctx *back)
 {
 	struct view *v = mem_alloc(sizeof(*v) + n * sizeof(v->at[0]));
 	uint32_t i;
@@ -121,11 +132,14 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	atomic_init(&v->refs, 1);
 	v->svc = svc_ref(svc);
 	compile(v, s);
+	v->front = tls_ctx_ref(front);
+	v->back = tls_ctx_ref(back);
 	if (v->persistence == persistence_cookie && n > 0)
 		must(cookie_map_init(&v->tokens, n) == 0);
 	v->n = n;
 	for (i = 0; i < n; i++) {
 		v->at[i] = at[i];
+		v->at[i].name = at[i].name == NULL ? NULL : mem_text(at[i].name);
 		srv_ref(at[i].srv);
 		v->fallback = at[i].srv->id == 0;
 		if (v->tokens.slot != NULL && !v->fallback)
@@ -148,11 +162,21 @@ view_unref(struct view *v)
 
 	if (v == NULL || !last(&v->refs))
 		return;
-	for (i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++) {
 		srv_unref(v->at[i].srv);
+		free((void *)(uintptr_t)v->at[i].name);
+	}
+	tls_ctx_unref(v->front);
+	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
 	svc_unref(v->svc);
 	free(v);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 bool
@@ -169,7 +193,8 @@ view_same(const struct view *a, const struct view *b)
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->proven != y->proven || !same_text(x->name, y->name) ||
+		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

@@ -19,6 +19,7 @@
 #define WORKERS_MAX 64
 struct wsrv;
 struct wsvc;
+struct tls_ctx;
 
 struct svc {
 	atomic_uint refs;
@@ -65,6 +66,8 @@ struct view_server {
 	bool fresh;  /* takes new clients while it is fit */
 	bool known;  /* takes clients that belong to it while it is fit */
 	bool proven; /* fit only after a good probe: the check's assume is down */
+	const char
+	    *name; /* by TLS: what it is called and must prove to be; of the view; NULL none */
 };
 struct view {
 	atomic_uint refs;
@@ -80,7 +83,10 @@ struct view {
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
 	char cookie[COOKIE_NAME_MAX + 1];
 	uint8_t cookie_len;
-	struct cookie_map tokens; /* index of a server by its token */
+	uint16_t redirect;	      /* status with which every request is sent to https; 0 not */
+	char hsts[72];		      /* a field line with CRLF; "" none */
+	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
+	struct cookie_map tokens;     /* index of a server by its token */
 	uint32_t n;
 	struct view_server at[];
 };
@@ -92,9 +98,9 @@ void svc_unref(struct svc *s); /* NULL is fine */
 struct srv *srv_new(uint32_t id, uint32_t service_id, unsigned workers);
 struct srv *srv_ref(struct srv *s);
 void srv_unref(struct srv *s);
-/* view_new - svc and each at[].srv get a reference; at[] is copied. */
-struct view *view_new(
-    struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n);
+/* view_new - svc, front, back and each at[].srv get a reference; at[] is copied, with the names. */
+struct view *view_new(struct svc *svc, const struct service *s, const struct view_server *at,
+    uint32_t n, struct tls_ctx *front, struct tls_ctx *back);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
 bool view_same(const struct view *a, const struct view *b);

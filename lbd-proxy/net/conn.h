@@ -14,7 +14,7 @@
 
 struct worker;
 struct conn;
-struct tls;
+struct tls_conn;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
 struct conn_view {
 	const char *state;	   /* in words, constant */
@@ -55,7 +55,7 @@ struct conn {
 	struct list turn; /* in the worker's list again */
 	struct timer timer;
 	struct chunk *in, *out; /* read too early; not sent yet, as it goes out */
-	struct tls *tls;	/* NULL: plain */
+	struct tls_conn *tls;	/* NULL: plain */
 	uint64_t bytes_in, bytes_out;
 	uint32_t serial, requests;
 	uint32_t since_s;   /* seconds of the monotonic clock */

@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "http/http_stream.h"
 #include "listener.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -16,6 +16,7 @@
 #include "sys/sock.h"
 
 #include "net/worker.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -310,7 +311,8 @@ leave_pool(struct conn *c)
 static void
 idle_event(struct conn *c, unsigned ready)
 {
-	if ((ready & IO_CLOSED) != 0 || ((ready & IO_READ) != 0 && (c->tls == NULL || !conn_is_quiet(c))))
+	if ((ready & IO_CLOSED) != 0 ||
+	    ((ready & IO_READ) != 0 && (c->tls == NULL || !conn_is_quiet(c))))
 		leave_pool(c);
 }
 
@@ -334,10 +336,11 @@ backend_idle(
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
-		if (c->port != port || memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
+		if (c->port != port || tls_ctx_of(c->tls) != s->svc->view->back ||
+		    memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
 			continue;
 		if (fresh && s->srv->w->now - (mono_t)c->since_s * 1000000 > FRESH + 1000000)
-			return NULL;			   /* those behind it are older */
+			return NULL;		  /* those behind it are older */
 		if (fresh && !conn_is_quiet(c)) { /* closed, and we were not told yet */
 			leave_pool(c);
 			continue;
@@ -401,6 +404,10 @@ backend_connect(
 	c->addr = at->addr;
 	c->port = port;
 	list_push(&s->srv->busy, &c->link);
+	if (s->svc->view->back != NULL && tls_begin(c, s->svc->view->back, at->name) != 0) {
+		conn_close(c);
+		return -ENOMEM;
+	}
 	*out = c;
 	return 0;
 }

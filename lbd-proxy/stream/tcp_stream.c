@@ -12,6 +12,7 @@
 #include "net/flow.h"
 #include "pool/persist.h"
 #include "net/worker.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>

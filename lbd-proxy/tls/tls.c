@@ -24,7 +24,7 @@
 #define ONE_RECORD 16384
 #define OVERHEAD 512 /* of the records that fill the caller's room, roughly */
 
-struct tls {
+struct tls_conn {
 	SSL *ssl;
 	struct tls_ctx *ctx;
 	struct chunk *left; /* received, not decrypted: there was no room for it */
@@ -38,7 +38,7 @@ int
 tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 {
 	struct tls_engine *e = c->w->tls;
-	struct tls *t = calloc(1, sizeof(*t));
+	struct tls_conn *t = calloc(1, sizeof(*t));
 	struct in6_addr scratch;
 	bool literal;
 
@@ -62,9 +62,11 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 	SSL_set_connect_state(t->ssl);
 	if (name == NULL || name[0] == 0)
 		return 0;
-	literal = inet_pton(AF_INET, name, &scratch) == 1 || inet_pton(AF_INET6, name, &scratch) == 1;
+	literal =
+	    inet_pton(AF_INET, name, &scratch) == 1 || inet_pton(AF_INET6, name, &scratch) == 1;
 	if ((!literal && SSL_set_tlsext_host_name(t->ssl, name) != 1) ||
-	    (x->verify && literal && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), name) != 1) ||
+	    (x->verify && literal &&
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), name) != 1) ||
 	    (x->verify && !literal && SSL_set1_host(t->ssl, name) != 1)) {
 		ERR_clear_error();
 		return -ENOMEM;
@@ -112,7 +114,8 @@ feed(struct conn *c, size_t most)
 	ssize_t n;
 
 	if (k != NULL) {
-		n = k->len - k->off < sizeof(e->raw) ? (ssize_t)(k->len - k->off) : (ssize_t)sizeof(e->raw);
+		n = k->len - k->off < sizeof(e->raw) ? (ssize_t)(k->len - k->off)
+						     : (ssize_t)sizeof(e->raw);
 		memcpy(e->raw, k->b + k->off, (size_t)n);
 		k->off += (uint32_t)n;
 		if (k->off == k->len) {
@@ -173,7 +176,7 @@ put_aside(struct conn *c)
 static int
 why(struct conn *c, int result)
 {
-	struct tls *t = c->tls;
+	struct tls_conn *t = c->tls;
 	int code = -EPROTO;
 
 	switch (SSL_get_error(t->ssl, result)) {
@@ -191,7 +194,7 @@ why(struct conn *c, int result)
 static void
 completed(struct conn *c)
 {
-	struct tls *t = c->tls;
+	struct tls_conn *t = c->tls;
 	struct tls_engine *e = c->w->tls;
 
 	t->up = true;
@@ -204,8 +207,7 @@ completed(struct conn *c)
 int
 tls_step(struct conn *c)
 {
-	struct tls *t = c->tls;
-	struct tls_engine *e = c->w->tls;
+	struct tls_conn *t = c->tls;
 	bool first = SSL_in_before(t->ssl);
 	ssize_t n;
 	int r, code, sent;
@@ -263,7 +265,7 @@ decrypt(struct conn *c, uint8_t *p, size_t room, int *code_out)
 ssize_t
 tls_recv(struct conn *c, void *p, size_t room)
 {
-	struct tls *t = c->tls;
+	struct tls_conn *t = c->tls;
 	struct tls_engine *e = c->w->tls;
 	size_t got = 0;
 	int code = 0;
@@ -311,7 +313,7 @@ tls_recv(struct conn *c, void *p, size_t room)
 int
 tls_send(struct conn *c, const void *p, size_t n)
 {
-	struct tls *t = c->tls;
+	struct tls_conn *t = c->tls;
 	struct tls_engine *e = c->w->tls;
 	struct chunk *k = t->held;
 	size_t done;
@@ -341,7 +343,7 @@ tls_send(struct conn *c, const void *p, size_t n)
 void
 tls_end(struct conn *c)
 {
-	struct tls *t = c->tls;
+	struct tls_conn *t = c->tls;
 
 	if (t->bad || !t->up || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0)
 		return;
@@ -351,7 +353,7 @@ tls_end(struct conn *c)
 }
 
 void
-tls_free(struct tls *t)
+tls_free(struct tls_conn *t)
 {
 	if (t == NULL)
 		return;
@@ -362,32 +364,38 @@ tls_free(struct tls *t)
 	free(t);
 }
 
+const struct tls_ctx *
+tls_ctx_of(const struct tls_conn *t)
+{
+	return t == NULL ? NULL : t->ctx;
+}
+
 bool
-tls_is_up(const struct tls *t)
+tls_is_up(const struct tls_conn *t)
 {
 	return t->up;
 }
 
 bool
-tls_was_resumed(const struct tls *t)
+tls_was_resumed(const struct tls_conn *t)
 {
 	return SSL_session_reused(t->ssl) == 1;
 }
 
 const char *
-tls_protocol(const struct tls *t)
+tls_protocol(const struct tls_conn *t)
 {
 	return SSL_get_version(t->ssl);
 }
 
 const char *
-tls_cipher(const struct tls *t)
+tls_cipher(const struct tls_conn *t)
 {
 	return SSL_get_cipher_name(t->ssl);
 }
 
 const char *
-tls_name(const struct tls *t)
+tls_name(const struct tls_conn *t)
 {
 	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 

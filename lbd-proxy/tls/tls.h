@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 struct conn;
-struct tls;
+struct tls_conn;
 struct tls_ctx;
 struct tls_engine;
 
@@ -22,6 +22,7 @@ void tls_engine_free(struct tls_engine *e); /* NULL is fine; all its connections
 
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *x); /* NULL gives NULL */
 void tls_ctx_unref(struct tls_ctx *x);		/* NULL is fine; any thread */
+bool tls_ctx_is_last(const struct tls_ctx *x);	/* nobody else refers to it */
 
 /* tls_begin - from now on c speaks TLS; as a server to clients, as a client to servers. name: of the server, for SNI and, if
  * the context says so, for its certificate; a literal address is only verified. -ENOMEM. */
@@ -37,14 +38,15 @@ int tls_send(struct conn *c, const void *p, size_t n);
 /* tls_end - we send no more: says so to the other side, if it still can be said. */
 void tls_end(struct conn *c);
 /* tls_free - after the socket's last use; NULL is fine. */
-void tls_free(struct tls *t);
+void tls_free(struct tls_conn *t);
 
-bool tls_is_up(const struct tls *t);
-bool tls_was_resumed(const struct tls *t);
+const struct tls_ctx *tls_ctx_of(const struct tls_conn *t); /* NULL for NULL */
+bool tls_is_up(const struct tls_conn *t);
+bool tls_was_resumed(const struct tls_conn *t);
 /* tls_protocol - "TLSv1.3"; tls_cipher - name in OpenSSL's words; tls_name - what the client asked for (SNI), "" none.
  * Constant, or as long as t. */
-const char *tls_protocol(const struct tls *t);
-const char *tls_cipher(const struct tls *t);
-const char *tls_name(const struct tls *t);
+const char *tls_protocol(const struct tls_conn *t);
+const char *tls_cipher(const struct tls_conn *t);
+const char *tls_name(const struct tls_conn *t);
 
 #endif

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CIPHERS                                                                            \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                       \
-	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                       \
+#define CIPHERS                                                      \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CURVES "X25519:P-256:P-384"
 #define HOST_MAX 253
@@ -51,6 +51,12 @@ tls_ctx_unref(struct tls_ctx *x)
 	free(x);
 }
 
+bool
+tls_ctx_is_last(const struct tls_ctx *x)
+{
+	return atomic_load_explicit(&x->refs, memory_order_acquire) == 1;
+}
+
 /* The first error of OpenSSL's queue, which is empty afterwards. */
 static int
 refused(struct err *err, const char *what, const char *name)
@@ -58,7 +64,8 @@ refused(struct err *err, const char *what, const char *name)
 	const char *why = ERR_reason_error_string(ERR_get_error());
 
 	ERR_clear_error();
-	return err_set(err, ERR_INVALID, "%s \"%s\": %s", what, name, why != NULL ? why : "not taken by OpenSSL");
+	return err_set(err, ERR_INVALID, "%s \"%s\": %s", what, name,
+	    why != NULL ? why : "not taken by OpenSSL");
 }
 
 static X509 *
@@ -151,14 +158,16 @@ on_name(SSL *s, int *alert, void *arg)
 }
 
 static int
-on_alpn(SSL *s, const unsigned char **out, unsigned char *len, const unsigned char *in, unsigned n, void *arg)
+on_alpn(SSL *s, const unsigned char **out, unsigned char *len, const unsigned char *in, unsigned n,
+    void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 	unsigned char *picked;
 
 	(void)s;
 	(void)arg;
-	if (SSL_select_next_proto(&picked, len, ours, sizeof(ours) - 1, in, n) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&picked, len, ours, sizeof(ours) - 1, in, n) !=
+	    OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = picked;
 	return SSL_TLSEXT_ERR_OK;
@@ -222,7 +231,8 @@ ask_clients(SSL_CTX *x, const struct tls_front *f, struct err *err)
 	if (f->crl[0] != 0) {
 		if (put_crls(store, f->crl) <= 0)
 			return refused(err, "revocation list for", f->name);
-		(void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+		(void)X509_STORE_set_flags(
+		    store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	}
 	SSL_CTX_set_verify(x, (int)flags, NULL);
 	return 0;
@@ -232,14 +242,15 @@ static void
 common_settings(SSL_CTX *x)
 {
 	(void)SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	(void)SSL_CTX_set_options(
-	    x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-		   SSL_OP_PRIORITIZE_CHACHA);
+	(void)SSL_CTX_set_options(x, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
 	(void)SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 }
 
 static SSL_CTX *
-front_one(struct tls_ctx *x, const struct tls_front *f, const struct tls_identity *id, struct err *err)
+front_one(
+    struct tls_ctx *x, const struct tls_front *f, const struct tls_identity *id, struct err *err)
 {
 	SSL_CTX *s = SSL_CTX_new(TLS_server_method());
 	size_t n = strlen(f->name);
@@ -248,8 +259,8 @@ front_one(struct tls_ctx *x, const struct tls_front *f, const struct tls_identit
 	common_settings(s);
 	(void)SSL_CTX_set_min_proto_version(s, f->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	/* sessions belong to the settings that checked the client */
-	(void)SSL_CTX_set_session_id_context(
-	    s, (const unsigned char *)f->name, (unsigned)(n < SSL_MAX_SID_CTX_LENGTH ? n : SSL_MAX_SID_CTX_LENGTH));
+	(void)SSL_CTX_set_session_id_context(s, (const unsigned char *)f->name,
+	    (unsigned)(n < SSL_MAX_SID_CTX_LENGTH ? n : SSL_MAX_SID_CTX_LENGTH));
 	(void)SSL_CTX_set_timeout(s, f->session_s);
 	(void)SSL_CTX_set_num_tickets(s, f->tickets ? 1 : 0);
 	if (!f->tickets)

@@ -16,16 +16,17 @@ struct tls_identity {
 };
 enum tls_client_auth { TLS_CLIENT_OFF, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 struct tls_front {
-	const char *name;	       /* of the row, for errors */
-	const struct tls_identity *id; /* id[0] is for clients that ask for no name, or one that nobody has */
+	const char *name; /* of the row, for errors */
+	const struct tls_identity
+	    *id; /* id[0] is for clients that ask for no name, or one that nobody has */
 	unsigned n;
 	bool strict; /* and those are refused instead */
 	bool tls12;  /* TLS 1.2 too */
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool tickets;
-	unsigned session_s;    /* how long a session can be resumed */
-	const char *ciphers;   /* of TLS 1.2, in OpenSSL's words; "" ours */
-	const char *curves;    /* as "X25519:P-256"; "" ours */
+	unsigned session_s;  /* how long a session can be resumed */
+	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
+	const char *curves;  /* as "X25519:P-256"; "" ours */
 	enum tls_client_auth auth;
 	const char *ca, *crl; /* PEM; of clients. crl "": none is looked at */
 };

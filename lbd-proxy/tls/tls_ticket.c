@@ -61,7 +61,8 @@ use(const struct ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX *c, EVP_
 	OSSL_PARAM p[] = {
 		OSSL_PARAM_construct_octet_string(
 		    OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)k->mac, sizeof(k->mac)),
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
+		OSSL_PARAM_construct_utf8_string(
+		    OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
 		OSSL_PARAM_construct_end(),
 	};
 
@@ -71,7 +72,8 @@ use(const struct ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX *c, EVP_
 
 /* As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: 1 used, 2 used but to be made anew, 0 no such key, -1 error. */
 static int
-on_ticket(SSL *s, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c, EVP_MAC_CTX *m, int enc)
+on_ticket(
+    SSL *s, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c, EVP_MAC_CTX *m, int enc)
 {
 	int i, r = 0;
 
