@@ -303,8 +303,8 @@ tls_recv(struct conn *c, void *p, size_t room)
 	if (code != 0)
 		return code;
 	if (n == -ENODATA) { /* without a word */
-		c->eof = true;
 		t->bad = true;
+		c->eof = t->ctx->server;
 		return t->ctx->server ? -ENODATA : -ECONNABORTED;
 	}
 	return n < 0 ? n : 0;
