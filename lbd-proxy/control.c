@@ -17,6 +17,7 @@
 #include "members.h"
 #include "net/letters.h"
 #include "share.h"
+#include "tls/keys.h"
 
 #include <string.h>
 
@@ -399,7 +400,7 @@ on_again(void *arg)
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
 	mark_missing(&p);
-	daemon_fault(k->d, run(&p) == 0 ? NULL : err.text);
+	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
 }
 
 int
