@@ -23,9 +23,9 @@ struct key_courier {
 	struct bus_link *proxy;
 	struct peer_channel *k; /* NULL: it is down */
 	struct loop_timer timer;
-	bool due;     /* the timer is set */
-	bool listing; /* KEYS is under way */
-	struct buf have; /* names, one behind the other */
+	bool due;	  /* the timer is set */
+	bool listing;	  /* KEYS is under way */
+	struct buf have;  /* names, one behind the other */
 	unsigned missing; /* last time */
 };
 
@@ -43,8 +43,7 @@ look_in(struct key_courier *c, dur_t after)
 static bool
 has(const struct key_courier *c, const char *name)
 {
-	return c->have.len > 0 &&
-	       memmem(c->have.p, c->have.len, name, X509_HEX - 1) != NULL;
+	return c->have.len > 0 && memmem(c->have.p, c->have.len, name, X509_HEX - 1) != NULL;
 }
 
 static void
@@ -66,7 +65,8 @@ on_listed(void *arg, int code, const char *text)
 			(void)peer_channel_send(c->k, MSG_PEER_KEY_ASK, &ask);
 	}
 	if (missing > c->missing)
-		log_info("keys: %u of this node's certificates lack theirs: the other node is asked",
+		log_info(
+		    "keys: %u of this node's certificates lack theirs: the other node is asked",
 		    missing);
 	c->missing = missing;
 	if (c->k != NULL && (code != 0 || missing > 0))
@@ -102,8 +102,7 @@ on_look(void *arg)
 	if (c->k == NULL || c->listing || !needs_any(c) || !bus_link_is_up(c->proxy))
 		return;
 	c->have.len = 0;
-	c->listing =
-	    bus_link_ask(c->proxy, MSG_KEYS, &none, on_listed_row, on_listed, c) == 0;
+	c->listing = bus_link_ask(c->proxy, MSG_KEYS, &none, on_listed_row, on_listed, c) == 0;
 }
 
 void

@@ -85,8 +85,9 @@ check_twice(struct look *l, const struct sni *s, const struct sni *other)
 	for (; (n = next_host(&p)) > 0; p += n)
 		if (names_host(other->hosts, p, n))
 			return look_bad(l, KIND_sni, s, "hosts",
-			    "\"%.*s\" is in sni %s already; allowed are others", n < 100 ? (int)n : 100,
-			    p, snapshot_path(l->s, KIND_sni, other->id, path));
+			    "\"%.*s\" is in sni %s already; allowed are others",
+			    n < 100 ? (int)n : 100, p,
+			    snapshot_path(l->s, KIND_sni, other->id, path));
 	return 0;
 }
 

@@ -49,8 +49,7 @@ x509_spki(EVP_PKEY *key, char out[X509_HEX])
 	OPENSSL_free(der);
 }
 
-STACK_OF(X509) *
-x509_read_pem(const char *pem, size_t len)
+STACK_OF(X509) * x509_read_pem(const char *pem, size_t len)
 {
 	STACK_OF(X509) *all = sk_X509_new_null();
 	BIO *in = BIO_new_mem_buf(pem, (int)len);
@@ -238,4 +237,16 @@ x509_until(const char *chain)
 	}
 	sk_X509_pop_free(all, X509_free);
 	return first;
+}
+
+enum x509_end
+x509_ends(int64_t until, int64_t now)
+{
+	int64_t left = until - now;
+
+	return left <= 0	    ? X509_EXPIRED
+	       : left <= 86400	    ? X509_DAY
+	       : left <= 7 * 86400  ? X509_WEEK
+	       : left <= 30 * 86400 ? X509_MONTH
+				    : X509_FAR;
 }

@@ -12,7 +12,7 @@
 
 struct evp_pkey_st; /* a key; libcrypto's */
 
-#define X509_HEX 65 /* SHA-256 in hex, and a NUL */
+#define X509_HEX 65		  /* SHA-256 in hex, and a NUL */
 #define X509_FILE_MOST (4u << 20) /* longest file that is read */
 #define X509_KEY_MOST 32768	  /* longest private key, as PEM */
 
@@ -24,14 +24,18 @@ struct x509_face {
 	char key[X509_HEX];    /* of its public key (SubjectPublicKeyInfo) */
 	char digest[X509_HEX]; /* of all of it */
 	char kind[32];	       /* "RSA 2048", "EC prime256v1" */
-	char names[2048];      /* DNS names and addresses, commas between them; the CN when there is none */
-	int64_t from, until;   /* seconds since 1970 */
-	bool authority, own;   /* it may sign others; it has signed itself */
+	char names
+	    [2048]; /* DNS names and addresses, commas between them; the CN when there is none */
+	int64_t from, until; /* seconds since 1970 */
+	bool authority, own; /* it may sign others; it has signed itself */
 };
 /* x509_face - the nth certificate of a PEM text, from 0. -ENOENT: there are fewer; -EBADMSG: it cannot be read. */
 int x509_face(const char *pem, unsigned nth, struct x509_face *out);
 /* x509_until - when the first of a chain that ends, ends; 0: there is none, or it cannot be read. */
 int64_t x509_until(const char *chain);
+/* x509_ends - how near that is: every surface warns at the same times. */
+enum x509_end { X509_FAR, X509_MONTH, X509_WEEK, X509_DAY, X509_EXPIRED };
+enum x509_end x509_ends(int64_t until, int64_t now);
 
 /* ---- x509_check.c: what a commit may not bring ------------------------------------------------------------------- */
 
@@ -43,14 +47,13 @@ int x509_check(const struct snapshot *base, const struct snapshot *s, struct err
 
 /* x509_key_read - PEM or DER, in any form that libcrypto knows; pass may be NULL. NULL: err has the reason, never a
  * byte of it. */
-struct evp_pkey_st *x509_key_read(
-    const void *bytes, size_t len, const char *pass, struct err *err);
+struct evp_pkey_st *x509_key_read(const void *bytes, size_t len, const char *pass, struct err *err);
 /* x509_key_make - kind: rsa2048, rsa4096, p256, p384. NULL: ERR_INVALID, and what is allowed. */
 struct evp_pkey_st *x509_key_make(const char *kind, struct err *err);
 /* x509_key_write - PKCS#8, PEM, not encrypted; wipe it (x509_wipe). */
 void x509_key_write(struct evp_pkey_st *key, struct buf *out);
 void x509_key_name(struct evp_pkey_st *key, char out[X509_HEX]);
-bool x509_key_is_name(const char *text); /* 64 hex digits, lower case */
+bool x509_key_is_name(const char *text);     /* 64 hex digits, lower case */
 void x509_key_free(struct evp_pkey_st *key); /* NULL is fine */
 void x509_wipe(struct buf *b);		     /* all that it ever held, and free it */
 

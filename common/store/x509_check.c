@@ -36,7 +36,7 @@ bad(const char *kind, const char *name, const char *field, struct err *err, cons
 }
 
 static int
-check_order(const struct cert *c, STACK_OF(X509) *all, struct err *err)
+check_order(const struct cert *c, STACK_OF(X509) * all, struct err *err)
 {
 	char text[500], subject[160], issuer[160];
 
@@ -57,7 +57,7 @@ check_order(const struct cert *c, STACK_OF(X509) *all, struct err *err)
 }
 
 static int
-check_leaf(const struct cert *c, STACK_OF(X509) *all, struct err *err)
+check_leaf(const struct cert *c, STACK_OF(X509) * all, struct err *err)
 {
 	X509 *x = sk_X509_value(all, 0);
 	EVP_PKEY *key = X509_get0_pubkey(x);
@@ -89,7 +89,7 @@ check_leaf(const struct cert *c, STACK_OF(X509) *all, struct err *err)
 static int
 check_cert(const struct cert *c, struct err *err)
 {
-	STACK_OF(X509) *all;
+	STACK_OF(X509) * all;
 	int rc = 0;
 
 	if (c->key[0] != '\0' && !x509_key_is_name(c->key))
@@ -114,7 +114,7 @@ check_cert(const struct cert *c, struct err *err)
 /* ---- ca ---------------------------------------------------------------------------------------------------------- */
 
 static bool
-is_signed(X509_CRL *l, STACK_OF(X509) *all)
+is_signed(X509_CRL *l, STACK_OF(X509) * all)
 {
 	bool good = false;
 
@@ -131,7 +131,7 @@ is_signed(X509_CRL *l, STACK_OF(X509) *all)
 }
 
 static int
-check_lists(const struct ca *a, STACK_OF(X509) *all, struct err *err)
+check_lists(const struct ca *a, STACK_OF(X509) * all, struct err *err)
 {
 	BIO *in = BIO_new_mem_buf(a->crl, -1);
 	char text[400], issuer[160];
@@ -180,16 +180,19 @@ x509_check(const struct snapshot *base, const struct snapshot *s, struct err *er
 
 	for (uint32_t i = 0; rc == 0 && i < snapshot_count(s, KIND_cert); i++) {
 		const struct cert *c = snapshot_at(s, KIND_cert, i),
-				  *old = base != NULL ? snapshot_find(base, KIND_cert, c->id) : NULL;
+				  *old =
+				      base != NULL ? snapshot_find(base, KIND_cert, c->id) : NULL;
 
-		if (old == NULL || strcmp(old->chain, c->chain) != 0 || strcmp(old->key, c->key) != 0)
+		if (old == NULL || strcmp(old->chain, c->chain) != 0 ||
+		    strcmp(old->key, c->key) != 0)
 			rc = check_cert(c, err);
 	}
 	for (uint32_t i = 0; rc == 0 && i < snapshot_count(s, KIND_ca); i++) {
 		const struct ca *a = snapshot_at(s, KIND_ca, i),
 				*old = base != NULL ? snapshot_find(base, KIND_ca, a->id) : NULL;
 
-		if (old == NULL || strcmp(old->certs, a->certs) != 0 || strcmp(old->crl, a->crl) != 0)
+		if (old == NULL || strcmp(old->certs, a->certs) != 0 ||
+		    strcmp(old->crl, a->crl) != 0)
 			rc = check_ca(a, err);
 	}
 	return rc;

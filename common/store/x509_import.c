@@ -27,7 +27,7 @@ has_text(const void *p, size_t len, const char *text)
 /* ---- the kinds of files -------------------------------------------------------------------------------------------- */
 
 static int
-from_pem(const void *file, size_t len, const char *pass, STACK_OF(X509) *all, EVP_PKEY **key,
+from_pem(const void *file, size_t len, const char *pass, STACK_OF(X509) * all, EVP_PKEY **key,
     struct err *err)
 {
 	STACK_OF(X509) *found = x509_read_pem(file, len);
@@ -44,7 +44,7 @@ from_pem(const void *file, size_t len, const char *pass, STACK_OF(X509) *all, EV
 }
 
 static int
-from_p12(PKCS12 *p, const char *pass, STACK_OF(X509) *all, EVP_PKEY **key, struct err *err)
+from_p12(PKCS12 *p, const char *pass, STACK_OF(X509) * all, EVP_PKEY **key, struct err *err)
 {
 	STACK_OF(X509) *others = NULL;
 	EVP_PKEY *k = NULL;
@@ -78,7 +78,7 @@ from_p12(PKCS12 *p, const char *pass, STACK_OF(X509) *all, EVP_PKEY **key, struc
 
 /* DER: a certificate or PKCS#12. */
 static int
-from_der(const void *file, size_t len, const char *pass, STACK_OF(X509) *all, EVP_PKEY **key,
+from_der(const void *file, size_t len, const char *pass, STACK_OF(X509) * all, EVP_PKEY **key,
     struct err *err)
 {
 	const unsigned char *p = file;
@@ -110,7 +110,7 @@ is_authority(X509 *x)
 }
 
 static int
-find_leaf(STACK_OF(X509) *all, EVP_PKEY *key)
+find_leaf(STACK_OF(X509) * all, EVP_PKEY *key)
 {
 	for (int i = 0; key != NULL && i < sk_X509_num(all); i++) {
 		EVP_PKEY *own = X509_get0_pubkey(sk_X509_value(all, i));
@@ -125,7 +125,7 @@ find_leaf(STACK_OF(X509) *all, EVP_PKEY *key)
 }
 
 static X509 *
-take_issuer(STACK_OF(X509) *all, X509 *of)
+take_issuer(STACK_OF(X509) * all, X509 *of)
 {
 	for (int i = 0; i < sk_X509_num(all); i++)
 		if (x509_signed_by(of, sk_X509_value(all, i)))
@@ -134,7 +134,7 @@ take_issuer(STACK_OF(X509) *all, X509 *of)
 }
 
 static void
-put_chain(STACK_OF(X509) *all, int leaf, struct x509_import *out)
+put_chain(STACK_OF(X509) * all, int leaf, struct x509_import *out)
 {
 	BIO *b = BIO_new(BIO_s_mem());
 	X509 *x = sk_X509_delete(all, leaf), *next;
@@ -160,7 +160,7 @@ put_chain(STACK_OF(X509) *all, int leaf, struct x509_import *out)
 
 /* Two names for one key, in an error: the key is another. */
 static int
-mismatch(STACK_OF(X509) *all, EVP_PKEY *key, struct err *err)
+mismatch(STACK_OF(X509) * all, EVP_PKEY *key, struct err *err)
 {
 	char name[X509_HEX], other[X509_HEX] = "?", subject[160];
 	X509 *x = sk_X509_value(all, 0);
@@ -175,7 +175,7 @@ mismatch(STACK_OF(X509) *all, EVP_PKEY *key, struct err *err)
 }
 
 static int
-arrange(STACK_OF(X509) *all, EVP_PKEY *key, struct x509_import *out, struct err *err)
+arrange(STACK_OF(X509) * all, EVP_PKEY *key, struct x509_import *out, struct err *err)
 {
 	int leaf;
 

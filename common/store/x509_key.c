@@ -51,12 +51,15 @@ check_kind(EVP_PKEY *key, struct err *err)
 	int id = EVP_PKEY_get_base_id(key);
 
 	if (id == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) < RSA_LEAST)
-		return err_set(err, ERR_INVALID, "the key is RSA of %d bits; allowed are %d and more",
-		    EVP_PKEY_get_bits(key), RSA_LEAST);
-	if (id == EVP_PKEY_RSA || id == EVP_PKEY_EC || id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448)
+		return err_set(err, ERR_INVALID,
+		    "the key is RSA of %d bits; allowed are %d and more", EVP_PKEY_get_bits(key),
+		    RSA_LEAST);
+	if (id == EVP_PKEY_RSA || id == EVP_PKEY_EC || id == EVP_PKEY_ED25519 ||
+	    id == EVP_PKEY_ED448)
 		return 0;
-	return err_set(err, ERR_INVALID, "the key is of a kind that is not known; allowed are RSA, EC "
-					 "and EdDSA");
+	return err_set(err, ERR_INVALID,
+	    "the key is of a kind that is not known; allowed are RSA, EC "
+	    "and EdDSA");
 }
 
 /* Whatever else stands in the text is passed over. */
@@ -97,12 +100,12 @@ x509_key_read(const void *bytes, size_t len, const char *pass, struct err *err)
 	EVP_PKEY *key;
 
 	if (len == 0 || len > X509_FILE_MOST) {
-		(void)err_set(err, ERR_INVALID, "the key is %zu bytes long; allowed are 1 to %u", len,
-		    X509_FILE_MOST);
+		(void)err_set(err, ERR_INVALID, "the key is %zu bytes long; allowed are 1 to %u",
+		    len, X509_FILE_MOST);
 		return NULL;
 	}
 	key = memmem(bytes, len, "-----BEGIN ", 11) != NULL ? read_pem(bytes, len, &a)
-							     : read_der(bytes, len, &a);
+							    : read_der(bytes, len, &a);
 	ERR_clear_error();
 	if (key == NULL && a.asked)
 		(void)err_set(err, pass == NULL ? ERR_DENIED : ERR_INVALID, "%s",

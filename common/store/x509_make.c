@@ -94,11 +94,11 @@ static int
 check_wish(const struct x509_wish *w, struct err *err)
 {
 	if (!is_text(w->cn, 64))
-		return err_set(err, ERR_INVALID, "cn: \"%.100s\" is not allowed: 1 to 64 characters",
-		    w->cn);
+		return err_set(
+		    err, ERR_INVALID, "cn: \"%.100s\" is not allowed: 1 to 64 characters", w->cn);
 	if (w->org != NULL && !is_text(w->org, 64))
-		return err_set(err, ERR_INVALID, "org: \"%.100s\" is not allowed: 1 to 64 characters",
-		    w->org);
+		return err_set(
+		    err, ERR_INVALID, "org: \"%.100s\" is not allowed: 1 to 64 characters", w->org);
 	return 0;
 }
 
@@ -177,7 +177,8 @@ x509_self_signed(
 	must(X509_gmtime_adj(X509_getm_notBefore(x), -SKEW) != NULL &&
 	     X509_time_adj_ex(X509_getm_notAfter(x), (int)w->days, 0, NULL) != NULL);
 	put_name(X509_get_subject_name(x), w);
-	must(X509_set_issuer_name(x, X509_get_subject_name(x)) == 1 && X509_set_pubkey(x, key) == 1);
+	must(
+	    X509_set_issuer_name(x, X509_get_subject_name(x)) == 1 && X509_set_pubkey(x, key) == 1);
 	add_text(x, NID_basic_constraints, "critical,CA:FALSE");
 	add_text(x, NID_key_usage,
 	    EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? "critical,digitalSignature,keyEncipherment"

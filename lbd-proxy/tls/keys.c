@@ -145,7 +145,8 @@ keys_on_get(struct keys *k, const struct bus_request *rq, const struct msg_key_n
 		(void)bus_reply(rq, MSG_KEY_BYTES, &out);
 	}
 	x509_wipe(&pem);
-	bus_result(rq, code == -ENOENT ? ERR_UNKNOWN : code, code != 0 ? "that key is not here" : NULL);
+	bus_result(
+	    rq, code == -ENOENT ? ERR_UNKNOWN : code, code != 0 ? "that key is not here" : NULL);
 }
 
 struct list_answer {

@@ -9,7 +9,7 @@
 struct keys;
 /* keys_start - a folder that cannot be used is logged, and no fault of what needs no key: there are no keys then. */
 struct keys *keys_start(struct daemon *d);
-void keys_stop(struct keys *k); /* NULL is fine */
+void keys_stop(struct keys *k);		     /* NULL is fine */
 struct keystore *keys_store(struct keys *k); /* NULL: there is none */
 /* keys_look - the configuration changed: what is missing now. */
 void keys_look(struct keys *k);

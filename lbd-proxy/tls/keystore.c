@@ -139,10 +139,11 @@ keystore_put(struct keystore *k, const void *bytes, size_t len, const char *pass
 	kept = keystore_get(k, name);
 	if (kept == NULL) {
 		x509_key_write(key, &pem);
-		rc = pem.len <= X509_KEY_MOST ? write_file(k, name, &pem, err)
-					      : err_set(err, ERR_INVALID,
-						    "the key is %zu bytes long; allowed are at most %d",
-						    pem.len, X509_KEY_MOST);
+		rc = pem.len <= X509_KEY_MOST
+			 ? write_file(k, name, &pem, err)
+			 : err_set(err, ERR_INVALID,
+			       "the key is %zu bytes long; allowed are at most %d", pem.len,
+			       X509_KEY_MOST);
 		x509_wipe(&pem);
 	}
 	x509_key_free(kept);

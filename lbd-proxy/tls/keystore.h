@@ -21,8 +21,8 @@ bool keystore_has(const struct keystore *k, const char *name);
 /* keystore_read - the same as PEM, for the other node; x509_wipe. -ENOENT, -EBADMSG, -errno. */
 int keystore_read(struct keystore *k, const char *name, struct buf *out);
 /* keystore_each - age: seconds since it was put. Stops when fn gives false. fn may forget it. */
-void keystore_each(const struct keystore *k,
-    bool (*fn)(void *arg, const char *name, int64_t age), void *arg);
+void keystore_each(
+    const struct keystore *k, bool (*fn)(void *arg, const char *name, int64_t age), void *arg);
 void keystore_forget(struct keystore *k, const char *name);
 
 #endif
