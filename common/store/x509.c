@@ -207,7 +207,7 @@ face_of(X509 *x, struct x509_face *out)
 	out->from = x509_time(X509_get0_notBefore(x));
 	out->until = x509_time(X509_get0_notAfter(x));
 	out->authority = X509_check_ca(x) > 0 && (X509_get_extension_flags(x) & EXFLAG_CA) != 0;
-	out->own = X509_check_issued(x, x) == X509_V_OK;
+	out->own = X509_self_signed(x, 1) == 1;
 	ERR_clear_error();
 }
 

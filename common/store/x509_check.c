@@ -62,7 +62,7 @@ check_leaf(const struct cert *c, STACK_OF(X509) * all, struct err *err)
 	X509 *x = sk_X509_value(all, 0);
 	EVP_PKEY *key = X509_get0_pubkey(x);
 	char text[400], subject[160], name[X509_HEX];
-	bool alone = sk_X509_num(all) == 1 && x509_signed_by(x, x);
+	bool alone = sk_X509_num(all) == 1 && X509_self_signed(x, 1) == 1;
 
 	x509_name_text(X509_get_subject_name(x), subject, sizeof(subject));
 	if (!alone && (X509_get_extension_flags(x) & EXFLAG_CA) != 0 && X509_check_ca(x) > 0) {

@@ -145,10 +145,10 @@ put_chain(STACK_OF(X509) * all, int leaf, struct x509_import *out)
 	x509_spki(X509_get0_pubkey(x), out->name);
 	x509_name_text(X509_get_subject_name(x), out->subject, sizeof(out->subject));
 	must(PEM_write_bio_X509(b, x) == 1);
-	while (!x509_signed_by(x, x) && (next = take_issuer(all, x)) != NULL) {
+	while (X509_self_signed(x, 1) != 1 && (next = take_issuer(all, x)) != NULL) {
 		X509_free(x);
 		x = next;
-		if (!x509_signed_by(x, x))
+		if (X509_self_signed(x, 1) != 1)
 			must(PEM_write_bio_X509(b, x) == 1);
 	}
 	X509_free(x);

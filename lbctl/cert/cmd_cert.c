@@ -6,7 +6,17 @@
 #include <string.h>
 #include <time.h>
 
-enum { CERT_NAME, CERT_STATUS, CERT_UNTIL, CERT_LEFT, CERT_NAMES, CERT_KIND, CERT_ISSUER, CERT_KEY, CERT_COLUMNS };
+enum {
+	CERT_NAME,
+	CERT_STATUS,
+	CERT_UNTIL,
+	CERT_LEFT,
+	CERT_NAMES,
+	CERT_KIND,
+	CERT_ISSUER,
+	CERT_KEY,
+	CERT_COLUMNS
+};
 static const struct column cert_columns[] = {
 	[CERT_NAME] = { "name", NULL, COL_TEXT, COL_SHOW },
 	[CERT_STATUS] = { "status", NULL, COL_STATUS, COL_SHOW },
@@ -152,7 +162,7 @@ cmd_cert_show(struct ctl *c, struct err *err)
 	if (k->comment[0] != '\0')
 		put_line(&out, "comment", k->comment);
 	buf_printf(&out, "%-12s%s (%s)\n", "key", k->key,
-	    keys == NULL		       ? "lbd-proxy does not say whether it is here"
+	    keys == NULL		   ? "lbd-proxy does not say whether it is here"
 	    : strstr(keys, k->key) != NULL ? "here"
 					   : "not on this node");
 	put_users(c, k->id, &out);

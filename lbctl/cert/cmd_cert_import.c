@@ -20,8 +20,8 @@ find_password(struct ctl *c, char out[300], const char **pass, struct err *err)
 		return 0;
 	rc = input_text(c->opt[OPT_password_file], &text, err);
 	if (rc == 0) {
-		(void)snprintf(out, 300, "%.*s", (int)strcspn(buf_text(&text), "\r\n"),
-		    buf_text(&text));
+		(void)snprintf(
+		    out, 300, "%.*s", (int)strcspn(buf_text(&text), "\r\n"), buf_text(&text));
 		*pass = out;
 	}
 	x509_wipe(&text);
@@ -139,8 +139,8 @@ read_files(struct ctl *c, const struct buf *file, const struct buf *key, struct 
 		if (rc == 0)
 			rc = x509_import(file->p, file->len, key->p, key->len, room, i, err);
 	} else if (rc == ERR_DENIED) {
-		rc = err_set(err, ERR_USAGE, "%s: is encrypted; --password-file FILE has the password",
-		    c->argv[0]);
+		rc = err_set(err, ERR_USAGE,
+		    "%s: is encrypted; --password-file FILE has the password", c->argv[0]);
 		explicit_bzero(room, sizeof(room));
 		return rc;
 	}
