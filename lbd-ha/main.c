@@ -15,6 +15,7 @@
 #include "exchange.h"
 #include "garp.h"
 #include "hold.h"
+#include "keys.h"
 #include "pair/pairing.h"
 #include "refill.h"
 #include "role.h"
@@ -43,6 +44,7 @@ static struct {
 	struct ha_role *role;
 	struct exchange *exchange;
 	struct refill *refill;
+	struct key_courier *keys;
 	struct verdicts *verdicts;
 	struct loop_timer pulse;
 	int64_t since;	 /* the role */
@@ -131,6 +133,8 @@ on_pair_changed(void *arg)
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
 	role_set(app.role, pairing_cluster(app.pairing), daemon_snapshot(app.d));
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+	if (!pairing_channel(app.pairing))
+		key_courier_down(app.keys);
 }
 
 static void
@@ -147,6 +151,7 @@ on_up(void *arg, const struct msg_peer_hello *m)
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
 	refill_up(app.refill, pairing_channel(app.pairing));
 	exchange_up(app.exchange, m);
+	key_courier_up(app.keys, pairing_channel(app.pairing));
 }
 
 static void
@@ -156,6 +161,7 @@ on_down(void *arg, const char *why)
 	(void)why; /* the channel has said it */
 	exchange_down(app.exchange);
 	refill_down(app.refill);
+	key_courier_down(app.keys);
 }
 
 static void
@@ -164,6 +170,10 @@ on_peer_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	(void)arg;
 	if (row->number == MSG_PEER_CONNS)
 		refill_from_peer(app.refill, &m->conns_letter);
+	else if (row->number == MSG_PEER_KEY_ASK)
+		key_courier_on_ask(app.keys, &m->key_name);
+	else if (row->number == MSG_PEER_KEY)
+		key_courier_on_key(app.keys, &m->key_bytes);
 	else
 		exchange_row(app.exchange, row, m);
 }
@@ -331,6 +341,7 @@ init(struct daemon *d, struct err *err)
 	app.role = role_new(daemon_loop(d), daemon_paths(d), daemon_bus(d), &role_ops);
 	app.exchange = exchange_new(d, app.role);
 	app.refill = refill_new(daemon_loop(d), daemon_bus(d), app.role);
+	app.keys = key_courier_new(d);
 	app.verdicts = verdicts_new(d, app.role);
 	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
@@ -354,6 +365,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
 	exchange_moved(app.exchange);
 	refill_apply(app.refill, now);
+	key_courier_look(app.keys);
 	verdicts_apply(app.verdicts);
 	if (!trial_passed(app.trial, now))
 		hold_set(app.hold, now);
@@ -402,10 +414,12 @@ fini(struct daemon *d)
 	exchange_free(app.exchange);
 	verdicts_free(app.verdicts);
 	refill_free(app.refill);
+	key_courier_free(app.keys);
 	role_free(app.role);
 	app.pairing = NULL;
 	app.exchange = NULL;
 	app.refill = NULL;
+	app.keys = NULL;
 	app.verdicts = NULL;
 	app.role = NULL;
 	hold_free(app.hold);

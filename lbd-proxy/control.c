@@ -17,14 +17,15 @@
 #include "members.h"
 #include "net/letters.h"
 #include "share.h"
-#include "tls/keystore.h"
+#include "tls/keys.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define AGAIN DUR_S(5) /* until a port that could not be opened is tried again */
+#define TICKETS DUR_S(600) /* until the age of the tickets' keys is looked at again */
+#define AGAIN DUR_S(5)	   /* until a port that could not be opened is tried again */
 
 struct pass {
 	struct control *k;
@@ -458,15 +459,15 @@ mark_missing(struct pass *p)
 			mark(p, c->id);
 }
 
-static void
-on_again(void *arg)
+void
+control_again(void *arg)
 {
 	struct control *k = arg;
 	struct err err = { 0 };
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
 	mark_missing(&p);
-	daemon_fault(k->d, run(&p) == 0 ? NULL : err.text);
+	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
 }
 
 int
@@ -497,12 +498,22 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	return code;
 }
 
-static struct evp_pkey_st *
-key_of(void *arg, const char *hex)
+static void
+on_tickets(void *arg)
 {
 	struct control *k = arg;
 
-	return keystore_get(k->keys, hex);
+	tls_ticket_turn(mono_now() / 1000000);
+	loop_timer_set(&k->tickets, TICKETS);
+}
+
+static struct evp_pkey_st *
+key_of(void *arg, const char *hex)
+{
+	const struct control *k = arg;
+	struct keystore *store = keys_store(k->keys);
+
+	return store == NULL ? NULL : keystore_get(store, hex);
 }
 
 int
@@ -514,9 +525,10 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 	list_init(&k->orphans);
 	k->resolver = resolver_new(l);
 	k->tls = tls_rows_new(key_of, k);
-	tls_ticket_turn(mono_wall_ms() / 1000);
+	loop_timer_init(&k->tickets, l, on_tickets, k);
+	on_tickets(k);
 	loop_timer_init(&k->orders, l, on_orders, k);
-	loop_timer_init(&k->again, l, on_again, k);
+	loop_timer_init(&k->again, l, control_again, k);
 	return crew_start(k, err);
 }
 
@@ -543,5 +555,6 @@ control_fini(struct control *k)
 	resolver_free(k->resolver);
 	loop_timer_fini(&k->orders);
 	loop_timer_fini(&k->again);
+	loop_timer_fini(&k->tickets);
 	snapshot_unref(k->seen);
 }

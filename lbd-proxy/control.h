@@ -45,7 +45,6 @@ struct control {
 	struct idmap services, servers;
 	struct idmap
 	    verdicts; /* of servers, also of those not seen yet: enum verdict + 1 as a pointer */
-	struct keystore *keys;
 	struct tls_rows *tls;
 	struct idmap no_quorum; /* services of which lbd-check said so */
 	struct page page;
@@ -53,9 +52,11 @@ struct control {
 	unsigned n_ports, fd_limit;
 	struct resolver *resolver;
 	struct loop_timer orders; /* when a drain or a halt's grace ends */
-	struct loop_timer again;  /* ports that could not be opened are tried again */
-	struct loop_timer stop;	  /* while stopping */
+	struct loop_timer again;  /* ports that could not be opened, and keys that were missing */
+	struct loop_timer tickets;
+	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
+	struct keys *keys;	   /* private keys (tls/keys.h) */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	unsigned pinged, missed;   /* watchdog */
@@ -66,6 +67,8 @@ int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
 /* control_refresh - one service again, with the snapshot as it is. */
 void control_refresh(struct control *k, uint32_t service);
+/* control_again - what could not be done is tried again now; arg: the control. */
+void control_again(void *arg);
 void control_fini(struct control *k);
 
 #endif

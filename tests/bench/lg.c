@@ -36,7 +36,7 @@ struct conn {
 	enum state state;
 	uint32_t watched; /* epoll events in force */
 	unsigned place;	  /* in idle[], while IDLE */
-	SSL *ssl; /* NULL: plain */
+	SSL *ssl;	  /* NULL: plain */
 	uint64_t t0;
 	unsigned long left;
 	bool until_close;
@@ -217,8 +217,8 @@ set_tls(void)
 	SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_quiet_shutdown(context, 1);
-	SSL_CTX_set_session_cache_mode(
-	    context, resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_cache_mode(context,
+	    resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
 	if (resume)
 		SSL_CTX_sess_set_new_cb(context, on_session);
 }
