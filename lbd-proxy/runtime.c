@@ -119,7 +119,16 @@ compile(struct view *v, const struct service *s)
 	v->tunnel = DUR_MS(s->tunnel_timeout);
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
+	v->proxy_to = s->proxy_to;
 	v->redirect = redirects[s->https_redirect];
+}
+
+static struct addrs *
+addrs_copy(const struct addrs *l)
+{
+	size_t size = l == NULL ? 0 : sizeof(*l) + l->n * sizeof(l->r[0]);
+
+	return l == NULL || l->n == 0 ? NULL : memcpy(mem_alloc(size), l, size);
 }
 
 struct view *
@@ -132,6 +141,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	atomic_init(&v->refs, 1);
 	v->svc = svc_ref(svc);
 	compile(v, s);
+	v->proxy_from = addrs_copy(s->proxy_from);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
 	if (v->persistence == persistence_cookie && n > 0)
@@ -166,6 +176,7 @@ view_unref(struct view *v)
 		srv_unref(v->at[i].srv);
 		free((void *)(uintptr_t)v->at[i].name);
 	}
+	free(v->proxy_from);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -179,6 +190,13 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool
+same_addrs(const struct addrs *a, const struct addrs *b)
+{
+	return a == b || (a != NULL && b != NULL && a->n == b->n &&
+			     memcmp(a->r, b->r, a->n * sizeof(a->r[0])) == 0);
+}
+
 bool
 view_same(const struct view *a, const struct view *b)
 {
@@ -186,7 +204,8 @@ view_same(const struct view *a, const struct view *b)
 	size_t head = offsetof(struct view, tokens) - offsetof(struct view, name);
 	uint32_t i;
 
-	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n)
+	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
+	    !same_addrs(a->proxy_from, b->proxy_from))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];

@@ -83,13 +83,22 @@ struct view {
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
 	char cookie[COOKIE_NAME_MAX + 1];
 	uint8_t cookie_len;
+	uint8_t proxy_to;	      /* enum proxy_to: a header to servers */
 	uint16_t redirect;	      /* status with which every request is sent to https; 0 not */
 	char hsts[72];		      /* a field line with CRLF; "" none */
 	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
 	struct cookie_map tokens;     /* index of a server by its token */
+	struct addrs *proxy_from;     /* who brings a header; NULL nobody */
 	uint32_t n;
 	struct view_server at[];
 };
+
+/* view_bound - a connection to a server is that of one client, and of no use to the next. */
+static inline bool
+view_bound(const struct view *v)
+{
+	return v->transparent || v->proxy_to != proxy_to_off;
+}
 
 /* Control plane: memory ends the process. The reference is the caller's. */
 struct svc *svc_new(uint32_t id, unsigned workers);

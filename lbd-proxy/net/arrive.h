@@ -1,4 +1,4 @@
-/* arrive.h - a client that was accepted, until its stream begins: the TLS handshake comes first. */
+/* arrive.h - a client that was accepted, until its stream begins: PROXY header and TLS handshake come first. */
 #ifndef LBD_PROXY_ARRIVE_H
 #define LBD_PROXY_ARRIVE_H
 

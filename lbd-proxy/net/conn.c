@@ -320,6 +320,9 @@ conn_write(struct conn *c, const void *p, size_t n)
 	int code;
 
 	if (c->tls == NULL) {
+		code = conn_flush(c); /* a header that goes before it */
+		if (code != 0)
+			return code < 0 ? code : -EAGAIN;
 		sent = io_send(&c->io, p, n);
 		if (sent > 0)
 			conn_count_out(c, (size_t)sent);

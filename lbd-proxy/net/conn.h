@@ -95,7 +95,7 @@ int conn_flush(struct conn *c);
 /* conn_write - as much as goes now, nothing is kept of plain bytes: how many, -EAGAIN: an edge will tell, also while a
  * handshake is going on; else -errno. */
 ssize_t conn_write(struct conn *c, const void *p, size_t n);
-/* conn_send_raw - for tls.c: bytes as they go to the socket, not counted. As conn_send. */
+/* conn_send_raw - beneath TLS: bytes as they go to the socket, not counted. As conn_send. */
 int conn_send_raw(struct conn *c, const void *p, size_t n);
 /* conn_shutdown - no more bytes from us; a broken connection shows when it is read. */
 void conn_shutdown(struct conn *c);

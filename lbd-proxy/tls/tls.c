@@ -91,6 +91,12 @@ append(struct chunk **k, const uint8_t *p, size_t n)
 	return 0;
 }
 
+int
+tls_give(struct conn *c, const void *p, size_t n)
+{
+	return n == 0 ? 0 : append(&c->tls->left, p, n);
+}
+
 /* What OpenSSL wrote, to the socket. */
 static int
 say(struct conn *c)
