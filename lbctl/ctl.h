@@ -86,6 +86,9 @@ int input_doc(struct ctl *c, enum doc_op op, struct doc *d, struct err *err);
 /* input_password - from the terminal, twice, or one line of standard input. Made one when made_out comes true. */
 int input_password(
     struct ctl *c, const char *whose, char out[300], bool *made_out, struct err *err);
+/* input_one_password - from the terminal, once; input_can_ask: there is one. */
+bool input_can_ask(void);
+int input_one_password(const char *whose, char out[300], struct err *err);
 
 /* cmd_apply.c */
 int ctl_revision(const char *text, uint32_t *out, struct err *err); /* ERR_USAGE */

@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PROBE_MAGIC 0x9b0be001
@@ -112,6 +113,25 @@ probe_late(struct probing *p)
 	probe_end(p, p->connected ? REASON_timeout : REASON_connect_timeout, 0);
 }
 
+/* A server that is told of its clients by the PROXY protocol (sections 2.1, 2.2) is told that there is none: UNKNOWN, LOCAL. */
+static int
+introduce(struct probing *p)
+{
+	static const char v1[] = "PROXY UNKNOWN\r\n";
+	static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+	const char *head = p->ask.proxy_to == proxy_to_v1 ? v1 : v2;
+	size_t len = p->ask.proxy_to == proxy_to_v1 ? sizeof(v1) - 1 : sizeof(v2) - 1;
+	ssize_t n;
+
+	if (p->ask.proxy_to == proxy_to_off)
+		return 0;
+	n = send(p->fd, head, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n != (ssize_t)len)
+		return n < 0 ? -errno : -ENOBUFS; /* a new socket takes that much */
+	probe_say(p, head, len, true, "PROXY header");
+	return 0;
+}
+
 static void
 on_ready(void *arg, unsigned ready)
 {
@@ -129,6 +149,11 @@ on_ready(void *arg, unsigned ready)
 		}
 		p->connected = true;
 		probe_say(p, NULL, 0, false, "connected");
+		code = introduce(p);
+		if (code != 0) {
+			probe_end_errno(p, -code);
+			return;
+		}
 	}
 	p->kind->step(p, p->state, ready);
 }

@@ -27,6 +27,7 @@ struct probe_ask {
 	const struct check *check;
 	struct addr addr;
 	uint16_t port;
+	uint8_t proxy_to; /* enum proxy_to: the server wants a PROXY header first */
 	const char *name; /* of the server as it was written: address or DNS name */
 	probe_done_fn done;
 	probe_step_fn step; /* NULL: nobody looks */

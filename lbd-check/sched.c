@@ -289,6 +289,8 @@ launch(struct target *t)
 	if (!find_address(t, srv, rule, &ask.addr))
 		return;
 	ask.port = target_port(s->now, srv, rule);
+	ask.proxy_to =
+	    ((const struct service *)snapshot_find(s->now, KIND_service, srv->vip))->proxy_to;
 	ask.done = on_done;
 	ask.step = t->traced ? step_to_watchers : NULL;
 	ask.arg = t;

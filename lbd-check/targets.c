@@ -58,6 +58,15 @@ check_changes(const struct check *a, const struct check *b)
 	return flags;
 }
 
+/* What a connection to the server begins with. */
+static unsigned
+greeting(const struct snapshot *s, const struct server *srv)
+{
+	const struct service *of = snapshot_find(s, KIND_service, srv->vip);
+
+	return of->proxy_to;
+}
+
 /* How a server that was there before differs, as far as a probe sees it. */
 static unsigned
 changes(const struct touch *c, const struct server *was, const struct server *is)
@@ -69,6 +78,8 @@ changes(const struct touch *c, const struct server *was, const struct server *is
 	if (strcmp(was->address.text, is->address.text) != 0 ||
 	    target_port(c->old, was, rule_was) != target_port(c->now, is, rule_is))
 		flags |= MOVED;
+	if (greeting(c->old, was) != greeting(c->now, is))
+		flags |= ASKED;
 	return flags;
 }
 

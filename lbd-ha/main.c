@@ -16,6 +16,7 @@
 #include "exchange.h"
 #include "garp.h"
 #include "hold.h"
+#include "keys.h"
 #include "notify.h"
 #include "pair/pairing.h"
 #include "refill.h"
@@ -45,6 +46,7 @@ static struct {
 	struct ha_role *role;
 	struct exchange *exchange;
 	struct refill *refill;
+	struct key_courier *keys;
 	struct verdicts *verdicts;
 	struct adverts *adverts;
 	struct loop_timer pulse;
@@ -166,6 +168,8 @@ on_pair_changed(void *arg)
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
 	role_set(app.role, pairing_cluster(app.pairing), daemon_snapshot(app.d));
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
+	if (!pairing_channel(app.pairing))
+		key_courier_down(app.keys);
 }
 
 static void
@@ -182,6 +186,7 @@ on_up(void *arg, const struct msg_peer_hello *m)
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
 	refill_up(app.refill, pairing_channel(app.pairing));
 	exchange_up(app.exchange, m);
+	key_courier_up(app.keys, pairing_channel(app.pairing));
 }
 
 static void
@@ -191,6 +196,7 @@ on_down(void *arg, const char *why)
 	(void)why; /* the channel has said it */
 	exchange_down(app.exchange);
 	refill_down(app.refill);
+	key_courier_down(app.keys);
 }
 
 static void
@@ -199,6 +205,10 @@ on_peer_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	(void)arg;
 	if (row->number == MSG_PEER_CONNS)
 		refill_from_peer(app.refill, &m->conns_letter);
+	else if (row->number == MSG_PEER_KEY_ASK)
+		key_courier_on_ask(app.keys, &m->key_name);
+	else if (row->number == MSG_PEER_KEY)
+		key_courier_on_key(app.keys, &m->key_bytes);
 	else
 		exchange_row(app.exchange, row, m);
 }
@@ -371,6 +381,7 @@ init(struct daemon *d, struct err *err)
 	app.exchange = exchange_new(d, app.role);
 	app.refill = refill_new(daemon_loop(d), daemon_bus(d), app.role);
 	app.adverts = adverts_new(d, app.role, &adverts_ops);
+	app.keys = key_courier_new(d);
 	app.verdicts = verdicts_new(d, app.role, &verdicts_ops);
 	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
@@ -394,6 +405,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
 	exchange_moved(app.exchange);
 	refill_apply(app.refill, now);
+	key_courier_look(app.keys);
 	verdicts_apply(app.verdicts);
 	adverts_look(app.adverts);
 	if (!trial_passed(app.trial, now))
@@ -450,10 +462,12 @@ fini(struct daemon *d)
 	verdicts_free(app.verdicts);
 	adverts_free(app.adverts);
 	refill_free(app.refill);
+	key_courier_free(app.keys);
 	role_free(app.role);
 	app.pairing = NULL;
 	app.exchange = NULL;
 	app.refill = NULL;
+	app.keys = NULL;
 	app.verdicts = NULL;
 	app.adverts = NULL;
 	app.role = NULL;

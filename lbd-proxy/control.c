@@ -17,10 +17,15 @@
 #include "members.h"
 #include "net/letters.h"
 #include "share.h"
+#include "tls/keys.h"
+#include "tls/tls_ctx.h"
+#include "tls/tls_rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define AGAIN DUR_S(5) /* until a port that could not be opened is tried again */
+#define TICKETS DUR_S(600) /* until the age of the tickets' keys is looked at again */
+#define AGAIN DUR_S(5)	   /* until a port that could not be opened is tried again */
 
 struct pass {
 	struct control *k;
@@ -64,6 +69,18 @@ mark_users(struct pass *p, uint32_t check)
 	}
 }
 
+/* Whoever speaks TLS: contexts that are as they were are found again. */
+static void
+mark_tls(struct pass *p)
+{
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
+		const struct service *s = snapshot_at(p->now, KIND_service, i);
+
+		if (s->tls != 0 || s->server_tls != server_tls_off)
+			mark(p, s->id);
+	}
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -88,7 +105,10 @@ on_change(void *arg, const struct change *c)
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
 			mark_users(p, ((const struct check *)row)->id);
 		break;
-	default: break;
+	default:
+		if (tls_rows_touch(c->o->kind))
+			mark_tls(p);
+		break;
 	}
 }
 
@@ -111,6 +131,9 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.fresh = adm.fresh,
 		.known = adm.known,
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
+		.name = c->back == NULL		   ? NULL
+			: row->server_name[0] != 0 ? row->server_name
+						   : r->address.text,
 	};
 	if (adm.next != 0 && (c->next == 0 || adm.next < c->next))
 		c->next = adm.next;
@@ -142,6 +165,17 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 	}
 }
 
+/* The field line that the answers of a service get. */
+static void
+hsts_line(const struct pass *p, const struct service *row, char *out, size_t room)
+{
+	const struct tls *t = snapshot_find(p->now, KIND_tls, row->tls);
+
+	if (t != NULL && t->hsts > 0 && row->mode == mode_http)
+		(void)snprintf(out, room, "Strict-Transport-Security: max-age=%u%s\r\n", t->hsts,
+		    t->hsts_subdomains ? "; includeSubDomains" : "");
+}
+
 static struct view *
 compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
@@ -164,8 +198,12 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.addr = last->addr,
 			.port = row->fallback_port,
 			.weight = 1,
+			.name = c->back == NULL		   ? NULL
+				: row->server_name[0] != 0 ? row->server_name
+							   : row->fallback.text,
 			.fresh = true };
-	v = view_new(c->svc, row, at, n);
+	v = view_new(c->svc, row, at, n, c->front, c->back);
+	hsts_line(p, row, v->hsts, sizeof(v->hsts));
 	v->page = row->id >= PAGE_ID;
 	free(at);
 	member_sweep(p->k, c);
@@ -175,7 +213,8 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 static void
 hand_over(struct control *k, struct ctl_service *c, struct view *v)
 {
-	bool renew = c->view != NULL && c->view->mode != v->mode;
+	bool renew = c->view != NULL &&
+		     (c->view->mode != v->mode || (c->view->front == NULL) != (v->front == NULL));
 	unsigned i;
 
 	if (c->view != NULL && view_same(c->view, v)) {
@@ -238,6 +277,8 @@ service_free(struct control *k, struct ctl_service *c)
 		(void)stick_clear(k->px.stick, c->id, 0, NULL);
 	view_unref(c->view);
 	svc_unref(c->svc);
+	tls_ctx_unref(c->front);
+	tls_ctx_unref(c->back);
 	free(c);
 }
 
@@ -269,6 +310,31 @@ release(struct pass *p, uint32_t id)
 		ports_release(p->k, c, served(row) ? row : NULL);
 }
 
+/* What a service needs for TLS. When it cannot be made, the service goes on with what it had; false: it had nothing. */
+static bool
+secure(struct pass *p, struct ctl_service *c, const struct service *row)
+{
+	struct tls_ctx *front, *back;
+	struct err one;
+	int code;
+
+	c->tls_missing = false;
+	if (row->tls == 0 && row->server_tls == server_tls_off)
+		front = back = NULL;
+	else if ((code = tls_rows_of(p->k->tls, p->now, row, &front, &back, &one)) != 0) {
+		(void)err_object(&one, "vip %s", row->name);
+		fault(p, code, &one);
+		c->tls_missing = true;
+		return (row->tls == 0 || c->front != NULL) &&
+		       (row->server_tls == server_tls_off || c->back != NULL);
+	}
+	tls_ctx_unref(c->front);
+	tls_ctx_unref(c->back);
+	c->front = front;
+	c->back = back;
+	return true;
+}
+
 /* Second pass: views, then ports. */
 static void
 establish(struct pass *p, uint32_t id)
@@ -286,6 +352,8 @@ establish(struct pass *p, uint32_t id)
 		return;
 	}
 	c = service_get(p->k, row);
+	if (!secure(p, c, row))
+		return;
 	hand_over(p->k, c, compile(p, c, row));
 	cut_those(p, c, row);
 	code = ports_open(p->k, c, row, &one);
@@ -348,7 +416,7 @@ run(struct pass *p)
 		forget(p, id);
 	idmap_fini(&p->dirty);
 	for (at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL;)
-		missing = missing || c->ports.missing;
+		missing = missing || c->ports.missing || c->tls_missing;
 	if (missing)
 		loop_timer_set(&k->again, AGAIN);
 	arm_orders(k);
@@ -387,19 +455,19 @@ mark_missing(struct pass *p)
 	uint32_t at = 0;
 
 	while ((c = idmap_next(&p->k->services, &at, NULL)) != NULL)
-		if (c->ports.missing)
+		if (c->ports.missing || c->tls_missing)
 			mark(p, c->id);
 }
 
-static void
-on_again(void *arg)
+void
+control_again(void *arg)
 {
 	struct control *k = arg;
 	struct err err = { 0 };
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
 	mark_missing(&p);
-	daemon_fault(k->d, run(&p) == 0 ? NULL : err.text);
+	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
 }
 
 int
@@ -430,6 +498,24 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	return code;
 }
 
+static void
+on_tickets(void *arg)
+{
+	struct control *k = arg;
+
+	tls_ticket_turn(mono_now() / 1000000);
+	loop_timer_set(&k->tickets, TICKETS);
+}
+
+static struct evp_pkey_st *
+key_of(void *arg, const char *hex)
+{
+	const struct control *k = arg;
+	struct keystore *store = keys_store(k->keys);
+
+	return store == NULL ? NULL : keystore_get(store, hex);
+}
+
 int
 control_init(struct control *k, struct daemon *d, struct err *err)
 {
@@ -438,8 +524,11 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 	k->d = d;
 	list_init(&k->orphans);
 	k->resolver = resolver_new(l);
+	k->tls = tls_rows_new(key_of, k);
+	loop_timer_init(&k->tickets, l, on_tickets, k);
+	on_tickets(k);
 	loop_timer_init(&k->orders, l, on_orders, k);
-	loop_timer_init(&k->again, l, on_again, k);
+	loop_timer_init(&k->again, l, control_again, k);
 	return crew_start(k, err);
 }
 
@@ -457,6 +546,7 @@ control_fini(struct control *k)
 	}
 	ports_forget(k);
 	page_fini(&k->page);
+	tls_rows_free(k->tls);
 	idmap_fini(&k->no_quorum);
 	idmap_fini(&k->services);
 	idmap_fini(&k->servers);
@@ -465,5 +555,6 @@ control_fini(struct control *k)
 	resolver_free(k->resolver);
 	loop_timer_fini(&k->orders);
 	loop_timer_fini(&k->again);
+	loop_timer_fini(&k->tickets);
 	snapshot_unref(k->seen);
 }

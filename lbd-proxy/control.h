@@ -32,8 +32,10 @@ struct ctl_service {
 	struct ctl_ports ports;
 	struct ctl_server **servers;
 	uint32_t n;
-	struct ctl_server *fallback; /* NULL: none; its id is 0 */
-	int64_t next;		     /* seconds since 1970: when an order runs out; 0 never */
+	struct tls_ctx *front, *back; /* references: what its view has */
+	bool tls_missing;	      /* what it should have could not be made */
+	struct ctl_server *fallback;  /* NULL: none; its id is 0 */
+	int64_t next;		      /* seconds since 1970: when an order runs out; 0 never */
 };
 
 struct control {
@@ -43,15 +45,18 @@ struct control {
 	struct idmap services, servers;
 	struct idmap
 	    verdicts; /* of servers, also of those not seen yet: enum verdict + 1 as a pointer */
+	struct tls_rows *tls;
 	struct idmap no_quorum; /* services of which lbd-check said so */
 	struct page page;
 	struct list orphans; /* within one apply: ports that nobody wants any more */
 	unsigned n_ports, fd_limit;
 	struct resolver *resolver;
 	struct loop_timer orders; /* when a drain or a halt's grace ends */
-	struct loop_timer again;  /* ports that could not be opened are tried again */
-	struct loop_timer stop;	  /* while stopping */
+	struct loop_timer again;  /* ports that could not be opened, and keys that were missing */
+	struct loop_timer tickets;
+	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
+	struct keys *keys;	   /* private keys (tls/keys.h) */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	unsigned pinged, missed;   /* watchdog */
@@ -62,6 +67,8 @@ int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
 /* control_refresh - one service again, with the snapshot as it is. */
 void control_refresh(struct control *k, uint32_t service);
+/* control_again - what could not be done is tried again now; arg: the control. */
+void control_again(void *arg);
 void control_fini(struct control *k);
 
 #endif

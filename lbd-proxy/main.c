@@ -5,6 +5,7 @@
 #include "net/crew.h"
 #include "health.h"
 #include "share.h"
+#include "tls/keys.h"
 #include "view/status.h"
 
 static struct control control;
@@ -17,6 +18,8 @@ init(struct daemon *d, struct err *err)
 	if (code != 0)
 		return code;
 	status_init(&control);
+	control.keys = keys_start(d);
+	keys_came(control.keys, control_again, &control);
 	share_start(&control);
 	health_start(&control);
 	return 0;
@@ -25,9 +28,34 @@ init(struct daemon *d, struct err *err)
 static int
 apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *err)
 {
-	(void)d;
+	int code = control_apply(&control, now, err);
+
 	(void)old;
-	return control_apply(&control, now, err);
+	keys_look(control.keys);
+	daemon_fault(d, keys_fault(control.keys));
+	return code;
+}
+
+static void
+on_key_put(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	keys_on_put(control.keys, rq, &m->key_put);
+}
+
+static void
+on_key_get(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	keys_on_get(control.keys, rq, &m->key_name);
+}
+
+static void
+on_keys(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	keys_on_list(control.keys, rq);
 }
 
 static bool
@@ -57,6 +85,7 @@ fini(struct daemon *d)
 	(void)d;
 	health_stop(&control);
 	control_fini(&control);
+	keys_stop(control.keys);
 }
 
 static const struct bus_handler messages[] = {
@@ -65,6 +94,9 @@ static const struct bus_handler messages[] = {
 	{ MSG_CONNS, status_on_conns },
 	{ MSG_PERSISTS, status_on_persists },
 	{ MSG_PERSIST_CLEAR, status_on_persist_clear },
+	{ MSG_KEY_PUT, on_key_put },
+	{ MSG_KEY_GET, on_key_get },
+	{ MSG_KEYS, on_keys },
 	{ 0, NULL },
 };
 

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include "tls/tls.h"
+
 #include <string.h>
 
 struct svc *
@@ -80,6 +82,13 @@ srv_unref(struct srv *s)
 	free(s);
 }
 
+static const uint16_t redirects[] = {
+	[https_redirect_301] = 301,
+	[https_redirect_302] = 302,
+	[https_redirect_307] = 307,
+	[https_redirect_308] = 308,
+};
+
 static void
 compile(struct view *v, const struct service *s)
 {
@@ -110,10 +119,21 @@ compile(struct view *v, const struct service *s)
 	v->tunnel = DUR_MS(s->tunnel_timeout);
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
+	v->proxy_to = s->proxy_to;
+	v->redirect = redirects[s->https_redirect];
+}
+
+static struct addrs *
+addrs_copy(const struct addrs *l)
+{
+	size_t size = l == NULL ? 0 : sizeof(*l) + l->n * sizeof(l->r[0]);
+
+	return l == NULL || l->n == 0 ? NULL : memcpy(mem_alloc(size), l, size);
 }
 
 struct view *
-view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n)
+view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n,
+    struct tls_ctx *front, struct tls_ctx *back)
 {
 	struct view *v = mem_alloc(sizeof(*v) + n * sizeof(v->at[0]));
 	uint32_t i;
@@ -121,11 +141,15 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	atomic_init(&v->refs, 1);
 	v->svc = svc_ref(svc);
 	compile(v, s);
+	v->proxy_from = addrs_copy(s->proxy_from);
+	v->front = tls_ctx_ref(front);
+	v->back = tls_ctx_ref(back);
 	if (v->persistence == persistence_cookie && n > 0)
 		must(cookie_map_init(&v->tokens, n) == 0);
 	v->n = n;
 	for (i = 0; i < n; i++) {
 		v->at[i] = at[i];
+		v->at[i].name = at[i].name == NULL ? NULL : mem_text(at[i].name);
 		srv_ref(at[i].srv);
 		v->fallback = at[i].srv->id == 0;
 		if (v->tokens.slot != NULL && !v->fallback)
@@ -148,11 +172,29 @@ view_unref(struct view *v)
 
 	if (v == NULL || !last(&v->refs))
 		return;
-	for (i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++) {
 		srv_unref(v->at[i].srv);
+		free((void *)(uintptr_t)v->at[i].name);
+	}
+	free(v->proxy_from);
+	tls_ctx_unref(v->front);
+	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
 	svc_unref(v->svc);
 	free(v);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_addrs(const struct addrs *a, const struct addrs *b)
+{
+	return a == b || (a != NULL && b != NULL && a->n == b->n &&
+			     memcmp(a->r, b->r, a->n * sizeof(a->r[0])) == 0);
 }
 
 bool
@@ -162,14 +204,16 @@ view_same(const struct view *a, const struct view *b)
 	size_t head = offsetof(struct view, tokens) - offsetof(struct view, name);
 	uint32_t i;
 
-	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n)
+	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
+	    !same_addrs(a->proxy_from, b->proxy_from))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->proven != y->proven || !same_text(x->name, y->name) ||
+		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

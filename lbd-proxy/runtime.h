@@ -19,6 +19,7 @@
 #define WORKERS_MAX 64
 struct wsrv;
 struct wsvc;
+struct tls_ctx;
 
 struct svc {
 	atomic_uint refs;
@@ -65,6 +66,8 @@ struct view_server {
 	bool fresh;  /* takes new clients while it is fit */
 	bool known;  /* takes clients that belong to it while it is fit */
 	bool proven; /* fit only after a good probe: the check's assume is down */
+	const char
+	    *name; /* by TLS: what it is called and must prove to be; of the view; NULL none */
 };
 struct view {
 	atomic_uint refs;
@@ -80,10 +83,22 @@ struct view {
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
 	char cookie[COOKIE_NAME_MAX + 1];
 	uint8_t cookie_len;
-	struct cookie_map tokens; /* index of a server by its token */
+	uint8_t proxy_to;	      /* enum proxy_to: a header to servers */
+	uint16_t redirect;	      /* status with which every request is sent to https; 0 not */
+	char hsts[72];		      /* a field line with CRLF; "" none */
+	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
+	struct cookie_map tokens;     /* index of a server by its token */
+	struct addrs *proxy_from;     /* who brings a header; NULL nobody */
 	uint32_t n;
 	struct view_server at[];
 };
+
+/* view_bound - a connection to a server is that of one client, and of no use to the next. */
+static inline bool
+view_bound(const struct view *v)
+{
+	return v->transparent || v->proxy_to != proxy_to_off;
+}
 
 /* Control plane: memory ends the process. The reference is the caller's. */
 struct svc *svc_new(uint32_t id, unsigned workers);
@@ -92,9 +107,9 @@ void svc_unref(struct svc *s); /* NULL is fine */
 struct srv *srv_new(uint32_t id, uint32_t service_id, unsigned workers);
 struct srv *srv_ref(struct srv *s);
 void srv_unref(struct srv *s);
-/* view_new - svc and each at[].srv get a reference; at[] is copied. */
-struct view *view_new(
-    struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n);
+/* view_new - svc, front, back and each at[].srv get a reference; at[] is copied, with the names. */
+struct view *view_new(struct svc *svc, const struct service *s, const struct view_server *at,
+    uint32_t n, struct tls_ctx *front, struct tls_ctx *back);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
 bool view_same(const struct view *a, const struct view *b);

@@ -80,6 +80,8 @@ client_send(struct client *c, unsigned number, uint32_t seq, const void *payload
 		else if (errno != EINTR)
 			code = -errno;
 	}
+	if (msg_is_key(number) && packet.p != NULL)
+		explicit_bzero(packet.p, packet.cap);
 	buf_fini(&packet);
 	if (code == -ETIMEDOUT)
 		return err_set(err, code, "%s does not read what it is sent", c->daemon);

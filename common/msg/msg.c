@@ -74,6 +74,12 @@ msg_row(unsigned number)
 	return NULL;
 }
 
+bool
+msg_is_key(unsigned number)
+{
+	return number == MSG_KEY_PUT || number == MSG_KEY_BYTES || number == MSG_PEER_KEY;
+}
+
 unsigned
 msg_program(const char *name)
 {

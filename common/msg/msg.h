@@ -110,6 +110,8 @@ int msg_decode(const void *packet, size_t len, const struct msg_row **row_out, u
 /* msg_peek - type and sequence of a packet whose frame is right, whatever its type; false: it is
  * not. */
 bool msg_peek(const void *packet, size_t len, unsigned *number_out, uint32_t *seq_out);
+/* msg_is_key - whether it carries a private key or its password: what held it is wiped. */
+bool msg_is_key(unsigned number);
 /* msg_format - for traces: NAME field=value ... */
 void msg_format(const struct msg_row *row, const void *payload, struct buf *out);
 void span_text(struct span s, char *out, size_t room); /* copied, cut, ends with NUL */

@@ -24,6 +24,15 @@ wire_backlog(const struct wire *w)
 	return w->out.len - w->sent;
 }
 
+/* Before its memory is used for something else. */
+static void
+wipe(struct wire *w)
+{
+	if (w->keys && w->out.p != NULL)
+		explicit_bzero(w->out.p, w->out.cap);
+	w->keys = false;
+}
+
 static size_t
 packet_length(const struct wire *w)
 {
@@ -45,6 +54,7 @@ wire_cut(struct wire *w)
 	if (w->fd == -1 || w->cut)
 		return;
 	w->cut = true;
+	wipe(w);
 	buf_fini(&w->out);
 	w->sent = 0;
 	(void)shutdown(w->fd, SHUT_RDWR); /* the loop sees the end of the stream */
@@ -71,6 +81,7 @@ flush(struct wire *w)
 		w->moved = mono_now();
 	}
 	if (wire_backlog(w) == 0) {
+		wipe(w);
 		if (w->out.cap > MSG_MAX)
 			buf_fini(&w->out);
 		w->out.len = w->sent = 0;
@@ -98,6 +109,7 @@ wire_send(struct wire *w, unsigned number, uint32_t seq, const void *payload)
 
 	if (w->fd == -1 || w->cut)
 		return;
+	w->keys = w->keys || msg_is_key(number);
 	msg_encode(number, seq, payload, &w->out);
 	queued(w, before);
 }
@@ -141,6 +153,18 @@ take_packet(struct wire *w, const uint8_t *packet, size_t len)
 }
 
 static void
+take_and_wipe(struct wire *w, uint8_t *packet, size_t len)
+{
+	unsigned number = MSG_NONE;
+	uint32_t seq;
+
+	(void)msg_peek(packet, len, &number, &seq);
+	take_packet(w, packet, len);
+	if (msg_is_key(number))
+		explicit_bzero(packet, len);
+}
+
+static void
 on_io(void *arg, unsigned ready)
 {
 	/* Packets are handled before the next one is read, and no handler reads. */
@@ -166,7 +190,7 @@ on_io(void *arg, unsigned ready)
 		else if ((size_t)n > sizeof(in))
 			closed(w, ERR_PROTO, "a packet that is too long");
 		else if (!w->cut)
-			take_packet(w, in, (size_t)n);
+			take_and_wipe(w, in, (size_t)n);
 	}
 }
 
@@ -190,6 +214,7 @@ wire_stop(struct wire *w)
 	loop_fd_fini(&w->io);
 	(void)close(w->fd);
 	w->fd = -1;
+	wipe(w);
 	buf_fini(&w->out);
 	w->sent = 0;
 }

@@ -19,6 +19,7 @@ struct wire {
 	struct loop_fd io;
 	int fd; /* -1: closed */
 	bool cut;
+	bool keys;	/* out holds, or held, what is to be wiped */
 	struct buf out; /* whole packets; the first sent bytes of it are gone */
 	size_t sent;
 	mono_t moved; /* when bytes last left, or the queue began */

@@ -160,8 +160,8 @@ man_object(const struct object *o, struct buf *out)
 void
 help_man(struct buf *out)
 {
-	for (unsigned k = 1; k <= KINDS; k++) {
-		const struct object *o = object_of(k);
+	for (unsigned k = 0; k < KINDS; k++) {
+		const struct object *o = object_of(object_order[k]);
 
 		if (o->scope != SCOPE_OBSERVED && (o->flags & O_NAMELESS) == 0)
 			man_object(o, out);

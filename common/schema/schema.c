@@ -46,10 +46,12 @@
 #define T_CIDR .type = VT_CIDR
 #define T_RANGES .type = VT_RANGES
 #define T_ADDRS .type = VT_ADDRS
+#define T_PEM(what) .type = VT_PEM, .ref = PEM_##what
 #define T_ENUM(list) .type = VT_ENUM, .words = &list##_list
 #define T_U16 .type = VT_U16
 #define T_U32 .type = VT_U32
 #define T_DUR_MS .type = VT_DUR_MS
+#define T_DUR_S .type = VT_DUR_S
 #define T_BYTES .type = VT_BYTES
 #define T_PCT .type = VT_PCT
 #define T_BOOL .type = VT_BOOL
@@ -156,6 +158,26 @@ static const struct field vrouter_fields[] = {
 #include "schema/vrouter.def"
 #undef OBJ
 };
+static const struct field cert_fields[] = {
+#define OBJ cert
+#include "schema/cert.def"
+#undef OBJ
+};
+static const struct field ca_fields[] = {
+#define OBJ ca
+#include "schema/ca.def"
+#undef OBJ
+};
+static const struct field tls_fields[] = {
+#define OBJ tls
+#include "schema/tls.def"
+#undef OBJ
+};
+static const struct field sni_fields[] = {
+#define OBJ sni
+#include "schema/sni.def"
+#undef OBJ
+};
 
 /* Where in its fields a CHILD has the REF flagged PARENT: one byte for each row gives its place. An object with
  * the flag CHILD that has no block here does not compile. */
@@ -163,6 +185,9 @@ static const struct field vrouter_fields[] = {
 #define FIELD(t, n, ty, lo, hi, d, e, fl, s, l, h) char n;
 struct server_places {
 #include "schema/server.def"
+};
+struct sni_places {
+#include "schema/sni.def"
 };
 #undef FIELD
 #define FIELD(t, n, ty, lo, hi, d, e, fl, s, l, h) \
@@ -172,6 +197,13 @@ enum {
 #include "schema/server.def"
 };
 #undef FIELD
+#define FIELD(t, n, ty, lo, hi, d, e, fl, s, l, h) \
+	+(((fl)&F_PARENT) != 0 ? offsetof(struct sni_places, n) : 0)
+enum {
+	sni_parent_ref = 0
+#include "schema/sni.def"
+};
+#undef FIELD
 
 enum { KIND_0 = 0, O_0 = 0 };
 #define PARENT_REF_0(c) 0
@@ -179,7 +211,7 @@ enum { KIND_0 = 0, O_0 = 0 };
 #define PARENT_REF_NAMELESS(c) 0
 #define PARENT_REF_CHILD(c) c##_parent_ref
 #define OBJECT(number, c, n_, p, sc, fl, par, al, h) \
-	{ .kind = number,                            \
+	[number - 1] = { .kind = number,             \
 		.scope = SCOPE_##sc,                 \
 		.flags = O_##fl,                     \
 		.parent = KIND_##par,                \
@@ -193,6 +225,11 @@ enum { KIND_0 = 0, O_0 = 0 };
 		.aliases = al,                       \
 		.help = h },
 const struct object objects[KINDS] = {
+#include "schema/objects.def"
+};
+#undef OBJECT
+#define OBJECT(number, c, n_, p, sc, fl, par, al, h) number,
+const uint8_t object_order[KINDS] = {
 #include "schema/objects.def"
 };
 

@@ -20,10 +20,12 @@ enum vtype {
 	VT_CIDR,   /* interface address with prefix length */
 	VT_RANGES, /* "80,443,8000-8010", rising; min and max are those of a number */
 	VT_ADDRS,  /* "10.0.0.2,10.0.1.0/28,10.0.2.1-10.0.2.9"; max is how many addresses in all */
+	VT_PEM,	   /* PEM blocks (RFC 7468) of one kind in strict form; max is bytes in all */
 	VT_ENUM,
 	VT_U16, /* from here on a cell is a number */
 	VT_U32,
 	VT_DUR_MS, /* milliseconds */
+	VT_DUR_S,  /* seconds */
 	VT_BYTES,
 	VT_PCT,
 	VT_BOOL,
@@ -46,6 +48,8 @@ enum { O_CHILD = 1, O_SINGLE = 2, O_NAMELESS = 4 };
 enum effect { EFFECT_LIVE, EFFECT_PART, EFFECT_DAEMON };
 enum scope { SCOPE_SHARED, SCOPE_LOCAL, SCOPE_OPER, SCOPE_OBSERVED };
 #define SCOPES 3 /* that are stored */
+
+enum pem_blocks { PEM_certificates, PEM_crls };
 
 #define RANGES_MAX 32
 struct ranges {
@@ -92,11 +96,15 @@ struct words {
 	KIND_##cname = number,
 enum kind {
 #include "schema/objects.def"
-	KIND_END
 };
 #undef OBJECT
-#define KINDS (KIND_END - 1)
-#define FIELDS_MAX 64
+#define OBJECT(number, cname, name, plural, scope, flags, parent, aliases, help) +1
+enum {
+	KINDS = 0
+#include "schema/objects.def"
+};
+#undef OBJECT
+#define FIELDS_MAX 96
 
 /* The structs. The empty member named after the tag makes a repeated tag an error. */
 #define C_NAME const char *
@@ -109,10 +117,12 @@ enum kind {
 #define C_CIDR struct addr
 #define C_RANGES const struct ranges *
 #define C_ADDRS const struct addrs *
+#define C_PEM(what) const char *
 #define C_ENUM(list) uint8_t
 #define C_U16 uint16_t
 #define C_U32 uint32_t
 #define C_DUR_MS uint32_t
+#define C_DUR_S uint32_t
 #define C_BYTES uint64_t
 #define C_PCT uint8_t
 #define C_BOOL bool
@@ -191,13 +201,29 @@ struct vrouter {
 	uint32_t id;
 #include "schema/vrouter.def"
 };
+struct cert {
+	uint32_t id;
+#include "schema/cert.def"
+};
+struct ca {
+	uint32_t id;
+#include "schema/ca.def"
+};
+struct tls {
+	uint32_t id;
+#include "schema/tls.def"
+};
+struct sni {
+	uint32_t id;
+#include "schema/sni.def"
+};
 #undef FIELD
 #undef RETIRED
 
 struct field {
 	uint16_t tag, offset;
 	uint8_t type, flags, effect, since;
-	uint8_t ref;		   /* kind that a REF names */
+	uint8_t ref;		   /* kind that a REF names; enum pem_blocks of a PEM */
 	const struct words *words; /* words of an ENUM */
 	const char *name, *def, *label, *help;
 	int64_t min, max;
@@ -212,6 +238,8 @@ struct object {
 	const char *cname, *name, *plural, *aliases, *help;
 };
 extern const struct object objects[KINDS]; /* kind k is objects[k - 1] */
+extern const uint8_t
+    object_order[KINDS]; /* kinds in the order of their rows: each refers only to earlier ones */
 
 unsigned schema_version(void);			    /* the newest of its rows (column since) */
 const struct object *object_of(unsigned kind);	    /* NULL when unknown */
@@ -229,7 +257,8 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     forward_list, tunnel_list, checksum_list, failure_list, stop_action_list, sync_role_list,
     assume_list, nat_kind_list, nat_protocol_list, ha_mode_list, carrier_kind_list, track_kind_list,
     track_unknown_list, notify_on_list, advertise_list, ha_roles_list, fence_mode_list,
-    vrouter_family_list, vrouter_way_list, vrouter_checksum_list;
+    vrouter_family_list, vrouter_way_list, vrouter_checksum_list, tls_profile_list,
+    client_auth_list, server_tls_list, https_redirect_list, proxy_to_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -21,6 +21,8 @@
 
 static const struct unit time_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
 	{ "h", 3600000 }, { "d", 86400000 }, { 0 } };
+static const struct unit second_units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 },
+	{ 0 } };
 static const struct unit size_units[] = { { "", 1 }, { "K", 1LL << 10 }, { "M", 1LL << 20 },
 	{ "G", 1LL << 30 }, { "T", 1LL << 40 }, { 0 } };
 static const struct unit pct_units[] = { { "%", 1 }, { "", 1 }, { 0 } };
@@ -53,7 +55,8 @@ parse_quantity(const struct field *f, const char *text, const struct unit *u, st
 	if (u->suffix == NULL && v == 0 && text[n] == '\0')
 		u = no_units; /* nothing is nothing in every unit */
 	if (u->suffix == NULL && text[n] == '\0')
-		return "; it needs a unit: ms, s, m, h or d";
+		return f->type == VT_DUR_S ? "; it needs a unit: s, m, h or d"
+					   : "; it needs a unit: ms, s, m, h or d";
 	if (u->suffix == NULL || __builtin_mul_overflow(v, u->factor, &v))
 		return "";
 	*out = (struct cell){ .i = v };
@@ -186,6 +189,7 @@ allowed_secret(const struct field *f, struct buf *out)
 static const struct type_ops u16_ops = { .bytes = 2, .units = no_units };
 static const struct type_ops u32_ops = { .bytes = 4, .units = no_units };
 static const struct type_ops dur_ms_ops = { .bytes = 4, .units = time_units };
+static const struct type_ops dur_s_ops = { .bytes = 4, .units = second_units };
 static const struct type_ops bytes_ops = { .bytes = 8, .units = size_units };
 static const struct type_ops pct_ops = { .bytes = 1, .units = pct_units };
 static const struct type_ops ref_ops = { .bytes = 4, .allowed = allowed_ref };
@@ -210,10 +214,12 @@ static const struct type_ops *const types[] = {
 	[VT_CIDR] = &value_cidr_ops,
 	[VT_RANGES] = &value_ranges_ops,
 	[VT_ADDRS] = &value_addrs_ops,
+	[VT_PEM] = &value_pem_ops,
 	[VT_ENUM] = &value_enum_ops,
 	[VT_U16] = &u16_ops,
 	[VT_U32] = &u32_ops,
 	[VT_DUR_MS] = &dur_ms_ops,
+	[VT_DUR_S] = &dur_s_ops,
 	[VT_BYTES] = &bytes_ops,
 	[VT_PCT] = &pct_ops,
 	[VT_BOOL] = &bool_ops,
@@ -267,6 +273,8 @@ refuse(const struct field *f, const char *text, const char *why, struct err *err
 		return ERR_INVALID;
 	if (f->type == VT_SECRET)
 		buf_puts(&shown, "***");
+	else if (f->type == VT_PEM) /* it may be a private key */
+		buf_printf(&shown, "... (%zu bytes)", strlen(text));
 	else
 		value_show(text, &shown);
 	value_allowed(f, &allowed);
@@ -342,6 +350,22 @@ value_format(
 	} else {
 		buf_put(out, c->s, c->len);
 	}
+}
+
+void
+value_short(const struct field *f, const struct cell *c, const struct names *names, struct buf *out)
+{
+	unsigned n = 0;
+
+	if (f->type != VT_PEM) {
+		value_format(f, c, names, out);
+		return;
+	}
+	for (const char *p = c->s; (p = strstr(p, PEM_BEGIN)) != NULL; p += strlen(PEM_BEGIN))
+		n++;
+	if (n > 0)
+		buf_printf(out, "%u %s%s", n, f->ref == PEM_crls ? "list" : "certificate",
+		    n > 1 ? "s" : "");
 }
 
 void
@@ -422,12 +446,17 @@ cell_same(const struct cell *a, const struct cell *b)
 	return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
 }
 
-/* On the wire: length with its NUL and the text, or length 0 and the number. */
+/* On the wire: length with its NUL and the text, or length 0 and the number. A length of two bytes that are all
+ * ones is followed by the true one. */
 void
 cell_put(struct buf *b, const struct cell *c)
 {
-	must(c->len < UINT16_MAX);
-	buf_put_be(b, c->s != NULL ? c->len + 1 : 0, 2);
+	bool large = c->s != NULL && c->len + 1 >= UINT16_MAX;
+
+	must(c->len < UINT32_MAX);
+	buf_put_be(b, large ? UINT16_MAX : c->s != NULL ? c->len + 1 : 0, 2);
+	if (large)
+		buf_put_be(b, c->len + 1, 4);
 	if (c->s != NULL) {
 		buf_put(b, c->s, c->len);
 		buf_put_be(b, 0, 1);
@@ -448,7 +477,9 @@ cell_take(struct rd *r, struct cell *out)
 		out->i = (int64_t)rd_be(r, 8);
 		return;
 	}
-	s = rd_bytes(r, n);
+	if (n == UINT16_MAX)
+		n = (size_t)rd_be(r, 4);
+	s = n > 0 ? rd_bytes(r, n) : NULL;
 	if (s == NULL || s[n - 1] != '\0' || strlen(s) != n - 1)
 		r->bad = true;
 	else

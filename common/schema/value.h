@@ -35,6 +35,10 @@ void value_default(const struct field *f, struct arena *a, struct cell *out);
 /* value_show - foreign text as an error repeats it: valid UTF-8, control characters as \\xNN, 80 bytes at most. */
 void value_show(const char *text, struct buf *out);
 
+/* value_short - the same in so few words that it fits a table: of a PEM how many blocks it has. */
+void value_short(
+    const struct field *f, const struct cell *c, const struct names *names, struct buf *out);
+
 /* value_load - cell to the member of a struct; pointers live in the arena. -EINVAL: a word, address or range
  * that this build does not know. */
 int value_load(const struct field *f, const struct cell *c, struct arena *a, void *object);

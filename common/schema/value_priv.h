@@ -4,6 +4,8 @@
 
 #include "schema/value.h"
 
+#define PEM_BEGIN "-----BEGIN "
+
 struct unit {
 	const char *suffix;
 	int64_t factor;
@@ -24,11 +26,15 @@ struct type_ops {
 
 extern const struct type_ops value_name_ops, value_text_ops, value_tchar_ops, value_labels_ops,
     value_host_ops, value_addr_ops, value_net_ops, value_cidr_ops, value_ranges_ops,
-    value_addrs_ops, value_enum_ops;
+    value_addrs_ops, value_pem_ops, value_enum_ops;
 
 /* A text cell: copied into the arena, or "" when empty. */
 void value_text_cell(const char *s, size_t n, struct arena *a, struct cell *out);
 /* Length in bytes against the range of the field. */
 bool value_length_ok(const struct field *f, size_t n);
+/* load, save and same of a type whose member is a text. */
+int value_load_text(const struct field *f, const struct cell *c, struct arena *a, void *member);
+void value_save_text(const struct field *f, const void *member, struct arena *a, struct cell *out);
+bool value_same_text(const void *x, const void *y);
 
 #endif

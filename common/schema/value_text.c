@@ -34,16 +34,16 @@ value_length_ok(const struct field *f, size_t n)
 	return (int64_t)n >= f->min && (int64_t)n <= f->max;
 }
 
-static int
-load_text(const struct field *f, const struct cell *c, struct arena *a, void *member)
+int
+value_load_text(const struct field *f, const struct cell *c, struct arena *a, void *member)
 {
 	(void)f;
 	*(const char **)member = c->len > 0 ? arena_text(a, c->s, c->len) : "";
 	return 0;
 }
 
-static void
-save_text(const struct field *f, const void *member, struct arena *a, struct cell *out)
+void
+value_save_text(const struct field *f, const void *member, struct arena *a, struct cell *out)
 {
 	const char *s = *(const char *const *)member;
 
@@ -52,8 +52,8 @@ save_text(const struct field *f, const void *member, struct arena *a, struct cel
 	out->len = (uint32_t)strlen(out->s);
 }
 
-static bool
-same_text(const void *x, const void *y)
+bool
+value_same_text(const void *x, const void *y)
 {
 	const char *a = *(const char *const *)x, *b = *(const char *const *)y;
 
@@ -94,9 +94,9 @@ allowed_name(const struct field *f, struct buf *out)
 
 const struct type_ops value_name_ops = { .parse = parse_name,
 	.allowed = allowed_name,
-	.load = load_text,
-	.save = save_text,
-	.same = same_text };
+	.load = value_load_text,
+	.save = value_save_text,
+	.same = value_same_text };
 
 /* TEXT */
 
@@ -130,9 +130,9 @@ allowed_text(const struct field *f, struct buf *out)
 
 const struct type_ops value_text_ops = { .parse = parse_text,
 	.allowed = allowed_text,
-	.load = load_text,
-	.save = save_text,
-	.same = same_text };
+	.load = value_load_text,
+	.save = value_save_text,
+	.same = value_same_text };
 
 /* TCHAR */
 
@@ -157,9 +157,9 @@ allowed_tchar(const struct field *f, struct buf *out)
 
 const struct type_ops value_tchar_ops = { .parse = parse_tchar,
 	.allowed = allowed_tchar,
-	.load = load_text,
-	.save = save_text,
-	.same = same_text };
+	.load = value_load_text,
+	.save = value_save_text,
+	.same = value_same_text };
 
 /* LABELS */
 
@@ -240,9 +240,9 @@ allowed_labels(const struct field *f, struct buf *out)
 
 const struct type_ops value_labels_ops = { .parse = parse_labels,
 	.allowed = allowed_labels,
-	.load = load_text,
-	.save = save_text,
-	.same = same_text };
+	.load = value_load_text,
+	.save = value_save_text,
+	.same = value_same_text };
 
 /* ENUM */
 

@@ -2,7 +2,8 @@
  *
  * Decides when a scalar must be quoted: text is plain only when every reader, of YAML 1.1 or 1.2, takes it for
  * the same text. So "off", "1.5", "2027-01-31" and "1:30" are quoted where they are text (a name, a comment, a
- * word), while a number, a duration or a boolean of ours stays as it is. Quoted scalars stand on one line.
+ * word), while a number, a duration or a boolean of ours stays as it is. Quoted scalars stand on one line; PEM is a
+ * literal block, as people paste it.
  * Written by hand since canonical bytes must not depend on the release of a library; yaml.c reads it back. */
 #include "schema/yaml.h"
 #include "schema/utf8.h"
@@ -53,10 +54,38 @@ is_free(const struct field *f)
 	       f->type == VT_SECRET;
 }
 
+/* Each line of text, which ends with LF. */
+static void
+literal(struct yaml_writer *w, const char *text)
+{
+	buf_puts(w->out, " |\n");
+	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+		for (unsigned i = 0; i <= w->depth; i++)
+			buf_puts(w->out, "  ");
+		buf_put(w->out, text, (size_t)(end - text) + 1);
+	}
+}
+
+/* Whether it stands as it is, line by line: what a writer gives may be anything. */
+static bool
+is_literal(const struct field *f, const char *text)
+{
+	static const char known[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n";
+	size_t n = strlen(text);
+
+	return f != NULL && f->type == VT_PEM && n > 1 && text[0] == '-' && text[n - 1] == '\n' &&
+	       text[n - 2] != '\n' && text[strspn(text, known)] == '\0';
+}
+
 void
 yaml_scalar(struct yaml_writer *w, const char *key, const struct field *f, const char *text)
 {
 	begin(w, key);
+	if (is_literal(f, text)) {
+		literal(w, text);
+		return;
+	}
 	buf_puts(w->out, " ");
 	yaml_quote(w->out, text, is_free(f));
 	buf_puts(w->out, "\n");

@@ -82,7 +82,7 @@ put_value(struct text_walk *t, const struct change *c, const struct snapshot *s,
 
 	snapshot_names(s, &names);
 	value_save(c->f, row, t->a, &cell);
-	value_format(c->f, &cell, &names, &text);
+	value_short(c->f, &cell, &names, &text);
 	buf_puts(t->out, text.len > 0 ? buf_text(&text) : "none");
 	buf_fini(&text);
 }

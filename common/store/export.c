@@ -183,7 +183,7 @@ snapshot_export(const struct snapshot *s, enum export_form form, unsigned kind, 
 	exporter_init(&e, s, form, out);
 	e.full = full;
 	for (unsigned k = 0; k < KINDS; k++) {
-		const struct object *o = &objects[k];
+		const struct object *o = object_of(object_order[k]);
 
 		if (kind != 0 ? o->kind != kind
 			      : o->scope >= SCOPE_OPER || (o->flags & O_CHILD) != 0)

@@ -7,7 +7,7 @@
  * change of something else, or an interface that lost its address would block every commit.
  *
  * Rules of services are object_checks_service.c, of layer 4 object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
- * object_checks_ha.c. */
+ * object_checks_ha.c, those of TLS object_checks_tls.c; what is in a certificate is looked at in x509_check.c, when it is committed. */
 #include "store/object_checks_priv.h"
 
 #include "base/must.h"
@@ -307,8 +307,8 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_services, check_groups, check_natrules, check_places, check_ha,
-		check_vrrp, check_users };
+		check_fips, check_tls, check_services, check_groups, check_natrules, check_places,
+		check_ha, check_vrrp, check_users };
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)

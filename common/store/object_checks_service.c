@@ -34,7 +34,8 @@ check_layer(struct look *l, const struct service *s)
 		    word_text(&scheduler_list, s->scheduler), mode);
 	if (is_cookie(s->persistence) && s->mode != mode_http)
 		return look_bad(l, KIND_service, s, "persistence",
-		    "\"%s\" is not possible in mode %s; allowed are none and source, or mode http",
+		    "\"%s\" is not possible in mode %s, where requests are not read: inside TLS that is "
+		    "passed on nobody can read a cookie; allowed are none and source, or mode http",
 		    word_text(&persistence_list, s->persistence), mode);
 	if (s->persistence == persistence_sip && (seven || s->protocol != protocol_udp))
 		return look_bad(l, KIND_service, s, "persistence",

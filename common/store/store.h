@@ -116,6 +116,10 @@ int store_tx_load(
 int store_tx_end(
     struct store *st, uint32_t id, struct err *err); /* forget it, after commit or abort */
 
+/* store_mentions - whether a row, a kept revision, a transaction or a record of a join has the text, of at least eight
+ * characters, in it. A store that cannot be searched has. */
+bool store_mentions(struct store *st, const char *text);
+
 /* store_backup - a consistent copy of the configuration (VACUUM INTO); path must not exist. */
 int store_backup(struct store *st, const char *path, struct err *err);
 /* store_restore - the configuration as it is in a copy; path NULL is the newest automatic one in DIR/backup. The

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "store/store_priv.h"
+#include "store/x509.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -243,6 +244,8 @@ make_candidate(struct store *st, const struct txn_as *as, const struct buf delta
 	}
 	if (rc == 0)
 		rc = snapshot_check_change(st->base, s, local ? &st->local : NULL, err);
+	if (rc == 0 && as->follows == NULL)
+		rc = x509_check(st->base, s, err);
 	if (rc == 0)
 		*out = s;
 	else

@@ -392,7 +392,8 @@ join_rows(struct store *st, struct join_how *how, struct err *err)
 		rc = run_kind(&j, &objects[k], NULL, loss_note_foreign);
 	for (unsigned i = 0; rc == 0 && i < n; i++)
 		for (unsigned k = 0; rc == 0 && k < KINDS; k++) {
-			const struct object *o = &objects[s[i].falling ? KINDS - 1 - k : k];
+			const struct object *o =
+			    object_of(object_order[s[i].falling ? KINDS - 1 - k : k]);
 
 			if (o->scope == how->rev->scope)
 				rc = run_kind(&j, o, &s[i], s[i].fn);

@@ -25,7 +25,7 @@ loss_text(struct join *j, const struct field *f, const struct cell *c)
 	else if (f->type == VT_REF && c->i != 0)
 		buf_puts(&b, name_of_id(j, object_of(f->ref), (uint32_t)c->i));
 	else
-		value_format(f, c, &j->st->names, &b);
+		value_short(f, c, &j->st->names, &b);
 	text = arena_text(j->a, b.len > 0 ? buf_text(&b) : "none", b.len > 0 ? b.len : 4);
 	buf_fini(&b);
 	return text;

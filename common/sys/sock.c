@@ -135,6 +135,17 @@ sock_connect_as(const struct addr *a, uint16_t port, const struct addr *source)
 }
 
 int
+sock_name(int fd, struct addr *out, uint16_t *port_out)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
+		return -errno;
+	return addr_from_sockaddr((struct sockaddr *)&ss, out, port_out);
+}
+
+int
 sock_error(int fd)
 {
 	int error = 0;

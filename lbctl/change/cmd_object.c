@@ -19,6 +19,8 @@ cmd_create(struct ctl *c, struct err *err)
 		return rc;
 	doc_init(&d);
 	rc = target_secrets(t.o, t.argc, t.argv, err);
+	if (rc == 0)
+		rc = target_files(c, t.o, t.argc, t.argv, &t.argv, err);
 	if (rc == 0 && (t.o->flags & O_SINGLE))
 		rc = err_set(err, ERR_CONFLICT, "%s: there is exactly one; use set", t.o->name);
 	if (rc == 0)
@@ -45,6 +47,8 @@ merge_fields(struct ctl *c, bool unset, struct err *err)
 		    unset ? "FIELD" : "FIELD=VALUE", c->cmd->name, c->cmd->args);
 	if (rc == 0 && !unset)
 		rc = target_secrets(t.o, t.argc, t.argv, err);
+	if (rc == 0 && !unset)
+		rc = target_files(c, t.o, t.argc, t.argv, &t.argv, err);
 	if (rc != 0)
 		return rc;
 	doc_init(&d);

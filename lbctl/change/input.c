@@ -143,6 +143,18 @@ ask_password(const char *whose, const char *again, char *out, size_t room, struc
 	return rc;
 }
 
+bool
+input_can_ask(void)
+{
+	return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
+}
+
+int
+input_one_password(const char *whose, char out[300], struct err *err)
+{
+	return ask_password(whose, "", out, 258, err);
+}
+
 int
 input_password(struct ctl *c, const char *whose, char out[300], bool *made_out, struct err *err)
 {
@@ -152,7 +164,7 @@ input_password(struct ctl *c, const char *whose, char out[300], bool *made_out, 
 	*made_out = false;
 	if (GIVEN(c, stdin))
 		return read_line(out, 258, err);
-	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
+	if (!input_can_ask()) {
 		secret_random(out, PASSWORD_MADE);
 		*made_out = true;
 		return 0;

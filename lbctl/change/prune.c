@@ -153,7 +153,7 @@ prune_add(const struct snapshot *s, struct doc *d, enum prune how, unsigned *n_o
 	for (i = 0; i < count && rc == 0; i++)
 		rc = prune_service(s, d, &k, how, rows[i], n_out, err);
 	for (o = 0; o < KINDS && rc == 0 && how == PRUNE_ALL; o++)
-		rc = prune_kind(s, d, &k, &objects[o], n_out, err);
+		rc = prune_kind(s, d, &k, object_of(object_order[o]), n_out, err);
 	free(k.item);
 	return rc;
 }

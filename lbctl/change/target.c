@@ -100,3 +100,43 @@ target_secrets(const struct object *o, int argc, char *const *argv, struct err *
 	}
 	return 0;
 }
+
+static int
+from_file(struct ctl *c, const char *word, size_t len, char **out, struct err *err)
+{
+	struct buf text = { 0 }, whole = { 0 };
+	int rc = input_text(word + len + 2, &text, err);
+
+	if (rc == 0) {
+		buf_put(&whole, word, len + 1);
+		buf_puts(&whole, buf_text(&text));
+		*out = arena_text(c->arena, buf_text(&whole), whole.len);
+	}
+	buf_fini(&text);
+	buf_fini(&whole);
+	return rc;
+}
+
+int
+target_files(struct ctl *c, const struct object *o, int argc, char **argv, char ***words_out,
+    struct err *err)
+{
+	char **out = arena_alloc(c->arena, (size_t)(argc + 1) * sizeof(*out)), word[64];
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < argc; i++) {
+		size_t len = strcspn(argv[i], "=");
+		const struct field *f = NULL;
+
+		out[i] = argv[i];
+		if (len < sizeof(word) && argv[i][len] == '=' && argv[i][len + 1] == '@') {
+			memcpy(word, argv[i], len);
+			word[len] = '\0';
+			f = field_find(o, word);
+		}
+		if (f != NULL && f->type == VT_PEM)
+			rc = from_file(c, argv[i], len, &out[i], err);
+	}
+	*words_out = out;
+	return rc;
+}

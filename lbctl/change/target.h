@@ -16,5 +16,8 @@ struct target {
 int target_parse(struct ctl *c, bool globs, struct target *out, struct err *err);
 /* target_secrets - "field=value" of a SECRET is refused: everybody can read a command line. */
 int target_secrets(const struct object *o, int argc, char *const *argv, struct err *err);
+/* target_files - "field=@FILE" of a PEM: the words with what is in the file. words_out is in the arena. */
+int target_files(struct ctl *c, const struct object *o, int argc, char **argv, char ***words_out,
+    struct err *err);
 
 #endif

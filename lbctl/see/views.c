@@ -238,7 +238,7 @@ views_field_text(struct ctl *c, const struct snapshot *s, const struct field *f,
 
 	snapshot_names(s, &names);
 	value_save(f, row, c->arena, &cell);
-	value_format(f, &cell, &names, &text);
+	value_short(f, &cell, &names, &text);
 	out = arena_text(c->arena, buf_text(&text), text.len);
 	buf_fini(&text);
 	return out;

@@ -101,7 +101,7 @@ rewrite(struct http *h, const char *buf)
 	const struct view *v = c->svc->view;
 	const struct srv *srv = h->seat.srv->srv;
 	struct http_plan *p = &c->w->plan;
-	char line[COOKIE_LINE_MAX];
+	char line[COOKIE_LINE_MAX + sizeof(v->hsts)];
 	struct http_answer_policy policy = { .client_minor = h->head.minor };
 
 	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
@@ -109,6 +109,13 @@ rewrite(struct http *h, const char *buf)
 	if (v->persistence == persistence_cookie && h->known != srv->id && srv->id != 0) {
 		policy.insert = line;
 		policy.insert_len = (uint16_t)cookie_line_format(v->cookie, srv->token, line);
+	}
+	if (v->hsts[0] != 0) {
+		size_t n = strlen(v->hsts);
+
+		memcpy(line + policy.insert_len, v->hsts, n);
+		policy.insert = line;
+		policy.insert_len = (uint16_t)(policy.insert_len + n);
 	}
 	http_plan_answer(p, buf, &h->answer, &policy);
 	return http_plan_write(p, buf, (char *)c->w->out);

@@ -116,11 +116,25 @@ http_count_status(struct http *h, unsigned status)
 }
 
 void
+http_tell(struct http *h, unsigned status, const char *answer, size_t n)
+{
+	struct conn *c = h->c;
+	bool linger = h->state == HTTP_HEAD || !h->up_over || conn_kept(c) > 0;
+
+	http_drop_server(h); /* before the count: it is our answer, not the server's */
+	http_count_status(h, status);
+	http_free(h);
+	if (conn_send(c, answer, n) < 0)
+		conn_close(c);
+	else
+		conn_finish(c, linger);
+}
+
+void
 http_fail(struct http *h, unsigned status)
 {
 	struct conn *c = h->c;
 	bool head = h->state != HTTP_HEAD && h->head.method == H1_M_HEAD;
-	bool linger = h->state == HTTP_HEAD || !h->up_over || conn_kept(c) > 0;
 	const char *answer;
 	size_t n;
 
@@ -128,15 +142,9 @@ http_fail(struct http *h, unsigned status)
 		http_abort(h, true);
 		return;
 	}
-	http_drop_server(h); /* before the count: it is our answer, not the server's */
-	http_count_status(h, status);
-	http_free(h);
 	answer = status == 503 && c->svc->view->page ? http_page_answer(head, &n)
 						     : http_error_answer(status, head, &n);
-	if (conn_send(c, answer, n) < 0)
-		conn_close(c);
-	else
-		conn_finish(c, linger);
+	http_tell(h, status, answer, n);
 }
 
 void

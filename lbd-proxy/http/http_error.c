@@ -3,6 +3,9 @@
 #include "base/must.h"
 #include "http_msg.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* status, words, length of the body */
 #define ANSWERS                                         \
 	ROW(400, "Bad Request", 16)                     \
@@ -48,6 +51,41 @@ http_error_answer(unsigned status, bool head, size_t *len_out)
 			a = &answers[i];
 	*len_out = a->head_len + (head ? 0u : a->body_len);
 	return a->text;
+}
+
+/* Host without the port; an IPv6 address keeps its brackets. */
+static unsigned
+host_len(const char *host, unsigned n)
+{
+	const char *end = n > 0 && host[0] == '[' ? memchr(host, ']', n) : memchr(host, ':', n);
+
+	if (end == NULL)
+		return n;
+	return (unsigned)(end - host) + (host[0] == '[');
+}
+
+size_t
+http_redirect_answer(unsigned status, const char *buf, const struct h1_head *h, char *out)
+{
+	unsigned path = (unsigned)(h->target_off + h->target_len - h->path_off);
+	const char *words = status == 301   ? "Moved Permanently"
+			    : status == 302 ? "Found"
+			    : status == 307 ? "Temporary Redirect"
+					    : "Permanent Redirect";
+	unsigned host = host_len(buf + h->host_off, h->host_len);
+	bool asterisk = h->form == H1_ASTERISK;
+	int n;
+
+	if (host == 0 || host > 512)
+		return 0;
+	n = snprintf(out, HTTP_REDIRECT_MAX,
+	    "HTTP/1.1 %u %s\r\nLocation: https://%.*s%s%.*s\r\nContent-Length: 0\r\n"
+	    "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+	    status, words, (int)host, buf + h->host_off,
+	    asterisk || path == 0 || buf[h->path_off] == '?' ? "/" : "", asterisk ? 0 : (int)path,
+	    buf + h->path_off);
+	must(n > 0 && n < HTTP_REDIRECT_MAX);
+	return (size_t)n;
 }
 
 /* What people see of a service of layer 4 that has no server left. No script, no picture, nothing that is fetched. */

@@ -76,6 +76,10 @@ size_t http_client_text(const struct addr *a, char *out);
 /* http_error_answer - a whole answer with a short body, Content-Length and Connection: close; constant bytes.
  * Statuses: 400 408 413 414 417 431 500 501 502 503 504 505; any other gives 500's. head: the request was HEAD, so no body. */
 const char *http_error_answer(unsigned status, bool head, size_t *len_out);
+/* http_redirect_answer - sends the client to the same place by https (RFC 9110 section 15.4): the host without its port,
+ * the path as it was asked for. out holds HTTP_REDIRECT_MAX bytes. Returns the length; 0: the request names no host. */
+#define HTTP_REDIRECT_MAX (H1_TARGET_MAX + 1024)
+size_t http_redirect_answer(unsigned status, const char *buf, const struct h1_head *h, char *out);
 /* http_page_answer - the fallback page: status 503, a page for people. */
 const char *http_page_answer(bool head, size_t *len_out);
 /* "HTTP/1.1 100 Continue", for a service that answers Expect itself. */

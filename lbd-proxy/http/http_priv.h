@@ -55,6 +55,8 @@ struct http {
 void http_complete(struct http *h);
 /* Tell the client, if nothing was told yet; then its connection ends. */
 void http_fail(struct http *h, unsigned status);
+/* The same with an answer of n bytes, status of the counters. */
+void http_tell(struct http *h, unsigned status, const char *answer, size_t n);
 /* The answer cannot be completed, or nobody is there to read it. Without reset the client gets what there is, and an
  * end that is too early; http_break_off resets when nothing else would show that. */
 void http_break_off(struct http *h);

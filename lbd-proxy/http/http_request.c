@@ -170,6 +170,21 @@ failed(struct seat *s)
 	seated(container_of(s, struct http, seat), SEAT_NONE);
 }
 
+/* Every request of the service is sent elsewhere; what comes of its body is thrown away. */
+static void
+redirect(struct http *h, const char *buf)
+{
+	struct worker *w = h->c->w;
+	unsigned status = h->c->svc->view->redirect;
+	size_t n = http_redirect_answer(status, buf, &h->head, (char *)w->out);
+
+	h->keep = false;
+	if (n == 0)
+		http_fail(h, 400);
+	else
+		http_tell(h, status, (char *)w->out, n);
+}
+
 void
 http_start(struct http *h, const char *buf, size_t len)
 {
@@ -178,6 +193,10 @@ http_start(struct http *h, const char *buf, size_t len)
 
 	seat_init(&h->seat, c->svc, ready, failed);
 	h->state = HTTP_SEAT;
+	if (c->svc->view->redirect != 0) {
+		redirect(h, buf);
+		return;
+	}
 	status = compose(h, buf, len);
 	if (status != 0) {
 		bad_body(h, status);
@@ -195,7 +214,7 @@ http_send_out(struct http *h)
 	ssize_t n;
 
 	while (h->out_off < h->out_len) {
-		n = io_send(&s->io, h->out + h->out_off, h->out_len - h->out_off);
+		n = conn_write(s, h->out + h->out_off, h->out_len - h->out_off);
 		if (n == -EAGAIN) {
 			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
 							 : h->c->svc->view->connect);
@@ -207,7 +226,6 @@ http_send_out(struct http *h)
 			return false;
 		}
 		s->up = true;
-		conn_count_out(s, (size_t)n);
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;

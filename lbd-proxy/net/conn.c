@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 
+#include "tls/tls.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -76,8 +77,10 @@ end(struct conn *c)
 	wheel_del(&w->wheel, &c->timer);
 	list_del(&c->link);
 	list_del(&c->turn);
+	tls_free(c->tls);
 	free(c->in);
 	free(c->out);
+	c->tls = NULL;
 	c->in = c->out = NULL;
 	c->magic = DEAD_MAGIC;
 	c->task = w->dead;
@@ -100,6 +103,8 @@ void
 conn_close(struct conn *c)
 {
 	must_obj(c, CONN_MAGIC);
+	if (c->tls != NULL && c->out == NULL)
+		tls_end(c);
 	io_close(&c->io);
 	end(c);
 }
@@ -186,6 +191,12 @@ conn_recv(struct conn *c, void *p, size_t room)
 		return -ENODATA;
 	if (had == room || !c->can_read || c->eof)
 		return (ssize_t)had;
+	if (c->tls != NULL) {
+		n = tls_recv(c, (uint8_t *)p + had, room - had);
+		if (n > 0)
+			conn_count_in(c, (size_t)n);
+		return n >= 0 ? (ssize_t)had + n : had > 0 && c->eof ? (ssize_t)had : n;
+	}
 	n = io_recv(&c->io, (uint8_t *)p + had, room - had);
 	if (n > 0) {
 		if ((size_t)n < room - had && !c->hup)
@@ -262,21 +273,86 @@ store(struct conn *c, const uint8_t *p, size_t n)
 	return conn_watch(c) ? 1 : -ENOMEM;
 }
 
-int
-conn_send(struct conn *c, const void *p, size_t n)
+/* Bytes to the socket, the rest kept; *sent_out of them went. */
+static int
+send_or_store(struct conn *c, const void *p, size_t n, size_t *sent_out)
 {
 	ssize_t sent = 0;
 
+	*sent_out = 0;
 	if (c->out == NULL) {
 		sent = io_send(&c->io, p, n);
 		if (sent < 0 && sent != -EAGAIN && sent != -EINTR)
 			return (int)sent;
 		if (sent < 0)
 			sent = 0;
-		if (sent > 0)
-			conn_count_out(c, (size_t)sent);
+		*sent_out = (size_t)sent;
 	}
 	return (size_t)sent == n ? 0 : store(c, (const uint8_t *)p + sent, n - (size_t)sent);
+}
+
+int
+conn_send(struct conn *c, const void *p, size_t n)
+{
+	size_t sent;
+	int code;
+
+	if (c->tls != NULL)
+		return tls_send(c, p, n);
+	code = send_or_store(c, p, n, &sent);
+	if (sent > 0)
+		conn_count_out(c, sent);
+	return code;
+}
+
+int
+conn_send_raw(struct conn *c, const void *p, size_t n)
+{
+	size_t sent;
+
+	return send_or_store(c, p, n, &sent);
+}
+
+ssize_t
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	ssize_t sent;
+	int code;
+
+	if (c->tls == NULL) {
+		code = conn_flush(c); /* a header that goes before it */
+		if (code != 0)
+			return code < 0 ? code : -EAGAIN;
+		sent = io_send(&c->io, p, n);
+		if (sent > 0)
+			conn_count_out(c, (size_t)sent);
+		return sent;
+	}
+	code = tls_step(c);
+	if (code == 1)
+		code = tls_send(c, p, n);
+	else if (code == 0)
+		return -EAGAIN;
+	return code < 0 ? code : (ssize_t)n;
+}
+
+void
+conn_shutdown(struct conn *c)
+{
+	if (c->tls != NULL)
+		tls_end(c);
+	(void)io_shutdown(&c->io);
+}
+
+bool
+conn_is_quiet(struct conn *c)
+{
+	uint8_t byte;
+
+	if (c->tls == NULL)
+		return io_peek(&c->io) == -EAGAIN;
+	c->can_read = true; /* a ticket or a change of keys is no word for a stream */
+	return conn_recv(c, &byte, 1) == 0;
 }
 
 int
@@ -292,7 +368,8 @@ conn_flush(struct conn *c)
 		return conn_watch(c) ? 1 : -ENOMEM;
 	if (n < 0)
 		return (int)n;
-	conn_count_out(c, (size_t)n);
+	if (c->tls == NULL)
+		conn_count_out(c, (size_t)n);
 	k->off += (uint32_t)n;
 	if (k->off < k->len)
 		return conn_watch(c) ? 1 : -ENOMEM;
@@ -318,7 +395,7 @@ static bool
 drain(struct conn *c)
 {
 	if (!c->closing) {
-		(void)io_shutdown(&c->io); /* the reads find out what happened */
+		conn_shutdown(c); /* the reads find out what happened */
 		c->closing = true;
 		c->can_read = true;
 		conn_timer(c, LINGER);

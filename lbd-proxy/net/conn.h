@@ -14,6 +14,7 @@
 
 struct worker;
 struct conn;
+struct tls_conn;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
 struct conn_view {
 	const char *state;	   /* in words, constant */
@@ -53,7 +54,8 @@ struct conn {
 	struct list link; /* of its service, or of idle or busy ones of its server */
 	struct list turn; /* in the worker's list again */
 	struct timer timer;
-	struct chunk *in, *out;
+	struct chunk *in, *out; /* read too early; not sent yet, as it goes out */
+	struct tls_conn *tls;	/* NULL: plain */
 	uint64_t bytes_in, bytes_out;
 	uint32_t serial, requests;
 	uint32_t since_s;   /* seconds of the monotonic clock */
@@ -90,6 +92,15 @@ conn_kept(const struct conn *c)
 int conn_send(struct conn *c, const void *p, size_t n);
 /* conn_flush - send what was kept: as conn_send. */
 int conn_flush(struct conn *c);
+/* conn_write - as much as goes now, nothing is kept of plain bytes: how many, -EAGAIN: an edge will tell, also while a
+ * handshake is going on; else -errno. */
+ssize_t conn_write(struct conn *c, const void *p, size_t n);
+/* conn_send_raw - beneath TLS: bytes as they go to the socket, not counted. As conn_send. */
+int conn_send_raw(struct conn *c, const void *p, size_t n);
+/* conn_shutdown - no more bytes from us; a broken connection shows when it is read. */
+void conn_shutdown(struct conn *c);
+/* conn_is_quiet - of an idle connection: it is open, and nothing came that a stream would read. */
+bool conn_is_quiet(struct conn *c);
 static inline bool
 conn_unsent(const struct conn *c)
 {

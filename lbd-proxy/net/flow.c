@@ -157,7 +157,8 @@ flow_run(struct flow *f)
 	if (f->from->eof && conn_kept(f->from) == 0)
 		return FLOW_END;
 	if ((f->bulk || (f->left >= FLOW_COPY && f->left != FLOW_ENDLESS)) &&
-	    f->left >= FLOW_COPY && conn_kept(f->from) == 0) {
+	    f->left >= FLOW_COPY && conn_kept(f->from) == 0 && f->from->tls == NULL &&
+	    f->to->tls == NULL) {
 		if (!f->from->can_read)
 			return conn_watch(f->from) ? FLOW_EMPTY : FLOW_FROM;
 		if (f->pipe[0] != -1 || pipe_take(f->from->w, f->pipe))

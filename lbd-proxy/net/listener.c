@@ -3,16 +3,15 @@
  * A listening socket is watched edge-triggered; each edge accepts up to 64 clients and leaves the rest to the next turn.
  * While descriptors or the limit of all client connections are used up, clients stay in the socket's queue, and
  * accepting is tried again ten times a second. Over the limit of a service a client is accepted and
- * told so (HTTP), or reset (TCP). What a client says is read by the streams; for HTTP the first bytes are there already,
+ * told so, or reset (arrive.c). What a client says is read by the streams; for HTTP the first bytes are there already,
  * because the socket defers accepting until then. */
 #include "listener.h"
 
 #include "base/mem.h"
 #include "base/must.h"
 
+#include "arrive.h"
 #include "conn.h"
-#include "http/http_stream.h"
-#include "stream/tcp_stream.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -57,8 +56,7 @@ client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
 {
 	struct wsvc *s = l->svc;
 	const struct view *v = s->view;
-	bool http = v->mode == mode_http;
-	struct conn *c = conn_new(l->w, fd, http ? &http_client_ops : &tcp_ops);
+	struct conn *c = conn_new(l->w, fd, NULL);
 	unsigned now;
 
 	if (c == NULL) {
@@ -78,18 +76,7 @@ client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
 	COUNT(s->n->conns);
 	COUNT(s->n->conns_total);
 	now = atomic_fetch_add_explicit(&s->svc->conns, 1, memory_order_relaxed);
-	if (v->max_conns > 0 && now >= v->max_conns) {
-		COUNT(s->n->refused_total);
-		if (http)
-			http_refuse(c);
-		else
-			conn_reset(c);
-		return;
-	}
-	if (http)
-		http_begin(c);
-	else
-		tcp_begin(c);
+	arrive(c, v->max_conns > 0 && now >= v->max_conns);
 }
 
 static void
@@ -171,7 +158,7 @@ attach(struct listener *l, struct svc *svc)
 	if (s != NULL) {
 		l->svc = s;
 		s->listeners++;
-		io_defer(io_fd(&l->io), s->view->mode == mode_http);
+		io_defer(io_fd(&l->io), s->view->mode == mode_http || s->view->front != NULL);
 	}
 	if (s != NULL && old != NULL) {
 		old->listeners--;

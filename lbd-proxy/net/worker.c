@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "http/http_stream.h"
 #include "listener.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -209,6 +210,8 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	w->loop = loop_new();
 	w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	must(w->bell != -1);
+	w->tls = tls_engine_new();
+	must(w->tls != NULL);
 	loop_fd_init(&w->mail, w->loop, w->bell, on_mail, w);
 	loop_fd_want(&w->mail, LOOP_READ);
 	loop_timer_init(&w->tick, w->loop, on_tick, w);
@@ -313,5 +316,6 @@ worker_free(struct worker *w)
 	loop_timer_fini(&w->resume);
 	loop_free(w->loop);
 	(void)pthread_mutex_destroy(&w->lock);
+	tls_engine_free(w->tls);
 	free(w);
 }

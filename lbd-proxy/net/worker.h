@@ -33,6 +33,7 @@ struct proxy {
 	atomic_uint away; /* a bit for each group of which the other node of the pair is active */
 };
 
+struct tls_engine;
 struct letter; /* a call that waits in the mailbox */
 struct conn;
 struct http;
@@ -70,6 +71,7 @@ struct worker {
 	int pipe[PIPES_KEPT][2];
 	atomic_ullong turns; /* for the watchdog */
 
+	struct tls_engine *tls;
 	struct http_plan plan;
 	uint8_t in[SCRATCH], out[SCRATCH_OUT];
 };

@@ -15,7 +15,9 @@
 #include "store/state.h"
 #include "sys/sock.h"
 
+#include "net/pp.h"
 #include "net/worker.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -310,7 +312,8 @@ leave_pool(struct conn *c)
 static void
 idle_event(struct conn *c, unsigned ready)
 {
-	if ((ready & (IO_READ | IO_CLOSED)) != 0)
+	if ((ready & IO_CLOSED) != 0 ||
+	    ((ready & IO_READ) != 0 && (c->tls == NULL || !conn_is_quiet(c))))
 		leave_pool(c);
 }
 
@@ -328,17 +331,18 @@ backend_idle(
 	uint16_t port = at->port != 0 ? at->port : client->port;
 	struct list *it, *next;
 
-	if (s->svc->view->transparent)
+	if (view_bound(s->svc->view))
 		return NULL;
 	list_each_safe(it, next, &s->srv->idle)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
-		if (c->port != port || memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
+		if (c->port != port || tls_ctx_of(c->tls) != s->svc->view->back ||
+		    memcmp(&c->addr, &at->addr, sizeof(c->addr)) != 0)
 			continue;
 		if (fresh && s->srv->w->now - (mono_t)c->since_s * 1000000 > FRESH + 1000000)
-			return NULL;			   /* those behind it are older */
-		if (fresh && io_peek(&c->io) != -EAGAIN) { /* closed, and we were not told yet */
+			return NULL;		  /* those behind it are older */
+		if (fresh && !conn_is_quiet(c)) { /* closed, and we were not told yet */
 			leave_pool(c);
 			continue;
 		}
@@ -373,6 +377,24 @@ evict(struct worker *w)
 	}
 }
 
+/* The PROXY header of the client, before anything else; while it connects it is kept. */
+static int
+introduce(struct conn *c, const struct conn *client)
+{
+	struct pp p = { .known = true, .from = client->addr, .from_port = client->peer_port };
+	uint8_t head[PP_ROOM];
+	size_t n;
+
+	if (sock_name(io_fd(&client->io), &p.to, &p.to_port) != 0)
+		p.known = false;
+	if (c->srv->svc->view->proxy_to == proxy_to_v1)
+		n = pp_write_v1(&p, head);
+	else
+		n = pp_write_v2(&p, client->tls == NULL ? NULL : tls_protocol(client->tls),
+		    client->tls == NULL ? "" : tls_name(client->tls), head);
+	return conn_send_raw(c, head, n);
+}
+
 int
 backend_connect(
     const struct seat *s, const struct conn *client, const struct conn_ops *ops, struct conn **out)
@@ -401,6 +423,14 @@ backend_connect(
 	c->addr = at->addr;
 	c->port = port;
 	list_push(&s->srv->busy, &c->link);
+	if (s->svc->view->proxy_to != proxy_to_off && introduce(c, client) < 0) {
+		conn_close(c);
+		return -ECONNREFUSED;
+	}
+	if (s->svc->view->back != NULL && tls_begin(c, s->svc->view->back, at->name) != 0) {
+		conn_close(c);
+		return -ENOMEM;
+	}
 	*out = c;
 	return 0;
 }
@@ -419,8 +449,9 @@ backend_done(struct conn *c, bool reusable)
 	dur_t keep = s->svc->view->pool;
 
 	c->task = NULL;
-	if (!reusable || keep == 0 || s->svc->view->transparent || !s->listed || s->svc->gone ||
-	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL || !conn_watch(c) ||
+	if (!reusable || keep == 0 || view_bound(s->svc->view) || !s->listed || s->svc->gone ||
+	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL ||
+	    (c->can_read && !conn_is_quiet(c)) || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);
 		return;

@@ -12,6 +12,7 @@
 #include "net/flow.h"
 #include "pool/persist.h"
 #include "net/worker.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ turn(struct tcp *t, struct flow *f, bool *ended, bool *again)
 	case FLOW_DONE:
 	case FLOW_END:
 		if (!(up ? t->down_over : t->up_over)) /* else both are closed now */
-			(void)io_shutdown(&f->to->io); /* a broken one shows when it is read */
+			conn_shutdown(f->to);
 		*ended = true;
 		break;
 	case FLOW_FROM:
@@ -176,10 +177,8 @@ first_look(struct tcp *t)
 
 	if (n <= 0)
 		return 0;
-	sent = io_send(&t->s->io, p, (size_t)n);
+	sent = conn_write(t->s, p, (size_t)n);
 	gone = sent > 0 ? (size_t)sent : 0;
-	if (gone > 0)
-		conn_count_out(t->s, gone);
 	if (conn_keep(t->c, p + gone, (size_t)n - gone) != 0)
 		return -2;
 	if (sent < 0 && sent != -EAGAIN)
@@ -332,10 +331,12 @@ on_event(struct conn *c, unsigned edges)
 	}
 	must(t->s == c); /* it was let go with its task */
 	code = sock_error(io_fd(&c->io));
-	if (code != 0)
-		connect_failed(t);
-	else if ((edges & IO_WRITE) != 0)
+	if (code == 0)
+		code = c->tls != NULL ? tls_step(c) : (edges & IO_WRITE) != 0;
+	if (code > 0)
 		connected(t);
+	else if (code < 0)
+		connect_failed(t);
 }
 
 static void

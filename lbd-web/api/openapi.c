@@ -40,6 +40,7 @@ put_type(struct buf *b, const struct field *f)
 	case VT_NAME:
 	case VT_TEXT:
 	case VT_TCHAR:
+	case VT_PEM:
 	case VT_LABELS:
 		buf_printf(b, "\"type\":\"string\",\"minLength\":%lld,\"maxLength\":%lld",
 		    (long long)f->min, (long long)f->max);
@@ -56,7 +57,9 @@ put_field(struct buf *b, const struct field *f)
 	buf_printf(b, "\"%s\":{", f->name);
 	put_type(b, f);
 	buf_printf(&help, "%s", f->help);
-	if (f->type == VT_DUR_MS)
+	if (f->type == VT_DUR_S)
+		buf_puts(&help, " A time such as 60s, 30m, 2h or 365d.");
+	else if (f->type == VT_DUR_MS)
 		buf_puts(&help, " A time such as 500ms, 5s, 30m or 2h.");
 	else if (f->type == VT_BYTES)
 		buf_puts(&help, " A size such as 512, 16K or 2M.");

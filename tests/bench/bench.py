@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 
-from benchlib import ADDRESS, BIN, Scratch, accepts, build, lbd_store, on_cpu, raise_files, wait_for
+from benchlib import (ADDRESS, BIN, Scratch, accepts, build, certificates, lbd_store, lbd_tls, on_cpu, raise_files,
+                      wait_for)
 
 HAPROXY = """
 global
   nbthread 1
   maxconn {maxconn}
+  ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http
   timeout connect 5s
@@ -30,6 +32,8 @@ defaults
   option splice-auto
 frontend f
   bind {address}:{http} defer-accept
+  bind {address}:{tls} defer-accept ssl crt {dir}/ec.pem alpn http/1.1
+  bind {address}:{tlsrsa} defer-accept ssl crt {dir}/rsa.pem alpn http/1.1
   http-request set-header X-Via lb
   default_backend b
 backend b
@@ -61,8 +65,15 @@ http {{
   client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
   upstream u {{ server {origin}; keepalive 512; keepalive_requests 1000000000; }}
   proxy_http_version 1.1; proxy_max_temp_file_size 0;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:S:10m; ssl_session_tickets on;
   server {{
     listen {address}:{http} backlog=4096 deferred;
+    location / {{ proxy_pass http://u; proxy_set_header Connection ""; proxy_set_header X-Via lb; }} }}
+  server {{
+    listen {address}:{tls} ssl backlog=4096 deferred; ssl_certificate {dir}/ec.pem; ssl_certificate_key {dir}/ec.pem;
+    location / {{ proxy_pass http://u; proxy_set_header Connection ""; proxy_set_header X-Via lb; }} }}
+  server {{
+    listen {address}:{tlsrsa} ssl backlog=4096 deferred; ssl_certificate {dir}/rsa.pem; ssl_certificate_key {dir}/rsa.pem;
     location / {{ proxy_pass http://u; proxy_set_header Connection ""; proxy_set_header X-Via lb; }} }}
   server {{
     listen {address}:{cookie} backlog=4096 deferred;
@@ -87,6 +98,12 @@ METRICS = {
     "h1_100m": ("s/GB", "cpu_s_per_GB", "http", "-c 2 -u /b/100000000"),
     "tcp_1m": ("s/GB", "cpu_s_per_GB", "tcp", "-c 8 -u /b/1000000"),
     "tcp_100m": ("s/GB", "cpu_s_per_GB", "tcp", "-c 2 -u /b/100000000"),
+    "tls_full_ec": ("us/conn", "cpu_us", "tls", "-t -m close -c 32 -s 16"),
+    "tls_full_rsa": ("us/conn", "cpu_us", "tlsrsa", "-t -m close -c 32 -s 16"),
+    "tls_resume": ("us/conn", "cpu_us", "tls", "-t -R -m close -c 32 -s 16"),
+    "tls_ka": ("us/req", "cpu_us", "tls", "-t -m ka -c {conns}"),
+    "tls_1m": ("s/GB", "cpu_s_per_GB", "tls", "-t -c 8 -u /b/1000000"),
+    "idle_tls": ("B/conn", "bytes_per_conn", "tls", "-t -m idle -c {idle} -s 32"),
     "idle": ("B/conn", "bytes_per_conn", "http", "-m idle -c {idle} -s 32"),
 }
 
@@ -99,7 +116,7 @@ class Proxy:
         """Listens on ports of its own; a second one for idle has an offset."""
         b, d = self.bench, self.bench.scratch.dir
         base = self.base + offset
-        self.ports = {"http": base, "tcp": base + 1, "cookie": base + 2}
+        self.ports = {"http": base, "tcp": base + 1, "cookie": base + 2, "tls": base + 3, "tlsrsa": base + 4}
         if any(accepts(p) for p in self.ports.values()):  # it would take part of lbd's load: ports are shared
             sys.exit(f"bench: somebody listens on {ADDRESS} at one of {list(self.ports.values())}; use --port-base")
         words = dict(self.ports, address=ADDRESS, origin=b.origin, dir=d, maxconn=b.maxconn,
@@ -114,14 +131,17 @@ class Proxy:
         else:
             root = d / f"lbd-{base}"
             root.mkdir()
-            lbd_store(root, b.origin, **self.ports)
+            lbd_store(root, b.origin, *(self.ports[x] for x in ("http", "tcp", "cookie")))
             cmd = [BIN / "lbd-proxy", "-f", "--root", root]
         self.p = b.scratch.start([*on_cpu(b.args.proxy_cpu), *cmd], f"{self.name}.log")
 
-        def ready():
+        def ready(*names):
             if self.p.poll() is not None:
                 sys.exit(f"bench: {self.name} did not start:\n" + (d / f"{self.name}.log").read_text()[-2000:])
-            return all(accepts(p) for p in self.ports.values())
+            return all(accepts(self.ports[x]) for x in names or self.ports)
+        if self.name == "lbd":
+            wait_for(lambda: ready("http"), "lbd accepts")
+            lbd_tls(root, b.origin, d, **self.ports)
         wait_for(ready, f"{self.name} accepts")
         return self
 
@@ -139,6 +159,7 @@ class Bench:
         self.origin = f"127.0.0.1:{args.port_base}"
         self.rate = args.rate or 8000
         build(scratch.dir)
+        certificates(scratch.dir)
         self.server = scratch.start([*on_cpu(args.load_cpu), scratch.dir / "origin", args.port_base], "origin.log")
         wait_for(lambda: accepts(args.port_base, "127.0.0.1"), "origin")
         names = ["lbd"] + [n for n in ("haproxy", "nginx") if args.peers and self.find(n)]
@@ -161,7 +182,7 @@ class Bench:
         return dict(out, value=out[key])
 
     def once(self, proxy, metric):
-        if metric != "idle":
+        if not metric.startswith("idle"):
             return self.lg(proxy, metric)
         fresh = Proxy(self, proxy.name, proxy.base).start(20)  # memory that nobody has used before
         try:
@@ -172,7 +193,7 @@ class Bench:
     def run(self, metric):
         """All rounds of one metric: name -> list of answers of lg."""
         got = {p.name: [] for p in self.proxies}
-        for _ in range(1 if metric == "idle" else self.args.rounds):
+        for _ in range(1 if metric.startswith("idle") else self.args.rounds):
             for p in self.proxies:
                 got[p.name].append(self.once(p, metric))
         if metric == "h1_ka" and not self.args.rate:  # half of what the slowest can do, for all

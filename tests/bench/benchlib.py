@@ -35,8 +35,8 @@ def raise_files():
 def build(folder):
     """lg and origin, compiled into folder."""
     for name in ("lg", "origin"):
-        subprocess.run(["gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-o", f"{folder}/{name}", HERE / f"{name}.c"],
-                       check=True)
+        subprocess.run(["gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-o", f"{folder}/{name}", HERE / f"{name}.c",
+                        "-lssl", "-lcrypto"], check=True)
 
 
 def wait_for(condition, what, seconds=20):
@@ -53,6 +53,18 @@ def accepts(port, address=ADDRESS):
         return s.connect_ex((address, port)) == 0
 
 
+def certificates(folder):
+    """ec.pem and rsa.pem in folder: certificate and key in one file, as the peers want them."""
+    for name, kind in ("ec", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]), ("rsa", ["rsa:2048"]):
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost", "-newkey", *kind, "-keyout", f"{folder}/{name}.key", "-out",
+                        f"{folder}/{name}.crt"], check=True, capture_output=True)
+        with open(f"{folder}/{name}.pem", "w") as out:
+            for part in "crt", "key":
+                with open(f"{folder}/{name}.{part}") as f:
+                    out.write(f.read())
+
+
 def lbd_store(root, origin, http, tcp, cookie):
     """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each."""
     def lbctl(*words):
@@ -65,6 +77,21 @@ def lbd_store(root, origin, http, tcp, cookie):
                             ("cookie", cookie, ["mode=http", "persistence=cookie"])):
         lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", "keep_timeout=5m", "client_timeout=5m",
               "server_timeout=5m", "pool_timeout=5m", *extra)
+        lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
+
+
+def lbd_tls(root, origin, certs, **ports):
+    """The services tls and tlsrsa, on a running lbd-proxy, which takes the keys."""
+    def lbctl(*words):
+        r = subprocess.run([BIN / "lbctl", "-q", "--root", root, *words], capture_output=True, text=True)
+        if r.returncode != 0:
+            sys.exit(f"bench: lbctl {' '.join(map(str, words))}: {r.stdout}{r.stderr}")
+    address, port = origin.split(":")
+    for name, cert in ("tls", "ec"), ("tlsrsa", "rsa"):
+        lbctl("cert", "import", f"{certs}/{cert}.crt", "--key", f"{certs}/{cert}.key", "--name", cert)
+        lbctl("create", "tls", cert, f"cert={cert}")
+        lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={ports[name]}", f"tls={cert}", "keep_timeout=5m",
+              "client_timeout=5m", "server_timeout=5m", "pool_timeout=5m")
         lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
 
 

@@ -6,12 +6,14 @@
  * like a fast one: status 200 and the length of the body; everything else is an error, and errors are printed.
  *
  * lg -a IP:PORT [-m ka|close|idle] [-c CONNS] [-d SECONDS] [-w WARM-UP] [-r RATE] [-u PATH] [-s SOURCES] [-S SETTLE]
- *    [-n REQUESTS] [-P PID,PID] [-Q PID,PID]
- * -s: source addresses 127.0.1.2 on; -n: stop after so many; -P: the proxy's processes; -Q: the origin's. */
+ *    [-n REQUESTS] [-t] [-R] [-P PID,PID] [-Q PID,PID]
+ * -t: by TLS 1.3, the certificate is not looked at; -R: later connections resume the first one's session. -s: source addresses 127.0.1.2 on; -n: stop after so many; -P: the proxy's processes; -Q: the origin's. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,13 +29,14 @@
 #define BUCKETS 40000
 #define BATCH 200 /* connections opened at once in idle mode */
 
-enum state { DEAD, CONNECTING, IDLE, HEAD, BODY };
+enum state { DEAD, CONNECTING, SHAKING, IDLE, HEAD, BODY };
 enum mode { KA, CLOSE, HOLD };
 struct conn {
 	int fd;
 	enum state state;
 	uint32_t watched; /* epoll events in force */
 	unsigned place;	  /* in idle[], while IDLE */
+	SSL *ssl;	  /* NULL: plain */
 	uint64_t t0;
 	unsigned long left;
 	bool until_close;
@@ -53,6 +56,10 @@ static struct conn *all, **idle;
 static unsigned idles, alive, source;
 static bool cycling, measuring;
 static unsigned long requests, errors, bytes;
+static bool tls, resume;
+static SSL_CTX *context;
+static SSL_SESSION *session; /* of the first connection, with -R */
+static unsigned long resumed;
 static unsigned hist[BUCKETS];
 static char sink[1 << 18];
 
@@ -159,6 +166,63 @@ wake(struct conn *c)
 	idle[c->place]->place = c->place;
 }
 
+/* As send and recv; -1 with EAGAIN, or another errno. */
+static ssize_t
+put(struct conn *c, const void *p, size_t n)
+{
+	size_t done;
+
+	if (c->ssl == NULL)
+		return send(c->fd, p, n, MSG_NOSIGNAL);
+	if (SSL_write_ex(c->ssl, p, n, &done) == 1)
+		return (ssize_t)done;
+	errno = EIO;
+	return -1;
+}
+
+static ssize_t
+take(struct conn *c, void *p, size_t n, int flags)
+{
+	size_t done;
+
+	if (c->ssl == NULL)
+		return recv(c->fd, p, n, flags);
+	if (SSL_read_ex(c->ssl, p, n, &done) == 1)
+		return (ssize_t)done;
+	switch (SSL_get_error(c->ssl, 0)) {
+	case SSL_ERROR_WANT_READ: errno = EAGAIN; return -1;
+	case SSL_ERROR_ZERO_RETURN: return 0;
+	default: break;
+	}
+	ERR_clear_error();
+	errno = EIO;
+	return -1;
+}
+
+static int
+on_session(SSL *s, SSL_SESSION *got)
+{
+	(void)s;
+	if (session == NULL)
+		session = SSL_SESSION_dup(got); /* one that is in use changes */
+	return 0;
+}
+
+static void
+set_tls(void)
+{
+	context = SSL_CTX_new(TLS_client_method());
+	if (context == NULL)
+		exit(1);
+	SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_quiet_shutdown(context, 1);
+	SSL_CTX_set_session_cache_mode(context,
+	    resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+	if (resume)
+		SSL_CTX_sess_set_new_cb(context, on_session);
+}
+
 static void begin(struct conn *c);
 
 static void
@@ -166,6 +230,11 @@ end(struct conn *c)
 {
 	if (c->state == IDLE)
 		wake(c);
+	if (c->ssl != NULL) {
+		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+		SSL_free(c->ssl);
+		c->ssl = NULL;
+	}
 	close(c->fd);
 	c->state = DEAD;
 	alive--;
@@ -186,7 +255,7 @@ fire(struct conn *c)
 {
 	c->have = 0;
 	c->state = HEAD;
-	if (send(c->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len) {
+	if (put(c, request, request_len) != (ssize_t)request_len) {
 		fail(c);
 		return;
 	}
@@ -223,6 +292,36 @@ begin(struct conn *c)
 }
 
 static void
+ready(struct conn *c)
+{
+	if (rate > 0) {
+		watch(c, EPOLLIN);
+		rest(c);
+		return;
+	}
+	if (mode != CLOSE)
+		c->t0 = now();
+	fire(c);
+}
+
+static void
+shake(struct conn *c)
+{
+	int r = SSL_do_handshake(c->ssl);
+
+	if (r == 1) {
+		if (measuring)
+			resumed += (unsigned long)SSL_session_reused(c->ssl);
+		ready(c);
+	} else if (SSL_get_error(c->ssl, r) == SSL_ERROR_WANT_READ) {
+		watch(c, EPOLLIN);
+	} else {
+		ERR_clear_error();
+		fail(c);
+	}
+}
+
+static void
 connected(struct conn *c)
 {
 	int code = 0;
@@ -233,14 +332,23 @@ connected(struct conn *c)
 		fail(c);
 		return;
 	}
-	if (rate > 0) {
-		watch(c, EPOLLIN);
-		rest(c);
+	if (!tls) {
+		ready(c);
 		return;
 	}
-	if (mode != CLOSE)
-		c->t0 = now();
-	fire(c);
+	c->ssl = SSL_new(context);
+	if (c->ssl == NULL)
+		exit(1);
+	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_connect_state(c->ssl);
+	SSL_set_tlsext_host_name(c->ssl, "localhost");
+	if (session != NULL) {
+		SSL_SESSION *copy = SSL_SESSION_dup(session);
+		SSL_set_session(c->ssl, copy);
+		SSL_SESSION_free(copy);
+	}
+	c->state = SHAKING;
+	shake(c);
 }
 
 static void
@@ -286,7 +394,7 @@ static bool
 input_head(struct conn *c)
 {
 	size_t room = sizeof(c->head) - 1 - c->have;
-	ssize_t n = recv(c->fd, c->head + c->have, room, 0);
+	ssize_t n = take(c, c->head + c->have, room, 0);
 
 	if (n < 0 && errno == EAGAIN)
 		return false;
@@ -311,14 +419,14 @@ input_head(struct conn *c)
 	}
 	if (c->left == 0)
 		done(c, false);
-	return c->state == BODY && (size_t)n == room;
+	return c->state == BODY && (c->ssl != NULL || (size_t)n == room);
 }
 
 static bool
 input_body(struct conn *c)
 {
 	size_t room = c->left < sizeof(sink) ? c->left : sizeof(sink);
-	ssize_t n = recv(c->fd, sink, room, MSG_TRUNC); /* counted, not copied */
+	ssize_t n = take(c, sink, room, MSG_TRUNC); /* plain: counted, not copied */
 
 	if (n < 0 && errno == EAGAIN)
 		return false;
@@ -334,7 +442,7 @@ input_body(struct conn *c)
 	c->left -= (unsigned long)n;
 	if (c->left == 0)
 		done(c, false);
-	return c->state == BODY && (size_t)n == room;
+	return c->state == BODY && (c->ssl != NULL || (size_t)n == room);
 }
 
 static void
@@ -342,6 +450,8 @@ event(struct conn *c)
 {
 	if (c->state == CONNECTING)
 		connected(c);
+	else if (c->state == SHAKING)
+		shake(c);
 	else if (c->state != DEAD)
 		while (c->state == BODY ? input_body(c) : input_head(c))
 			;
@@ -420,10 +530,10 @@ measure_load(void)
 
 	printf(
 	    "mode=%s reqs=%lu errors=%lu rps=%.0f cpu_us=%.3f busy=%.3f GBps=%.3f cpu_s_per_GB=%.4f p50=%.0f p99=%.0f "
-	    "all_us=%.2f\n",
+	    "all_us=%.2f resumed=%lu\n",
 	    mode == CLOSE ? "close" : "ka", requests, errors, (double)requests / s, cpu / 1e3 * per,
 	    cpu / 1e9 / s, (double)bytes / s / 1e9, bytes > 0 ? cpu / (double)bytes : 0,
-	    percentile(.5), percentile(.99), sum / 1e3 * per);
+	    percentile(.5), percentile(.99), sum / 1e3 * per, resumed);
 }
 
 static void
@@ -431,7 +541,7 @@ usage(void)
 {
 	fprintf(stderr,
 	    "lg -a IP:PORT [-m ka|close|idle] [-c conns] [-d s] [-w s] [-r rate] [-u path] [-s sources] "
-	    "[-S s] [-n requests] [-P pid,..] [-Q pid,..]\n");
+	    "[-S s] [-n requests] [-t] [-R] [-P pid,..] [-Q pid,..]\n");
 	exit(2);
 }
 
@@ -453,7 +563,7 @@ options(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "a:m:c:d:w:r:u:P:Q:s:S:n:")) > 0)
+	while ((o = getopt(argc, argv, "a:m:c:d:w:r:u:P:Q:s:S:n:tR")) > 0)
 		switch (o) {
 		case 'a': set_address(optarg); break;
 		case 'm': mode = optarg[0] == 'c' ? CLOSE : optarg[0] == 'i' ? HOLD : KA; break;
@@ -467,6 +577,8 @@ options(int argc, char **argv)
 		case 's': sources = atoi(optarg); break;
 		case 'S': settle = atof(optarg); break;
 		case 'n': most = strtoul(optarg, NULL, 10); break;
+		case 't': tls = true; break;
+		case 'R': resume = true; break;
 		default: usage();
 		}
 	if (to.sin_port == 0 || conns < 1)
@@ -486,6 +598,8 @@ main(int argc, char **argv)
 	request_len = (size_t)snprintf(request, sizeof(request),
 	    "GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: lg/1\r\nAccept: */*\r\n%s\r\n", path,
 	    mode == CLOSE ? "Connection: close\r\n" : "");
+	if (tls)
+		set_tls();
 	poller = epoll_create1(EPOLL_CLOEXEC);
 	all = calloc((size_t)conns, sizeof(*all));
 	idle = calloc((size_t)conns + 1, sizeof(*idle));

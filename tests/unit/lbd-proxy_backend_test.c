@@ -97,7 +97,7 @@ do_gone(struct worker *w, void *none, void *nothing)
 static void
 tell(void)
 {
-	struct view *v = view_new(svc, &row, at, 2);
+	struct view *v = view_new(svc, &row, at, 2, NULL, NULL);
 
 	step(0, do_set, view_ref(v), NULL);
 	step(1, do_set, v, NULL);

@@ -82,20 +82,20 @@ test_views(void **state)
 	struct view *a, *b;
 
 	(void)state;
-	a = view_new(svc, &row, at, 2);
-	b = view_new(svc, &row, at, 2);
+	a = view_new(svc, &row, at, 2, NULL, NULL);
+	b = view_new(svc, &row, at, 2, NULL, NULL);
 	assert_true(view_same(a, b));
 	assert_int_equal(a->connect, 5000000);
 	assert_string_equal(a->cookie, "SID");
 	assert_int_equal(cookie_map_find(&a->tokens, at[1].srv->token), 1);
 	view_unref(b);
 	at[1].weight = 3;
-	b = view_new(svc, &row, at, 2);
+	b = view_new(svc, &row, at, 2, NULL, NULL);
 	assert_false(view_same(a, b));
 	view_unref(b);
 	at[1].weight = 2;
 	row.retries = 1;
-	b = view_new(svc, &row, at, 2);
+	b = view_new(svc, &row, at, 2, NULL, NULL);
 	assert_false(view_same(a, b));
 	/* The views hold what they need. */
 	srv_unref(at[0].srv);

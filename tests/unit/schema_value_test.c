@@ -28,10 +28,12 @@ static const struct field fields[] = {
 	[VT_CIDR] = { .type = VT_CIDR, .name = "f" },
 	[VT_RANGES] = { .type = VT_RANGES, .name = "f", .min = 1, .max = 65535 },
 	[VT_ADDRS] = { .type = VT_ADDRS, .name = "f", .min = 1, .max = 1024 },
+	[VT_PEM] = { .type = VT_PEM, .name = "f", .min = 0, .max = 200, .ref = PEM_certificates },
 	[VT_ENUM] = { .type = VT_ENUM, .name = "f", .words = &colours },
 	[VT_U16] = { .type = VT_U16, .name = "f", .min = 1, .max = 65535 },
 	[VT_U32] = { .type = VT_U32, .name = "f", .min = 0, .max = 4294967295 },
 	[VT_DUR_MS] = { .type = VT_DUR_MS, .name = "f", .min = 0, .max = 2592000000 },
+	[VT_DUR_S] = { .type = VT_DUR_S, .name = "f", .min = 0, .max = 315360000 },
 	[VT_BYTES] = { .type = VT_BYTES, .name = "f", .min = 0, .max = 1LL << 50 },
 	[VT_PCT] = { .type = VT_PCT, .name = "f", .min = 0, .max = 100 },
 	[VT_BOOL] = { .type = VT_BOOL, .name = "f", .min = 0, .max = 1 },
@@ -55,6 +57,10 @@ id_to_name(void *arg, unsigned kind, uint32_t id)
 }
 
 static const struct names names = { .id = name_to_id, .name = id_to_name };
+
+#define BEGIN "-----BEGIN CERTIFICATE-----"
+#define END "-----END CERTIFICATE-----"
+#define A16 "AAAAAAAAAAAAAAAA"
 
 /* shown NULL: refused, and why stands in the reason. */
 static const struct {
@@ -204,6 +210,38 @@ static const struct {
 	{ VT_PCT, "10", "10%", "without a sign" },
 	{ VT_PCT, "100%", "100%", "all" },
 	{ VT_PCT, "101%", NULL, "0% to 100%" },
+	{ VT_DUR_S, "3600s", "1h", "largest unit that divides" },
+	{ VT_DUR_S, "0", "0s", "nothing" },
+	{ VT_DUR_S, "365d", "365d", "longer than milliseconds can say" },
+	{ VT_DUR_S, "3651d", NULL, "0s to 3650d" },
+	{ VT_DUR_S, "5ms", NULL, "0s to 3650d" },
+	{ VT_DUR_S, "5", NULL, "it needs a unit: s, m, h or d" },
+	{ VT_PEM, "", "", "none" },
+	{ VT_PEM, " \r\n", "", "nothing but space" },
+	{ VT_PEM, BEGIN "\nAAAA\n" END "\n", BEGIN "\nAAAA\n" END "\n", "strict already" },
+	{ VT_PEM, BEGIN "\r\nAA\r\nAA\r\n" END, BEGIN "\nAAAA\n" END "\n", "another system's" },
+	{ VT_PEM, "Bag Attributes\n  x: y\n" BEGIN "\n AA==\n" END "\nend",
+	    BEGIN "\nAA==\n" END "\n", "words around it" },
+	{ VT_PEM, BEGIN A16 A16 A16 A16 "AAAA" END, BEGIN "\n" A16 A16 A16 A16 "\nAAAA\n" END "\n",
+	    "lines of 64" },
+	{ VT_PEM, BEGIN "\n" A16 A16 A16 A16 "\n" END "\n",
+	    BEGIN "\n" A16 A16 A16 A16 "\n" END "\n", "a full line" },
+	{ VT_PEM, BEGIN "AAAA" END BEGIN "A+/=" END,
+	    BEGIN "\nAAAA\n" END "\n" BEGIN "\nA+/=\n" END "\n", "two" },
+	{ VT_PEM, BEGIN A16 A16 A16 A16 A16 A16 A16 A16 A16 END, NULL, "at most 200 bytes" },
+	{ VT_PEM, "AAAA", NULL, "\"... (4 bytes)\" is not allowed: nothing, or PEM" },
+	{ VT_PEM, "AAAA", NULL, "there is no block in it" },
+	{ VT_PEM, BEGIN "AAAA", NULL, "a block has no end" },
+	{ VT_PEM, BEGIN "AAA" END, NULL, "not whole" },
+	{ VT_PEM, BEGIN END, NULL, "not whole" },
+	{ VT_PEM, BEGIN "A===" END, NULL, "not whole" },
+	{ VT_PEM, BEGIN "AA=A" END, NULL, "not base64" },
+	{ VT_PEM, BEGIN "A*AA" END, NULL, "not base64" },
+	{ VT_PEM, BEGIN "AAAA-----END X509 CRL-----", NULL, "another end" },
+	{ VT_PEM, "-----BEGIN X509 CRL-----AAAA-----END X509 CRL-----", NULL, "another kind" },
+	{ VT_PEM, "-----BEGIN \nX-----AAAA", NULL, "no label" },
+	{ VT_PEM, BEGIN "AAAA" END "-----BEGIN EC PRIVATE KEY-----c2VjcmV0-----END", NULL,
+	    "lbctl cert import takes them" },
 	{ VT_BOOL, "true", "yes", "true" },
 	{ VT_BOOL, "on", "yes", "on" },
 	{ VT_BOOL, "off", "no", "off" },
@@ -437,6 +475,8 @@ test_cell_take_bad(void **state)
 		{ { 0, 4, 'a', 'b', 0 }, 5, "shorter than its length" },
 		{ { 0, 3, 'a', 'b', 'c' }, 5, "no NUL" },
 		{ { 0, 4, 'a', 0, 'b', 0 }, 6, "a NUL in the middle" },
+		{ { 0xff, 0xff, 0, 0, 0, 0 }, 6, "a long one of length 0" },
+		{ { 0xff, 0xff, 0, 0, 0 }, 5, "half a long length" },
 	};
 	struct cell c;
 
@@ -448,6 +488,78 @@ test_cell_take_bad(void **state)
 		if (!r.bad)
 			fail_msg("%s", bad[i].why);
 	}
+}
+
+/* Text that is longer than two bytes can say. */
+static void
+test_cell_large(void **state)
+{
+	static const uint32_t lengths[] = { 65533, 65534, 65535, 65536, 1 << 20 };
+	char *text = malloc((1 << 20) + 1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		struct cell c = { .s = text, .len = lengths[i] }, back;
+		struct buf b = { 0 };
+		struct rd r;
+
+		memset(text, 'x', lengths[i]);
+		text[lengths[i]] = '\0';
+		cell_put(&b, &c);
+		r = (struct rd){ .p = b.p, .left = b.len };
+		cell_take(&r, &back);
+		assert_true(!r.bad && r.left == 0 && cell_same(&c, &back));
+		r = (struct rd){ .p = b.p, .left = b.len - 1 };
+		cell_take(&r, &back);
+		assert_true(r.bad);
+		buf_fini(&b);
+	}
+	free(text);
+}
+
+static void
+test_value_short(void **state)
+{
+	static const struct {
+		enum vtype type;
+		const char *text, *shown;
+	} shorts[] = {
+		{ VT_PEM, "", "" },
+		{ VT_PEM, BEGIN "AAAA" END, "1 certificate" },
+		{ VT_PEM, BEGIN "AAAA" END BEGIN "AAAA" END, "2 certificates" },
+		{ VT_TEXT, "as it is", "as it is" },
+	};
+	struct arena *a = arena_new(4096);
+	struct buf b = { 0 };
+	struct cell c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(shorts); i++) {
+		const struct field *f = &fields[shorts[i].type];
+
+		assert_int_equal(value_parse(f, shorts[i].text, NULL, a, &c, NULL), 0);
+		b.len = 0;
+		value_short(f, &c, NULL, &b);
+		assert_string_equal(buf_text(&b), shorts[i].shown);
+	}
+	buf_fini(&b);
+	arena_unref(a);
+}
+
+/* What is refused may be a private key: nothing of it is repeated. */
+static void
+test_value_key_is_not_shown(void **state)
+{
+	struct arena *a = arena_new(4096);
+	struct err err;
+	struct cell c;
+
+	(void)state;
+	assert_int_equal(
+	    value_parse(&fields[VT_PEM], "-----BEGIN PRIVATE KEY-----c2VjcmV0", NULL, a, &c, &err),
+	    ERR_INVALID);
+	assert_null(strstr(err.text, "c2VjcmV0"));
+	arena_unref(a);
 }
 
 static void
@@ -494,6 +606,9 @@ main(void)
 		cmocka_unit_test(test_value_addrs_contain),
 		cmocka_unit_test(test_value_same_zeroed),
 		cmocka_unit_test(test_cell_take_bad),
+		cmocka_unit_test(test_cell_large),
+		cmocka_unit_test(test_value_short),
+		cmocka_unit_test(test_value_key_is_not_shown),
 		cmocka_unit_test(test_words_nearest),
 	};
 

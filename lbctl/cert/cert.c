@@ -1,0 +1,98 @@
+/* What the cert commands share. Keys go by a message to lbd-proxy and are wiped behind it. */
+#include "cert.h"
+
+#include "msg/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int
+on_key(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct buf *names = arg;
+
+	if (row->number == MSG_KEY_IS) {
+		buf_put(names, m->key_is.name.p, m->key_is.name.len);
+		buf_puts(names, " ");
+	}
+	return 0;
+}
+
+int
+cert_put_key(struct ctl *c, struct evp_pkey_st *key, struct err *err)
+{
+	struct msg_key_put m = { 0 };
+	struct client *k = NULL;
+	struct buf pem = { 0 };
+	int rc = client_open(&c->paths, "lbd-proxy", &k, err);
+
+	if (rc != 0)
+		return rc == ERR_AWAY
+			   ? err_prefix(err, "private keys are with lbd-proxy, which must run: ")
+			   : rc;
+	x509_key_write(key, &pem);
+	m.key = (struct span){ pem.p, pem.len };
+	rc = client_call(k, MSG_KEY_PUT, &m, NULL, NULL, CTL_ANSWER, err);
+	x509_wipe(&pem);
+	client_close(k);
+	return rc;
+}
+
+const char *
+cert_keys(struct ctl *c)
+{
+	const struct msg_empty none = { 0 };
+	struct client *k = NULL;
+	struct buf names = { 0 };
+	const char *out = NULL;
+
+	if (client_open(&c->paths, "lbd-proxy", &k, NULL) != 0)
+		return NULL;
+	if (client_call(k, MSG_KEYS, &none, on_key, &names, CTL_ANSWER, NULL) == 0)
+		out = arena_text(c->arena, buf_text(&names), names.len);
+	buf_fini(&names);
+	client_close(k);
+	return out;
+}
+
+const struct cert *
+cert_by_name(struct ctl *c, const char *name)
+{
+	return snapshot_find_path(c->snap, KIND_cert, name);
+}
+
+int
+cert_save(struct ctl *c, const char *name, const char *chain, const char *key, struct err *err)
+{
+	const struct object *o = object_of(KIND_cert);
+	struct doc_item *it;
+	struct doc d;
+	int rc;
+
+	doc_init(&d);
+	rc = doc_add(
+	    &d, cert_by_name(c, name) != NULL ? DOC_MERGE : DOC_CREATE, o, name, 0, &it, err);
+	if (rc == 0 && chain != NULL)
+		rc = doc_set(&d, it, "chain", chain, err);
+	if (rc == 0)
+		rc = doc_set(&d, it, "key", key, err);
+	if (rc == 0)
+		rc = ctl_commit(c, &d, NULL, err);
+	doc_fini(&d);
+	return rc;
+}
+
+void
+cert_left(int64_t until, int64_t now, char out[40])
+{
+	int64_t s = until > now ? until - now : now - until, n = s / 86400;
+	const char *unit = "day";
+
+	if (n == 0) {
+		n = s / 3600;
+		unit = "hour";
+	}
+	(void)snprintf(out, 40, "%s%" PRId64 " %s%s%s", until > now ? "in " : "", n, unit,
+	    n == 1 ? "" : "s", until > now ? "" : " ago");
+}

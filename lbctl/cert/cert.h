@@ -1,0 +1,21 @@
+/* cert.h - what the cert commands share: keys of lbd-proxy, the row of a certificate. */
+#ifndef LBCTL_CERT_H
+#define LBCTL_CERT_H
+
+#include "ctl.h"
+
+#include "store/x509.h"
+
+/* cert_put_key - to lbd-proxy, which keeps it. ERR_AWAY: it does not run. */
+int cert_put_key(struct ctl *c, struct evp_pkey_st *key, struct err *err);
+/* cert_keys - names of the keys that lbd-proxy keeps, in the arena, one behind the other with a space after each; NULL:
+ * it does not run, or does not say. */
+const char *cert_keys(struct ctl *c);
+/* cert_save - chain and key of a certificate as one commit: a new one, or new fields of one that is there. chain NULL:
+ * as it is. */
+int cert_save(struct ctl *c, const char *name, const char *chain, const char *key, struct err *err);
+const struct cert *cert_by_name(struct ctl *c, const char *name); /* NULL */
+/* cert_left - "in 29 days", "2 days ago"; out holds 40. */
+void cert_left(int64_t until, int64_t now, char out[40]);
+
+#endif

@@ -1,0 +1,178 @@
+/* cert list and cert show: what is in certificates, when they end, and whether their keys are here. */
+#include "cert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	CERT_NAME,
+	CERT_STATUS,
+	CERT_UNTIL,
+	CERT_LEFT,
+	CERT_NAMES,
+	CERT_KIND,
+	CERT_ISSUER,
+	CERT_KEY,
+	CERT_COLUMNS
+};
+static const struct column cert_columns[] = {
+	[CERT_NAME] = { "name", NULL, COL_TEXT, COL_SHOW },
+	[CERT_STATUS] = { "status", NULL, COL_STATUS, COL_SHOW },
+	[CERT_UNTIL] = { "until", NULL, COL_TIME, COL_SHOW },
+	[CERT_LEFT] = { "ends", NULL, COL_TEXT, COL_SHOW },
+	[CERT_NAMES] = { "hosts", NULL, COL_TEXT, COL_SHOW },
+	[CERT_KIND] = { "kind", NULL, COL_TEXT, COL_WIDE },
+	[CERT_ISSUER] = { "issuer", NULL, COL_TEXT, COL_WIDE },
+	[CERT_KEY] = { "key", NULL, COL_TEXT, COL_WIDE },
+};
+
+/* keys NULL: nobody said which there are. */
+static void
+put_status(struct table *t, const struct cert *k, int64_t until, int64_t now, const char *keys)
+{
+	if (k->chain[0] == '\0')
+		table_status(t, CERT_STATUS, ST_UNK, "requested");
+	else if (until <= now)
+		table_status(t, CERT_STATUS, ST_DOWN, "expired");
+	else if (keys != NULL && strstr(keys, k->key) == NULL)
+		table_status(t, CERT_STATUS, ST_DOWN, "no key");
+	else if (x509_ends(until, now) >= X509_WEEK)
+		table_status(t, CERT_STATUS, ST_DOWN, "ends soon");
+	else if (x509_ends(until, now) >= X509_MONTH)
+		table_status(t, CERT_STATUS, ST_WARN, "ends");
+	else
+		table_status(t, CERT_STATUS, ST_OK, "good");
+}
+
+static void
+put_cert(struct table *t, const struct cert *k, int64_t now, const char *keys)
+{
+	struct x509_face f = { 0 };
+	int64_t until = x509_until(k->chain);
+	char left[40];
+
+	table_row(t);
+	table_text(t, CERT_NAME, k->name);
+	put_status(t, k, until, now, keys);
+	table_text(t, CERT_KEY, k->key);
+	if (x509_face(k->chain, 0, &f) != 0)
+		return;
+	cert_left(until, now, left);
+	table_num(t, CERT_UNTIL, (double)until);
+	table_text(t, CERT_LEFT, left);
+	table_text(t, CERT_NAMES, f.names);
+	table_text(t, CERT_KIND, f.kind);
+	table_text(t, CERT_ISSUER, f.own ? "itself" : f.issuer);
+}
+
+int
+cmd_cert_list(struct ctl *c, struct err *err)
+{
+	int64_t now = (int64_t)time(NULL);
+	const void *const *rows;
+	const char *keys;
+	struct table *t;
+	uint32_t n, ending = 0;
+	int rc = ctl_load(c, err);
+
+	if (rc != 0)
+		return rc;
+	c->style.now = 0; /* an end is a time, not an age */
+	keys = cert_keys(c);
+	t = table_new(cert_columns, CERT_COLUMNS);
+	rows = snapshot_by_name(c->snap, KIND_cert, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct cert *k = rows[i];
+		int64_t until = x509_until(k->chain);
+		bool ends =
+		    until != 0 && GIVEN(c, expiring) && until <= now + c->num[OPT_expiring] / 1000;
+
+		ending += ends;
+		if (!GIVEN(c, expiring) || ends)
+			put_cert(t, k, now, keys);
+	}
+	rc = ctl_table(c, t, err);
+	return rc != 0 ? rc : ending > 0 ? EXIT_DIFFERS : 0;
+}
+
+static void
+put_line(struct buf *out, const char *what, const char *text)
+{
+	buf_printf(out, "%-12s%s\n", what, text);
+}
+
+static void
+put_face(struct buf *out, const struct x509_face *f, int64_t now)
+{
+	char from[24], until[24], left[40];
+
+	human_time(f->from, from);
+	human_time(f->until, until);
+	cert_left(f->until, now, left);
+	put_line(out, "subject", f->subject);
+	put_line(out, "issuer", f->own ? "itself" : f->issuer);
+	put_line(out, "hosts", f->names);
+	buf_printf(out, "%-12s%s to %s (ends %s)\n", "valid", from, until, left);
+	put_line(out, "kind", f->kind);
+	put_line(out, "serial", f->serial);
+	put_line(out, "sha256", f->digest);
+}
+
+/* What names it. */
+static void
+put_users(struct ctl *c, uint32_t id, struct buf *out)
+{
+	char path[160];
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_tls); i++) {
+		const struct tls *t = snapshot_at(c->snap, KIND_tls, i);
+
+		if (t->cert == id)
+			buf_printf(out, "%-12stls %s\n", n++ == 0 ? "used by" : "", t->name);
+	}
+	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_sni); i++) {
+		const struct sni *s = snapshot_at(c->snap, KIND_sni, i);
+
+		if (s->cert == id)
+			buf_printf(out, "%-12ssni %s\n", n++ == 0 ? "used by" : "",
+			    snapshot_path(c->snap, KIND_sni, s->id, path));
+	}
+}
+
+int
+cmd_cert_show(struct ctl *c, struct err *err)
+{
+	int64_t now = (int64_t)time(NULL);
+	const struct cert *k;
+	struct x509_face f;
+	struct buf out = { 0 };
+	const char *keys;
+	int rc = ctl_load(c, err);
+
+	if (rc != 0)
+		return rc;
+	k = cert_by_name(c, c->argv[0]);
+	if (k == NULL)
+		return err_set(err, ERR_UNKNOWN, "cert \"%s\" does not exist", c->argv[0]);
+	keys = cert_keys(c);
+	put_line(&out, "name", k->name);
+	if (k->comment[0] != '\0')
+		put_line(&out, "comment", k->comment);
+	buf_printf(&out, "%-12s%s (%s)\n", "key", k->key,
+	    keys == NULL		   ? "lbd-proxy does not say whether it is here"
+	    : strstr(keys, k->key) != NULL ? "here"
+					   : "not on this node");
+	put_users(c, k->id, &out);
+	if (k->chain[0] == '\0')
+		put_line(&out, "chain", "none yet: lbctl cert import FILE brings the answer");
+	for (unsigned i = 0; x509_face(k->chain, i, &f) == 0; i++) {
+		buf_printf(&out, "\ncertificate %u\n", i + 1);
+		put_face(&out, &f, now);
+	}
+	ctl_print(&out);
+	buf_fini(&out);
+	return 0;
+}

@@ -1,0 +1,409 @@
+/* A connection that speaks TLS.
+ *
+ * What arrives is read from the socket into the engine, decrypted into the caller's room, and what the caller has no room
+ * for is put aside, encrypted as it came. What OpenSSL has to say goes out by one send after the call. With TLS 1.3 the
+ * session tickets of a handshake wait for the first answer, so that they cost no packet of their own. A connection owns
+ * memory for bytes only while something is put aside or waits.
+ *
+ * A handshake is asked on by tls_step, nothing else: a stream begins when it is complete. Errors of OpenSSL become
+ * -EPROTO; its error queue is empty before every call. */
+#include "tls_priv.h"
+
+#include "base/must.h"
+
+#include "net/conn.h"
+#include "net/worker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ONE_RECORD 16384
+#define OVERHEAD 512 /* of the records that fill the caller's room, roughly */
+
+struct tls_conn {
+	SSL *ssl;
+	struct tls_ctx *ctx;
+	struct chunk *left; /* received, not decrypted: there was no room for it */
+	struct chunk *held; /* to be sent with what is sent next */
+	bool up : 1;	    /* the handshake is complete */
+	bool end : 1;	    /* the other side closed its stream as it should */
+	bool bad : 1;	    /* nothing more can be said on it */
+};
+
+int
+tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
+{
+	struct tls_engine *e = c->w->tls;
+	struct tls_conn *t = calloc(1, sizeof(*t));
+	struct in6_addr scratch;
+	bool literal;
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->ssl = SSL_new(x->ssl);
+	if (t->ssl == NULL) {
+		free(t);
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	t->ctx = tls_ctx_ref(x);
+	c->tls = t;
+	(void)BIO_up_ref(e->bio);
+	(void)BIO_up_ref(e->bio);
+	SSL_set_bio(t->ssl, e->bio, e->bio);
+	if (x->server) {
+		SSL_set_accept_state(t->ssl);
+		return 0;
+	}
+	SSL_set_connect_state(t->ssl);
+	if (name == NULL || name[0] == 0)
+		return 0;
+	literal =
+	    inet_pton(AF_INET, name, &scratch) == 1 || inet_pton(AF_INET6, name, &scratch) == 1;
+	if ((!literal && SSL_set_tlsext_host_name(t->ssl, name) != 1) ||
+	    (x->verify && literal &&
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), name) != 1) ||
+	    (x->verify && !literal && SSL_set1_host(t->ssl, name) != 1)) {
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Bytes behind what a chunk has. */
+static int
+append(struct chunk **k, const uint8_t *p, size_t n)
+{
+	size_t have = *k == NULL ? 0 : (*k)->len;
+	struct chunk *more = realloc(*k, sizeof(*more) + have + n);
+
+	if (more == NULL)
+		return -ENOMEM;
+	if (*k == NULL)
+		more->off = 0;
+	memcpy(more->b + have, p, n);
+	more->len = more->room = (uint32_t)(have + n);
+	*k = more;
+	return 0;
+}
+
+int
+tls_give(struct conn *c, const void *p, size_t n)
+{
+	return n == 0 ? 0 : append(&c->tls->left, p, n);
+}
+
+/* What OpenSSL wrote, to the socket. */
+static int
+say(struct conn *c)
+{
+	struct tls_engine *e = c->w->tls;
+	int code;
+
+	if (e->out_len == 0)
+		return 0;
+	code = conn_send_raw(c, e->out, e->out_len);
+	e->out_len = 0;
+	return code;
+}
+
+/* What arrived, to OpenSSL: what was put aside, else what one recv brings. Bytes, 0 nothing, -ENODATA, -errno. */
+static ssize_t
+feed(struct conn *c, size_t most)
+{
+	struct tls_engine *e = c->w->tls;
+	struct chunk *k = c->tls->left;
+	ssize_t n;
+
+	if (k != NULL) {
+		n = k->len - k->off < sizeof(e->raw) ? (ssize_t)(k->len - k->off)
+						     : (ssize_t)sizeof(e->raw);
+		memcpy(e->raw, k->b + k->off, (size_t)n);
+		k->off += (uint32_t)n;
+		if (k->off == k->len) {
+			free(k);
+			c->tls->left = NULL;
+		}
+	} else {
+		if (!c->can_read)
+			return 0;
+		if (most > sizeof(e->raw))
+			most = sizeof(e->raw);
+		n = io_recv(&c->io, e->raw, most);
+		if (n == 0)
+			return -ENODATA;
+		if (n < 0) {
+			if (n == -EAGAIN)
+				c->can_read = false;
+			return n == -EAGAIN || n == -EINTR ? 0 : n;
+		}
+		if ((size_t)n < most && !c->hup)
+			c->can_read = false;
+	}
+	e->in = e->raw;
+	e->in_len = (size_t)n;
+	return n;
+}
+
+/* What is left of the input is put aside, in front of what already is. */
+static int
+put_aside(struct conn *c)
+{
+	struct tls_engine *e = c->w->tls;
+	struct chunk *k = c->tls->left, *more;
+	size_t have = k == NULL ? 0 : k->len - k->off;
+
+	if (e->in_len == 0)
+		return 0;
+	if (k != NULL && k->off >= e->in_len) { /* it came from there */
+		k->off -= (uint32_t)e->in_len;
+		memcpy(k->b + k->off, e->in, e->in_len);
+	} else {
+		more = malloc(sizeof(*more) + e->in_len + have);
+		if (more == NULL)
+			return -ENOMEM;
+		more->off = 0;
+		more->len = more->room = (uint32_t)(e->in_len + have);
+		memcpy(more->b, e->in, e->in_len);
+		if (have > 0)
+			memcpy(more->b + e->in_len, k->b + k->off, have);
+		free(k);
+		c->tls->left = more;
+	}
+	e->in_len = 0;
+	return 0;
+}
+
+/* Why a call did not do: 0 it wants more bytes, else -errno. */
+static int
+why(struct conn *c, int result)
+{
+	struct tls_conn *t = c->tls;
+	int code = -EPROTO;
+
+	switch (SSL_get_error(t->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE: return 0;
+	case SSL_ERROR_ZERO_RETURN: t->end = true; return -ENODATA;
+	case SSL_ERROR_SYSCALL: code = -ECONNRESET; break;
+	default: break;
+	}
+	ERR_clear_error();
+	t->bad = true;
+	return code;
+}
+
+static void
+completed(struct conn *c)
+{
+	struct tls_conn *t = c->tls;
+	struct tls_engine *e = c->w->tls;
+
+	t->up = true;
+	if (!t->ctx->server || e->out_len == 0 || SSL_version(t->ssl) != TLS1_3_VERSION)
+		return;
+	if (append(&t->held, e->out, e->out_len) == 0) /* tickets: else they go at once */
+		e->out_len = 0;
+}
+
+int
+tls_step(struct conn *c)
+{
+	struct tls_conn *t = c->tls;
+	bool first = SSL_in_before(t->ssl);
+	ssize_t n;
+	int r, code, sent;
+
+	if (t->up)
+		return 1;
+	if (c->out != NULL) {
+		code = conn_flush(c);
+		if (code < 0)
+			return code;
+	}
+	do {
+		n = first && !t->ctx->server ? 0 : feed(c, ONE_RECORD);
+		if (n < 0) {
+			t->bad = true;
+			return n == -ENODATA ? -ECONNRESET : (int)n;
+		}
+		if (n == 0 && !(first && !t->ctx->server))
+			return 0;
+		first = false;
+		r = SSL_do_handshake(t->ssl);
+		code = r == 1 ? 1 : why(c, r);
+		if (code == 1)
+			completed(c);
+		if (put_aside(c) != 0)
+			return -ENOMEM;
+		sent = say(c);
+		if (sent < 0)
+			return sent;
+	} while (code == 0 && (c->can_read || t->left != NULL));
+	if (code == 1 && (t->left != NULL || SSL_has_pending(t->ssl)))
+		c->can_read = true; /* no edge will tell of it */
+	return code == -ENODATA ? -ECONNRESET : code;
+}
+
+/* Decrypts into p what the input gives. Bytes; *code_out: 0, or why no more will come. */
+static size_t
+decrypt(struct conn *c, uint8_t *p, size_t room, int *code_out)
+{
+	size_t got = 0, n;
+	int r;
+
+	*code_out = 0;
+	while (got < room) {
+		r = SSL_read_ex(c->tls->ssl, p + got, room - got, &n);
+		if (r != 1) {
+			*code_out = why(c, 0);
+			break;
+		}
+		got += n;
+	}
+	return got;
+}
+
+ssize_t
+tls_recv(struct conn *c, void *p, size_t room)
+{
+	struct tls_conn *t = c->tls;
+	struct tls_engine *e = c->w->tls;
+	size_t got = 0;
+	int code = 0;
+	ssize_t n = 0;
+
+	if (t->bad)
+		return -EPROTO;
+	if (SSL_has_pending(t->ssl))
+		got = decrypt(c, p, room, &code);
+	while (code == 0 && got < room) {
+		bool aside = t->left != NULL;
+
+		if (got > 0 && !aside) /* one recv a call is enough */
+			break;
+		n = feed(c, room - got + OVERHEAD);
+		if (n <= 0)
+			break;
+		got += decrypt(c, (uint8_t *)p + got, room - got, &code);
+		if (put_aside(c) != 0)
+			return -ENOMEM;
+	}
+	if (e->out_len > 0 && say(c) < 0) /* an alert, or an answer to a change of keys */
+		t->bad = true;
+	if (code == 0 && (t->left != NULL || SSL_has_pending(t->ssl)))
+		c->can_read = true; /* no edge will tell of it */
+	if (got > 0) {
+		if (code == -ENODATA)
+			c->can_read = true; /* the end is told by the next call */
+		return (ssize_t)got;
+	}
+	if (code == -ENODATA || t->end) {
+		c->eof = true;
+		return -ENODATA;
+	}
+	if (code != 0)
+		return code;
+	if (n == -ENODATA) { /* without a word */
+		t->bad = true;
+		c->eof = t->ctx->server;
+		return t->ctx->server ? -ENODATA : -ECONNABORTED;
+	}
+	return n < 0 ? n : 0;
+}
+
+int
+tls_send(struct conn *c, const void *p, size_t n)
+{
+	struct tls_conn *t = c->tls;
+	struct tls_engine *e = c->w->tls;
+	struct chunk *k = t->held;
+	size_t done;
+	int code;
+
+	must(t->up);
+	if (t->bad)
+		return -EPIPE;
+	if (k != NULL) {
+		code = tls_engine_put(e, k->b, k->len);
+		if (code != 0)
+			return code;
+		t->held = NULL;
+		free(k);
+	}
+	if (SSL_write_ex(t->ssl, p, n, &done) != 1) {
+		code = why(c, 0);
+		e->out_len = 0;
+		t->bad = true;
+		return code == 0 ? -EPROTO : code;
+	}
+	must(done == n);
+	conn_count_out(c, n);
+	return say(c);
+}
+
+void
+tls_end(struct conn *c)
+{
+	struct tls_conn *t = c->tls;
+
+	if (t->bad || !t->up || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0)
+		return;
+	if (SSL_shutdown(t->ssl) < 0)
+		ERR_clear_error();
+	(void)say(c); /* who has gone need not hear it */
+}
+
+void
+tls_free(struct tls_conn *t)
+{
+	if (t == NULL)
+		return;
+	SSL_free(t->ssl);
+	tls_ctx_unref(t->ctx);
+	free(t->left);
+	free(t->held);
+	free(t);
+}
+
+const struct tls_ctx *
+tls_ctx_of(const struct tls_conn *t)
+{
+	return t == NULL ? NULL : t->ctx;
+}
+
+bool
+tls_is_up(const struct tls_conn *t)
+{
+	return t->up;
+}
+
+bool
+tls_was_resumed(const struct tls_conn *t)
+{
+	return SSL_session_reused(t->ssl) == 1;
+}
+
+const char *
+tls_protocol(const struct tls_conn *t)
+{
+	return SSL_get_version(t->ssl);
+}
+
+const char *
+tls_cipher(const struct tls_conn *t)
+{
+	return SSL_get_cipher_name(t->ssl);
+}
+
+const char *
+tls_name(const struct tls_conn *t)
+{
+	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+
+	return name == NULL ? "" : name;
+}

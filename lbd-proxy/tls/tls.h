@@ -1,0 +1,54 @@
+/* tls.h - TLS on a connection: what conn.c reads and writes through when the connection has one.
+ *
+ * A context says what is presented to clients, or how servers are met; it is made by the control thread (tls_ctx.h) and never
+ * changes. The engine of a worker lends all its connections one buffer for what arrived and one for what is to be sent, so
+ * that a silent connection has none. No type of OpenSSL appears here. */
+#ifndef LBD_PROXY_TLS_H
+#define LBD_PROXY_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conn;
+struct tls_conn;
+struct tls_ctx;
+struct tls_engine;
+
+/* One for each worker. NULL: no memory. */
+struct tls_engine *tls_engine_new(void);
+void tls_engine_free(struct tls_engine *e); /* NULL is fine; all its connections are gone */
+
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *x); /* NULL gives NULL */
+void tls_ctx_unref(struct tls_ctx *x);		/* NULL is fine; any thread */
+bool tls_ctx_is_last(const struct tls_ctx *x);	/* nobody else refers to it */
+
+/* tls_begin - from now on c speaks TLS; as a server to clients, as a client to servers. name: of the server, for SNI and, if
+ * the context says so, for its certificate; a literal address is only verified. -ENOMEM. */
+int tls_begin(struct conn *c, struct tls_ctx *x, const char *name);
+/* tls_give - bytes that were received before TLS began. -ENOMEM. */
+int tls_give(struct conn *c, const void *p, size_t n);
+/* tls_step - goes on with the handshake. 1: it is complete; 0: an edge will tell; or -errno, -EPROTO for what the other side
+ * did wrong; its alert is sent already. Fine when it is complete. */
+int tls_step(struct conn *c);
+/* tls_recv - as conn_recv without what was kept: bytes, 0, -ENODATA at the end of the stream, else -errno. A server's stream
+ * that ends without being closed is -ECONNABORTED: it may have been cut short. Sets can_read and eof of c. */
+ssize_t tls_recv(struct conn *c, void *p, size_t room);
+/* tls_send - the handshake is complete. All n bytes are sent or kept, as conn_send. */
+int tls_send(struct conn *c, const void *p, size_t n);
+/* tls_end - we send no more: says so to the other side, if it still can be said. */
+void tls_end(struct conn *c);
+/* tls_free - after the socket's last use; NULL is fine. */
+void tls_free(struct tls_conn *t);
+
+const struct tls_ctx *tls_ctx_of(const struct tls_conn *t); /* NULL for NULL */
+bool tls_is_up(const struct tls_conn *t);
+bool tls_was_resumed(const struct tls_conn *t);
+/* tls_protocol - "TLSv1.3"; tls_cipher - name in OpenSSL's words; tls_name - what the client asked for (SNI), "" none.
+ * Constant, or as long as t. */
+const char *tls_protocol(const struct tls_conn *t);
+const char *tls_cipher(const struct tls_conn *t);
+const char *tls_name(const struct tls_conn *t);
+
+#endif

@@ -1,0 +1,45 @@
+/* tls_ctx.h - what a service presents to its clients, and how it meets its servers: made of texts and keys, never changed.
+ * Control thread. */
+#ifndef LBD_PROXY_TLS_CTX_H
+#define LBD_PROXY_TLS_CTX_H
+
+#include "base/err.h"
+
+#include "tls.h"
+
+struct evp_pkey_st; /* EVP_PKEY */
+struct tls_identity {
+	const char *name;  /* of the certificate, for errors */
+	const char *chain; /* PEM, leaf first */
+	struct evp_pkey_st *key;
+	const char *hosts; /* "a.example.com,*.b.example.com"; "": the DNS names of the leaf */
+};
+enum tls_client_auth { TLS_CLIENT_OFF, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+struct tls_front {
+	const char *name; /* of the row, for errors */
+	const struct tls_identity
+	    *id; /* id[0] is for clients that ask for no name, or one that nobody has */
+	unsigned n;
+	bool strict; /* and those are refused instead */
+	bool tls12;  /* TLS 1.2 too */
+	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
+	bool tickets;
+	unsigned session_s;  /* how long a session can be resumed */
+	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
+	const char *curves;  /* as "X25519:P-256"; "" ours */
+	enum tls_client_auth auth;
+	const char *ca, *crl; /* PEM; of clients. crl "": none is looked at */
+};
+struct tls_back {
+	const char *name; /* of the service, for errors */
+	bool verify;	  /* the chain and the name must be good */
+	const char *ca;	  /* PEM; "": those of the system */
+};
+/* The reference is the caller's. NULL with the reason. */
+struct tls_ctx *tls_front_new(const struct tls_front *f, struct err *err);
+struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
+
+/* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock. */
+void tls_ticket_turn(int64_t now_s);
+
+#endif
