@@ -108,6 +108,8 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.port = r->port,
 		.weight = (uint16_t)snapshot_weight(p->now, r),
 		.max_conns = r->max_conns,
+		.min_conns = r->min_conns,
+		.backup = r->backup,
 		.fresh = adm.fresh,
 		.known = adm.known,
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
@@ -167,6 +169,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.fresh = true };
 	v = view_new(c->svc, row, at, n);
 	v->page = row->id >= PAGE_ID;
+	view_spread(v, c->view);
 	free(at);
 	member_sweep(p->k, c);
 	return v;
