@@ -135,6 +135,7 @@ compile_server(struct view *v, struct view_server *at)
 		return;
 	v->full += at->max_conns;
 	v->backups = v->backups || at->backup;
+	v->far = v->far || at->far;
 	v->elastic = v->elastic || (at->min_conns > 0 && at->max_conns > 0);
 }
 
@@ -159,7 +160,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 		if (v->tokens.slot != NULL && !v->fallback)
 			cookie_map_put(&v->tokens, at[i].srv->token, i);
 	}
-	v->shaped = v->panic > 0 || v->slow > 0 || v->backups || v->elastic;
+	v->shaped = v->panic > 0 || v->slow > 0 || v->backups || v->elastic || v->far;
 	v->plain = !v->shaped && !v->hashes && !v->timed && v->scheduler != scheduler_twos &&
 		   v->scheduler != scheduler_first;
 	return v;
@@ -219,8 +220,9 @@ view_same(const struct view *a, const struct view *b)
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->min_conns != y->min_conns ||
-		    x->backup != y->backup || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->backup != y->backup || x->far != y->far || x->fresh != y->fresh ||
+		    x->known != y->known || x->proven != y->proven ||
+		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

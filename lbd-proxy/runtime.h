@@ -70,6 +70,7 @@ struct view_server {
 	uint32_t
 	    share; /* by view_new: weight as the scheduler has it, times SLOW_SCALE where there is a slow start */
 	uint32_t max_conns, min_conns;
+	bool far;    /* of another zone than the node */
 	bool backup; /* takes new clients when no other is fit */
 	bool fresh;  /* takes new clients while it is fit */
 	bool known;  /* takes clients that belong to it while it is fit */
@@ -85,9 +86,10 @@ struct view {
 	bool page;     /* answers itself, with the fallback page */
 	bool hashes;   /* its scheduler looks at a key */
 	bool timed;    /* its scheduler looks at latencies */
-	bool shaped; /* panic, slow start, backup servers or elastic limits: choose.c looks twice */
-	bool plain;  /* wlc, wrr, rr or lc, and not shaped */
-	bool backups, elastic;
+	bool
+	    shaped; /* panic, slow start, backup servers, elastic limits or zones: choose.c looks twice */
+	bool plain; /* wlc, wrr, rr or lc, and not shaped */
+	bool backups, elastic, far;
 	uint16_t retries, balance_factor;
 	uint32_t max_conns, queue_max, head_max, retries_max;
 	uint64_t body_max;

@@ -1,9 +1,10 @@
 /* Which server takes a seat.
  *
  * First the picture: an item for each server with the weight it has now, 0 when it takes no part. For a plain service
- * that is one look at each. A service with a panic threshold, a slow start, backup servers or elastic limits (min_conns)
+ * that is one look at each. A service with a panic threshold, backup servers, a slow start, elastic limits (min_conns) or zones
  * is looked at once more, in this order: panic brings in those that are not fit; backup servers leave while any other
- * takes part; who came back lately has part of its weight; limits follow the load. Then the scheduler chooses: balance.c
+ * takes part; who came back lately has part of its weight; limits follow the load; who is in
+ * another zone leaves while one of the node's own has room. Then the scheduler chooses: balance.c
  * by the servers alone, spread.c by a key. A request without the key is balanced by turns. */
 #include "choose.h"
 
@@ -146,6 +147,24 @@ limits(const struct seat *s, uint32_t n)
 		    choose_elastic(v->at[i].min_conns, v->at[i].max_conns, load, v->full);
 }
 
+/* Servers of other zones, while one of the node's own has room. */
+static void
+rest_far(struct wsvc *svc, uint32_t n)
+{
+	const struct view *v = svc->view;
+	bool near = false;
+
+	for (uint32_t i = 0; i < n && !near; i++) {
+		const struct balance_item *it = &svc->item[i];
+
+		near =
+		    !v->at[i].far && it->weight > 0 && (it->limit == 0 || it->active < it->limit);
+	}
+	for (uint32_t i = 0; i < n && near; i++)
+		if (v->at[i].far)
+			svc->item[i].weight = 0;
+}
+
 static void
 shape(struct seat *s, uint32_t n)
 {
@@ -160,6 +179,8 @@ shape(struct seat *s, uint32_t n)
 		ramp(svc, n);
 	if (v->elastic)
 		limits(s, n);
+	if (v->far)
+		rest_far(svc, n);
 }
 
 /* ---- the choice -------------------------------------------------------------------------- */

@@ -324,6 +324,40 @@ def test_panic(node):
     until_shares(vip, "abcd")
 
 
+def test_zones(node):
+    """A045: servers of the node's own zone are preferred while one is fit and has room; each node has its zone."""
+    vip = node.vip("web", check="fast", scheduler="wrr")
+    for name, o in node.made.items():
+        node.rip(vip, name, o.port, zone={"a": "east", "b": "west", "c": "west", "d": ""}[name])
+    node.start()
+    until_shares(vip, "abcd")
+    node.ctl("set", "node", "main", "zone=east")
+    until_shares(vip, "ad")
+    node.ctl("set", "node", "main", "zone=west")
+    until_shares(vip, "bcd")
+    node.bad.update("bd")
+    until_shares(vip, "c")
+    node.bad.add("c")
+    until_shares(vip, "a")
+    node.bad.clear()
+    node.ctl("unset", "node", "main", "zone")
+    until_shares(vip, "abcd")
+
+
+def test_zone_is_full(lb, held):
+    """A045: when the servers of the own zone are full those of others take the rest."""
+    made = held.origins("a", "b")
+    lb.ctl("set", "node", "main", "zone=here")
+    try:
+        vip = lb.vip("zones", scheduler="wlc")
+        lb.rip(vip, "a", made[0].port, zone="here", max_conns=3)
+        lb.rip(vip, "b", made[1].port, zone="there", max_conns=2)
+        assert fill(held, vip, made, 3) == [3, 0]
+        assert fill(held, vip, made, 2) == [3, 2]
+    finally:
+        lb.ctl("unset", "node", "main", "zone")
+
+
 def test_retries_at_once(lb, held):
     """A044: more retries at once than retries_max are answered at once and counted; what is not retried is not affected."""
     b, = held.origins("b")
