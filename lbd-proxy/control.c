@@ -81,6 +81,13 @@ mark_tls(struct pass *p)
 	}
 }
 
+static void
+mark_all(struct pass *p)
+{
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++)
+		mark(p, ((const struct service *)snapshot_at(p->now, KIND_service, i))->id);
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -101,6 +108,10 @@ on_change(void *arg, const struct change *c)
 		if (s != NULL)
 			mark(p, s->of->id);
 		break;
+	case KIND_node:
+		if (c->f == NULL || strcmp(c->f->name, "zone") == 0)
+			mark_all(p);
+		break;
 	case KIND_check:
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
 			mark_users(p, ((const struct check *)row)->id);
@@ -118,6 +129,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
     const struct server *r, struct view_server *at)
 {
 	struct ctl_server *s = member_get(p->k, c, r);
+	const char *zone = snapshot_node(p->now)->zone;
 	struct admission adm;
 
 	admission_of(
@@ -128,6 +140,9 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.port = r->port,
 		.weight = (uint16_t)snapshot_weight(p->now, r),
 		.max_conns = r->max_conns,
+		.min_conns = r->min_conns,
+		.backup = r->backup,
+		.far = r->zone[0] != '\0' && zone[0] != '\0' && strcmp(r->zone, zone) != 0,
 		.fresh = adm.fresh,
 		.known = adm.known,
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
@@ -205,6 +220,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	hsts_line(p, row, v->hsts, sizeof(v->hsts));
 	v->page = row->id >= PAGE_ID;
+	view_spread(v, c->view);
 	free(at);
 	member_sweep(p->k, c);
 	return v;
@@ -476,7 +492,6 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	struct pass p = { .k = k, .now = now, .err = err };
 	struct snapshot *old = k->seen;
 	const struct setting *set = snapshot_setting(now);
-	uint32_t i;
 	int code;
 
 	atomic_store(&k->px.conns_max, set->proxy_conns);
@@ -484,12 +499,11 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	k->seen = snapshot_ref(now);
 	if (old == NULL)
-		for (i = 0; i < snapshot_count(now, KIND_service); i++)
-			mark(&p, ((const struct service *)snapshot_at(now, KIND_service, i))->id);
+		mark_all(&p);
 	else
 		(void)snapshot_diff(old, now, on_change, &p);
 	if (page_set(&k->page, now))
-		for (i = 0; i < PAGES; i++)
+		for (unsigned i = 0; i < PAGES; i++)
 			mark(&p, PAGE_ID + i);
 	mark_missing(&p);
 	code = run(&p);

@@ -20,9 +20,12 @@ take_verdict(struct control *k, uint32_t id, unsigned verdict, const char *why)
 	idmap_put(&k->verdicts, id, (void *)((uintptr_t)verdict + 1));
 	if (s == NULL)
 		return;
-	was = atomic_exchange(&s->srv->verdict, verdict);
+	was = atomic_load(&s->srv->verdict);
 	if (was == verdict)
 		return;
+	if (was == VERDICT_DOWN) /* first, so that nobody sees it with all of its weight */
+		atomic_store(&s->srv->up, mono_now());
+	atomic_store(&s->srv->verdict, verdict);
 	log_info("rip %s/%s: %s, %s", s->of->name, s->name,
 	    verdict == VERDICT_UP     ? "up"
 	    : verdict == VERDICT_DOWN ? "down"

@@ -105,6 +105,7 @@ compile(struct view *v, const struct service *s)
 	v->drop_on_failure = s->drop_on_failure;
 	v->transparent = s->transparent;
 	v->retries = s->retries;
+	v->retries_max = s->retries_max;
 	v->max_conns = s->max_conns;
 	v->group = (uint8_t)s->group;
 	v->queue_max = s->queue_max;
@@ -121,6 +122,15 @@ compile(struct view *v, const struct service *s)
 	v->persist = DUR_MS(s->persist_timeout);
 	v->proxy_to = s->proxy_to;
 	v->redirect = redirects[s->https_redirect];
+	v->slow = DUR_MS(s->slow_start);
+	v->panic = s->panic;
+	v->balance_factor = s->balance_factor;
+	v->hashes = key_hashes(s->scheduler);
+	v->timed = s->scheduler == scheduler_least_time;
+	n = s->hash_key != NULL ? strlen(s->hash_key) : 0;
+	v->hash_key_len = (uint8_t)(n <= KEY_NAME_MAX ? n : KEY_NAME_MAX);
+	if (n > 0)
+		memcpy(v->hash_key, s->hash_key, v->hash_key_len);
 }
 
 static struct addrs *
@@ -129,6 +139,23 @@ addrs_copy(const struct addrs *l)
 	size_t size = l == NULL ? 0 : sizeof(*l) + l->n * sizeof(l->r[0]);
 
 	return l == NULL || l->n == 0 ? NULL : memcpy(mem_alloc(size), l, size);
+}
+
+/* What a server adds to the picture. The fallback server stands apart from all of it. */
+static void
+compile_server(struct view *v, struct view_server *at)
+{
+	bool alike = v->scheduler == scheduler_rr || v->scheduler == scheduler_lc;
+
+	at->share = alike && at->weight > 0 ? 1 : at->weight;
+	if (v->slow > 0)
+		at->share *= SLOW_SCALE;
+	if (at->srv->id == 0)
+		return;
+	v->full += at->max_conns;
+	v->backups = v->backups || at->backup;
+	v->far = v->far || at->far;
+	v->elastic = v->elastic || (at->min_conns > 0 && at->max_conns > 0);
 }
 
 struct view *
@@ -147,15 +174,38 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	if (v->persistence == persistence_cookie && n > 0)
 		must(cookie_map_init(&v->tokens, n) == 0);
 	v->n = n;
+	v->full = v->queue_max;
 	for (i = 0; i < n; i++) {
 		v->at[i] = at[i];
 		v->at[i].name = at[i].name == NULL ? NULL : mem_text(at[i].name);
+		compile_server(v, &v->at[i]);
 		srv_ref(at[i].srv);
 		v->fallback = at[i].srv->id == 0;
 		if (v->tokens.slot != NULL && !v->fallback)
 			cookie_map_put(&v->tokens, at[i].srv->token, i);
 	}
+	v->shaped = v->panic > 0 || v->slow > 0 || v->backups || v->elastic || v->far;
+	v->plain = !v->shaped && !v->hashes && !v->timed && v->scheduler != scheduler_twos &&
+		   v->scheduler != scheduler_first;
 	return v;
+}
+
+void
+view_spread(struct view *v, const struct view *old)
+{
+	uint32_t n = v->fallback ? v->n - 1 : v->n;
+	struct spread_node *node;
+
+	if (!v->hashes)
+		return;
+	node = mem_alloc((n + 1) * sizeof(*node));
+	for (uint32_t i = 0; i < n; i++)
+		node[i] = (struct spread_node){ v->at[i].srv->id, v->at[i].share };
+	if (old != NULL && old->spread != NULL && spread_same(old->spread, node, n))
+		v->spread = spread_ref(old->spread);
+	else
+		v->spread = spread_new(node, n);
+	free(node);
 }
 
 struct view *
@@ -180,6 +230,7 @@ view_unref(struct view *v)
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
+	spread_unref(v->spread);
 	svc_unref(v->svc);
 	free(v);
 }
@@ -200,7 +251,7 @@ same_addrs(const struct addrs *a, const struct addrs *b)
 bool
 view_same(const struct view *a, const struct view *b)
 {
-	/* Everything from the name on but the map of tokens, which follows from the servers. */
+	/* Everything from the name on but the map of tokens and the spread, which follow from the servers. */
 	size_t head = offsetof(struct view, tokens) - offsetof(struct view, name);
 	uint32_t i;
 
@@ -211,8 +262,10 @@ view_same(const struct view *a, const struct view *b)
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
-		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven || !same_text(x->name, y->name) ||
+		    x->max_conns != y->max_conns || x->min_conns != y->min_conns ||
+		    x->backup != y->backup || x->far != y->far || x->fresh != y->fresh ||
+		    x->known != y->known || x->proven != y->proven ||
+		    !same_text(x->name, y->name) ||
 		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}

@@ -13,6 +13,8 @@
 #include "schema/schema.h"
 
 #include "http/cookie.h"
+#include "pool/key.h"
+#include "pool/spread.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +28,7 @@ struct svc {
 	uint32_t id;
 	atomic_uint conns;	  /* client connections of all workers */
 	atomic_uint waiting;	  /* requests that wait for a server, of all workers */
+	atomic_uint retrying;	  /* requests that are tried again, of all workers */
 	_Atomic uint64_t waiters; /* a bit for each worker in which some wait */
 	atomic_uint turn;	  /* the worker that was woken last */
 	atomic_bool no_quorum;	  /* lbd-check says: too few servers are fit */
@@ -45,6 +48,8 @@ struct srv {
 	atomic_uint refs;
 	uint32_t id;
 	uint64_t token;			      /* what our cookie calls it */
+	_Atomic mono_t up;		      /* when it came back after a failure; 0 not */
+	_Atomic uint64_t latency;	      /* as latency.h has it */
 	atomic_uint verdict;		      /* enum verdict */
 	atomic_uint conns;		      /* requests or connections at it, of all workers */
 	atomic_uint waiting;		      /* requests that wait for this server alone */
@@ -57,12 +62,17 @@ struct srv {
 	} of[];
 };
 
+#define SLOW_SCALE 64 /* so that small weights grow in steps too */
 struct view_server {
 	struct srv *srv;
 	struct addr addr; /* family 0: its name has not been resolved yet */
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
-	uint32_t max_conns;
+	uint32_t
+	    share; /* by view_new: weight as the scheduler has it, times SLOW_SCALE where there is a slow start */
+	uint32_t max_conns, min_conns;
+	bool far;    /* of another zone than the node */
+	bool backup; /* takes new clients when no other is fit */
 	bool fresh;  /* takes new clients while it is fit */
 	bool known;  /* takes clients that belong to it while it is fit */
 	bool proven; /* fit only after a good probe: the check's assume is down */
@@ -73,22 +83,32 @@ struct view {
 	atomic_uint refs;
 	struct svc *svc;
 	char name[64];
-	uint8_t mode, scheduler, persistence, forwarded, group;
+	uint8_t mode, scheduler, persistence, forwarded, group, panic;
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */
-	uint16_t retries;
-	uint32_t max_conns, queue_max, head_max;
+	bool hashes;   /* its scheduler looks at a key */
+	bool timed;    /* its scheduler looks at latencies */
+	bool
+	    shaped; /* panic, slow start, backup servers, elastic limits or zones: choose.c looks twice */
+	bool plain; /* wlc, wrr, rr or lc, and not shaped */
+	bool backups, elastic, far;
+	uint16_t retries, balance_factor;
+	uint32_t max_conns, queue_max, head_max, retries_max;
 	uint64_t body_max;
-	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
+	uint64_t full; /* elastic: requests that its servers and its queue hold together */
+	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist, slow;
 	char cookie[COOKIE_NAME_MAX + 1];
 	uint8_t cookie_len;
 	uint8_t proxy_to;	      /* enum proxy_to: a header to servers */
 	uint16_t redirect;	      /* status with which every request is sent to https; 0 not */
 	char hsts[72];		      /* a field line with CRLF; "" none */
 	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
-	struct cookie_map tokens;     /* index of a server by its token */
-	struct addrs *proxy_from;     /* who brings a header; NULL nobody */
+	char hash_key[KEY_NAME_MAX + 1];
+	uint8_t hash_key_len;
+	struct cookie_map tokens; /* index of a server by its token */
+	struct addrs *proxy_from; /* who brings a header; NULL nobody */
+	struct spread *spread;	  /* reference; NULL: its scheduler does not hash */
 	uint32_t n;
 	struct view_server at[];
 };
@@ -110,6 +130,8 @@ void srv_unref(struct srv *s);
 /* view_new - svc, front, back and each at[].srv get a reference; at[] is copied, with the names. */
 struct view *view_new(struct svc *svc, const struct service *s, const struct view_server *at,
     uint32_t n, struct tls_ctx *front, struct tls_ctx *back);
+/* view_spread - before it is handed out: what a scheduler that hashes needs; old's (may be NULL) where that is the same. */
+void view_spread(struct view *v, const struct view *old);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
 bool view_same(const struct view *a, const struct view *b);

@@ -442,13 +442,13 @@ check_l4_server(struct look *l, const struct service *s, const struct server *r)
 		r->tunnel, r->tunnel_csum, r->tunnel_port };
 	int rc = other_layer(l, s, KIND_server, r);
 
+	if (rc == 0)
+		rc = check_conns(l, r);
 	if (rc != 0 || service_layer(s) != 4)
 		return rc;
 	rc = check_target(l, s, &t);
 	if (rc == 0)
 		rc = check_tunnel(l, &tun);
-	if (rc == 0)
-		rc = check_conns(l, r);
 	return rc != 0 ? rc : check_subnet(l, s, r);
 }
 

@@ -16,6 +16,51 @@ is_cookie(unsigned persistence)
 	return persistence == persistence_cookie || persistence == persistence_app_cookie;
 }
 
+/* Modes in which a scheduler chooses, a bit each. */
+#define MODES_L7 (1u << mode_http | 1u << mode_tcp)
+#define MODES_L4 (1u << mode_dr | 1u << mode_nat | 1u << mode_tun | 1u << mode_snat)
+static unsigned
+in_modes(unsigned scheduler)
+{
+	switch (scheduler) {
+	case scheduler_wlc:
+	case scheduler_wrr:
+	case scheduler_rr:
+	case scheduler_lc:
+	case scheduler_sh:
+	case scheduler_twos: return MODES_L7 | MODES_L4;
+	case scheduler_first:
+	case scheduler_least_time: return MODES_L7;
+	case scheduler_path:
+	case scheduler_uri:
+	case scheduler_url_param:
+	case scheduler_header: return 1u << mode_http;
+	case scheduler_rdp_cookie: return 1u << mode_tcp;
+	default: return MODES_L4;
+	}
+}
+
+static int
+bad_scheduler(struct look *l, const struct service *s)
+{
+	struct buf can = { 0 }, modes = { 0 };
+	int rc;
+
+	for (unsigned i = 0; i < scheduler_list.n; i++)
+		if ((in_modes((unsigned)scheduler_list.w[i].number) & 1u << s->mode) != 0)
+			buf_printf(&can, "%s%s", can.len > 0 ? ", " : "", scheduler_list.w[i].text);
+	for (unsigned i = 0; i < mode_list.n; i++)
+		if ((in_modes(s->scheduler) & 1u << mode_list.w[i].number) != 0)
+			buf_printf(&modes, "%s%s", modes.len > 0 ? ", " : "", mode_list.w[i].text);
+	rc = look_bad(l, KIND_service, s, "scheduler",
+	    "\"%s\" is not possible in mode %s; allowed are %s, or one of the modes %s",
+	    word_text(&scheduler_list, s->scheduler), word_text(&mode_list, s->mode),
+	    buf_text(&can), buf_text(&modes));
+	buf_fini(&can);
+	buf_fini(&modes);
+	return rc;
+}
+
 /* What only one layer or mode can do. */
 static int
 check_layer(struct look *l, const struct service *s)
@@ -27,11 +72,8 @@ check_layer(struct look *l, const struct service *s)
 		return look_bad(l, KIND_service, s, "protocol",
 		    "\"%s\" is not possible in mode %s; allowed is tcp, or one of the modes dr, nat, tun, snat",
 		    word_text(&protocol_list, s->protocol), mode);
-	if (seven && s->scheduler != scheduler_wlc && s->scheduler != scheduler_wrr)
-		return look_bad(l, KIND_service, s, "scheduler",
-		    "\"%s\" is not possible in mode %s; allowed are wlc and wrr, or one of the modes dr, nat, "
-		    "tun, snat",
-		    word_text(&scheduler_list, s->scheduler), mode);
+	if ((in_modes(s->scheduler) & 1u << s->mode) == 0)
+		return bad_scheduler(l, s);
 	if (is_cookie(s->persistence) && s->mode != mode_http)
 		return look_bad(l, KIND_service, s, "persistence",
 		    "\"%s\" is not possible in mode %s, where requests are not read: inside TLS that is "
@@ -42,6 +84,52 @@ check_layer(struct look *l, const struct service *s)
 		    "\"sip\" is not possible in mode %s with protocol %s; allowed are none and source, or "
 		    "protocol udp in one of the modes dr, nat, tun, snat",
 		    mode, word_text(&protocol_list, s->protocol));
+	return 0;
+}
+
+static bool
+is_token(const char *s)
+{
+	return s[strspn(s, "!#$%&'*+-.^_`|~0123456789"
+			   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
+/* What goes with some schedulers only, and what these need. */
+static int
+check_scheduler(struct look *l, const struct service *s)
+{
+	const char *word = word_text(&scheduler_list, s->scheduler);
+	bool keyed = s->scheduler == scheduler_url_param || s->scheduler == scheduler_header;
+	bool hashes = keyed || s->scheduler == scheduler_sh || s->scheduler == scheduler_path ||
+		      s->scheduler == scheduler_uri || s->scheduler == scheduler_rdp_cookie;
+
+	if (keyed && s->hash_key[0] == '\0')
+		return look_bad(l, KIND_service, s, "hash_key",
+		    "is required with scheduler %s; allowed is the name of the %s", word,
+		    s->scheduler == scheduler_header ? "header field" : "parameter");
+	if (!keyed && s->hash_key[0] != '\0')
+		return look_bad(l, KIND_service, s, "hash_key",
+		    "\"%s\" is not possible with scheduler %s; unset hash_key, or take scheduler url_param or "
+		    "header",
+		    s->hash_key, word);
+	if (s->scheduler == scheduler_header && !is_token(s->hash_key))
+		return look_bad(l, KIND_service, s, "hash_key",
+		    "\"%s\" is no name of a header field; allowed are letters, digits and !#$%%&'*+-.^_`|~",
+		    s->hash_key);
+	if (s->scheduler == scheduler_url_param && strpbrk(s->hash_key, "&=?# ") != NULL)
+		return look_bad(l, KIND_service, s, "hash_key",
+		    "\"%s\" is no name of a parameter; allowed is what stands before its \"=\", without space, "
+		    "&, =, ? and #",
+		    s->hash_key);
+	if (s->balance_factor > 0 && !hashes)
+		return look_bad(l, KIND_service, s, "balance_factor",
+		    "%u is not possible with scheduler %s; allowed is 0, or scheduler sh, path, uri, url_param, "
+		    "header or rdp_cookie",
+		    s->balance_factor, word);
+	if (s->balance_factor > 0 && s->balance_factor <= 100)
+		return look_bad(l, KIND_service, s, "balance_factor",
+		    "%u percent leaves no server room for its fair share; allowed is 0, or 101 to 1000",
+		    s->balance_factor);
 	return 0;
 }
 
@@ -129,6 +217,8 @@ check_service(struct look *l, const struct service *s)
 		rc = check_fallback(l, s);
 	if (rc == 0)
 		rc = check_l4_service(l, s);
+	if (rc == 0)
+		rc = check_scheduler(l, s);
 	if (rc == 0)
 		rc = check_quorum(l, s);
 	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
@@ -230,6 +320,11 @@ check_server(struct look *l, const struct service *s, const struct server *r)
 	rc = check_l4_server(l, s, r);
 	if (rc != 0)
 		return rc;
+	if (s->scheduler == scheduler_first && r->max_conns == 0)
+		return look_bad(l, KIND_server, r, "max_conns",
+		    "0 is no limit, and scheduler first of vip %s fills one server after the other; allowed is 1 "
+		    "to 1000000, or another scheduler",
+		    s->name);
 	if (r->check != 0 && snapshot_find(l->s, KIND_check, r->check) == NULL)
 		return look_bad(l, KIND_server, r, "check", "the check it names does not exist");
 	return 0;

@@ -150,6 +150,7 @@ begin(struct http *h, const char *buf, size_t len)
 	bool over;
 	int code;
 
+	seat_heard(&h->seat);
 	h->down = h->answer.framing;
 	here = body_here(h, rest, n, &over);
 	if (here < 0)

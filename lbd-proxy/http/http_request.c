@@ -203,6 +203,7 @@ http_start(struct http *h, const char *buf, size_t len)
 		return;
 	}
 	h->sure = h->up_over && idempotent(h->head.method);
+	seat_key(&h->seat, c, buf, &h->head);
 	h->known = persist_by_head(c, buf, &h->head);
 	seated(h, seat_take(&h->seat, h->known));
 }

@@ -1,6 +1,4 @@
-/* Which server, when, and over which connection.
- *
- * A server is fit unless lbd-check says that it is down; one without a verdict counts as its check's assume says. The
+/* When a server has room, and over which connection; choose.c says which one. The
  * fallback server takes new clients when no other can, or when lbd-check says that too few are fit. Limits hold for all
  * workers together: a place is one atomic addition. Who finds every fit server full waits in the queue of its worker;
  * a place that becomes free wakes one worker in which somebody waits, each in turn, and that worker goes through
@@ -12,9 +10,10 @@
 #include "backend.h"
 
 #include "base/must.h"
-#include "store/state.h"
 #include "sys/sock.h"
 
+#include "choose.h"
+#include "latency.h"
 #include "net/pp.h"
 #include "net/worker.h"
 #include "tls/tls.h"
@@ -26,15 +25,6 @@
 #define FRESH DUR_MS(500) /* idle for so short a time that no server closes it */
 #define EVICT 8		  /* idle connections closed when descriptors are used up */
 
-static bool
-fit(const struct view_server *at)
-{
-	unsigned verdict = atomic_load_explicit(&at->srv->verdict, memory_order_relaxed);
-
-	return at->addr.family != 0 && verdict != VERDICT_DOWN &&
-	       (!at->proven || verdict == VERDICT_UP);
-}
-
 void
 seat_init(
     struct seat *s, struct wsvc *svc, void (*ready)(struct seat *), void (*failed)(struct seat *))
@@ -45,34 +35,27 @@ seat_init(
 	s->ready = ready;
 	s->failed = failed;
 	s->tries = 0;
+	s->hashed = s->retrying = false;
+	s->asked = 0;
 	list_init(&s->link);
 }
 
+/* A place at server i, unless it has so many; 0 is no limit. */
 static bool
-was_tried(const struct seat *s, uint32_t id)
-{
-	unsigned i;
-
-	for (i = 0; i < s->tries; i++)
-		if (s->tried[i] == id)
-			return true;
-	return false;
-}
-
-/* A place at server i, unless it is full. */
-static bool
-claim(struct seat *s, uint32_t i)
+claim(struct seat *s, uint32_t i, uint32_t limit)
 {
 	const struct view_server *at = &s->svc->view->at[i];
 	unsigned now = atomic_fetch_add(&at->srv->conns, 1);
 
-	if (at->max_conns > 0 && now >= at->max_conns) {
+	if (limit > 0 && now >= limit) {
 		atomic_fetch_sub(&at->srv->conns, 1);
 		return false;
 	}
 	s->srv = s->svc->srv[i];
 	s->srv->seats++;
 	s->index = i;
+	if (s->svc->view->timed)
+		s->asked = s->svc->w->now;
 	COUNT(s->srv->n->requests_total);
 	return true;
 }
@@ -81,28 +64,17 @@ claim(struct seat *s, uint32_t i)
 static enum seat_result
 pick_among(struct seat *s, uint32_t n)
 {
-	struct wsvc *svc = s->svc;
-	const struct view *v = svc->view;
 	unsigned round;
 	int64_t i;
 
 	for (round = 0; round < PICKS; round++) {
-		for (uint32_t k = 0; k < n; k++) {
-			const struct view_server *at = &v->at[k];
-			bool takes =
-			    at->fresh && fit(at) && (s->tries == 0 || !was_tried(s, at->srv->id));
-
-			svc->item[k].weight = takes ? at->weight : 0;
-			svc->item[k].active =
-			    atomic_load_explicit(&at->srv->conns, memory_order_relaxed);
-		}
-		i = balance_pick(svc->item, n, v->scheduler, NULL);
+		i = choose_server(s, n);
 		if (i == BALANCE_NONE)
 			return SEAT_NONE;
-		if (i >= 0 && claim(s, (uint32_t)i))
-			return SEAT_OK;
 		if (i == BALANCE_FULL)
 			break;
+		if (claim(s, (uint32_t)i, s->svc->item[i].limit))
+			return SEAT_OK;
 	}
 	return SEAT_WAIT;
 }
@@ -113,7 +85,7 @@ pick_fallback(struct seat *s)
 {
 	const struct view *v = s->svc->view;
 
-	if (!fit(&v->at[v->n - 1]) || was_tried(s, 0) || !claim(s, v->n - 1))
+	if (!choose_fit(&v->at[v->n - 1]) || choose_tried(s, 0) || !claim(s, v->n - 1, 0))
 		return SEAT_NONE;
 	return SEAT_OK;
 }
@@ -141,8 +113,9 @@ belongs(const struct seat *s, uint32_t known)
 
 	for (i = 0; i < v->n && v->at[i].srv->id != known; i++)
 		;
-	return i < v->n && v->at[i].known && fit(&v->at[i]) && !was_tried(s, known) ? (int64_t)i
-										    : -1;
+	return i < v->n && v->at[i].known && choose_fit(&v->at[i]) && !choose_tried(s, known)
+		   ? (int64_t)i
+		   : -1;
 }
 
 /* One look, without waiting. SEAT_WAIT with bound set: for that server. */
@@ -156,7 +129,7 @@ look(struct seat *s, uint32_t known)
 	i = known == 0 ? -1 : belongs(s, known);
 	if (i < 0)
 		return pick(s);
-	if (claim(s, (uint32_t)i))
+	if (claim(s, (uint32_t)i, choose_limit(s, (uint32_t)i)))
 		return SEAT_OK;
 	if (s->bound == NULL) {
 		s->bound = srv_ref(s->svc->view->at[i].srv);
@@ -189,30 +162,55 @@ wait_no_more(struct seat *s)
 		atomic_fetch_and(&svc->svc->waiters, ~(UINT64_C(1) << svc->w->index));
 }
 
-enum seat_result
-seat_take(struct seat *s, uint32_t known)
+void
+seat_find_key(struct seat *s, const struct conn *c, const char *buf, const struct h1_head *h)
 {
-	struct wsvc *svc = s->svc;
-	enum seat_result r = look(s, known);
+	const struct view *v = s->svc->view;
+	struct key_span key;
 
-	if (r != SEAT_WAIT) {
-		unbind(s);
-		return r;
-	}
-	if (atomic_load(&svc->svc->waiting) >= svc->view->queue_max) {
-		unbind(s);
-		return SEAT_REFUSED;
-	}
-	list_push(&svc->waiting, &s->link);
-	atomic_fetch_add(&svc->svc->waiting, 1);
-	atomic_fetch_or(&svc->svc->waiters, UINT64_C(1) << svc->w->index);
-	r = look(s, known); /* a place given back just now did not see us */
-	if (r == SEAT_WAIT) {
-		COUNT(svc->n->queued_total);
-		return r;
-	}
-	wait_no_more(s);
+	s->hashed = true;
+	if (v->scheduler == scheduler_sh)
+		s->hash = key_hash_addr(s->svc->svc->id, &c->addr);
+	else if (h != NULL &&
+		 key_of_request(v->scheduler, v->hash_key, v->hash_key_len, buf, h, &key))
+		s->hash = key_hash(s->svc->svc->id, key.at, key.len);
+	else
+		s->hashed = false;
+}
+
+enum h1_result
+seat_key_user(struct seat *s, const uint8_t *p, size_t len)
+{
+	struct key_span user;
+	enum h1_result r = key_of_rdp(p, len, &user);
+
+	s->hashed = r == H1_DONE;
+	if (s->hashed)
+		s->hash = key_hash(s->svc->svc->id, user.at, user.len);
 	return r;
+}
+
+/* What was learned of a server: that it answered, or that it did not so long. */
+static void
+learn(struct seat *s, bool answered)
+{
+	struct srv *srv = s->srv->srv;
+	mono_t now = s->svc->w->now;
+	dur_t took = now - s->asked;
+	uint64_t was = atomic_load_explicit(&srv->latency, memory_order_relaxed);
+
+	s->asked = 0;
+	if (answered || took > latency_now(was, now))
+		atomic_store_explicit(
+		    &srv->latency, latency_after(was, now, took), memory_order_relaxed);
+}
+
+void
+seat_was_heard(struct seat *s)
+{
+	seat_settled(s);
+	if (s->asked != 0)
+		learn(s, true);
 }
 
 static void
@@ -245,19 +243,77 @@ wake(struct wsvc *s)
 		svc_unref(s->svc);
 }
 
+enum seat_result
+seat_take(struct seat *s, uint32_t known)
+{
+	struct wsvc *svc = s->svc;
+	enum seat_result r = look(s, known);
+
+	if (r != SEAT_WAIT) {
+		unbind(s);
+		return r;
+	}
+	if (atomic_load(&svc->svc->waiting) >= svc->view->queue_max) {
+		unbind(s);
+		return SEAT_REFUSED;
+	}
+	list_push(&svc->waiting, &s->link);
+	atomic_fetch_add(&svc->svc->waiting, 1);
+	atomic_fetch_or(&svc->svc->waiters, UINT64_C(1) << svc->w->index);
+	if (svc->view
+		->elastic) { /* limits grow by who waits: the first in the queue has the next place */
+		COUNT(svc->n->queued_total);
+		wake(svc);
+		return r;
+	}
+	r = look(s, known); /* a place given back just now did not see us */
+	if (r == SEAT_WAIT) {
+		COUNT(svc->n->queued_total);
+		return r;
+	}
+	wait_no_more(s);
+	return r;
+}
+
+void
+seat_end_retry(struct seat *s)
+{
+	s->retrying = false;
+	atomic_fetch_sub_explicit(&s->svc->svc->retrying, 1, memory_order_relaxed);
+}
+
 void
 seat_leave(struct seat *s)
 {
 	struct wsrv *srv = s->srv;
 
+	seat_settled(s);
 	wait_no_more(s);
 	if (srv == NULL)
 		return;
+	if (s->asked != 0)
+		learn(s, false);
 	atomic_fetch_sub(&srv->srv->conns, 1);
 	s->srv = NULL;
 	srv->seats--;
 	local_release_srv(srv);
 	wake(s->svc);
+}
+
+/* One more that is tried again, if that is not too many. */
+static bool
+may_retry(struct seat *s)
+{
+	struct wsvc *svc = s->svc;
+	uint32_t most = svc->view->retries_max;
+	unsigned now = atomic_fetch_add_explicit(&svc->svc->retrying, 1, memory_order_relaxed);
+
+	s->retrying = true;
+	if (most == 0 || now < most)
+		return true;
+	seat_end_retry(s);
+	COUNT(svc->n->refused_total);
+	return false;
 }
 
 bool
@@ -268,7 +324,7 @@ seat_tried(struct seat *s)
 	if (s->tries < SEAT_TRIES)
 		s->tried[s->tries++] = s->srv->srv->id;
 	seat_leave(s);
-	return more;
+	return more && may_retry(s);
 }
 
 void

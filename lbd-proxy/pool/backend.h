@@ -19,6 +19,10 @@ struct seat {
 	void (*ready)(struct seat *s);	/* waited, and has a place now */
 	void (*failed)(struct seat *s); /* waited, but no server is fit any more */
 	uint8_t tries;
+	bool hashed;   /* hash is that of its key */
+	bool retrying; /* counted in svc->retrying */
+	uint64_t hash;
+	mono_t asked; /* least_time: when it was given its place; 0: its first byte is there */
 	uint32_t tried[SEAT_TRIES]; /* ids of servers that could not be reached */
 };
 enum seat_result {
@@ -30,13 +34,41 @@ enum seat_result {
 
 void seat_init(
     struct seat *s, struct wsvc *svc, void (*ready)(struct seat *), void (*failed)(struct seat *));
+/* seat_key - after seat_init: what its scheduler looks at, of the client and of a request's head at buf; h NULL: no
+ * request. Without a key the seat is balanced by turns. */
+void seat_find_key(
+    struct seat *s, const struct conn *client, const char *buf, const struct h1_head *h);
+static inline void
+seat_key(struct seat *s, const struct conn *client, const char *buf, const struct h1_head *h)
+{
+	if (s->svc->view->hashes)
+		seat_find_key(s, client, buf, h);
+}
+/* seat_key_user - the same by the first len bytes of an RDP connection; H1_MORE: not all is there yet. */
+enum h1_result seat_key_user(struct seat *s, const uint8_t *p, size_t len);
+/* seat_heard - the first byte of the server's answer is there; it is no retry any more. */
+void seat_was_heard(struct seat *s);
+static inline void
+seat_heard(struct seat *s)
+{
+	if (s->asked != 0 || s->retrying)
+		seat_was_heard(s);
+}
 /* seat_take - known: id of the server that the client belongs to, 0 none. It is taken when it is fit and may have
  * those it knows, also while it drains; when it is full, the seat waits for it. */
 enum seat_result seat_take(struct seat *s, uint32_t known);
 /* seat_leave - give the place back, or wait no more; fine in any state. */
 void seat_leave(struct seat *s);
-/* seat_tried - the server could not be reached: leave, and do not choose it again. False: no tries are left. */
+/* seat_tried - the server could not be reached: leave, and do not choose it again. False: no tries are left, or too many
+ * requests are tried again now. seat_settled - it could: no retry any more. */
 bool seat_tried(struct seat *s);
+void seat_end_retry(struct seat *s);
+static inline void
+seat_settled(struct seat *s)
+{
+	if (s->retrying)
+		seat_end_retry(s);
+}
 /* backend_kick - places may be free: go through those that wait. */
 void backend_kick(struct wsvc *s);
 

@@ -1,12 +1,15 @@
-/* The two ways to choose a server.
+/* The ways to choose a server that look at nothing but the servers; spread.c has those that look at a key.
  *
  * Round robin is the smooth kind: each server's credit grows by its weight, the richest is chosen and pays the sum of all
  * weights. Over a whole turn everybody is chosen as often as its weight says, and never in a row while others wait.
  * Least connections compares active / weight by cross multiplication, and lets round robin decide among equals: on a quiet
  * service all are equal, and still share by weight.
  *
- * Servers that are excluded (already tried), have no weight or are at their limit take no part and keep their credit. After
- * a change of weights credits are brought within one turn, so nobody pays long for what he had in another time. */
+ * Servers that have no weight (down, or already tried) or are at their limit take no part and keep their credit. After
+ * a change of weights credits are brought within one turn, so nobody pays long for what he had in another time.
+ *
+ * Two by lot come close to least connections without all workers running to the same server at once: what one worker
+ * sees of the others is always a little old. Least time multiplies how long a server takes by how much it has to do. */
 #include "balance.h"
 
 #include <stddef.h>
@@ -40,13 +43,13 @@ struct look {
 };
 
 static struct look
-look_over(const struct balance_item *item, uint32_t n, bool wlc, const uint64_t *excluded)
+look_over(const struct balance_item *item, uint32_t n, bool wlc)
 {
 	struct look l = { .least = NULL };
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct balance_item *it = &item[i];
-		if (it->weight == 0 || balance_excluded(excluded, i))
+		if (it->weight == 0)
 			continue;
 		if (!fit(it)) {
 			l.full = true;
@@ -69,17 +72,17 @@ within(int64_t v, int64_t bound)
 }
 
 int64_t
-balance_pick(struct balance_item *item, uint32_t n, unsigned scheduler, const uint64_t *excluded)
+balance_pick(struct balance_item *item, uint32_t n, unsigned scheduler)
 {
-	struct look l = look_over(item, n, scheduler == scheduler_wlc, excluded);
+	bool least = scheduler == scheduler_wlc || scheduler == scheduler_lc;
+	struct look l = look_over(item, n, least);
 	int64_t best = -1;
 
 	if (l.total == 0)
 		return l.full ? BALANCE_FULL : BALANCE_NONE;
 	for (uint32_t i = 0; i < n; i++) {
 		struct balance_item *it = &item[i];
-		if (!fit(it) || balance_excluded(excluded, i) ||
-		    (l.least != NULL && !level(it, l.least)))
+		if (!fit(it) || (l.least != NULL && !level(it, l.least)))
 			continue;
 		it->current = within((int64_t)within(it->current, l.total) + it->weight, INT32_MAX);
 		if (best < 0 || it->current > item[best].current)
@@ -87,4 +90,85 @@ balance_pick(struct balance_item *item, uint32_t n, unsigned scheduler, const ui
 	}
 	item[best].current = within(item[best].current - l.total, l.total);
 	return best;
+}
+
+/* Why nobody was chosen. */
+static int64_t
+nobody(const struct balance_item *item, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (item[i].weight > 0)
+			return BALANCE_FULL;
+	return BALANCE_NONE;
+}
+
+/* Where a number below the sum of the weights falls, but for one server; NOT_HERE: for none. */
+#define NOT_HERE UINT32_MAX
+static uint32_t
+draw(const struct balance_item *item, uint32_t n, uint64_t at, uint32_t but)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!fit(&item[i]) || i == but)
+			continue;
+		if (at < item[i].weight)
+			return i;
+		at -= item[i].weight;
+	}
+	return NOT_HERE;
+}
+
+/* 32 random bits to a number below n, which is below 2^32 times 2^22. */
+static uint64_t
+below(uint64_t n, uint32_t random)
+{
+	return (uint64_t)((unsigned __int128)n * random >> 32);
+}
+
+int64_t
+balance_twos(const struct balance_item *item, uint32_t n, uint64_t random)
+{
+	uint64_t total = 0;
+	uint32_t a, b;
+
+	for (uint32_t i = 0; i < n; i++)
+		total += fit(&item[i]) ? item[i].weight : 0;
+	if (total == 0)
+		return nobody(item, n);
+	a = draw(item, n, below(total, (uint32_t)random), NOT_HERE);
+	if (total == item[a].weight)
+		return a;
+	b = draw(item, n, below(total - item[a].weight, (uint32_t)(random >> 32)), a);
+	return lighter(&item[b], &item[a]) ? b : a;
+}
+
+int64_t
+balance_first(const struct balance_item *item, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (fit(&item[i]))
+			return i;
+	return nobody(item, n);
+}
+
+int64_t
+balance_least_time(const struct balance_item *item, uint32_t n)
+{
+	int64_t best = -1;
+	double least = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct balance_item *it = &item[i];
+		/* Not known: before all others when it is idle, after them when it was asked already. */
+		double latency = it->latency > 0 ? it->latency : it->active > 0 ? UINT32_MAX : 0;
+		double cost;
+
+		if (!fit(it))
+			continue;
+		cost = latency * ((double)it->active + 1) / it->weight;
+		if (best < 0 || cost < least) {
+			best = i;
+			least = cost;
+		}
+	}
+	return best < 0 ? nobody(item, n) : best;
 }

@@ -171,6 +171,7 @@ wsvc_new(struct worker *w, struct view *v)
 	s->w = w;
 	s->svc = svc_ref(v->svc);
 	s->n = &v->svc->of[w->index].n;
+	s->random = (uint64_t)mono_now() ^ (uint64_t)(w->index + 1) << 48;
 	list_init(&s->link);
 	list_init(&s->conns);
 	list_init(&s->waiting);

@@ -23,6 +23,7 @@ struct wsvc {
 	    servers; /* in the two arrays; they are made when first needed, in the order of view.at */
 	struct wsrv **srv;
 	struct balance_item *item;
+	uint64_t random; /* of scheduler twos */
 };
 struct wsrv {
 	struct worker *w;

@@ -1,6 +1,7 @@
 /* A TCP connection through the proxy.
  *
- * The server is chosen and connected to at once: it may be the one that speaks first. Nothing is read from the client
+ * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie waits for the
+ * client's first packet, as long as for the head of a request. Else nothing is read from the client
  * but one first look until the connect has succeeded, so that another server can be tried with nothing lost. Each
  * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
  * when both have ended, one side broke, or both were silent for the tunnel timeout. */
@@ -22,6 +23,7 @@
 struct tcp {
 	uint32_t magic;
 	bool up_over, down_over; /* that direction has ended, and the end was passed on */
+	bool reads;		 /* waits for the client's first packet */
 	struct conn *c, *s;	 /* s NULL: waits for a place */
 	struct seat seat;
 	struct flow up, down;
@@ -120,6 +122,11 @@ run(struct tcp *t)
 		over(t, false);
 		return;
 	}
+	if (t->down.moved)
+		seat_heard(&t->seat);
+	else if (moved && t->seat.asked != 0)
+		t->seat.asked =
+		    t->c->w->now; /* how long a client thinks is not the server's time */
 	if (moved || t->down.moved)
 		conn_timer(t->c, t->c->svc->view->tunnel);
 	if (again)
@@ -133,6 +140,7 @@ connected(struct tcp *t)
 	struct conn *c = t->c;
 
 	t->s->up = true;
+	seat_settled(&t->seat);
 	conn_timer_off(t->s);
 	conn_timer(c, c->svc->view->tunnel);
 	persist_keep_source(c, t->seat.srv->srv->id);
@@ -269,6 +277,43 @@ tcp_new(struct conn *c)
 	return t;
 }
 
+/* The user decides: the first packet is looked at, and stays to be sent. */
+static void
+read_user(struct tcp *t)
+{
+	struct conn *c = t->c;
+	const uint8_t *p = c->w->in;
+	ssize_t n = conn_recv(c, c->w->in, KEY_RDP_MAX);
+	enum h1_result r = H1_MORE;
+
+	if (n > 0) {
+		r = seat_key_user(&t->seat, p, (size_t)n);
+		if (conn_keep(c, p, (size_t)n) != 0) {
+			over(t, true);
+			return;
+		}
+	}
+	if (n < 0 || (r == H1_MORE && c->eof)) {
+		client_broke(t);
+		return;
+	}
+	if (r != H1_MORE) {
+		t->reads = false;
+		conn_timer_off(c);
+		connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+		return;
+	}
+	if (!conn_watch(c)) {
+		over(t, true);
+		return;
+	}
+	if (!t->reads)
+		conn_timer(c, c->svc->view->request);
+	t->reads = true;
+	if (c->can_read)
+		conn_again(c);
+}
+
 void
 tcp_begin(struct conn *c)
 {
@@ -281,6 +326,11 @@ tcp_begin(struct conn *c)
 	}
 	c->requests = 1;
 	COUNT(c->svc->n->requests_total);
+	if (c->svc->view->scheduler == scheduler_rdp_cookie) {
+		read_user(t);
+		return;
+	}
+	seat_key(&t->seat, c, NULL, NULL);
 	connect_next(t, seat_take(&t->seat, persist_by_source(c)));
 }
 
@@ -325,7 +375,9 @@ on_event(struct conn *c, unsigned edges)
 		return;
 	}
 	if (c->client) {
-		if (t->s == NULL && c->hup)
+		if (t->reads)
+			read_user(t);
+		else if (t->s == NULL && c->hup)
 			client_broke(t); /* it did not want to wait any longer */
 		return;
 	}
@@ -347,6 +399,8 @@ on_timeout(struct conn *c)
 	must_obj(t, TCP_MAGIC);
 	if (!c->client)
 		connect_failed(t);
+	else if (t->reads)
+		client_broke(t);
 	else if (t->s == NULL) {
 		COUNT(c->svc->n->refused_total);
 		over(t, true);
@@ -368,7 +422,7 @@ show(const struct conn *c, struct conn_view *out)
 {
 	const struct tcp *t = c->task;
 
-	*out = (struct conn_view){ .state = "queue" };
+	*out = (struct conn_view){ .state = t->reads ? "request" : "queue" };
 	if (t->s != NULL)
 		*out =
 		    (struct conn_view){ .state = t->s->up ? "tunnel" : "connect", .server = t->s };

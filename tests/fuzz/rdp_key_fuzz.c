@@ -1,0 +1,39 @@
+/* The first packet of an RDP connection: a user lies within the packet; whatever comes in pieces gives the same answer as it
+ * does at once, and bytes behind the packet change nothing. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lbd-proxy/pool/key.h"
+
+static void
+want(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct key_span all = { 0 }, part = { 0 };
+	enum h1_result r = key_of_rdp(data, size, &all);
+
+	if (r == H1_DONE) {
+		const char *p = (const char *)data;
+
+		want(all.len > 0 && all.at > p && all.at + all.len + 2 <= p + size);
+		want(memchr(all.at, '\r', all.len) == NULL);
+	}
+	for (size_t n = 0; n < size; n++) {
+		uint8_t *copy = malloc(n + 1);
+		enum h1_result early;
+
+		memcpy(copy, data, n);
+		early = key_of_rdp(copy, n, &part);
+		want(early == H1_MORE || early == r);
+		want(early != H1_DONE || part.len == all.len);
+		free(copy);
+	}
+	return 0;
+}
