@@ -4,6 +4,7 @@
 #include "control.h"
 #include "net/crew.h"
 #include "health.h"
+#include "log/logs.h"
 #include "share.h"
 #include "view/status.h"
 
@@ -28,6 +29,20 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	(void)d;
 	(void)old;
 	return control_apply(&control, now, err);
+}
+
+static void
+reload(struct daemon *d)
+{
+	(void)d;
+	logs_reopen(control.px.logs);
+}
+
+static void
+tell(struct daemon *d, struct msg_daemon *m)
+{
+	(void)d;
+	status_tell_logs(m);
 }
 
 static bool
@@ -74,8 +89,10 @@ static const struct daemon_ops ops = {
 	.messages = messages,
 	.init = init,
 	.apply = apply,
+	.reload = reload,
 	.alive = alive,
 	.status = status,
+	.tell = tell,
 	.drain = drain,
 	.fini = fini,
 };

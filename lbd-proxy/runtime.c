@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "log/line.h"
 
 #include <string.h>
 
@@ -93,6 +94,12 @@ compile(struct view *v, const struct service *s)
 	v->scheduler = s->scheduler;
 	v->persistence = s->persistence;
 	v->forwarded = s->forwarded_for;
+	v->request_id = s->request_id;
+	v->x_forwarded = s->x_forwarded;
+	v->forwarded_field = s->forwarded;
+	v->via = s->via;
+	v->log_sample = s->log_sample;
+	v->log = line_format_new(s->log, s->mode == mode_http, s->log_format);
 	v->drop_on_failure = s->drop_on_failure;
 	v->transparent = s->transparent;
 	v->retries = s->retries;
@@ -110,6 +117,28 @@ compile(struct view *v, const struct service *s)
 	v->tunnel = DUR_MS(s->tunnel_timeout);
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
+}
+
+/* The names of its servers, for the access log. */
+static void
+keep_names(struct view *v)
+{
+	size_t room = 0, n;
+	char *p;
+
+	for (uint32_t i = 0; v->log != NULL && i < v->n; i++)
+		room += strlen(v->at[i].name) + 1;
+	p = v->names = v->log != NULL ? mem_alloc(room + 1) : NULL;
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (p == NULL) {
+			v->at[i].name = NULL;
+			continue;
+		}
+		n = strlen(v->at[i].name) + 1;
+		memcpy(p, v->at[i].name, n);
+		v->at[i].name = p;
+		p += n;
+	}
 }
 
 struct view *
@@ -131,6 +160,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 		if (v->tokens.slot != NULL && !v->fallback)
 			cookie_map_put(&v->tokens, at[i].srv->token, i);
 	}
+	keep_names(v);
 	return v;
 }
 
@@ -151,6 +181,8 @@ view_unref(struct view *v)
 	for (i = 0; i < v->n; i++)
 		srv_unref(v->at[i].srv);
 	cookie_map_fini(&v->tokens);
+	line_format_free(v->log);
+	free(v->names);
 	svc_unref(v->svc);
 	free(v);
 }
@@ -162,14 +194,16 @@ view_same(const struct view *a, const struct view *b)
 	size_t head = offsetof(struct view, tokens) - offsetof(struct view, name);
 	uint32_t i;
 
-	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n)
+	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
+	    !line_format_same(a->log, b->log))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->proven != y->proven ||
+		    (a->log != NULL && strcmp(x->name, y->name) != 0) || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

@@ -58,6 +58,7 @@ struct srv {
 
 struct view_server {
 	struct srv *srv;
+	const char *name; /* for access logs; borrowed by view_new, else the view's own; NULL: it logs nothing */
 	struct addr addr; /* family 0: its name has not been resolved yet */
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
@@ -70,17 +71,20 @@ struct view {
 	atomic_uint refs;
 	struct svc *svc;
 	char name[64];
-	uint8_t mode, scheduler, persistence, forwarded, group;
+	uint8_t mode, scheduler, persistence, forwarded, group, request_id;
+	bool x_forwarded, forwarded_field, via;
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */
 	uint16_t retries;
-	uint32_t max_conns, queue_max, head_max;
+	uint32_t max_conns, queue_max, head_max, log_sample;
 	uint64_t body_max;
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist;
 	char cookie[COOKIE_NAME_MAX + 1];
 	uint8_t cookie_len;
 	struct cookie_map tokens; /* index of a server by its token */
+	struct line_format *log;  /* NULL: no access log */
+	char *names;		  /* of at[], when there is one */
 	uint32_t n;
 	struct view_server at[];
 };

@@ -354,6 +354,8 @@ on_daemon(struct view *v, const struct msg_daemon *m)
 		d->started = m->started;
 		d->rss = m->rss;
 		d->cpu = m->cpu;
+		d->log_lines = m->log_lines;
+		d->log_dropped = m->log_dropped;
 		span_text(m->release, d->release, sizeof(d->release));
 		span_text(m->fault, d->fault, sizeof(d->fault));
 		span_text(m->head, d->head, sizeof(d->head));

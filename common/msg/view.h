@@ -67,7 +67,7 @@ struct view_daemon {
 	char release[32], fault[200], head[200], why[200]; /* why: it is away */
 	uint32_t pid, revision, local, oper;
 	int64_t started;
-	uint64_t rss, cpu;
+	uint64_t rss, cpu, log_lines, log_dropped;
 };
 enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {

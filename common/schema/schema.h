@@ -96,7 +96,7 @@ enum kind {
 };
 #undef OBJECT
 #define KINDS (KIND_END - 1)
-#define FIELDS_MAX 64
+#define FIELDS_MAX 96
 
 /* The structs. The empty member named after the tag makes a repeated tag an error. */
 #define C_NAME const char *
@@ -229,7 +229,7 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     forward_list, tunnel_list, checksum_list, failure_list, stop_action_list, sync_role_list,
     assume_list, nat_kind_list, nat_protocol_list, ha_mode_list, carrier_kind_list, track_kind_list,
     track_unknown_list, notify_on_list, ha_roles_list, fence_mode_list, vrouter_family_list,
-    vrouter_way_list, vrouter_checksum_list;
+    vrouter_way_list, vrouter_checksum_list, access_log_list, request_id_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

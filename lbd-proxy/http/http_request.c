@@ -95,6 +95,7 @@ bad_body(struct http *h, unsigned status)
 	if (status != 413)
 		COUNT(h->c->svc->n->bad_requests);
 	h->keep = false;
+	story_ended(&h->story, status == 500 ? 'R' : 'P', h->state == HTTP_SEAT ? 'R' : 'H');
 	http_fail(h, status);
 }
 
@@ -105,6 +106,8 @@ attach(struct http *h)
 	struct conn *c = h->c, *s = NULL;
 	int code = 0;
 
+	story_phase(&h->story, PHASE_QUEUE, c->w->now);
+	story_server(&h->story, &h->seat);
 	if (!h->fresh)
 		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);
 	if (s == NULL) {
@@ -114,10 +117,12 @@ attach(struct http *h)
 	}
 	if (code == -EMFILE || code == -ENOMEM) {
 		COUNT(c->svc->n->refused_total);
+		story_ended(&h->story, 'R', 'C');
 		http_fail(h, 503);
 		return;
 	}
 	h->s = s;
+	h->slow = false;
 	h->out_off = 0;
 	if (code != 0) {
 		http_server_lost(h);
@@ -140,19 +145,24 @@ seated(struct http *h, enum seat_result r)
 	case SEAT_OK: attach(h); break;
 	case SEAT_WAIT:
 		h->state = HTTP_SEAT;
+		h->story.queue = atomic_load_explicit(&c->svc->svc->waiting, memory_order_relaxed) - 1;
 		conn_timer(c, c->svc->view->queue);
-		if (!conn_watch(c))
+		if (!conn_watch(c)) {
+			http_ended(h, 'R');
 			http_abort(h, true);
+		}
 		break;
 	case SEAT_NONE:
 		if (h->broke)
 			COUNT(c->svc->n->server_aborts);
 		else
 			COUNT(c->svc->n->no_server);
+		story_ended(&h->story, h->slow ? 's' : 'S', h->broke ? 'H' : 'C');
 		http_fail(h, h->broke ? 502 : 503);
 		break;
 	case SEAT_REFUSED:
 		COUNT(c->svc->n->refused_total);
+		http_ended(h, 'P');
 		http_fail(h, 503);
 		break;
 	}
@@ -207,6 +217,7 @@ http_send_out(struct http *h)
 			return false;
 		}
 		s->up = true;
+		story_phase(&h->story, PHASE_CONNECT, h->c->w->now);
 		conn_count_out(s, (size_t)n);
 		h->out_off += (uint32_t)n;
 	}
@@ -253,6 +264,7 @@ http_server_lost(struct http *h)
 	h->broke = up;
 	if (again && seat_tried(&h->seat)) {
 		COUNT(c->svc->n->retries);
+		h->story.tries++;
 		seated(h, seat_take(&h->seat, 0));
 		return;
 	}
@@ -320,6 +332,7 @@ http_pump_up(struct http *h)
 	case FLOW_FROM: break;
 	}
 	COUNT(c->svc->n->client_aborts);
+	http_ended(h, 'C');
 	http_abort(h, true);
 	return false;
 }

@@ -9,6 +9,7 @@
 #include "store/state.h"
 
 #include "control.h"
+#include "log/logs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -246,17 +247,29 @@ status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg
 }
 
 void
+status_tell_logs(struct msg_daemon *m)
+{
+	logs_counts(k->px.logs, &m->log_lines, &m->log_dropped);
+}
+
+void
 status_line(char *line, size_t room)
 {
 	const struct ctl_service *c;
 	unsigned live = 0, down = 0;
+	uint64_t lines, lost;
 	uint32_t at = 0, i;
+	int n;
 
 	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
 		live += c->view != NULL;
 		for (i = 0; c->view != NULL && i < c->n; i++)
 			down += atomic_load(&c->servers[i]->srv->verdict) == VERDICT_DOWN;
 	}
-	(void)snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
+	n = snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
 	    k->servers.n, down, atomic_load(&k->px.conns));
+	logs_counts(k->px.logs, &lines, &lost);
+	if (lost > 0 && n > 0 && (size_t)n < room)
+		(void)snprintf(line + n, room - (size_t)n, ", %llu lines of access logs lost",
+		    (unsigned long long)lost);
 }

@@ -13,6 +13,8 @@ void status_on_persists(void *arg, const struct bus_request *rq, const union msg
 void status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m);
 /* status_conns.c */
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
+struct msg_daemon;
+void status_tell_logs(struct msg_daemon *m);
 void status_line(char *line, size_t room);
 
 #endif

@@ -257,6 +257,8 @@ daemon_up(struct scrape *x, struct buf *b, const void *object)
 OF_DAEMONS(daemon_started, "%lld", (long long)d[i].started)
 OF_DAEMONS(daemon_rss, "%llu", (unsigned long long)d[i].rss)
 OF_DAEMONS(daemon_cpu, "%.6f", (double)d[i].cpu / 1e6)
+OF_DAEMONS(log_lines, "%llu", (unsigned long long)d[i].log_lines)
+OF_DAEMONS(log_dropped, "%llu", (unsigned long long)d[i].log_dropped)
 
 static void
 config_revision(struct scrape *x, struct buf *b, const void *object)
@@ -310,6 +312,10 @@ static const struct family families[] = {
 	    daemon_rss },
 	{ "lbd_process_cpu_seconds_total", "counter", "Processor time of a daemon.", OVER_NODE,
 	    daemon_cpu },
+	{ "lbd_log_lines_total", "counter", "Lines of access logs that were written.", OVER_NODE,
+	    log_lines },
+	{ "lbd_log_dropped_total", "counter", "Lines of access logs that were lost.", OVER_NODE,
+	    log_dropped },
 	{ "lbd_config_revision", "gauge", "Revision of the configuration in force.", OVER_NODE,
 	    config_revision },
 	{ "lbd_config_pending_confirm", "gauge",
