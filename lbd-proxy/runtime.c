@@ -94,6 +94,7 @@ compile(struct view *v, const struct service *s)
 	v->scheduler = s->scheduler;
 	v->persistence = s->persistence;
 	v->forwarded = s->forwarded_for;
+	v->address = s->address;
 	v->request_id = s->request_id;
 	v->x_forwarded = s->x_forwarded;
 	v->forwarded_field = s->forwarded;
@@ -202,8 +203,8 @@ view_same(const struct view *a, const struct view *b)
 
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->fresh != y->fresh || x->known != y->known ||
-		    x->proven != y->proven ||
-		    (a->log != NULL && strcmp(x->name, y->name) != 0) || memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
+		    x->proven != y->proven || (a->log != NULL && strcmp(x->name, y->name) != 0) ||
+		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
 	return true;

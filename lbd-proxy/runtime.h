@@ -58,7 +58,8 @@ struct srv {
 
 struct view_server {
 	struct srv *srv;
-	const char *name; /* for access logs; borrowed by view_new, else the view's own; NULL: it logs nothing */
+	const char *
+	    name; /* for access logs; borrowed by view_new, else the view's own; NULL: it logs nothing */
 	struct addr addr; /* family 0: its name has not been resolved yet */
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
@@ -73,6 +74,7 @@ struct view {
 	char name[64];
 	uint8_t mode, scheduler, persistence, forwarded, group, request_id;
 	bool x_forwarded, forwarded_field, via;
+	struct addr address; /* virtual */
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */

@@ -79,7 +79,8 @@ parse_word(const char **p, struct log_item *out, struct err *err)
 		return err_set(err, ERR_INVALID,
 		    "a %% stands before no word; write %%%% for one percent sign");
 	if (n > NAME_MOST)
-		return err_set(err, ERR_INVALID, "%%%.*s... is no word of a log format", NAME_MOST, s);
+		return err_set(
+		    err, ERR_INVALID, "%%%.*s... is no word of a log format", NAME_MOST, s);
 	memcpy(name, s, n);
 	name[n] = '\0';
 	*p = s + n;
@@ -115,8 +116,8 @@ log_format_parse(const char *text, struct log_item items[LOG_ITEMS_MAX], struct 
 			text += it.len;
 		}
 		if (n == LOG_ITEMS_MAX)
-			return err_set(err, ERR_INVALID, "more than %d words and texts between them",
-			    LOG_ITEMS_MAX);
+			return err_set(err, ERR_INVALID,
+			    "more than %d words and texts between them", LOG_ITEMS_MAX);
 		items[n++] = it;
 	}
 	return (int)n;

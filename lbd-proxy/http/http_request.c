@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
+#include "http_tell.h"
 #include "pool/persist.h"
 
 #include <errno.h>
@@ -56,6 +57,39 @@ body_here(struct http *h, const char *p, size_t n)
 	}
 }
 
+/* What the server is told beside X-Forwarded-For; false: nothing. */
+static bool
+tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
+    char by[HTTP_CLIENT_TEXT], char id[REQUEST_ID])
+{
+	const struct conn *c = h->c;
+	const struct view *v = c->svc->view;
+
+	if (!v->x_forwarded && !v->forwarded_field && !v->via && v->request_id == request_id_off)
+		return false;
+	t->x_forwarded = v->x_forwarded;
+	t->forwarded = v->forwarded_field;
+	t->via = v->via;
+	t->policy = v->forwarded;
+	t->request_id = v->request_id;
+	t->port = c->port;
+	t->scheme = "http";
+	t->client = p->client;
+	t->client_len = p->client_len;
+	t->client_v6 = c->addr.family == 6;
+	t->by = by;
+	t->by_len = v->forwarded_field ? (uint8_t)http_client_text(&v->address, by) : 0;
+	t->by_v6 = v->address.family == 6;
+	t->id = id;
+	t->id_len = REQUEST_ID;
+	t->id_kept = false;
+	t->seen = 0;
+	t->used = 0;
+	if (v->request_id != request_id_off)
+		logs_request_id(c->w, id);
+	return true;
+}
+
 /* The request as it goes to the server. 0, or the status to answer. */
 static unsigned
 compose(struct http *h, const char *buf, size_t len)
@@ -65,7 +99,8 @@ compose(struct http *h, const char *buf, size_t len)
 	size_t rest = len - h->head.length;
 	ssize_t here = body_here(h, body, rest);
 	const struct view *v = c->svc->view;
-	char client[HTTP_CLIENT_TEXT];
+	char client[HTTP_CLIENT_TEXT], by[HTTP_CLIENT_TEXT], id[REQUEST_ID];
+	struct http_tell told;
 	struct http_request_policy policy = {
 		.client = client,
 		.forwarded = v->forwarded,
@@ -79,7 +114,11 @@ compose(struct http *h, const char *buf, size_t len)
 		return 413;
 	if (v->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
+	if (tell(h, &policy, &told, by, id))
+		policy.tell = &told;
 	http_plan_request(&c->w->plan, buf, &h->head, &policy);
+	if (policy.tell != NULL && told.request_id != request_id_off)
+		story_id(&h->story, told.id, told.id_len);
 	h->out_len = c->w->plan.out_len + (uint32_t)here;
 	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
 	if (h->out == NULL || conn_keep(c, body + here, rest - (size_t)here) != 0)
@@ -145,7 +184,8 @@ seated(struct http *h, enum seat_result r)
 	case SEAT_OK: attach(h); break;
 	case SEAT_WAIT:
 		h->state = HTTP_SEAT;
-		h->story.queue = atomic_load_explicit(&c->svc->svc->waiting, memory_order_relaxed) - 1;
+		h->story.queue =
+		    atomic_load_explicit(&c->svc->svc->waiting, memory_order_relaxed) - 1;
 		conn_timer(c, c->svc->view->queue);
 		if (!conn_watch(c)) {
 			http_ended(h, 'R');

@@ -16,36 +16,40 @@
 #include <unistd.h>
 
 enum escape { ESCAPE_HASH, ESCAPE_X, ESCAPE_JSON };
+#define BLIND 16 /* bytes of text that are written in one move, whatever of them counts */
+/* A word, and the text behind it. */
+struct step {
+	uint8_t word, len; /* LOGW_literal: text alone */
+	char text[BLIND];
+};
 struct line_format {
 	uint8_t escape;
 	bool http;
+	uint8_t needs; /* LINE_NEEDS_... */
 	unsigned n;
 	int pid;
 	char host[65];
-	struct log_item *item;
-	char text[];
-};
-struct out {
-	char *p, *end;
-	enum escape escape;
+	char *text; /* the template */
+	struct step step[];
 };
 
-#define HAPROXY_HTTP                                                                           \
+#define HAPROXY_HTTP                                                                               \
 	"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B - - %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq " \
 	"%{+Q}r"
 #define HAPROXY_TCP "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
 #define COMBINED "%ci - - [%trl] %{+Q}r %ST %body %{+Q}referer %{+Q}agent"
-#define JSON_WHO                                                                               \
+#define JSON_WHO                                                                                    \
 	"{\"time\":\"%iso\",\"vip\":\"%ft\",\"rip\":\"%s\",\"client\":\"%ci\",\"client_port\":%cp," \
 	"\"server\":\"%si\",\"server_port\":%sp,"
-#define JSON_HTTP                                                                              \
-	JSON_WHO "\"request_id\":\"%ID\",\"method\":\"%HM\",\"target\":\"%HU\",\"version\":\"%HV\"," \
-		 "\"host\":\"%host\",\"referer\":\"%referer\",\"agent\":\"%agent\",\"status\":%ST,"   \
-		 "\"state\":\"%tsc\",\"bytes_in\":%U,\"bytes_out\":%B,\"request_ms\":%TR,"            \
-		 "\"queue_ms\":%Tw,\"connect_ms\":%Tc,\"answer_ms\":%Tr,\"total_ms\":%Ta,"             \
-		 "\"tries\":%tries,\"request\":%rt}"
-#define JSON_TCP                                                                               \
-	JSON_WHO "\"state\":\"%ts\",\"bytes_in\":%U,\"bytes_out\":%B,\"queue_ms\":%Tw,"            \
+#define JSON_HTTP                                                                           \
+	JSON_WHO                                                                            \
+	"\"request_id\":\"%ID\",\"method\":\"%HM\",\"target\":\"%HU\",\"version\":\"%HV\"," \
+	"\"host\":\"%host\",\"referer\":\"%referer\",\"agent\":\"%agent\",\"status\":%ST,"  \
+	"\"state\":\"%tsc\",\"bytes_in\":%U,\"bytes_out\":%B,\"request_ms\":%TR,"           \
+	"\"queue_ms\":%Tw,\"connect_ms\":%Tc,\"answer_ms\":%Tr,\"total_ms\":%Ta,"           \
+	"\"tries\":%tries,\"request\":%rt}"
+#define JSON_TCP                                                                        \
+	JSON_WHO "\"state\":\"%ts\",\"bytes_in\":%U,\"bytes_out\":%B,\"queue_ms\":%Tw," \
 		 "\"connect_ms\":%Tc,\"total_ms\":%Tt}"
 
 /* Templates by word of access_log. */
@@ -61,6 +65,34 @@ named(unsigned word, bool http, const char *custom)
 	}
 }
 
+/* Text goes behind the last word as far as there is room. */
+static void
+add_text(struct line_format *f, const char *text, size_t len)
+{
+	for (; len > 0; text++, len--) {
+		if (f->n == 0 || f->step[f->n - 1].len == BLIND)
+			f->step[f->n++] = (struct step){ .word = LOGW_literal };
+		f->step[f->n - 1].text[f->step[f->n - 1].len++] = *text;
+	}
+}
+
+static void
+add_item(struct line_format *f, const struct log_item *it)
+{
+	const char *quote = (it->flags & LOG_ITEM_QUOTE) != 0 ? "\"" : "";
+
+	if (it->word == LOGW_literal) {
+		add_text(f, it->text, it->len);
+		return;
+	}
+	add_text(f, quote, strlen(quote));
+	f->step[f->n++] = (struct step){ .word = it->word };
+	add_text(f, quote, strlen(quote));
+	f->needs |= it->word == LOGW_host || it->word == LOGW_referer || it->word == LOGW_agent
+			? LINE_NEEDS_FIELDS
+			: 0;
+}
+
 struct line_format *
 line_format_new(unsigned word, bool http, const char *custom)
 {
@@ -72,14 +104,15 @@ line_format_new(unsigned word, bool http, const char *custom)
 
 	if (template == NULL)
 		return NULL;
+	n = log_format_parse(template, items, NULL);
+	must(n >= 0); /* the commit looked */
 	len = strlen(template);
-	f = mem_alloc(sizeof(*f) + len + 1);
+	/* each word at most one step, and each BLIND bytes of text or quotes one more, begun or not */
+	f = mem_alloc(sizeof(*f) + (3 * (size_t)n + len / BLIND + 1) * sizeof(f->step[0]));
+	f->text = mem_alloc(len + 1);
 	memcpy(f->text, template, len + 1);
-	n = log_format_parse(f->text, items, NULL);
-	must(n >= 0);
-	f->n = (unsigned)n;
-	f->item = mem_alloc((f->n + 1) * sizeof(*f->item));
-	memcpy(f->item, items, f->n * sizeof(*f->item));
+	for (int i = 0; i < n; i++)
+		add_item(f, &items[i]);
 	f->escape = word == access_log_json	  ? ESCAPE_JSON
 		    : word == access_log_combined ? ESCAPE_X
 						  : ESCAPE_HASH;
@@ -94,7 +127,7 @@ line_format_free(struct line_format *f)
 {
 	if (f == NULL)
 		return;
-	free(f->item);
+	free(f->text);
 	free(f);
 }
 
@@ -106,133 +139,154 @@ line_format_same(const struct line_format *a, const struct line_format *b)
 	return a->escape == b->escape && a->http == b->http && strcmp(a->text, b->text) == 0;
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------- */
-
-static void
-put(struct out *o, const char *p, size_t n)
+unsigned
+line_needs(const struct line_format *f)
 {
-	if (n > (size_t)(o->end - o->p))
-		n = (size_t)(o->end - o->p);
-	memcpy(o->p, p, n);
-	o->p += n;
+	return f->needs;
 }
-#define PUT(o, text) put(o, text, sizeof(text) - 1)
 
-static void
-put_number(struct out *o, uint64_t v)
+/* ---- pieces ----------------------------------------------------------------------------------
+ * Each writes at p and returns the place behind. Numbers, addresses, times and short literals are shorter than the slack behind
+ * the end and do not look at it; whatever is longer stops there. */
+
+struct out {
+	char *end;
+	uint8_t mask; /* of plain[] */
+	uint8_t escape;
+};
+
+static char *
+put(const struct out *o, char *p, const char *text, size_t n)
+{
+	size_t room = p < o->end ? (size_t)(o->end - p) : 0;
+
+	if (n > room)
+		n = room;
+	memcpy(p, text, n);
+	return p + n;
+}
+
+static inline char *
+put_short(char *p, const char *text, size_t n)
+{
+	memcpy(p, text, n);
+	return p + n;
+}
+#define SHORT(p, text) put_short(p, text, sizeof(text) - 1)
+
+static inline char *
+put_digits(char *p, unsigned v, unsigned n)
+{
+	for (unsigned i = n; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + n;
+}
+
+static inline char *
+put_number(char *p, uint64_t v)
 {
 	char t[20];
 	unsigned n = sizeof(t);
 
+	if (v < 10) {
+		*p = (char)('0' + v);
+		return p + 1;
+	}
+	if (v < 100)
+		return put_digits(p, (unsigned)v, 2);
+	if (v < 1000)
+		return put_digits(p, (unsigned)v, 3);
 	do
 		t[--n] = (char)('0' + v % 10);
 	while ((v /= 10) != 0);
-	put(o, t + n, sizeof(t) - n);
+	return put_short(p, t + n, sizeof(t) - n);
 }
 
-static void
-put_signed(struct out *o, int64_t v)
+static char *
+put_signed(char *p, int64_t v) /* -1 is the only negative one */
 {
-	if (v < 0)
-		PUT(o, "-1"); /* the only one */
-	else
-		put_number(o, (uint64_t)v);
+	return v < 0 ? SHORT(p, "-1") : put_number(p, (uint64_t)v);
 }
 
 static const char digits[] = "0123456789ABCDEF";
 
 /* One byte that must not stand as itself. */
-static void
-put_escaped(struct out *o, unsigned char c)
+static char *
+put_escaped(const struct out *o, char *p, unsigned char c)
 {
-	char hash[3] = { '#', digits[c >> 4], digits[c & 15] },
-	     x[4] = { '\\', 'x', digits[c >> 4], digits[c & 15] },
-	     u[6] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
-
-	switch (o->escape) {
-	case ESCAPE_HASH: put(o, hash, sizeof(hash)); break;
-	case ESCAPE_X: put(o, x, sizeof(x)); break;
-	case ESCAPE_JSON: put(o, u, sizeof(u)); break;
-	}
+	p = o->escape == ESCAPE_HASH ? SHORT(p, "#")
+	    : o->escape == ESCAPE_X  ? SHORT(p, "\\x")
+				     : SHORT(p, "\\u00");
+	*p++ = digits[c >> 4];
+	*p++ = digits[c & 15];
+	return p;
 }
 
-/* Printable ASCII without what means something in one of the three ways. */
-static bool
-plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '#';
-}
+/* Bytes that may stand as themselves: a bit for each way of escaping. */
+enum { PLAIN_HASH = 1 << ESCAPE_HASH, PLAIN_X = 1 << ESCAPE_X, PLAIN_JSON = 1 << ESCAPE_JSON };
+#define PLAIN_ALL (PLAIN_HASH | PLAIN_X | PLAIN_JSON)
+static const uint8_t plain[256] = {
+	/* neither " nor control characters */
+	[' ' ... '!'] = PLAIN_ALL,
+	['#'] = PLAIN_X | PLAIN_JSON,
+	['$' ... '['] = PLAIN_ALL,
+	['\\'] = PLAIN_HASH,
+	[']' ... '~'] = PLAIN_ALL,
+};
 
 /* Bytes of somebody else. */
-static void
-put_foreign(struct out *o, const char *p, size_t n)
+static char *
+put_foreign(const struct out *o, char *p, const char *text, size_t n)
 {
-	size_t i = 0, from = 0;
+	const char *end = text + n;
+	const uint8_t mask = o->mask;
+	unsigned char c;
 	uint32_t v;
 	unsigned len;
 
-	while (i < n) {
-		unsigned char c = (unsigned char)p[i];
-
-		if (plain(c) || (c == '#' && o->escape != ESCAPE_HASH) ||
-		    (c == '\\' && o->escape == ESCAPE_HASH)) {
-			i++;
+	while (text < end && p < o->end) {
+		c = (unsigned char)*text;
+		if (__builtin_expect((plain[c] & mask) != 0, 1)) {
+			*p++ = (char)c;
+			text++;
 			continue;
 		}
-		len = c >= 0x80 && o->escape == ESCAPE_JSON ? utf8_next(p + i, n - i, &v) : 0;
-		if (len > 0) {
-			i += len;
+		len = c >= 0x80 && o->escape == ESCAPE_JSON
+			  ? utf8_next(text, (size_t)(end - text), &v)
+			  : 0;
+		if (len == 0) {
+			p = put_escaped(o, p, c);
+			text++;
 			continue;
 		}
-		put(o, p + from, i - from);
-		put_escaped(o, c);
-		from = ++i;
+		p = put_short(p, text, len);
+		text += len;
 	}
-	put(o, p + from, n - from);
+	return p;
 }
 
-static void
-put_text(struct out *o, struct line_text t)
+static char *
+put_text(const struct out *o, char *p, struct line_text t)
 {
-	if (t.n > 0)
-		put_foreign(o, t.p, t.n);
-	else
-		PUT(o, "-");
+	return t.n > 0 ? put_foreign(o, p, t.p, t.n) : SHORT(p, "-");
 }
 
-static void
-put_byte(struct out *o, unsigned v)
-{
-	char t[3];
-	unsigned n = 0;
-
-	if (v >= 100)
-		t[n++] = (char)('0' + v / 100);
-	if (v >= 10)
-		t[n++] = (char)('0' + v / 10 % 10);
-	t[n++] = (char)('0' + v % 10);
-	put(o, t, n);
-}
-
-static void
-put_addr(struct out *o, const struct addr *a)
+static char *
+put_addr(const struct out *o, char *p, const struct addr *a)
 {
 	char text[ADDR_TEXT];
 
-	if (a == NULL || a->family == 0) {
-		PUT(o, "-");
-		return;
-	}
+	if (a == NULL || a->family == 0)
+		return SHORT(p, "-");
 	if (a->family == 4) {
 		for (unsigned i = 0; i < 4; i++) {
-			if (i > 0)
-				PUT(o, ".");
-			put_byte(o, a->b[i]);
+			p = put_number(p, a->b[i]);
+			*p++ = '.';
 		}
-		return;
+		return p - 1;
 	}
 	addr_format(a, ADDR_HOST, text);
-	put(o, text, strlen(text));
+	return put(o, p, text, strlen(text));
 }
 
 /* ---- time ------------------------------------------------------------------------------------- */
@@ -254,46 +308,60 @@ line_clock_set(struct line_clock *c, int64_t second)
 	c->ready = true;
 }
 
-static void
-put_millis(struct out *o, int64_t ms)
+static char *
+put_time(char *p, struct line_clock *c, const struct line_record *r, unsigned word)
 {
-	unsigned v = (unsigned)(ms % 1000);
-	char t[4] = { '.', (char)('0' + v / 100), (char)('0' + v / 10 % 10), (char)('0' + v % 10) };
+	int64_t at = word == LOGW_t ? r->accepted_ms : r->began_ms, second = at / 1000;
+	unsigned ms = (unsigned)(at - second * 1000);
 
-	put(o, t, sizeof(t));
-}
-
-static void
-put_local(struct out *o, struct line_clock *c, int64_t ms)
-{
-	line_clock_set(c, ms / 1000);
-	put(o, c->local, strlen(c->local));
+	switch (word) {
+	case LOGW_Ts: return put_signed(p, second);
+	case LOGW_ms: return put_signed(p, ms);
+	case LOGW_iso:
+		line_clock_set(c, second);
+		p = put_short(p, c->utc, strlen(c->utc));
+		*p++ = '.';
+		p = put_digits(p, ms, 3);
+		*p++ = 'Z';
+		return p;
+	case LOGW_trl:
+		line_clock_set(c, second);
+		p = put_short(p, c->local, strlen(c->local));
+		return put_short(p, c->zone, strlen(c->zone));
+	default:
+		line_clock_set(c, second);
+		p = put_short(p, c->local, strlen(c->local));
+		*p++ = '.';
+		return put_digits(p, ms, 3);
+	}
 }
 
 /* ---- words ------------------------------------------------------------------------------------ */
 
-static void
-put_request(struct out *o, const struct line_record *r)
+static char *
+put_request(const struct out *o, char *p, const struct line_record *r)
 {
-	if (r->method.n == 0) {
-		PUT(o, "<BADREQ>");
-		return;
-	}
-	put_foreign(o, r->method.p, r->method.n);
-	PUT(o, " ");
-	put_foreign(o, r->target.p, r->target.n);
-	PUT(o, " ");
-	put_foreign(o, r->version.p, r->version.n);
+	if (r->method.n == 0)
+		return SHORT(p, "<BADREQ>");
+	p = put_foreign(o, p, r->method.p, r->method.n);
+	*p++ = ' ';
+	p = put_foreign(o, p, r->target.p, r->target.n);
+	*p++ = ' ';
+	return put(o, p, r->version.p, r->version.n);
 }
 
 /* The target without its query, or the query with its question mark. */
-static void
-put_part(struct out *o, struct line_text t, bool query)
+static char *
+put_part(const struct out *o, char *p, struct line_text t, bool query)
 {
 	const char *mark = t.n > 0 ? memchr(t.p, '?', t.n) : NULL;
 	uint32_t n = mark != NULL ? (uint32_t)(mark - t.p) : t.n;
 
-	put_text(o, query ? (struct line_text){ t.p + n, t.n - n } : (struct line_text){ t.p, n });
+	if (!query)
+		t.n = n;
+	else if (t.n > 0)
+		t = (struct line_text){ t.p + n, t.n - n };
+	return put_text(o, p, t);
 }
 
 static int64_t
@@ -309,129 +377,81 @@ data_ms(const struct line_record *r)
 	return r->phase_ms[PHASE_TOTAL] > spent ? r->phase_ms[PHASE_TOTAL] - spent : 0;
 }
 
-static void
-put_time(struct out *o, struct line_clock *c, const struct line_record *r, unsigned word)
-{
-	int64_t ms = word == LOGW_t ? r->accepted_ms : r->began_ms;
-
-	switch (word) {
-	case LOGW_Ts: put_signed(o, ms / 1000); return;
-	case LOGW_ms: put_signed(o, ms % 1000); return;
-	case LOGW_iso:
-		line_clock_set(c, ms / 1000);
-		put(o, c->utc, strlen(c->utc));
-		put_millis(o, ms);
-		PUT(o, "Z");
-		return;
-	case LOGW_trl:
-		put_local(o, c, ms);
-		put(o, c->zone, strlen(c->zone));
-		return;
-	default:
-		put_local(o, c, ms);
-		put_millis(o, ms);
-		return;
-	}
-}
-
-static void
-put_count(struct out *o, const struct line_record *r, unsigned word)
-{
-	switch (word) {
-	case LOGW_ac: put_number(o, r->conns); return;
-	case LOGW_fc:
-	case LOGW_bc: put_number(o, r->service_conns); return;
-	case LOGW_sc: put_number(o, r->server_conns); return;
-	case LOGW_sq: put_number(o, r->server_queue); return;
-	case LOGW_bq: put_number(o, r->queue); return;
-	case LOGW_tries: put_number(o, r->tries); return;
-	case LOGW_rt: put_number(o, r->number); return;
-	case LOGW_B: put_number(o, r->bytes_out); return;
-	case LOGW_U: put_number(o, r->bytes_in); return;
-	case LOGW_cp: put_number(o, r->client_port); return;
-	case LOGW_fp: put_number(o, r->port); return;
-	case LOGW_sp: put_number(o, r->real == NULL ? 0 : r->real_port); return;
-	case LOGW_rc:
-		if (r->elsewhere)
-			PUT(o, "+");
-		put_number(o, r->tries);
-		return;
-	default: must(false);
-	}
-}
-
-static void
-put_word(const struct line_format *f, struct out *o, struct line_clock *c,
+static inline char *
+put_word(const struct line_format *f, const struct out *o, char *p, struct line_clock *c,
     const struct line_record *r, unsigned word)
 {
 	switch (word) {
-	case LOGW_ci: put_addr(o, r->client); return;
-	case LOGW_si: put_addr(o, r->real); return;
+	case LOGW_ci: return put_addr(o, p, r->client);
+	case LOGW_si: return put_addr(o, p, r->real);
 	case LOGW_ft:
-	case LOGW_b: put_text(o, r->service); return;
+	case LOGW_b: return put(o, p, r->service.p, r->service.n);
 	case LOGW_s:
-		if (r->server.n > 0)
-			put_text(o, r->server);
-		else
-			PUT(o, "<NOSRV>");
-		return;
+		return r->server.n > 0 ? put(o, p, r->server.p, r->server.n) : SHORT(p, "<NOSRV>");
 	case LOGW_tr:
 	case LOGW_t:
 	case LOGW_trl:
 	case LOGW_Ts:
 	case LOGW_ms:
-	case LOGW_iso: put_time(o, c, r, word); return;
+	case LOGW_iso: return put_time(p, c, r, word);
 	case LOGW_TR:
-	case LOGW_Tq: put_signed(o, r->phase_ms[PHASE_REQUEST]); return;
-	case LOGW_Tw: put_signed(o, r->phase_ms[PHASE_QUEUE]); return;
-	case LOGW_Tc: put_signed(o, r->phase_ms[PHASE_CONNECT]); return;
-	case LOGW_Tr: put_signed(o, r->phase_ms[PHASE_ANSWER]); return;
-	case LOGW_Td: put_signed(o, data_ms(r)); return;
-	case LOGW_Ta: put_signed(o, r->phase_ms[PHASE_TOTAL]); return;
-	case LOGW_Tt: put_signed(o, r->http ? r->phase_ms[PHASE_TOTAL] : r->open_ms); return;
-	case LOGW_ST: put_signed(o, r->status > 0 ? r->status : -1); return;
-	case LOGW_ts: put(o, r->state, 2); return;
-	case LOGW_tsc: put(o, r->state, 4); return;
-	case LOGW_r: put_request(o, r); return;
-	case LOGW_HM: put_text(o, r->method); return;
-	case LOGW_HU: put_text(o, r->target); return;
-	case LOGW_HP: put_part(o, r->target, false); return;
-	case LOGW_HQ: put_part(o, r->target, true); return;
-	case LOGW_HV: put_text(o, r->version); return;
-	case LOGW_ID: put_text(o, r->id); return;
-	case LOGW_pid: put_number(o, (uint64_t)f->pid); return;
-	case LOGW_H: put_foreign(o, f->host, strlen(f->host)); return;
-	case LOGW_host: put_text(o, r->host); return;
-	case LOGW_referer: put_text(o, r->referer); return;
-	case LOGW_agent: put_text(o, r->agent); return;
-	case LOGW_body:
-		if (r->body > 0)
-			put_number(o, r->body);
-		else
-			PUT(o, "-");
-		return;
-	default: put_count(o, r, word); return;
+	case LOGW_Tq: return put_signed(p, r->phase_ms[PHASE_REQUEST]);
+	case LOGW_Tw: return put_signed(p, r->phase_ms[PHASE_QUEUE]);
+	case LOGW_Tc: return put_signed(p, r->phase_ms[PHASE_CONNECT]);
+	case LOGW_Tr: return put_signed(p, r->phase_ms[PHASE_ANSWER]);
+	case LOGW_Td: return put_signed(p, data_ms(r));
+	case LOGW_Ta: return put_signed(p, r->phase_ms[PHASE_TOTAL]);
+	case LOGW_Tt: return put_signed(p, r->http ? r->phase_ms[PHASE_TOTAL] : r->open_ms);
+	case LOGW_ST: return put_signed(p, r->status > 0 ? r->status : -1);
+	case LOGW_ts: return put_short(p, r->state, 2);
+	case LOGW_tsc: return put_short(p, r->state, 4);
+	case LOGW_r: return put_request(o, p, r);
+	case LOGW_HM: return put_text(o, p, r->method);
+	case LOGW_HU: return put_text(o, p, r->target);
+	case LOGW_HP: return put_part(o, p, r->target, false);
+	case LOGW_HQ: return put_part(o, p, r->target, true);
+	case LOGW_HV:
+		return r->version.n > 0 ? put(o, p, r->version.p, r->version.n) : SHORT(p, "-");
+	case LOGW_ID: return put_text(o, p, r->id);
+	case LOGW_pid: return put_number(p, (uint64_t)f->pid);
+	case LOGW_H: return put_foreign(o, p, f->host, strlen(f->host));
+	case LOGW_host: return put_text(o, p, r->host);
+	case LOGW_referer: return put_text(o, p, r->referer);
+	case LOGW_agent: return put_text(o, p, r->agent);
+	case LOGW_body: return r->body > 0 ? put_number(p, r->body) : SHORT(p, "-");
+	case LOGW_ac: return put_number(p, r->conns);
+	case LOGW_fc:
+	case LOGW_bc: return put_number(p, r->service_conns);
+	case LOGW_sc: return put_number(p, r->server_conns);
+	case LOGW_sq: return put_number(p, r->server_queue);
+	case LOGW_bq: return put_number(p, r->queue);
+	case LOGW_tries: return put_number(p, r->tries);
+	case LOGW_rt: return put_number(p, r->number);
+	case LOGW_B: return put_number(p, r->bytes_out);
+	case LOGW_U: return put_number(p, r->bytes_in);
+	case LOGW_cp: return put_number(p, r->client_port);
+	case LOGW_fp: return put_number(p, r->port);
+	case LOGW_sp: return put_number(p, r->real == NULL ? 0 : r->real_port);
+	case LOGW_rc:
+		if (r->elsewhere)
+			*p++ = '+';
+		return put_number(p, r->tries);
+	default: must(false);
 	}
 }
 
 size_t
 line_write(const struct line_format *f, struct line_clock *clock, const struct line_record *r,
-    char out[LINE_MAX_BYTES])
+    char out[LINE_ROOM])
 {
-	struct out o = { .p = out, .end = out + LINE_MAX_BYTES, .escape = f->escape };
+	const struct out o = { out + LINE_MAX_BYTES, (uint8_t)(1 << f->escape), f->escape };
+	char *p = out;
 
-	for (unsigned i = 0; i < f->n; i++) {
-		const struct log_item *it = &f->item[i];
-
-		if (it->word == LOGW_literal) {
-			put(&o, it->text, it->len);
-			continue;
-		}
-		if ((it->flags & LOG_ITEM_QUOTE) != 0)
-			PUT(&o, "\"");
-		put_word(f, &o, clock, r, it->word);
-		if ((it->flags & LOG_ITEM_QUOTE) != 0)
-			PUT(&o, "\"");
+	for (const struct step *s = f->step, *end = s + f->n; s < end && p < o.end; s++) {
+		if (s->word != LOGW_literal)
+			p = put_word(f, &o, p, clock, r, s->word);
+		memcpy(p, s->text, BLIND);
+		p += s->len;
 	}
-	return (size_t)(o.p - out);
+	return p < o.end ? (size_t)(p - out) : LINE_MAX_BYTES;
 }

@@ -13,7 +13,8 @@
 /* Longest line. With LINE_... of the texts even JSON whose every byte is escaped is shorter; a custom line that repeats
  * words may not be, and ends there. */
 #define LINE_MAX_BYTES 16384
-#define LINE_TARGET 1024 /* bytes of each text that are kept */
+#define LINE_ROOM (LINE_MAX_BYTES + 128) /* line_write may touch it */
+#define LINE_TARGET 1024		 /* bytes of each text that are kept */
 #define LINE_TEXT 256
 
 struct line_text {
@@ -22,16 +23,17 @@ struct line_text {
 };
 enum { PHASE_REQUEST, PHASE_QUEUE, PHASE_CONNECT, PHASE_ANSWER, PHASE_TOTAL, PHASES };
 struct line_record {
-	struct line_text service, server, method, target, version, host, referer, agent, id;
+	struct line_text service, server, version; /* words of ours: never escaped */
+	struct line_text method, target, host, referer, agent, id;
 	const struct addr *client, *real; /* real NULL: no server was reached */
 	uint16_t client_port, port, real_port;
 	uint16_t status; /* 0: none */
 	bool http;
-	bool elsewhere; /* another server was tried */
-	char state[5];	/* termination: "----" */
-	int64_t began_ms, accepted_ms; /* wall clock, since 1970 */
-	int64_t phase_ms[PHASES];      /* -1: not come to */
-	int64_t open_ms;	       /* since the client was accepted */
+	bool elsewhere;			    /* another server was tried */
+	char state[5];			    /* termination: "----" */
+	int64_t began_ms, accepted_ms;	    /* wall clock, since 1970 */
+	int64_t phase_ms[PHASES];	    /* -1: not come to */
+	int64_t open_ms;		    /* since the client was accepted */
 	uint64_t bytes_in, bytes_out, body; /* body: bytes_out without the answer's head */
 	uint32_t conns, service_conns, server_conns, tries, server_queue, queue, number;
 };
@@ -49,11 +51,16 @@ struct line_format;
 /* line_format_new - of a service; NULL: it logs nothing. The template was checked at the commit. Control plane. */
 struct line_format *line_format_new(unsigned word, bool http, const char *custom);
 void line_format_free(struct line_format *f); /* NULL is fine */
-bool line_format_same(const struct line_format *a, const struct line_format *b); /* both may be NULL */
+bool line_format_same(
+    const struct line_format *a, const struct line_format *b); /* both may be NULL */
+
+/* What of a head a line needs beside the request line. */
+enum { LINE_NEEDS_FIELDS = 1 }; /* Host, Referer, User-Agent */
+unsigned line_needs(const struct line_format *f);
 
 /* line_write - at most LINE_MAX_BYTES at out, without an end of line. Every text of a client or server is escaped: a line
  * holds no control character, and JSON stays JSON. Returns the length. */
-size_t line_write(const struct line_format *f, struct line_clock *clock, const struct line_record *r,
-    char out[LINE_MAX_BYTES]);
+size_t line_write(const struct line_format *f, struct line_clock *clock,
+    const struct line_record *r, char out[LINE_ROOM]);
 
 #endif

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define RING_SIZE (1024 * 1024)
@@ -31,6 +32,8 @@ logs_new(unsigned workers, const char *folder)
 	must(pthread_mutex_init(&l->lock, NULL) == 0);
 	l->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	must(l->bell != -1);
+	for (unsigned i = 0; i < workers; i++)
+		must(getrandom(&l->seat[i].id_seed, sizeof(uint64_t), 0) == sizeof(uint64_t));
 	return l;
 }
 
@@ -70,7 +73,8 @@ start(struct logs *l)
 	code = pthread_create(&l->thread, NULL, logs_run, l);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (code != 0)
-		log_err("access log: thread: %s", strerror(code)); /* tried again at the next commit */
+		log_err(
+		    "access log: thread: %s", strerror(code)); /* tried again at the next commit */
 	l->runs = code == 0;
 }
 
@@ -168,6 +172,14 @@ logs_sampled(struct worker *w, uint32_t n)
 	return n <= 1 || seat_of(w)->turn++ % n == 0;
 }
 
+void
+logs_request_id(struct worker *w, char out[REQUEST_ID])
+{
+	struct log_seat *s = seat_of(w);
+
+	request_id_format(logs_wall_ms(w, w->now), w->index, s->ids++, s->id_seed, out);
+}
+
 int64_t
 logs_wall_ms(struct worker *w, mono_t at)
 {
@@ -198,7 +210,7 @@ logs_line(struct worker *w, const struct line_format *f, const struct line_recor
 		count(&s->dropped);
 		return;
 	}
-	out = ring_reserve(&s->ring, LINE_MAX_BYTES);
+	out = ring_reserve(&s->ring, LINE_ROOM);
 	if (out == NULL) {
 		count(&s->dropped);
 		return;

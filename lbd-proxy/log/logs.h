@@ -5,6 +5,7 @@
 
 #include "base/mono.h"
 #include "line.h"
+#include "request_id.h"
 #include "ring.h"
 #include "schema/log_format.h"
 
@@ -13,8 +14,17 @@
 
 struct worker;
 /* What is remembered of a request until its line is written; from the worker's spare ones, or malloc. */
-enum { NOTE_METHOD, NOTE_TARGET, NOTE_VERSION, NOTE_HOST, NOTE_REFERER, NOTE_AGENT, NOTE_ID,
-	NOTE_SERVER, NOTES };
+enum {
+	NOTE_METHOD,
+	NOTE_TARGET,
+	NOTE_VERSION,
+	NOTE_HOST,
+	NOTE_REFERER,
+	NOTE_AGENT,
+	NOTE_ID,
+	NOTE_SERVER,
+	NOTES
+};
 struct log_notes {
 	struct log_notes *spare;
 	uint16_t end[NOTES]; /* in text; each note begins where the one before ends */
@@ -30,9 +40,11 @@ struct log_seat {
 	struct line_clock clock;
 	struct log_notes *spare;
 	unsigned spares;
-	uint32_t turn;	     /* of sampling */
-	int64_t wall_ms;     /* of the wall clock at the monotonic time wall_at */
-	mono_t wall_at;	     /* 0: not looked at yet */
+	uint32_t turn; /* of sampling */
+	uint32_t ids;  /* that were made */
+	uint64_t id_seed;
+	int64_t wall_ms; /* of the wall clock at the monotonic time wall_at */
+	mono_t wall_at;	 /* 0: not looked at yet */
 	_Atomic uint64_t dropped;
 } __attribute__((aligned(64)));
 
@@ -52,6 +64,7 @@ struct log_notes *logs_notes(struct worker *w);
 void logs_notes_free(struct worker *w, struct log_notes *n); /* NULL is fine */
 void logs_free_spares(struct worker *w);
 bool logs_sampled(struct worker *w, uint32_t n);
+void logs_request_id(struct worker *w, char out[REQUEST_ID]);
 int64_t logs_wall_ms(struct worker *w, mono_t at);
 void logs_line(struct worker *w, const struct line_format *f, const struct line_record *r);
 

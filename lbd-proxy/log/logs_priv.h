@@ -27,7 +27,7 @@ void *logs_run(void *logs);
 /* sink.c: the thread's own. Each take gives how many lines were lost by it. */
 struct file_sink {
 	bool on, faulty;
-	int fd; /* -1 closed */
+	int fd;		  /* -1 closed */
 	uint64_t waiting; /* lines in buf */
 	size_t len;
 	char buf[64 * 1024];
@@ -46,7 +46,8 @@ struct syslog_sink {
 struct sunk {
 	uint64_t written, dropped;
 };
-void file_sink_take(struct file_sink *s, const char *folder, const struct ring_line *l, struct sunk *n);
+void file_sink_take(
+    struct file_sink *s, const char *folder, const struct ring_line *l, struct sunk *n);
 void file_sink_flush(struct file_sink *s, const char *folder, struct sunk *n);
 void file_sink_close(struct file_sink *s);
 void syslog_sink_take(struct syslog_sink *s, const struct ring_line *l, struct sunk *n);

@@ -39,11 +39,24 @@ story_head(struct story *s, struct conn *c, const char *buf, const struct h1_hea
 	logs_note(n, NOTE_METHOD, buf + h->start, h->method_len, LINE_TEXT);
 	logs_note(n, NOTE_TARGET, buf + h->target_off, h->target_len, LINE_TARGET);
 	logs_note(n, NOTE_VERSION, h->minor == 0 ? "HTTP/1.0" : "HTTP/1.1", 8, LINE_TEXT);
-	logs_note(n, NOTE_HOST, buf + h->host_off, h->host_len, LINE_TEXT);
-	note_field(n, buf, h, 0);
-	note_field(n, buf, h, 1);
-	logs_note(n, NOTE_ID, "", 0, 0);
-	logs_note(n, NOTE_SERVER, "", 0, 0);
+	if ((line_needs(c->svc->view->log) & LINE_NEEDS_FIELDS) != 0) {
+		logs_note(n, NOTE_HOST, buf + h->host_off, h->host_len, LINE_TEXT);
+		note_field(n, buf, h, 0);
+		note_field(n, buf, h, 1);
+	} else {
+		n->end[NOTE_HOST] = n->end[NOTE_REFERER] = n->end[NOTE_AGENT] =
+		    n->end[NOTE_VERSION];
+	}
+	n->end[NOTE_ID] = n->end[NOTE_SERVER] = n->end[NOTE_AGENT];
+}
+
+void
+story_id(struct story *s, const char *id, size_t len)
+{
+	if (s->notes == NULL)
+		return;
+	logs_note(s->notes, NOTE_ID, id, len, LINE_TEXT);
+	logs_note(s->notes, NOTE_SERVER, "", 0, 0);
 }
 
 void
@@ -156,7 +169,8 @@ story_end(struct story *s, struct conn *c)
 {
 	const struct view *v = c->svc->view;
 	struct line_record r;
-	bool whole = s->notes != NULL || s->ended[PHASE_REQUEST] == 0; /* logged from its beginning */
+	bool whole =
+	    s->notes != NULL || s->ended[PHASE_REQUEST] == 0; /* logged from its beginning */
 
 	if (v->log != NULL && whole && logs_sampled(c->w, v->log_sample)) {
 		tell(s, c, &r);

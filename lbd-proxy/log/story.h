@@ -41,6 +41,7 @@ struct h1_head;
 /* story_head - a request's head is complete, at buf. story_server - it goes to the seat's server; both without effect
  * when there is no memory, story_server without notes. story_notes - of a TCP connection: there is no head. */
 void story_head(struct story *s, struct conn *client, const char *buf, const struct h1_head *h);
+void story_id(struct story *s, const char *id, size_t len);
 void story_notes(struct story *s, struct conn *client);
 void story_server(struct story *s, const struct seat *seat);
 /* story_end - write the line when the service logs, and let go of the notes. */

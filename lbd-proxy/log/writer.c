@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define TICK_MS 50
-#define QUIET 40      /* turns without a line until it sleeps */
-#define LAST_MS 1000  /* for what is left when it ends */
+#define QUIET 40       /* turns without a line until it sleeps */
+#define LAST_MS 1000   /* for what is left when it ends */
 #define TURN_MOST 4096 /* lines of one worker in one turn */
 
 struct writer {

@@ -104,8 +104,7 @@ api_daemons_get(struct call *c)
 		buf_printf(&b,
 		    ",\"rss_bytes\":%llu,\"log_lines\":%llu,\"log_dropped\":%llu,\"cpu_us\":%llu,\"fault\":",
 		    (unsigned long long)d[i].rss, (unsigned long long)d[i].log_lines,
-		    (unsigned long long)d[i].log_dropped,
-		    (unsigned long long)d[i].cpu);
+		    (unsigned long long)d[i].log_dropped, (unsigned long long)d[i].cpu);
 		view_json_text(&b, d[i].fault);
 		buf_puts(&b, ",\"head\":");
 		view_json_text(&b, d[i].head);

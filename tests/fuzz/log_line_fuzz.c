@@ -38,7 +38,7 @@ check_json(const char *p, size_t n)
 static void
 check(unsigned word, const char *custom, const struct line_record *r)
 {
-	static char out[LINE_MAX_BYTES];
+	static char out[LINE_ROOM];
 	struct line_format *f = line_format_new(word, r->http, custom);
 	struct line_clock clock = { 0 };
 	size_t n = line_write(f, &clock, r, out);
@@ -75,8 +75,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.method = (struct line_text){ (const char *)data + 1 + n,
 		(uint32_t)(rest < LINE_TEXT ? rest : LINE_TEXT) };
 	r.service = r.server = r.host = r.referer = r.agent = r.id = r.version = r.method;
-	r.target = (struct line_text){ r.method.p,
-		(uint32_t)(rest < LINE_TARGET ? rest : LINE_TARGET) };
+	r.target =
+	    (struct line_text){ r.method.p, (uint32_t)(rest < LINE_TARGET ? rest : LINE_TARGET) };
 	check(access_log_haproxy, "", &r);
 	check(access_log_json, "", &r);
 	if (r.http)

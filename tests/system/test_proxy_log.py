@@ -192,7 +192,8 @@ def test_queue_and_connect_timeouts(lb, closing, log):
     assert get(vip, "/second").status == 503
     o.gate.set()
     t.join()
-    late, early = (HTTP.fullmatch(x).groupdict() for x in log.lines(2, vip))
+    lines = {f["r"].split()[1]: f for f in (HTTP.fullmatch(x).groupdict() for x in log.lines(2, vip))}
+    late, early = lines["/second"], lines["/first"]
     assert (late["tsc"], late["s"], late["Tw"], late["Tr"], late["r"]) == (
         "sQ--", "<NOSRV>", "-1", "-1", "GET /second HTTP/1.1")
     assert int(late["Ta"]) >= 190 and (early["tsc"], early["ST"], first) == ("----", "200", [200])
@@ -213,8 +214,9 @@ def test_retries_and_cookie(lb, closing, origins, log):
     got = [HTTP.fullmatch(x).groupdict() for x in log.lines(4, vip)]
     assert {f["rc"] for f in got} >= {"+1"} and all(f["s"] == "good" and f["tsc"] == "--NI" for f in got)
     cookie = get(vip).headers["Set-Cookie"].split(";")[0]
-    get(vip, headers={"Cookie": cookie})
-    assert HTTP.fullmatch(log.lines(6, vip)[5])["tsc"] == "--VN"
+    get(vip, "/known", {"Cookie": cookie})
+    known, = (x for x in log.lines(6, vip) if '"GET /known' in x)
+    assert HTTP.fullmatch(known)["tsc"] == "--VN"
 
 
 def test_tcp_and_upgrade(lb, closing, log):
@@ -276,6 +278,51 @@ def test_the_file_is_reopened(lb, origins, log):
     log.at = 0
     wait_until(lambda: any("/after" in x for x in log.lines(1, vip)))
     assert oct(log.path.stat().st_mode & 0o777) == "0o640"
+
+
+def test_request_id(lb, origins, log):
+    """A161: each request has an id of its own, the same for the server and in the log; what a client sent counts by policy."""
+    o, = origins("a")
+    vip = lb.vip("ids", o, log="json", request_id="replace")
+    c = client(vip)
+    for _ in range(20):
+        get(vip, headers={"X-Request-ID": "forged-id"}, connection=c)
+    c.close()
+    seen = [dict(r["fields"])["x-request-id"] for r in o.requests]
+    assert len(set(seen)) == 20 and all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", x)
+                                        for x in seen)
+    assert [json.loads(x)["request_id"] for x in log.lines(20, vip)] == seen
+    lb.ctl("set", "vip", "ids", "request_id=keep")
+    kept = wait_until(lambda: get(vip, headers={"X-Request-ID": "trusted.id:1"}) and dict(
+        o.requests[-1]["fields"])["x-request-id"] == "trusted.id:1" and o.requests)
+    assert "trusted.id:1" in [json.loads(x)["request_id"] for x in log.lines(len(kept), vip)]
+    get(vip, headers={"X-Request-ID": "bad id\t!"})
+    assert len(dict(o.requests[-1]["fields"])["x-request-id"]) == 36
+
+
+def test_what_servers_are_told(lb, origins):
+    """A053: X-Forwarded-Proto, -Host and -Port, Forwarded and Via, with each policy for what clients forged."""
+    o, = origins("a")
+    forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1", "Forwarded": "for=_evil",
+              "Via": "1.0 before"}
+    vip = lb.vip("told", o, x_forwarded="yes", forwarded="yes", via="yes")
+    client_ip = "127.77.0.9"
+
+    def told():
+        get(vip, headers=forged, source=client_ip)
+        f = o.requests[-1]["fields"]
+        return {n: ", ".join(v for k, v in f if k == n) for n in map(str.lower, forged)}
+    host = f"{vip.address}:{vip.port}"
+    element = f'for={client_ip};by={vip.address};proto=http;host="{host}"'
+    assert told() == {"x-forwarded-proto": "http", "x-forwarded-host": host, "x-forwarded-port": str(vip.port),
+                      "forwarded": element, "via": "1.0 before, 1.1 lbd"}
+    lb.ctl("set", "vip", "told", "forwarded_for=append")
+    wait_until(lambda: told() == {"x-forwarded-proto": "https", "x-forwarded-host": "evil", "x-forwarded-port": "1",
+                                  "forwarded": f"for=_evil, {element}", "via": "1.0 before, 1.1 lbd"})
+    r = lb.ctl("set", "vip", "told", "forwarded_for=off", check=False)
+    assert r.returncode == 7 and "vip told: x_forwarded: " in r.stderr
+    lb.ctl("set", "vip", "told", "forwarded_for=off", "x_forwarded=no", "forwarded=no", "via=no")
+    wait_until(lambda: told() == {k.lower(): v for k, v in forged.items()})
 
 
 def collector(closing, path=None):

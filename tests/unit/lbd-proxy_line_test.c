@@ -12,7 +12,10 @@
 #include "base/must.h"
 #include "log/line.h"
 
-#define TEXT(s) { s, sizeof(s) - 1 }
+#define TEXT(s)                  \
+	{                        \
+		s, sizeof(s) - 1 \
+	}
 
 static const struct addr client = { .family = 4, .len = 32, .b = { 192, 0, 2, 10 } },
 			 real = { .family = 4, .len = 32, .b = { 10, 0, 0, 100 } },
@@ -60,7 +63,7 @@ static void
 want(unsigned word, bool http, const char *custom, const struct line_record *r, const char *line)
 {
 	struct line_format *f = line_format_new(word, http, custom);
-	static char out[LINE_MAX_BYTES + 1];
+	static char out[LINE_ROOM];
 	struct line_clock clock = { 0 };
 
 	out[line_write(f, &clock, r, out)] = '\0';
@@ -87,9 +90,14 @@ test_named(void **state)
 	    "\"example.com\",\"referer\":\"http://r/\",\"agent\":\"curl/8 \\u0022x\\u0022\",\"status\":200,"
 	    "\"state\":\"----\",\"bytes_in\":77,\"bytes_out\":2750,\"request_ms\":1,\"queue_ms\":2,"
 	    "\"connect_ms\":3,\"answer_ms\":69,\"total_ms\":109,\"tries\":1,\"request\":2}");
-	r = (struct line_record){ .service = TEXT("s"), .client = &six, .client_port = 1,
-		.state = "SC--", .began_ms = 1233918854655, .accepted_ms = 1233918854655,
-		.phase_ms = { 0, 2, -1, -1, 9 }, .open_ms = 9 };
+	r = (struct line_record){ .service = TEXT("s"),
+		.client = &six,
+		.client_port = 1,
+		.state = "SC--",
+		.began_ms = 1233918854655,
+		.accepted_ms = 1233918854655,
+		.phase_ms = { 0, 2, -1, -1, 9 },
+		.open_ms = 9 };
 	want(access_log_haproxy, false, "", &r,
 	    "fd00::1:1 [06/Feb/2009:11:14:14.655] s s/<NOSRV> 2/-1/9 0 SC 0/0/0/0/0 0/0");
 	r.http = true;
@@ -131,13 +139,14 @@ test_chosen_bytes(void **state)
 	r.agent = (struct line_text){ all, sizeof(all) };
 	for (unsigned word = access_log_haproxy; word <= access_log_custom; word++) {
 		struct line_format *f = line_format_new(word, true, "\"%agent\"");
-		static char out[LINE_MAX_BYTES];
+		static char out[LINE_ROOM];
 		struct line_clock clock = { 0 };
 		size_t n = line_write(f, &clock, &r, out);
 
 		for (size_t i = 0; i < n; i++)
 			if ((unsigned char)out[i] < 0x20 || (unsigned char)out[i] >= 0x7f)
-				fail_msg("format %u: byte %02x at %zu", word, (unsigned char)out[i], i);
+				fail_msg(
+				    "format %u: byte %02x at %zu", word, (unsigned char)out[i], i);
 		line_format_free(f);
 	}
 	r.agent = (struct line_text)TEXT("\xc3\xa9\xff\n\"\\#");
@@ -148,7 +157,7 @@ test_chosen_bytes(void **state)
 static void
 test_longest(void **state)
 {
-	static char bad[LINE_TARGET], out[LINE_MAX_BYTES];
+	static char bad[LINE_TARGET], out[LINE_ROOM];
 	struct line_format *f = line_format_new(access_log_json, true, "");
 	struct line_record r = known();
 	struct line_clock clock = { 0 };
@@ -181,7 +190,8 @@ test_same(void **state)
 	(void)state;
 	assert_null(line_format_new(access_log_off, true, "%ci"));
 	assert_true(line_format_same(NULL, NULL) && line_format_same(a, b));
-	assert_false(line_format_same(a, c) || line_format_same(a, NULL) || line_format_same(NULL, a));
+	assert_false(
+	    line_format_same(a, c) || line_format_same(a, NULL) || line_format_same(NULL, a));
 	assert_false(line_format_same(d, e));
 	line_format_free(a);
 	line_format_free(b);

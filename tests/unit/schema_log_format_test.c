@@ -54,7 +54,8 @@ test_refused(void **state)
 		{ "%{+X}r", "%{+X} is no option of a word; allowed is %{+Q}" },
 		{ "%{+Q", "%{+Q is no option" },
 		{ "%[capture.req.hdr(0)]", "a % stands before no word" },
-		{ "%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "%aaaaaaaaaaaaaaaaaaaaaaaa... is no word" },
+		{ "%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		    "%aaaaaaaaaaaaaaaaaaaaaaaa... is no word" },
 	};
 	struct log_item items[LOG_ITEMS_MAX];
 	char many[3 * LOG_ITEMS_MAX + 8] = "";
