@@ -78,6 +78,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_COUNTERS, status_on_counters },
 	{ MSG_FLUSH_COUNTERS, status_on_flush },
 	{ MSG_CONNS, status_on_conns },
+	{ MSG_CONNS_KILL, status_on_conns_kill },
 	{ MSG_PERSISTS, status_on_persists },
 	{ MSG_PERSIST_CLEAR, status_on_persist_clear },
 	{ 0, NULL },

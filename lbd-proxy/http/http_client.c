@@ -435,8 +435,17 @@ on_cut(struct conn *c)
 {
 	struct http *h = c->task;
 
+	struct conn *s = h->s;
+
 	must_obj(h, HTTP_MAGIC);
 	http_ended(h, 'K');
+	if (s != NULL) { /* the server shall notice too, and stop */
+		flow_fini(&h->up);
+		flow_fini(&h->downflow);
+		h->s = NULL;
+		s->task = NULL;
+		conn_reset(s);
+	}
 	http_abort(h, true);
 }
 

@@ -145,6 +145,13 @@ status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m)
 	status_conns(k, rq, &m->select);
 }
 
+void
+status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	status_kill(k, rq, &m->conns_kill);
+}
+
 struct persists_answer {
 	struct stick_entry *e;
 	uint32_t n, room, at, most, server;
