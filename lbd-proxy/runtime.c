@@ -46,8 +46,12 @@ last(atomic_uint *refs)
 void
 svc_unref(struct svc *s)
 {
-	if (s != NULL && last(&s->refs))
-		free(s);
+	if (s == NULL || !last(&s->refs))
+		return;
+	for (unsigned i = 0; i < s->workers; i++)
+		free(s->of[i].phases);
+	free(s->base_phases);
+	free(s);
 }
 
 struct srv *
@@ -272,10 +276,34 @@ srv_counts(const struct srv *s, struct server_counters *out)
 	take_off(server_counters, (uint64_t *)out, (const uint64_t *)&s->base, server_counters_n);
 }
 
+static void
+phases_raw(const struct svc *s, struct phases *out)
+{
+	*out = (struct phases){ 0 };
+	for (unsigned i = 0; i < s->workers; i++) {
+		const struct phases *p =
+		    atomic_load_explicit(&s->of[i].phases, memory_order_acquire);
+
+		if (p != NULL)
+			collect((uint64_t *)out, (const uint64_t *)p, PHASES_NUMBERS);
+	}
+}
+
+void
+svc_phases(const struct svc *s, struct phases *out)
+{
+	phases_raw(s, out);
+	for (unsigned i = 0; s->base_phases != NULL && i < PHASES_NUMBERS; i++)
+		((uint64_t *)out)[i] -= ((const uint64_t *)s->base_phases)[i];
+}
+
 void
 svc_flush(struct svc *s, int64_t now_s)
 {
 	svc_raw(s, &s->base);
+	if (s->base_phases == NULL)
+		s->base_phases = mem_alloc(sizeof(*s->base_phases));
+	phases_raw(s, s->base_phases);
 	s->since = now_s;
 }
 

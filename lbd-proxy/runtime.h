@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/mono.h"
 #include "msg/counters.h"
+#include "msg/phases.h"
 #include "schema/schema.h"
 
 #include "http/cookie.h"
@@ -31,11 +32,13 @@ struct svc {
 	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
 	struct service_counters
 	    base; /* what to take off since the counters were flushed; control thread */
+	struct phases *base_phases; /* the same; NULL: nothing */
 	unsigned workers;
 	struct svc_local {
 		struct service_counters n;
-		struct wsvc *wsvc;	     /* the worker's own */
-	} __attribute__((aligned(64))) of[]; /* one for each worker, which alone writes it */
+		struct phases *_Atomic phases; /* NULL until its first request */
+		struct wsvc *wsvc;	       /* the worker's own */
+	} __attribute__((aligned(64))) of[];   /* one for each worker, which alone writes it */
 };
 
 /* What traffic shows of a server; numbers as in the message OBSERVED, less 1. */
@@ -114,6 +117,7 @@ bool view_same(const struct view *a, const struct view *b);
 /* counts_sum - of all workers, less what was flushed. */
 void svc_counts(const struct svc *s, struct service_counters *out);
 void srv_counts(const struct srv *s, struct server_counters *out);
+void svc_phases(const struct svc *s, struct phases *out);
 void svc_flush(struct svc *s, int64_t now_s);
 void srv_flush(struct srv *s);
 

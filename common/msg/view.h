@@ -18,6 +18,7 @@
 #define VIEW_HA_STALE DUR_S(2) /* lbd-ha tells its role each half second */
 
 /* From one answer to the next, per second; 0 before the second one. */
+struct phases;
 struct view_rates {
 	float conns, requests, bytes_in, bytes_out;
 };
@@ -35,6 +36,7 @@ struct view_service {
 	int64_t since; /* when the counters started at zero; 0 unknown */
 	struct view_rates rate;
 	struct service_counters counts;
+	struct phases *phases; /* layer 7: how long requests took; NULL: not heard */
 };
 struct view_server {
 	uint32_t id;

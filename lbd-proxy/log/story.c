@@ -7,6 +7,7 @@
 #include "net/worker.h"
 #include "pool/backend.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 static const struct {
@@ -164,6 +165,40 @@ tell(const struct story *s, struct conn *c, struct line_record *r)
 		tell_notes(s->notes, c, r);
 }
 
+/* One duration more; a counter has one writer. */
+static void
+count_phase(struct phase_counts *p, mono_t took)
+{
+	uint64_t us = took > 0 ? (uint64_t)took : 0;
+
+	COUNT(p->count[phase_bucket(us)]);
+	COUNT_ADD(p->sum_us, us);
+}
+
+/* Of a request whose head was whole, as far as it came; of a tunnel not the time that it was open. */
+static void
+count_phases(const struct story *s, const struct conn *c)
+{
+	struct svc_local *of = &c->svc->svc->of[c->w->index];
+	struct phases *p = atomic_load_explicit(&of->phases, memory_order_relaxed);
+	const mono_t *ended = s->ended;
+
+	if (p == NULL) {
+		p = calloc(1, sizeof(*p));
+		if (p == NULL)
+			return;
+		atomic_store_explicit(&of->phases, p, memory_order_release);
+	}
+	if (ended[PHASE_QUEUE] != 0)
+		count_phase(&p->of[PHASES_QUEUE], ended[PHASE_QUEUE] - ended[PHASE_REQUEST]);
+	if (ended[PHASE_CONNECT] != 0)
+		count_phase(&p->of[PHASES_CONNECT], ended[PHASE_CONNECT] - ended[PHASE_QUEUE]);
+	if (ended[PHASE_ANSWER] != 0)
+		count_phase(&p->of[PHASES_ANSWER], ended[PHASE_ANSWER] - ended[PHASE_CONNECT]);
+	if (s->status != 101)
+		count_phase(&p->of[PHASES_TOTAL], c->w->now - s->began);
+}
+
 void
 story_end(struct story *s, struct conn *c)
 {
@@ -172,6 +207,8 @@ story_end(struct story *s, struct conn *c)
 	bool whole =
 	    s->notes != NULL || s->ended[PHASE_REQUEST] == 0; /* logged from its beginning */
 
+	if (s->ended[PHASE_REQUEST] != 0)
+		count_phases(s, c);
 	if (v->log != NULL && whole && logs_sampled(c->w, v->log_sample)) {
 		tell(s, c, &r);
 		logs_line(c->w, v->log, &r);

@@ -44,8 +44,9 @@ put_service(
     const struct counters_answer *a, const struct ctl_service *c, const struct bus_request *rq)
 {
 	struct service_counters n;
-	struct buf b = { 0 };
+	struct buf b = { 0 }, t = { 0 };
 	struct msg_counts m = { .id = c->id, .since = c->svc->since };
+	struct phases times;
 
 	svc_counts(c->svc, &n);
 	n.persist_entries = (uintptr_t)idmap_get(&a->persists, c->id);
@@ -53,8 +54,12 @@ put_service(
 	m.values = (struct span){ b.p, b.len };
 	if (b.p == NULL)
 		m.values.p = (const uint8_t *)"";
+	svc_phases(c->svc, &times);
+	phases_put(&times, &t);
+	m.phases = (struct span){ t.p, t.len };
 	(void)bus_reply(rq, MSG_SERVICE_COUNTS, &m);
 	buf_fini(&b);
+	buf_fini(&t);
 }
 
 static void
