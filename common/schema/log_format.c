@@ -49,9 +49,9 @@ unknown_word(const char *name, struct err *err)
 
 	if (near == NULL)
 		return err_set(err, ERR_INVALID,
-		    "%%%s is no word of a log format; lbd-proxy(8) lists them", name);
+		    "%%%s is no word of a log format; lbd.yaml(5) lists them", name);
 	return err_set(err, ERR_INVALID,
-	    "%%%s is no word of a log format, perhaps %%%s; lbd-proxy(8) lists them", name, near);
+	    "%%%s is no word of a log format, perhaps %%%s; lbd.yaml(5) lists them", name, near);
 }
 
 /* The word at p, behind the percent sign; *p moves behind it. */
