@@ -155,51 +155,60 @@ struct out {
 	uint8_t escape;
 };
 
-static char *
+static inline char *
 put(const struct out *o, char *p, const char *text, size_t n)
 {
 	size_t room = p < o->end ? (size_t)(o->end - p) : 0;
 
 	if (n > room)
 		n = room;
-	memcpy(p, text, n);
+	line_copy(p, text, n);
 	return p + n;
 }
 
 static inline char *
 put_short(char *p, const char *text, size_t n)
 {
-	memcpy(p, text, n);
+	line_copy(p, text, n);
 	return p + n;
 }
 #define SHORT(p, text) put_short(p, text, sizeof(text) - 1)
 
 static inline char *
-put_digits(char *p, unsigned v, unsigned n)
+put_digits(char *p, uint32_t v, unsigned n)
 {
 	for (unsigned i = n; i-- > 0; v /= 10)
 		p[i] = (char)('0' + v % 10);
 	return p + n;
 }
 
-static inline char *
+static char *put_number(char *p, uint64_t v);
+
+/* Of nine digits and more. */
+static char *
+put_large(char *p, uint64_t v)
+{
+	const uint32_t unit = 100000000; /* eight digits */
+
+	p = put_number(p, v / unit);
+	return put_digits(p, (uint32_t)(v % unit), 8);
+}
+
+static char *
 put_number(char *p, uint64_t v)
 {
-	char t[20];
-	unsigned n = sizeof(t);
+	uint32_t most = 100;
+	unsigned n = 2;
 
 	if (v < 10) {
 		*p = (char)('0' + v);
 		return p + 1;
 	}
-	if (v < 100)
-		return put_digits(p, (unsigned)v, 2);
-	if (v < 1000)
-		return put_digits(p, (unsigned)v, 3);
-	do
-		t[--n] = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	return put_short(p, t + n, sizeof(t) - n);
+	if (v >= 100000000)
+		return put_large(p, v);
+	for (; v >= most; most *= 10)
+		n++;
+	return put_digits(p, (uint32_t)v, n);
 }
 
 static char *
@@ -291,6 +300,10 @@ put_addr(const struct out *o, char *p, const struct addr *a)
 
 /* ---- time ------------------------------------------------------------------------------------- */
 
+#define LOCAL_LEN 20 /* 06/Feb/2009:12:14:14 */
+#define ZONE_LEN 6   /* with a blank before */
+#define UTC_LEN 19   /* 2009-02-06T11:14:14 */
+
 void
 line_clock_set(struct line_clock *c, int64_t second)
 {
@@ -319,18 +332,18 @@ put_time(char *p, struct line_clock *c, const struct line_record *r, unsigned wo
 	case LOGW_ms: return put_signed(p, ms);
 	case LOGW_iso:
 		line_clock_set(c, second);
-		p = put_short(p, c->utc, strlen(c->utc));
+		p = put_short(p, c->utc, UTC_LEN);
 		*p++ = '.';
 		p = put_digits(p, ms, 3);
 		*p++ = 'Z';
 		return p;
 	case LOGW_trl:
 		line_clock_set(c, second);
-		p = put_short(p, c->local, strlen(c->local));
-		return put_short(p, c->zone, strlen(c->zone));
+		p = put_short(p, c->local, LOCAL_LEN);
+		return put_short(p, c->zone, ZONE_LEN);
 	default:
 		line_clock_set(c, second);
-		p = put_short(p, c->local, strlen(c->local));
+		p = put_short(p, c->local, LOCAL_LEN);
 		*p++ = '.';
 		return put_digits(p, ms, 3);
 	}

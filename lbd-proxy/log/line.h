@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Longest line. With LINE_... of the texts even JSON whose every byte is escaped is shorter; a custom line that repeats
  * words may not be, and ends there. */
@@ -16,6 +17,31 @@
 #define LINE_ROOM (LINE_MAX_BYTES + 128) /* line_write may touch it */
 #define LINE_TARGET 1024		 /* bytes of each text that are kept */
 #define LINE_TEXT 256
+
+/* Most texts are short, and a call costs more than copying them: two moves that may overlap. */
+static inline void
+line_copy(char *to, const char *from, size_t n)
+{
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (n > 16) {
+		memcpy(to, from, n);
+	} else if (n >= 8) {
+		memcpy(&a, from, 8);
+		memcpy(&b, from + n - 8, 8);
+		memcpy(to, &a, 8);
+		memcpy(to + n - 8, &b, 8);
+	} else if (n >= 4) {
+		memcpy(&c, from, 4);
+		memcpy(&d, from + n - 4, 4);
+		memcpy(to, &c, 4);
+		memcpy(to + n - 4, &d, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+}
 
 struct line_text {
 	const char *p;

@@ -75,7 +75,7 @@ logs_note(struct log_notes *n, unsigned which, const char *p, size_t len, size_t
 
 	if (len > most)
 		len = most;
-	memcpy(n->text + at, p, len);
+	line_copy(n->text + at, p, len);
 	n->end[which] = (uint16_t)(at + len);
 }
 static inline struct line_text

@@ -126,6 +126,24 @@ test_words(void **state)
 		want(access_log_custom, true, rows[i].format, &r, rows[i].line);
 }
 
+/* Numbers of every length. */
+static void
+test_numbers(void **state)
+{
+	struct line_record r = known();
+	char text[32];
+
+	(void)state;
+	for (uint64_t v = 1; v < UINT64_MAX / 10; v *= 10)
+		for (int d = -1; d <= 1; d++) {
+			r.bytes_out = v + (uint64_t)(int64_t)d;
+			(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)r.bytes_out);
+			want(access_log_custom, true, "%B", &r, text);
+		}
+	r.bytes_out = UINT64_MAX;
+	want(access_log_custom, true, "%B", &r, "18446744073709551615");
+}
+
 /* Whatever bytes are in it: no control character, no quote that ends the text, JSON that is UTF-8. */
 static void
 test_chosen_bytes(void **state)
@@ -207,6 +225,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_chosen_bytes),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_same),
