@@ -157,6 +157,7 @@ install: all docs
 	install -m 644 packaging/systemd/lbd.modprobe $(DESTDIR)/lib/modprobe.d/lbd.conf
 	install -m 644 packaging/completion/lbctl.bash $(DESTDIR)/usr/share/bash-completion/completions/lbctl
 	install -m 644 configs/*.yaml $(DESTDIR)/usr/share/doc/lbd/examples
+	install -D -m 644 packaging/lbd.logrotate $(DESTDIR)/etc/logrotate.d/lbd
 	install -D -m 755 -t $(DESTDIR)/usr/share/doc/lbd/examples/notify configs/notify/*
 	install -D -m 755 -t $(DESTDIR)/usr/share/doc/lbd/examples/fence configs/fence/*
 	for s in 1 5 7 8; do for m in packaging/man/*.$$s $(BUILD)/man/*.$$s; do \

@@ -13,6 +13,7 @@
 #include "store/state.h"
 #include "sys/log.h"
 
+#include "log/logs.h"
 #include "net/crew.h"
 #include "members.h"
 #include "net/letters.h"
@@ -136,6 +137,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 	    snapshot_admin(p->now, r->id), row, snapshot_weight(p->now, r), p->now_s, &adm);
 	*at = (struct view_server){
 		.srv = s->srv,
+		.name = s->name,
 		.addr = s->addr,
 		.port = r->port,
 		.weight = (uint16_t)snapshot_weight(p->now, r),
@@ -146,7 +148,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.fresh = adm.fresh,
 		.known = adm.known,
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
-		.name = c->back == NULL		   ? NULL
+		.host = c->back == NULL		   ? NULL
 			: row->server_name[0] != 0 ? row->server_name
 						   : r->address.text,
 	};
@@ -210,10 +212,11 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	last = member_fallback(p->k, c, row);
 	if (last != NULL)
 		at[n++] = (struct view_server){ .srv = last->srv,
+			.name = "fallback",
 			.addr = last->addr,
 			.port = row->fallback_port,
 			.weight = 1,
-			.name = c->back == NULL		   ? NULL
+			.host = c->back == NULL		   ? NULL
 				: row->server_name[0] != 0 ? row->server_name
 							   : row->fallback.text,
 			.fresh = true };
@@ -486,6 +489,21 @@ control_again(void *arg)
 	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
 }
 
+/* Where access logs go, and whether there are any. */
+static void
+set_logs(struct control *k, const struct snapshot *now)
+{
+	const struct setting *set = snapshot_setting(now);
+	struct log_target target;
+	bool used = false;
+
+	for (uint32_t i = 0; !used && i < snapshot_count(now, KIND_service); i++)
+		used = ((const struct service *)snapshot_at(now, KIND_service, i))->log !=
+		       access_log_off;
+	if (log_target_parse(set->access_syslog, &target, NULL) == 0) /* the commit looked */
+		logs_set(k->px.logs, &target, set->access_file, used);
+}
+
 int
 control_apply(struct control *k, struct snapshot *now, struct err *err)
 {
@@ -497,6 +515,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 	atomic_store(&k->px.conns_max, set->proxy_conns);
 	if (old != NULL && snapshot_setting(old)->threads != set->threads)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
+	set_logs(k, now);
 	k->seen = snapshot_ref(now);
 	if (old == NULL)
 		mark_all(&p);

@@ -4,6 +4,7 @@
 #include "control.h"
 #include "net/crew.h"
 #include "health.h"
+#include "log/logs.h"
 #include "share.h"
 #include "tls/keys.h"
 #include "view/status.h"
@@ -58,6 +59,20 @@ on_keys(void *arg, const struct bus_request *rq, const union msg_any *m)
 	keys_on_list(control.keys, rq);
 }
 
+static void
+reload(struct daemon *d)
+{
+	(void)d;
+	logs_reopen(control.px.logs);
+}
+
+static void
+tell(struct daemon *d, struct msg_daemon *m)
+{
+	(void)d;
+	status_tell_logs(m);
+}
+
 static bool
 alive(struct daemon *d)
 {
@@ -92,6 +107,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_COUNTERS, status_on_counters },
 	{ MSG_FLUSH_COUNTERS, status_on_flush },
 	{ MSG_CONNS, status_on_conns },
+	{ MSG_CONNS_KILL, status_on_conns_kill },
 	{ MSG_PERSISTS, status_on_persists },
 	{ MSG_PERSIST_CLEAR, status_on_persist_clear },
 	{ MSG_KEY_PUT, on_key_put },
@@ -106,8 +122,10 @@ static const struct daemon_ops ops = {
 	.messages = messages,
 	.init = init,
 	.apply = apply,
+	.reload = reload,
 	.alive = alive,
 	.status = status,
+	.tell = tell,
 	.drain = drain,
 	.fini = fini,
 };

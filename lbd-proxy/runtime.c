@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "log/line.h"
 
 #include "tls/tls.h"
 
@@ -47,8 +48,12 @@ last(atomic_uint *refs)
 void
 svc_unref(struct svc *s)
 {
-	if (s != NULL && last(&s->refs))
-		free(s);
+	if (s == NULL || !last(&s->refs))
+		return;
+	for (unsigned i = 0; i < s->workers; i++)
+		free(s->of[i].phases);
+	free(s->base_phases);
+	free(s);
 }
 
 struct srv *
@@ -102,6 +107,13 @@ compile(struct view *v, const struct service *s)
 	v->scheduler = s->scheduler;
 	v->persistence = s->persistence;
 	v->forwarded = s->forwarded_for;
+	v->address = s->address;
+	v->request_id = s->request_id;
+	v->x_forwarded = s->x_forwarded;
+	v->forwarded_field = s->forwarded;
+	v->via = s->via;
+	v->log_sample = s->log_sample;
+	v->log = line_format_new(s->log, s->mode == mode_http, s->log_format);
 	v->drop_on_failure = s->drop_on_failure;
 	v->transparent = s->transparent;
 	v->retries = s->retries;
@@ -158,6 +170,28 @@ compile_server(struct view *v, struct view_server *at)
 	v->elastic = v->elastic || (at->min_conns > 0 && at->max_conns > 0);
 }
 
+/* The names of its servers, for the access log. */
+static void
+keep_names(struct view *v)
+{
+	size_t room = 0, n;
+	char *p;
+
+	for (uint32_t i = 0; v->log != NULL && i < v->n; i++)
+		room += strlen(v->at[i].name) + 1;
+	p = v->names = v->log != NULL ? mem_alloc(room + 1) : NULL;
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (p == NULL) {
+			v->at[i].name = NULL;
+			continue;
+		}
+		n = strlen(v->at[i].name) + 1;
+		memcpy(p, v->at[i].name, n);
+		v->at[i].name = p;
+		p += n;
+	}
+}
+
 struct view *
 view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n,
     struct tls_ctx *front, struct tls_ctx *back)
@@ -177,7 +211,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->full = v->queue_max;
 	for (i = 0; i < n; i++) {
 		v->at[i] = at[i];
-		v->at[i].name = at[i].name == NULL ? NULL : mem_text(at[i].name);
+		v->at[i].host = at[i].host == NULL ? NULL : mem_text(at[i].host);
 		compile_server(v, &v->at[i]);
 		srv_ref(at[i].srv);
 		v->fallback = at[i].srv->id == 0;
@@ -187,6 +221,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->shaped = v->panic > 0 || v->slow > 0 || v->backups || v->elastic || v->far;
 	v->plain = !v->shaped && !v->hashes && !v->timed && v->scheduler != scheduler_twos &&
 		   v->scheduler != scheduler_first;
+	keep_names(v);
 	return v;
 }
 
@@ -224,13 +259,15 @@ view_unref(struct view *v)
 		return;
 	for (i = 0; i < v->n; i++) {
 		srv_unref(v->at[i].srv);
-		free((void *)(uintptr_t)v->at[i].name);
+		free((void *)(uintptr_t)v->at[i].host);
 	}
 	free(v->proxy_from);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
 	spread_unref(v->spread);
+	line_format_free(v->log);
+	free(v->names);
 	svc_unref(v->svc);
 	free(v);
 }
@@ -256,7 +293,7 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from))
+	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
@@ -265,7 +302,8 @@ view_same(const struct view *a, const struct view *b)
 		    x->max_conns != y->max_conns || x->min_conns != y->min_conns ||
 		    x->backup != y->backup || x->far != y->far || x->fresh != y->fresh ||
 		    x->known != y->known || x->proven != y->proven ||
-		    !same_text(x->name, y->name) ||
+		    !same_text(x->host, y->host) ||
+		    (a->log != NULL && strcmp(x->name, y->name) != 0) ||
 		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}
@@ -334,10 +372,34 @@ srv_counts(const struct srv *s, struct server_counters *out)
 	take_off(server_counters, (uint64_t *)out, (const uint64_t *)&s->base, server_counters_n);
 }
 
+static void
+phases_raw(const struct svc *s, struct phases *out)
+{
+	*out = (struct phases){ 0 };
+	for (unsigned i = 0; i < s->workers; i++) {
+		const struct phases *p =
+		    atomic_load_explicit(&s->of[i].phases, memory_order_acquire);
+
+		if (p != NULL)
+			collect((uint64_t *)out, (const uint64_t *)p, PHASES_NUMBERS);
+	}
+}
+
+void
+svc_phases(const struct svc *s, struct phases *out)
+{
+	phases_raw(s, out);
+	for (unsigned i = 0; s->base_phases != NULL && i < PHASES_NUMBERS; i++)
+		((uint64_t *)out)[i] -= ((const uint64_t *)s->base_phases)[i];
+}
+
 void
 svc_flush(struct svc *s, int64_t now_s)
 {
 	svc_raw(s, &s->base);
+	if (s->base_phases == NULL)
+		s->base_phases = mem_alloc(sizeof(*s->base_phases));
+	phases_raw(s, s->base_phases);
 	s->since = now_s;
 }
 

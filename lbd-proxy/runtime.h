@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/mono.h"
 #include "msg/counters.h"
+#include "msg/phases.h"
 #include "schema/schema.h"
 
 #include "http/cookie.h"
@@ -35,11 +36,13 @@ struct svc {
 	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
 	struct service_counters
 	    base; /* what to take off since the counters were flushed; control thread */
+	struct phases *base_phases; /* the same; NULL: nothing */
 	unsigned workers;
 	struct svc_local {
 		struct service_counters n;
-		struct wsvc *wsvc;	     /* the worker's own */
-	} __attribute__((aligned(64))) of[]; /* one for each worker, which alone writes it */
+		struct phases *_Atomic phases; /* NULL until its first request */
+		struct wsvc *wsvc;	       /* the worker's own */
+	} __attribute__((aligned(64))) of[];   /* one for each worker, which alone writes it */
 };
 
 /* What traffic shows of a server; numbers as in the message OBSERVED, less 1. */
@@ -65,6 +68,8 @@ struct srv {
 #define SLOW_SCALE 64 /* so that small weights grow in steps too */
 struct view_server {
 	struct srv *srv;
+	const char *
+	    name; /* for access logs; borrowed by view_new, else the view's own; NULL: it logs nothing */
 	struct addr addr; /* family 0: its name has not been resolved yet */
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
@@ -77,13 +82,15 @@ struct view_server {
 	bool known;  /* takes clients that belong to it while it is fit */
 	bool proven; /* fit only after a good probe: the check's assume is down */
 	const char
-	    *name; /* by TLS: what it is called and must prove to be; of the view; NULL none */
+	    *host; /* by TLS: what it is called and must prove to be; of the view; NULL none */
 };
 struct view {
 	atomic_uint refs;
 	struct svc *svc;
 	char name[64];
-	uint8_t mode, scheduler, persistence, forwarded, group, panic;
+	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
+	bool x_forwarded, forwarded_field, via;
+	struct addr address; /* virtual */
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */
@@ -94,7 +101,7 @@ struct view {
 	bool plain; /* wlc, wrr, rr or lc, and not shaped */
 	bool backups, elastic, far;
 	uint16_t retries, balance_factor;
-	uint32_t max_conns, queue_max, head_max, retries_max;
+	uint32_t max_conns, queue_max, head_max, retries_max, log_sample;
 	uint64_t body_max;
 	uint64_t full; /* elastic: requests that its servers and its queue hold together */
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist, slow;
@@ -109,6 +116,8 @@ struct view {
 	struct cookie_map tokens; /* index of a server by its token */
 	struct addrs *proxy_from; /* who brings a header; NULL nobody */
 	struct spread *spread;	  /* reference; NULL: its scheduler does not hash */
+	struct line_format *log;  /* NULL: no access log */
+	char *names;		  /* of at[], when there is one */
 	uint32_t n;
 	struct view_server at[];
 };
@@ -145,6 +154,7 @@ bool view_same(const struct view *a, const struct view *b);
 /* counts_sum - of all workers, less what was flushed. */
 void svc_counts(const struct svc *s, struct service_counters *out);
 void srv_counts(const struct srv *s, struct server_counters *out);
+void svc_phases(const struct svc *s, struct phases *out);
 void svc_flush(struct svc *s, int64_t now_s);
 void srv_flush(struct srv *s);
 

@@ -34,6 +34,8 @@ struct daemon_ops {
 	bool (*alive)(struct daemon *d);  /* asked before each watchdog ping; may be NULL */
 	/* "142 VIPs, 3 degraded"; may be NULL */
 	void (*status)(struct daemon *d, char *line, size_t room);
+	/* what else it says of itself in DAEMON; may be NULL */
+	void (*tell)(struct daemon *d, struct msg_daemon *m);
 	/* Stop was asked: start finishing, call daemon_stopped when done. NULL: stop at once. */
 	void (*drain)(struct daemon *d);
 	void (*fini)(struct daemon *d);

@@ -78,6 +78,8 @@ status_on_status(void *arg, const struct bus_request *rq, const union msg_any *m
 	}
 	head_line(d, head, sizeof(head));
 	s.head = SPAN(head);
+	if (d->ops->tell != NULL && d->inited)
+		d->ops->tell(d, &s);
 	if (status_fault(d)[0] != '\0')
 		s.fault = SPAN(status_fault(d));
 	(void)bus_reply(rq, MSG_DAEMON, &s);

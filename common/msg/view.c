@@ -4,6 +4,7 @@
  * them: rows that stay keep what was heard, new rows begin unknown. Colours and states are reckoned when asked
  * (state.h decides), so nothing here can grow stale by itself: only the clock and the links can.
  * What is said of rows that are not there yet is view_early.c, what layer 4 and quorums add is view_l4.c, asking the daemons view_collect.c, the words of the API view_json.c. */
+#include "msg/phases.h"
 #include "msg/view_priv.h"
 
 #include "base/mem.h"
@@ -41,6 +42,13 @@ drop_server(struct view_server *s)
 	free(s->hint_text);
 }
 
+static void
+service_fini(struct view_service *s)
+{
+	free(s->fault);
+	free(s->phases);
+}
+
 void
 view_free(struct view *v)
 {
@@ -52,7 +60,7 @@ view_free(struct view *v)
 	for (i = 0; i < v->servers_n; i++)
 		drop_server(&v->servers[i]);
 	for (i = 0; i < v->services_n; i++)
-		free(v->services[i].fault);
+		service_fini(&v->services[i]);
 	while ((f = v->floating) != NULL) {
 		v->floating = f->next;
 		free_floating(f);
@@ -83,12 +91,12 @@ merge_services(struct view *v, struct snapshot *s)
 	for (i = 0; i < n; i++) {
 		a[i].id = row_id(s, KIND_service, i);
 		while (old < v->services_n && v->services[old].id < a[i].id)
-			free(v->services[old++].fault);
+			service_fini(&v->services[old++]);
 		if (old < v->services_n && v->services[old].id == a[i].id)
 			a[i] = v->services[old++];
 	}
 	while (old < v->services_n)
-		free(v->services[old++].fault);
+		service_fini(&v->services[old++]);
 	free(v->services);
 	v->services = a;
 	v->services_n = n;
@@ -253,6 +261,12 @@ on_service_counts(struct view *v, const struct msg_counts *m)
 	s->counted_at = v->now;
 	s->since = m->since;
 	s->counts = c;
+	if (m->phases.len == 0 && s->phases == NULL)
+		return;
+	if (s->phases == NULL)
+		s->phases = mem_alloc(sizeof(*s->phases));
+	if (phases_take(m->phases.p, m->phases.len, s->phases) != 0)
+		memset(s->phases, 0, sizeof(*s->phases));
 }
 
 static void
@@ -369,6 +383,8 @@ on_daemon(struct view *v, const struct msg_daemon *m)
 		d->started = m->started;
 		d->rss = m->rss;
 		d->cpu = m->cpu;
+		d->log_lines = m->log_lines;
+		d->log_dropped = m->log_dropped;
 		span_text(m->release, d->release, sizeof(d->release));
 		span_text(m->fault, d->fault, sizeof(d->fault));
 		span_text(m->head, d->head, sizeof(d->head));

@@ -18,6 +18,7 @@
 #define VIEW_HA_STALE DUR_S(2) /* lbd-ha tells its role each half second */
 
 /* From one answer to the next, per second; 0 before the second one. */
+struct phases;
 struct view_rates {
 	float conns, requests, bytes_in, bytes_out;
 };
@@ -35,6 +36,7 @@ struct view_service {
 	int64_t since; /* when the counters started at zero; 0 unknown */
 	struct view_rates rate;
 	struct service_counters counts;
+	struct phases *phases; /* layer 7: how long requests took; NULL: not heard */
 };
 struct view_server {
 	uint32_t id;
@@ -70,7 +72,7 @@ struct view_daemon {
 	char release[32], fault[200], head[200], why[200]; /* why: it is away */
 	uint32_t pid, revision, local, oper;
 	int64_t started;
-	uint64_t rss, cpu;
+	uint64_t rss, cpu, log_lines, log_dropped;
 };
 enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {

@@ -4,6 +4,7 @@
  * default, range, when it takes effect; so a new field is documented by being there. What is read from the
  * system or ordered by an operator is not part of the file, and is left out of the manual. */
 #include "schema/doc.h"
+#include "schema/log_format.h"
 #include "schema/value.h"
 
 #include <string.h>
@@ -55,6 +56,13 @@ default_text(const struct field *f)
 	return f->def == NULL || f->def[0] == '\0' ? "none" : f->def;
 }
 
+/* The words of its templates belong to what the field may hold. */
+static bool
+is_log_format(const struct object *o, const struct field *f)
+{
+	return o->kind == KIND_service && strcmp(f->name, "log_format") == 0;
+}
+
 int
 help_field(const struct object *o, const char *field, struct buf *out, struct err *err)
 {
@@ -72,6 +80,9 @@ help_field(const struct object *o, const char *field, struct buf *out, struct er
 	buf_printf(out, "\n  default: %s\n", default_text(f));
 	if (!is_in_path(f))
 		buf_printf(out, "  takes effect: %s\n", effects[f->effect]);
+	if (is_log_format(o, f))
+		for (unsigned i = 1; i < LOGW_END; i++)
+			buf_printf(out, "  %%%-8s %s\n", log_words[i].name, log_words[i].help);
 	if (f->type != VT_ENUM)
 		return 0;
 	for (unsigned i = 0; i < f->words->n; i++)
@@ -119,7 +130,19 @@ man_words(const struct words *w, struct buf *out)
 }
 
 static void
-man_field(const struct field *f, struct buf *out)
+man_log_words(struct buf *out)
+{
+	buf_puts(out, "The words:\n.Bl -tag -width Ds -compact\n");
+	for (unsigned i = 1; i < LOGW_END; i++) {
+		buf_printf(out, ".It Cm \\&%%%s\n", log_words[i].name);
+		man_text(log_words[i].help, out);
+	}
+	buf_puts(out,
+	    ".El\n.Cm \\&%{+Q}\nbefore a word puts its value between quotes; two percent signs are one.\n");
+}
+
+static void
+man_field(const struct object *o, const struct field *f, struct buf *out)
 {
 	struct buf line = { 0 };
 
@@ -137,6 +160,8 @@ man_field(const struct field *f, struct buf *out)
 		buf_printf(&line, " Takes effect %s.", effects[f->effect]);
 	man_text(buf_text(&line), out);
 	buf_fini(&line);
+	if (is_log_format(o, f))
+		man_log_words(out);
 }
 
 static void
@@ -153,7 +178,7 @@ man_object(const struct object *o, struct buf *out)
 	buf_puts(out, ".Bl -tag -width Ds\n");
 	for (unsigned i = 0; i < o->n; i++)
 		if (!is_in_path(&o->f[i]))
-			man_field(&o->f[i], out);
+			man_field(o, &o->f[i], out);
 	buf_puts(out, ".El\n");
 }
 

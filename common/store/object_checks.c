@@ -239,7 +239,10 @@ static int
 check_setting(struct look *l)
 {
 	const struct setting *g = snapshot_setting(l->s);
+	int rc = check_log_setting(l, g);
 
+	if (rc != 0)
+		return rc;
 	if (g->http_port == g->https_port)
 		return look_bad(l, KIND_setting, g, "http_port",
 		    "%u is the HTTPS port too; allowed is any other port", g->http_port);

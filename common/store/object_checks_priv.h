@@ -56,6 +56,10 @@ int check_natrule(struct look *l, const struct natrule *r);
 /* Port by which the kernel tells servers of one address apart. */
 uint16_t check_l4_port(const struct service *s, const struct server *r);
 
+/* object_checks_log.c: access logs, and what servers are told of clients. */
+int check_log_service(struct look *l, const struct service *s);
+int check_log_setting(struct look *l, const struct setting *g);
+
 /* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
 int check_places(struct look *l);
 /* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */

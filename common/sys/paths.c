@@ -50,6 +50,7 @@ paths_init(struct paths *p, const char *root, struct err *err)
 	(void)snprintf(p->etc, sizeof(p->etc), "%s/etc/lbd", p->root);
 	(void)snprintf(p->state, sizeof(p->state), "%s/var/lib/lbd", p->root);
 	(void)snprintf(p->run, sizeof(p->run), "%s/run/lbd", p->root);
+	(void)snprintf(p->log, sizeof(p->log), "%s/var/log/lbd", p->root);
 	return 0;
 }
 

@@ -11,6 +11,7 @@ struct paths {
 	char etc[256];	 /* ROOT/etc/lbd */
 	char state[256]; /* ROOT/var/lib/lbd: config.db, secrets.db */
 	char run[256];	 /* ROOT/run/lbd: NAME.sock */
+	char log[256];	 /* ROOT/var/log/lbd: access.log; made by lbd-proxy when it is needed */
 };
 /* paths_init - root may be NULL; then the environment's LBD_ROOT, then "". ERR_USAGE: too long. */
 int paths_init(struct paths *p, const char *root, struct err *err);

@@ -165,6 +165,7 @@ client_wanted(const struct ask *a, struct span s)
 /* ---- conns ----------------------------------------------------------------------------------------------------------- */
 
 enum {
+	C_ID,
 	C_VIP,
 	C_RIP,
 	C_PROTOCOL,
@@ -180,6 +181,7 @@ enum {
 	C_REAL
 };
 static const struct column conn_columns[] = {
+	[C_ID] = { "id", NULL, COL_TEXT, COL_SHOW },
 	[C_VIP] = { "vip", NULL, COL_TEXT, COL_SHOW },
 	[C_RIP] = { "rip", NULL, COL_TEXT, COL_SHOW },
 	[C_PROTOCOL] = { "protocol", "proto", COL_TEXT, COL_SHOW },
@@ -208,6 +210,8 @@ put_kernel_or_proxy(struct ask *a, const struct msg_conn *k)
 	}
 	if (k->protocol.len > 0)
 		put_span(t, C_PROTOCOL, k->protocol);
+	if (k->id.len > 0)
+		put_span(t, C_ID, k->id);
 	table_num(t, C_AGE, (double)k->age);
 	table_num(t, C_IDLE, (double)k->idle);
 	table_num(t, C_IN, (double)k->bytes_in);
@@ -307,6 +311,61 @@ cmd_conns(struct ctl *c, struct err *err)
 	if (rc == 0)
 		return ctl_table(c, a.t, err);
 	table_free(a.t);
+	return rc;
+}
+
+static int
+on_killed(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	uint32_t *n = arg;
+
+	if (row->number == MSG_CONNS_KILLED)
+		*n += m->conns_killed.conns;
+	return 0;
+}
+
+/* "2:1234": no name of a service has a colon. */
+static bool
+is_id(const char *word)
+{
+	size_t n = strspn(word, "0123456789");
+
+	return n > 0 && word[n] == ':' && word[n + 1] != '\0' &&
+	       word[n + 1 + strspn(word + n + 1, "0123456789")] == '\0';
+}
+
+int
+cmd_conns_kill(struct ctl *c, struct err *err)
+{
+	bool one = c->argc > 0 && is_id(c->argv[0]);
+	struct msg_conns_kill ask = { 0 };
+	struct ask a = { 0 };
+	struct client *k;
+	uint32_t n = 0;
+	int rc = one ? 0 : chosen(c, &a, &ask.service, &ask.server, err);
+
+	if (rc == 0 && a.layer == 4)
+		rc = err_set(err, ERR_USAGE,
+		    "%s is of layer 4, whose connections are the kernel's: they cannot be reset; lbctl halt takes a "
+		    "server out",
+		    c->argv[0]);
+	if (one)
+		ask.id = SPAN(c->argv[0]);
+	if (GIVEN(c, client))
+		ask.client = SPAN(c->opt[OPT_client]);
+	if (rc == 0 && !one && !GIVEN(c, client))
+		rc = ctl_ask(c, err, "Reset every connection of %s",
+		    c->argc > 0 ? c->argv[0] : "every service");
+	if (rc == 0)
+		rc = client_open(&c->paths, data_plane[PROXY], &k, err);
+	if (rc != 0)
+		return rc;
+	rc = client_call(k, MSG_CONNS_KILL, &ask, on_killed, &n, CTL_ANSWER, err);
+	client_close(k);
+	if (rc == 0 && n == 0 && one)
+		return err_set(err, ERR_UNKNOWN, "connection %s does not exist", c->argv[0]);
+	if (rc == 0)
+		ctl_note(c, "%" PRIu32 " connection%s reset", n, n == 1 ? "" : "s");
 	return rc;
 }
 

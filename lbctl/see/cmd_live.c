@@ -4,6 +4,7 @@
 #include "watch.h"
 
 #include "msg/client.h"
+#include "msg/phases.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -260,7 +261,10 @@ struct stats {
 	struct column col[STATS_ROOM];
 };
 
-/* name, time, then every counter of services. */
+static const char *const time_names[2 * PHASES_N] = { "queue_p50", "queue_p99", "connect_p50",
+	"connect_p99", "answer_p50", "answer_p99", "total_p50", "total_p99" };
+
+/* name, time, every counter of services, then how long requests took. */
 static void
 stats_columns(struct stats *s)
 {
@@ -276,7 +280,25 @@ stats_columns(struct stats *s)
 		    (struct column){ k->name, NULL, (uint8_t)(bytes ? COL_BYTES : COL_NUM),
 			    (uint8_t)(shown ? COL_SHOW : COL_WIDE) };
 	}
-	s->t = table_new(s->col, service_counters_n + 2);
+	for (unsigned k = 0; k < 2 * PHASES_N; k++)
+		s->col[service_counters_n + 2 + k] =
+		    (struct column){ time_names[k], NULL, COL_DUR_US,
+			    (uint8_t)(k >= 2 * PHASES_ANSWER && k % 2 == 1 ? COL_SHOW : COL_WIDE) };
+	s->t = table_new(s->col, service_counters_n + 2 + 2 * PHASES_N);
+}
+
+/* Half of the requests, and 99 of 100, were at least as fast. */
+static void
+stats_times(struct stats *s, const struct phases *p)
+{
+	for (unsigned i = 0; p != NULL && i < PHASES_N; i++) {
+		if (phase_total(&p->of[i]) == 0)
+			continue;
+		table_num(
+		    s->t, service_counters_n + 2 + 2 * i, (double)phase_quantile(&p->of[i], 0.5));
+		table_num(
+		    s->t, service_counters_n + 3 + 2 * i, (double)phase_quantile(&p->of[i], 0.99));
+	}
 }
 
 static void
@@ -353,8 +375,10 @@ cmd_stats(struct ctl *c, struct err *err)
 		const struct service *svc = rows.row[i];
 		const struct view_service *now = view_service(c->view, svc->id);
 
-		if (now != NULL && now->counted)
+		if (now != NULL && now->counted) {
 			stats_row(&s, svc->name, now->since, &now->counts);
+			stats_times(&s, now->phases);
+		}
 	}
 	if (rc == 0 && !GIVEN(c, window) && rows.n > 0 && table_rows(s.t) == 0)
 		rc = err_set(err, ERR_AWAY, "nobody counts: lbd-proxy does not run");

@@ -204,8 +204,9 @@ json_daemons(struct ctl *c, const struct standing *s, struct buf *out)
 			buf_printf(out,
 			    ",\"pid\":%" PRIu32 ",\"revision\":%" PRIu32 ",\"local\":%" PRIu32
 			    ",\"order\":%" PRIu32 ",\"rss\":%" PRIu64 ",\"cpu_us\":%" PRIu64
-			    ",\"release\":",
-			    d->pid, d->revision, d->local, d->oper, d->rss, d->cpu);
+			    ",\"log_lines\":%" PRIu64 ",\"log_dropped\":%" PRIu64 ",\"release\":",
+			    d->pid, d->revision, d->local, d->oper, d->rss, d->cpu, d->log_lines,
+			    d->log_dropped);
 			view_json_text(out, d->release);
 			buf_puts(out, ",\"started\":");
 			view_json_time(out, d->started);

@@ -46,6 +46,18 @@ command_find(const char *first, const char *second)
 	return NULL;
 }
 
+const struct command *
+command_longer(const struct command *c, const char *next)
+{
+	char both[80];
+
+	(void)snprintf(both, sizeof(both), "%s %s", c->name, next);
+	for (unsigned i = 0; i < commands_n; i++)
+		if (commands[i].name != NULL && strcmp(commands[i].name, both) == 0)
+			return &commands[i];
+	return NULL;
+}
+
 bool
 command_is_group(const char *word)
 {

@@ -45,6 +45,8 @@ extern const unsigned commands_n;
 
 /* command_find - by one or two words; NULL: none. */
 const struct command *command_find(const char *first, const char *second);
+/* command_longer - "conns" with "kill" is a command of its own; NULL: it is not. */
+const struct command *command_longer(const struct command *c, const char *next);
 bool command_is_group(const char *word);       /* "tx": the first of two words */
 const char *command_nearest(const char *word); /* NULL: none is near */
 /* Whether the command takes the option. ASKS: it is destructive. */

@@ -60,6 +60,8 @@ offer_commands(struct offer *o, const char *group)
 			continue;
 		}
 		(void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, " "), name);
+		if (strchr(name, ' ') != NULL && command_find(word, NULL) != NULL)
+			continue; /* offered with the shorter command */
 		if (strcmp(word, last) != 0)
 			offer(o, "", word, strchr(name, ' ') != NULL ? "" : cmd->help);
 		memcpy(last, word, sizeof(last));

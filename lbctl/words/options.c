@@ -180,6 +180,12 @@ take_word(struct scan *s, char *word, struct err *err)
 	struct ctl *c = s->c;
 
 	if (c->cmd != NULL) {
+		const struct command *longer = c->argc == 0 ? command_longer(c->cmd, word) : NULL;
+
+		if (longer != NULL) { /* "conns", then "conns kill" */
+			c->cmd = longer;
+			return 0;
+		}
 		c->argv[c->argc++] = word;
 		return 0;
 	}

@@ -10,6 +10,7 @@
 #include "cookie.h"
 
 #include "pool/persist.h"
+#include "store/state.h"
 #include "stream/tcp_stream.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ bad_answer(struct http *h)
 {
 	server_broke(h);
 	backend_observed(h->seat.srv, OBSERVED_BAD);
+	story_ended(&h->story, h->s != NULL && h->s->eof ? 'S' : 'P', 'H');
 	http_fail(h, 502);
 	return false;
 }
@@ -41,6 +43,7 @@ static bool
 client_gone(struct http *h)
 {
 	COUNT(h->c->svc->n->client_aborts);
+	http_ended(h, 'C');
 	http_abort(h, true);
 	return false;
 }
@@ -57,6 +60,7 @@ interim(struct http *h, const char *buf)
 	if (h->head.minor > 0) {
 		http_plan_answer(p, buf, &h->answer, &policy);
 		http_plan_write(p, buf, (char *)c->w->out);
+		h->story.heads_len += p->out_len;
 		if (conn_send(c, c->w->out, p->out_len) < 0)
 			return client_gone(h);
 	}
@@ -106,7 +110,11 @@ rewrite(struct http *h, const char *buf)
 
 	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
 	policy.keep_alive = h->keep;
-	if (v->persistence == persistence_cookie && h->known != srv->id && srv->id != 0) {
+	if (v->persistence == persistence_cookie) {
+		h->story.cookie[0] = h->known == 0 ? 'N' : h->known == srv->id ? 'V' : 'D';
+		h->story.cookie[1] = h->known != srv->id && srv->id != 0 ? 'I' : 'N';
+	}
+	if (h->story.cookie[1] == 'I') {
 		policy.insert = line;
 		policy.insert_len = (uint16_t)cookie_line_format(v->cookie, srv->token, line);
 	}
@@ -127,6 +135,7 @@ upgrade(struct http *h, const char *rest, size_t n)
 {
 	struct conn *c = h->c, *s = h->s;
 	struct seat seat = h->seat;
+	struct story story = h->story;
 
 	if (conn_keep(s, rest, n) != 0) {
 		(void)client_gone(h);
@@ -135,8 +144,10 @@ upgrade(struct http *h, const char *rest, size_t n)
 	h->s = NULL;
 	h->seat.srv = NULL;
 	s->task = NULL;
+	h->story.notes = NULL;
+	h->untold = true; /* its line comes when the tunnel ends */
 	http_free(h);
-	tcp_upgrade(c, s, &seat);
+	tcp_upgrade(c, s, &seat, &story);
 }
 
 /* The final head is complete, in the first of len bytes at buf. */
@@ -157,6 +168,9 @@ begin(struct http *h, const char *buf, size_t len)
 		return bad_answer(h);
 	h->down_reuse = h->answer.keep_alive && h->down != H1_UNTIL_CLOSE && (size_t)here == n;
 	head = rewrite(h, buf);
+	h->story.status = h->answer.status;
+	story_phase(&h->story, PHASE_ANSWER, c->w->now);
+	h->story.heads_len += (uint32_t)head;
 	http_count_status(h, h->answer.status);
 	persist_keep_head(c, h->seat.srv->srv->id, buf, &h->answer);
 	h->told = true;
@@ -276,6 +290,7 @@ http_pump_down(struct http *h)
 	case FLOW_FROM: break;
 	}
 	server_broke(h);
+	http_ended(h, 'S');
 	http_break_off(h);
 	return false;
 }
@@ -307,10 +322,12 @@ on_timeout(struct conn *s)
 
 	must_obj(h, HTTP_MAGIC);
 	if (h->state == HTTP_SEND && !s->up && !s->reused) {
+		h->slow = true;
 		http_server_lost(h); /* no connection in time */
 		return;
 	}
 	server_broke(h);
+	http_ended(h, 's');
 	if (h->told)
 		http_break_off(h);
 	else
@@ -321,12 +338,16 @@ static void
 on_cut(struct conn *s)
 {
 	struct http *h = s->task;
+	bool down = atomic_load(&h->seat.srv->srv->verdict) == VERDICT_DOWN;
 
 	must_obj(h, HTTP_MAGIC);
+	if (!h->told && h->sure) {
+		http_server_lost(h); /* another server can answer as well */
+		return;
+	}
+	http_ended(h, down ? 'D' : 'K');
 	if (h->told)
 		http_abort(h, true);
-	else if (h->sure)
-		http_server_lost(h); /* another server can answer as well */
 	else
 		http_fail(h, 503);
 }

@@ -29,6 +29,8 @@ http_new(struct conn *c)
 	memset(h, 0, offsetof(struct http, head));
 	h->magic = HTTP_MAGIC;
 	h->c = c;
+	h->story.began = w->now;
+	h->story.http = true;
 	flow_init(&h->up, c, NULL, 0);
 	flow_init(&h->downflow, NULL, c, 0);
 	list_init(&h->seat.link);
@@ -42,6 +44,8 @@ http_free(struct http *h)
 	struct worker *w = h->c->w;
 
 	must(h->s == NULL);
+	if (!h->untold)
+		story_end(&h->story, h->c);
 	flow_fini(&h->up);
 	flow_fini(&h->downflow);
 	if (h->out != h->room)
@@ -123,6 +127,8 @@ http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 
 	http_drop_server(h); /* before the count: it is our answer, not the server's */
 	http_count_status(h, status);
+	h->story.status = (uint16_t)status;
+	h->story.own_len = (uint32_t)n;
 	http_free(h);
 	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
@@ -195,6 +201,7 @@ static void
 refuse_head(struct http *h)
 {
 	COUNT(h->c->svc->n->bad_requests);
+	http_ended(h, 'P');
 	http_fail(h, h->head.error->status);
 }
 
@@ -218,11 +225,13 @@ parse(struct http *h, const char *buf, size_t len)
 	case H1_MORE:
 		if (c->eof) {
 			COUNT(c->svc->n->client_aborts);
+			http_ended(h, 'C');
 			http_abort(h, false);
 			return;
 		}
 		if (conn_keep(c, buf, len) != 0 || !conn_watch(c)) {
 			COUNT(c->svc->n->refused_total);
+			http_ended(h, 'R');
 			http_abort(h, true);
 			return;
 		}
@@ -234,7 +243,11 @@ parse(struct http *h, const char *buf, size_t len)
 	c->requests++;
 	COUNT(c->svc->n->requests_total);
 	h->keep = h->head.keep_alive && c->svc->view->keep > 0;
+	story_phase(&h->story, PHASE_REQUEST, c->w->now);
+	if (c->svc->view->log != NULL)
+		story_head(&h->story, c, buf, &h->head);
 	if (!fits(h)) {
+		http_ended(h, 'P');
 		h->state = HTTP_SEAT; /* the head is known: HEAD gets no body */
 		seat_init(&h->seat, c->svc, NULL, NULL);
 		http_fail(h, 413);
@@ -249,10 +262,12 @@ left(struct conn *c, struct http *h, bool error)
 {
 	if (h != NULL || error)
 		COUNT(c->svc->n->client_aborts);
-	if (h != NULL)
-		http_abort(h, false);
-	else
+	if (h == NULL) {
 		conn_close(c);
+		return;
+	}
+	http_ended(h, 'C');
+	http_abort(h, false);
 }
 
 static void
@@ -285,6 +300,8 @@ next_request(struct conn *c)
 			conn_reset(c);
 			return;
 		}
+		h->story.in_before = c->bytes_in - (uint64_t)n;
+		h->story.out_before = c->bytes_out;
 		h1_head_init(&h->head, false, v->head_max);
 		conn_timer(c, v->request);
 	}
@@ -341,6 +358,7 @@ in_flight(struct http *h)
 	if (h->state == HTTP_SEAT) {
 		if (c->hup) { /* it did not want to wait any longer */
 			COUNT(c->svc->n->client_aborts);
+			http_ended(h, 'C');
 			http_abort(h, false);
 		}
 		return;
@@ -364,10 +382,12 @@ on_event(struct conn *c, unsigned ready)
 	if (conn_unsent(c)) {
 		if (conn_flush(c) < 0) {
 			COUNT(c->svc->n->client_aborts);
-			if (h != NULL)
+			if (h != NULL) {
+				http_ended(h, 'C');
 				http_abort(h, true);
-			else
+			} else {
 				conn_reset(c);
+			}
 			return;
 		}
 		if (h == NULL && !conn_unsent(c))
@@ -397,6 +417,7 @@ on_timeout(struct conn *c)
 		return;
 	}
 	must_obj(h, HTTP_MAGIC);
+	http_ended(h, h->state == HTTP_SEAT ? 's' : 'c');
 	switch (h->state) {
 	case HTTP_HEAD:
 		COUNT(c->svc->n->client_aborts);
@@ -422,7 +443,17 @@ on_cut(struct conn *c)
 {
 	struct http *h = c->task;
 
+	struct conn *s = h->s;
+
 	must_obj(h, HTTP_MAGIC);
+	http_ended(h, 'K');
+	if (s != NULL) { /* the server shall notice too, and stop */
+		flow_fini(&h->up);
+		flow_fini(&h->downflow);
+		h->s = NULL;
+		s->task = NULL;
+		conn_reset(s);
+	}
 	http_abort(h, true);
 }
 

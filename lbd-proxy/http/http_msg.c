@@ -13,6 +13,7 @@
 
 #include "base/must.h"
 #include "cookie.h"
+#include "http_tell.h"
 #include "schema/schema.h"
 
 /* Of HTTP_EDITS_MAX each field line may take one; what is left is for the start line, for what is added at the end, and
@@ -151,6 +152,31 @@ plan_target(struct http_plan *p, const char *buf, const struct h1_head *h)
 }
 
 static void
+put_pieces(struct http_plan *p, uint32_t off, const struct http_piece *piece, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		edit(p, off, 0, piece[i].p, piece[i].n);
+}
+
+/* A field that may be one of those of http_tell.h. */
+static void
+told_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    struct http_tell *tell)
+{
+	const struct h1_header *f = &h->header[i];
+	struct http_piece piece[HTTP_TELL_PIECES];
+
+	switch (http_tell_line(tell, buf, h, i)) {
+	case HTTP_TOLD_PASS: return;
+	case HTTP_TOLD_CUT: cut_line(p, h, i); return;
+	case HTTP_TOLD_EXTEND:
+		put_pieces(
+		    p, f->value_off + f->value_len, piece, http_tell_element(tell, buf, h, piece));
+		return;
+	}
+}
+
+static void
 request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
     const struct http_request_policy *policy)
 {
@@ -158,6 +184,8 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 	case H1_OTHER:
 		if (h->nominates && nominated(h, buf, &h->header[i]))
 			cut_line(p, h, i);
+		else if (policy->tell != NULL)
+			told_line(p, buf, h, i, policy->tell);
 		return;
 	case H1_CONNECTION:
 	case H1_KEEP_ALIVE:
@@ -192,7 +220,7 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	if (h->form == H1_ABSOLUTE)
 		plan_target(p, buf, h);
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates)
+		if (h->header[i].id != H1_OTHER || h->nominates || policy->tell != NULL)
 			request_line(p, buf, h, i, policy);
 	const char *text = p->room + p->used;
 	bool there =
@@ -209,6 +237,11 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	uint32_t len = (uint32_t)(p->room + p->used - text);
 	if (len > 0)
 		edit(p, h->length - 2, 0, text, len);
+	if (policy->tell != NULL) {
+		struct http_piece piece[HTTP_TELL_PIECES];
+
+		put_pieces(p, h->length - 2, piece, http_tell_lines(policy->tell, buf, h, piece));
+	}
 }
 
 static void

@@ -9,7 +9,7 @@
 #include "base/addr.h"
 #include "h1_parse.h"
 
-#define HTTP_EDITS_MAX (H1_HEADERS_MAX + 16)
+#define HTTP_EDITS_MAX (H1_HEADERS_MAX + 24)
 #define HTTP_CLIENT_TEXT 48 /* longest textual address and a bit */
 #define HTTP_IOV_MAX (2 * HTTP_EDITS_MAX + 1)
 
@@ -34,10 +34,11 @@ struct http_plan {
 struct http_request_policy {
 	const char *client; /* the client's address as http_client_text makes it */
 	uint8_t client_len;
-	uint8_t forwarded;  /* enum forwarded (schema/enums.def) */
-	uint8_t cookie_len; /* 0: no cookie of ours to take out */
-	bool close;	    /* ask the server to close after this request */
-	const char *cookie; /* name of our persistence cookie: the server never sees it */
+	uint8_t forwarded;	/* enum forwarded (schema/enums.def) */
+	uint8_t cookie_len;	/* 0: no cookie of ours to take out */
+	bool close;		/* ask the server to close after this request */
+	const char *cookie;	/* name of our persistence cookie: the server never sees it */
+	struct http_tell *tell; /* what else the server is told (http_tell.h); NULL: nothing */
 };
 
 /* What happens to answers. */
@@ -54,7 +55,7 @@ struct http_answer_policy {
  * unless h->upgrade; our cookie; X-Forwarded-For by policy. In: X-Forwarded-For; Connection where it is needed; an absolute
  * target becomes origin form. The version stays the client's: a server never gets HTTP/1.1 on behalf of an HTTP/1.0 client,
  * so it never answers in a coding that the client cannot read.
- * Expect is passed on. No Via is added: common servers stop compressing when they see one.
+ * Expect is passed on. Via is added only when it is asked for: common servers stop compressing when they see one.
  * h->length must be the head's whole length (H1_DONE). Never fails. */
 void http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_request_policy *policy);

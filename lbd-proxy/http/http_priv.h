@@ -10,6 +10,7 @@
 #include "net/flow.h"
 #include "h1_parse.h"
 #include "http_stream.h"
+#include "log/story.h"
 #include "net/worker.h"
 
 #define HTTP_MAGIC 0x477b57e4
@@ -34,6 +35,8 @@ struct http {
 	bool up_over; /* all of the request was read and sent, or kept */
 	bool up_stop; /* the server does not take the rest of it */
 	bool told;    /* an answer (not 1xx) has begun */
+	bool untold;  /* its story goes on elsewhere */
+	bool slow;    /* the last connect was given up */
 	struct conn *c, *s;
 	struct seat seat;
 	uint32_t known;	 /* server of the client by persistence */
@@ -44,6 +47,7 @@ struct http {
 	char *
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
+	struct story story;
 	struct http *spare;
 	/* not zeroed for a new stream */
 	struct h1_head head, answer;
@@ -79,6 +83,13 @@ void http_server_lost(struct http *h);
 /* http_answer.c */
 bool http_pump_down(struct http *h);
 extern const struct conn_ops http_server_ops;
+
+/* http_ended - see story_ended; the phase is that of now. */
+static inline void
+http_ended(struct http *h, char cause)
+{
+	story_ended(&h->story, cause, "RQCHD"[h->state]);
+}
 
 /* No more requests on this connection: its service or this process ends, or the other node of the pair is active. */
 static inline bool

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
+#include "http_tell.h"
 #include "pool/persist.h"
 
 #include <errno.h>
@@ -56,6 +57,39 @@ body_here(struct http *h, const char *p, size_t n)
 	}
 }
 
+/* What the server is told beside X-Forwarded-For; false: nothing. */
+static bool
+tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
+    char by[HTTP_CLIENT_TEXT], char id[REQUEST_ID])
+{
+	const struct conn *c = h->c;
+	const struct view *v = c->svc->view;
+
+	if (!v->x_forwarded && !v->forwarded_field && !v->via && v->request_id == request_id_off)
+		return false;
+	t->x_forwarded = v->x_forwarded;
+	t->forwarded = v->forwarded_field;
+	t->via = v->via;
+	t->policy = v->forwarded;
+	t->request_id = v->request_id;
+	t->port = c->port;
+	t->scheme = "http";
+	t->client = p->client;
+	t->client_len = p->client_len;
+	t->client_v6 = c->addr.family == 6;
+	t->by = by;
+	t->by_len = v->forwarded_field ? (uint8_t)http_client_text(&v->address, by) : 0;
+	t->by_v6 = v->address.family == 6;
+	t->id = id;
+	t->id_len = REQUEST_ID;
+	t->id_kept = false;
+	t->seen = 0;
+	t->used = 0;
+	if (v->request_id != request_id_off)
+		logs_request_id(c->w, id);
+	return true;
+}
+
 /* The request as it goes to the server. 0, or the status to answer. */
 static unsigned
 compose(struct http *h, const char *buf, size_t len)
@@ -65,7 +99,8 @@ compose(struct http *h, const char *buf, size_t len)
 	size_t rest = len - h->head.length;
 	ssize_t here = body_here(h, body, rest);
 	const struct view *v = c->svc->view;
-	char client[HTTP_CLIENT_TEXT];
+	char client[HTTP_CLIENT_TEXT], by[HTTP_CLIENT_TEXT], id[REQUEST_ID];
+	struct http_tell told;
 	struct http_request_policy policy = {
 		.client = client,
 		.forwarded = v->forwarded,
@@ -79,7 +114,11 @@ compose(struct http *h, const char *buf, size_t len)
 		return 413;
 	if (v->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
+	if (tell(h, &policy, &told, by, id))
+		policy.tell = &told;
 	http_plan_request(&c->w->plan, buf, &h->head, &policy);
+	if (policy.tell != NULL && told.request_id != request_id_off)
+		story_id(&h->story, told.id, told.id_len);
 	h->out_len = c->w->plan.out_len + (uint32_t)here;
 	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
 	if (h->out == NULL || conn_keep(c, body + here, rest - (size_t)here) != 0)
@@ -95,6 +134,7 @@ bad_body(struct http *h, unsigned status)
 	if (status != 413)
 		COUNT(h->c->svc->n->bad_requests);
 	h->keep = false;
+	story_ended(&h->story, status == 500 ? 'R' : 'P', h->state == HTTP_SEAT ? 'R' : 'H');
 	http_fail(h, status);
 }
 
@@ -105,6 +145,8 @@ attach(struct http *h)
 	struct conn *c = h->c, *s = NULL;
 	int code = 0;
 
+	story_phase(&h->story, PHASE_QUEUE, c->w->now);
+	story_server(&h->story, &h->seat);
 	if (!h->fresh)
 		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);
 	if (s == NULL) {
@@ -114,10 +156,12 @@ attach(struct http *h)
 	}
 	if (code == -EMFILE || code == -ENOMEM) {
 		COUNT(c->svc->n->refused_total);
+		story_ended(&h->story, 'R', 'C');
 		http_fail(h, 503);
 		return;
 	}
 	h->s = s;
+	h->slow = false;
 	h->out_off = 0;
 	if (code != 0) {
 		http_server_lost(h);
@@ -140,19 +184,25 @@ seated(struct http *h, enum seat_result r)
 	case SEAT_OK: attach(h); break;
 	case SEAT_WAIT:
 		h->state = HTTP_SEAT;
+		h->story.queue =
+		    atomic_load_explicit(&c->svc->svc->waiting, memory_order_relaxed) - 1;
 		conn_timer(c, c->svc->view->queue);
-		if (!conn_watch(c))
+		if (!conn_watch(c)) {
+			http_ended(h, 'R');
 			http_abort(h, true);
+		}
 		break;
 	case SEAT_NONE:
 		if (h->broke)
 			COUNT(c->svc->n->server_aborts);
 		else
 			COUNT(c->svc->n->no_server);
+		story_ended(&h->story, h->slow ? 's' : 'S', h->broke ? 'H' : 'C');
 		http_fail(h, h->broke ? 502 : 503);
 		break;
 	case SEAT_REFUSED:
 		COUNT(c->svc->n->refused_total);
+		http_ended(h, 'P');
 		http_fail(h, 503);
 		break;
 	}
@@ -227,6 +277,7 @@ http_send_out(struct http *h)
 			return false;
 		}
 		s->up = true;
+		story_phase(&h->story, PHASE_CONNECT, h->c->w->now);
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;
@@ -272,6 +323,7 @@ http_server_lost(struct http *h)
 	h->broke = up;
 	if (again && seat_tried(&h->seat)) {
 		COUNT(c->svc->n->retries);
+		h->story.tries++;
 		seated(h, seat_take(&h->seat, 0));
 		return;
 	}
@@ -339,6 +391,7 @@ http_pump_up(struct http *h)
 	case FLOW_FROM: break;
 	}
 	COUNT(c->svc->n->client_aborts);
+	http_ended(h, 'C');
 	http_abort(h, true);
 	return false;
 }

@@ -8,6 +8,7 @@
 #include "sys/sock.h"
 
 #include "control.h"
+#include "log/logs.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -52,6 +53,7 @@ crew_start(struct control *k, struct err *err)
 	k->px.stick = stick_new(STICK_CAPACITY, seed);
 	if (k->px.stick == NULL)
 		return err_set(err, -ENOMEM, "persistence table: no memory");
+	k->px.logs = logs_new(n, daemon_paths(k->d)->log);
 	k->fd_limit = sock_fd_limit();
 	atomic_store(&k->px.fds_max,
 	    k->fd_limit > 2 * FDS_RESERVED ? k->fd_limit - FDS_RESERVED : k->fd_limit / 2);
@@ -115,5 +117,7 @@ crew_end(struct control *k)
 	for (i = 0; i < k->px.n; i++)
 		worker_free(k->px.w[i]);
 	k->px.n = 0;
+	logs_free(k->px.logs); /* after the workers: their last lines are written */
+	k->px.logs = NULL;
 	loop_timer_fini(&k->stop);
 }

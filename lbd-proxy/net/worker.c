@@ -11,6 +11,7 @@
 
 #include "conn.h"
 #include "http/http_stream.h"
+#include "log/logs.h"
 #include "listener.h"
 #include "tls/tls.h"
 
@@ -285,6 +286,7 @@ free_spares(struct worker *w)
 		free(c);
 	}
 	http_free_spares(w);
+	logs_free_spares(w);
 	while (w->pipes > 0) {
 		w->pipes--;
 		(void)close(w->pipe[w->pipes][0]);

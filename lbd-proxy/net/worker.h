@@ -27,6 +27,7 @@ struct proxy {
 	unsigned n;
 	struct worker *w[WORKERS_MAX];
 	struct stick *stick;
+	struct logs *logs;	      /* access logs (log/logs.h) */
 	atomic_uint conns, conns_max; /* client connections, and the most of them */
 	atomic_uint fds, fds_max;     /* descriptors of the data path */
 	atomic_bool observed;	      /* some srv.observed is not 0 */

@@ -483,7 +483,7 @@ backend_connect(
 		conn_close(c);
 		return -ECONNREFUSED;
 	}
-	if (s->svc->view->back != NULL && tls_begin(c, s->svc->view->back, at->name) != 0) {
+	if (s->svc->view->back != NULL && tls_begin(c, s->svc->view->back, at->host) != 0) {
 		conn_close(c);
 		return -ENOMEM;
 	}

@@ -8,8 +8,10 @@
 #include "tcp_stream.h"
 
 #include "base/must.h"
+#include "store/state.h"
 #include "sys/sock.h"
 
+#include "log/story.h"
 #include "net/flow.h"
 #include "pool/persist.h"
 #include "net/worker.h"
@@ -22,11 +24,13 @@
 
 struct tcp {
 	uint32_t magic;
+	bool slow;		 /* the last connect was given up */
 	bool up_over, down_over; /* that direction has ended, and the end was passed on */
 	bool reads;		 /* waits for the client's first packet */
 	struct conn *c, *s;	 /* s NULL: waits for a place */
 	struct seat seat;
 	struct flow up, down;
+	struct story story;
 };
 
 static void connect_next(struct tcp *t, enum seat_result r);
@@ -37,6 +41,7 @@ over(struct tcp *t, bool reset)
 {
 	struct conn *c = t->c, *s = t->s;
 
+	story_end(&t->story, c);
 	flow_fini(&t->up);
 	flow_fini(&t->down);
 	c->task = NULL;
@@ -56,11 +61,19 @@ over(struct tcp *t, bool reset)
 		conn_close(c);
 }
 
+/* Why it ends before its time. */
+static void
+ended(struct tcp *t, char cause)
+{
+	story_ended(&t->story, cause, t->s == NULL ? 'Q' : t->s->up ? 'D' : 'C');
+}
+
 static void
 server_broke(struct tcp *t)
 {
 	COUNT(t->seat.srv->n->aborts);
 	COUNT(t->c->svc->n->server_aborts);
+	ended(t, 'S');
 	over(t, true);
 }
 
@@ -68,6 +81,7 @@ static void
 client_broke(struct tcp *t)
 {
 	COUNT(t->c->svc->n->client_aborts);
+	ended(t, 'C');
 	over(t, true);
 }
 
@@ -141,6 +155,7 @@ connected(struct tcp *t)
 
 	t->s->up = true;
 	seat_settled(&t->seat);
+	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
 	conn_timer(c, c->svc->view->tunnel);
 	persist_keep_source(c, t->seat.srv->srv->id);
@@ -167,10 +182,12 @@ connect_failed(struct tcp *t)
 	flow_fini(&t->down);
 	if (!seat_tried(&t->seat)) {
 		COUNT(t->c->svc->n->no_server);
+		story_ended(&t->story, t->slow ? 's' : 'S', 'C');
 		over(t, true);
 		return;
 	}
 	COUNT(t->c->svc->n->retries);
+	t->story.tries++;
 	connect_next(t, seat_take(&t->seat, 0));
 }
 
@@ -198,10 +215,16 @@ static void
 start_connect(struct tcp *t)
 {
 	struct conn *c = t->c, *s;
-	int code = backend_connect(&t->seat, c, &tcp_ops, &s);
+	int code;
+
+	story_phase(&t->story, PHASE_QUEUE, c->w->now);
+	story_server(&t->story, &t->seat);
+	t->slow = false;
+	code = backend_connect(&t->seat, c, &tcp_ops, &s);
 
 	if (code == -EMFILE || code == -ENOMEM) {
 		COUNT(c->svc->n->refused_total);
+		story_ended(&t->story, 'R', 'C');
 		over(t, true);
 		return;
 	}
@@ -234,16 +257,20 @@ connect_next(struct tcp *t, enum seat_result r)
 	switch (r) {
 	case SEAT_OK: start_connect(t); break;
 	case SEAT_WAIT:
+		t->story.queue =
+		    atomic_load_explicit(&t->c->svc->svc->waiting, memory_order_relaxed) - 1;
 		conn_timer(t->c, t->c->svc->view->queue);
 		if (!conn_watch(t->c))
 			over(t, true);
 		break;
 	case SEAT_NONE:
 		COUNT(t->c->svc->n->no_server);
+		story_ended(&t->story, t->slow ? 's' : 'S', 'C');
 		over(t, true);
 		break;
 	case SEAT_REFUSED:
 		COUNT(t->c->svc->n->refused_total);
+		story_ended(&t->story, 'P', 'Q');
 		over(t, true);
 		break;
 	}
@@ -270,6 +297,8 @@ tcp_new(struct conn *c)
 		return NULL;
 	t->magic = TCP_MAGIC;
 	t->c = c;
+	t->story.began = c->w->now;
+	t->story.ended[PHASE_REQUEST] = c->w->now;
 	seat_init(&t->seat, c->svc, ready, failed);
 	flow_init(&t->up, c, NULL, 0);
 	flow_init(&t->down, NULL, c, 0);
@@ -326,6 +355,8 @@ tcp_begin(struct conn *c)
 	}
 	c->requests = 1;
 	COUNT(c->svc->n->requests_total);
+	if (c->svc->view->log != NULL)
+		story_notes(&t->story, c);
 	if (c->svc->view->scheduler == scheduler_rdp_cookie) {
 		read_user(t);
 		return;
@@ -335,17 +366,19 @@ tcp_begin(struct conn *c)
 }
 
 void
-tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat)
+tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat, const struct story *story)
 {
 	struct tcp *t = tcp_new(c);
 
 	if (t == NULL) {
 		COUNT(c->svc->n->refused_total);
+		logs_notes_free(c->w, story->notes);
 		conn_reset(s);
 		seat_leave(seat);
 		conn_reset(c);
 		return;
 	}
+	t->story = *story;
 	t->seat.srv = seat->srv;
 	seat->srv = NULL;
 	t->s = s;
@@ -397,15 +430,19 @@ on_timeout(struct conn *c)
 	struct tcp *t = c->task;
 
 	must_obj(t, TCP_MAGIC);
-	if (!c->client)
+	if (!c->client) {
+		t->slow = true;
 		connect_failed(t);
-	else if (t->reads)
+	} else if (t->reads) {
 		client_broke(t);
-	else if (t->s == NULL) {
+	} else if (t->s == NULL) {
 		COUNT(c->svc->n->refused_total);
+		ended(t, 's');
 		over(t, true);
-	} else
+	} else {
+		ended(t, 'c');
 		over(t, false);
+	}
 }
 
 static void
@@ -414,6 +451,10 @@ on_cut(struct conn *c)
 	struct tcp *t = c->task;
 
 	must_obj(t, TCP_MAGIC);
+	if (c->client || atomic_load(&c->srv->srv->verdict) != VERDICT_DOWN)
+		ended(t, 'K');
+	else
+		ended(t, 'D');
 	over(t, true);
 }
 

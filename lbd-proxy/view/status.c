@@ -9,6 +9,7 @@
 #include "store/state.h"
 
 #include "control.h"
+#include "log/logs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,8 +44,9 @@ put_service(
     const struct counters_answer *a, const struct ctl_service *c, const struct bus_request *rq)
 {
 	struct service_counters n;
-	struct buf b = { 0 };
+	struct buf b = { 0 }, t = { 0 };
 	struct msg_counts m = { .id = c->id, .since = c->svc->since };
+	struct phases times;
 
 	svc_counts(c->svc, &n);
 	n.persist_entries = (uintptr_t)idmap_get(&a->persists, c->id);
@@ -52,8 +54,12 @@ put_service(
 	m.values = (struct span){ b.p, b.len };
 	if (b.p == NULL)
 		m.values.p = (const uint8_t *)"";
+	svc_phases(c->svc, &times);
+	phases_put(&times, &t);
+	m.phases = (struct span){ t.p, t.len };
 	(void)bus_reply(rq, MSG_SERVICE_COUNTS, &m);
 	buf_fini(&b);
+	buf_fini(&t);
 }
 
 static void
@@ -142,6 +148,13 @@ status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
 	status_conns(k, rq, &m->select);
+}
+
+void
+status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	status_kill(k, rq, &m->conns_kill);
 }
 
 struct persists_answer {
@@ -246,17 +259,29 @@ status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg
 }
 
 void
+status_tell_logs(struct msg_daemon *m)
+{
+	logs_counts(k->px.logs, &m->log_lines, &m->log_dropped);
+}
+
+void
 status_line(char *line, size_t room)
 {
 	const struct ctl_service *c;
 	unsigned live = 0, down = 0;
+	uint64_t lines, lost;
 	uint32_t at = 0, i;
+	int n;
 
 	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
 		live += c->view != NULL;
 		for (i = 0; c->view != NULL && i < c->n; i++)
 			down += atomic_load(&c->servers[i]->srv->verdict) == VERDICT_DOWN;
 	}
-	(void)snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
+	n = snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
 	    k->servers.n, down, atomic_load(&k->px.conns));
+	logs_counts(k->px.logs, &lines, &lost);
+	if (lost > 0 && n > 0 && (size_t)n < room)
+		(void)snprintf(line + n, room - (size_t)n, ", %llu lines of access logs lost",
+		    (unsigned long long)lost);
 }

@@ -9,10 +9,15 @@ void status_init(struct control *k);
 void status_on_counters(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_flush(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_conns(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m);
 /* status_conns.c */
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
+/* status_kill.c */
+void status_kill(struct control *k, const struct bus_request *rq, const struct msg_conns_kill *m);
+struct msg_daemon;
+void status_tell_logs(struct msg_daemon *m);
 void status_line(char *line, size_t room);
 
 #endif

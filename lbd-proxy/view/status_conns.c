@@ -16,7 +16,8 @@
 #define ROWS_STEP 64
 
 struct row {
-	uint32_t service, server, age_s, requests;
+	uint32_t service, server, age_s, requests, serial;
+	unsigned worker;
 	struct addr client, real;
 	uint16_t client_port, port, real_port;
 	const char *state;
@@ -46,9 +47,12 @@ static void
 put(const struct conns_answer *a, const struct row *r, const struct bus_request *rq)
 {
 	const struct service *s = snapshot_find(a->k->seen, KIND_service, r->service);
-	char client[ADDR_TEXT + 8], virtual[ADDR_TEXT + 8], real[ADDR_TEXT + 8], t[ADDR_TEXT];
+	char id[32], client[ADDR_TEXT + 8], virtual[ADDR_TEXT + 8], real[ADDR_TEXT + 8],
+	    t[ADDR_TEXT];
 	struct msg_conn m = { .service = r->service, .server = r->server };
 
+	(void)snprintf(id, sizeof(id), "%u:%u", r->worker, r->serial);
+	m.id = SPAN(id);
 	addr_format(&r->client, ADDR_HOST, t);
 	(void)snprintf(
 	    client, sizeof(client), r->client.family == 6 ? "[%s]:%u" : "%s:%u", t, r->client_port);
@@ -109,6 +113,8 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 		.service = s->svc->id,
 		.age_s = (uint32_t)(c->w->now / 1000000) - c->since_s,
 		.requests = c->requests,
+		.serial = c->serial,
+		.worker = c->w->index,
 		.client = c->addr,
 		.client_port = c->peer_port,
 		.port = c->port,

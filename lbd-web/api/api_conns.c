@@ -32,7 +32,7 @@ struct listing {
 	unsigned answered;
 	uint64_t n, limit;
 	uint32_t service, server;
-	char client[CLIENT_ROOM], state[STATE_ROOM];
+	char client[CLIENT_ROOM], state[STATE_ROOM], id[STATE_ROOM];
 	struct addr net; /* of client; family 0: it is a cookie, a call, or none was given */
 	struct buf b, away;
 	struct err err; /* the first that refused */
@@ -83,12 +83,13 @@ take_query(struct call *c, struct listing *l)
 	    !take_name(c, "rip", KIND_server, &l->server) ||
 	    !take_text(c, "client", l->client, sizeof(l->client)) ||
 	    !take_text(c, "state", l->state, sizeof(l->state)) ||
+	    !take_text(c, "id", l->id, sizeof(l->id)) ||
 	    (limit != NULL && !api_number(c, "limit", limit, 1, CONNS_LIMIT_MAX, &l->limit)))
 		return false;
 	if (l->client[0] == '\0' || addr_parse(l->client, ADDR_NET, &l->net) == 0)
 		return true;
 	l->net = (struct addr){ 0 };
-	if (l->number != MSG_CONNS)
+	if (l->number != MSG_CONNS && l->number != MSG_CONNS_KILL)
 		return true;
 	reply_fail(c, 400, "client: %.60s is neither an address nor a network", l->client);
 	return false;
@@ -181,6 +182,7 @@ put_conn(struct listing *l, const struct msg_conn *m)
 		buf_printf(&l->b, ",\"expire_s\":%llu", (unsigned long long)m->left / 1000000);
 	else
 		buf_puts(&l->b, ",\"expire_s\":null");
+	put_span(&l->b, "id", m->id);
 	put_span(&l->b, "state", m->state);
 	put_span(&l->b, "source", m->client);
 	put_span(&l->b, "virtual", m->virtual);
@@ -216,6 +218,8 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		put_conn(l, &m->conn);
 	else if (row->number == MSG_PERSIST)
 		put_persist(l, &m->persist);
+	else if (row->number == MSG_CONNS_KILLED)
+		l->n += m->conns_killed.conns;
 }
 
 /* ---- one daemon after the other ----------------------------------------------------------------------- */
@@ -229,7 +233,13 @@ finish(struct listing *l)
 	if (l->err.code != 0) {
 		reply_error(c, 0, &l->err);
 	} else if (l->answered == 0) {
-		reply_fail(c, 503, "neither lbd-ipvs nor lbd-proxy runs");
+		reply_fail(c, 503,
+		    l->number == MSG_CONNS_KILL ? "lbd-proxy does not run"
+						: "neither lbd-ipvs nor lbd-proxy runs");
+	} else if (l->number == MSG_CONNS_KILL) {
+		buf_fini(&l->b);
+		buf_printf(&l->b, "{\"killed\":%llu}\n", (unsigned long long)l->n);
+		reply_json(c, 200, &l->b);
 	} else if (l->number == MSG_PERSIST_CLEAR) {
 		reply_text(c, 204, NULL, &none);
 	} else {
@@ -276,11 +286,14 @@ ask(struct listing *l)
 	const struct msg_persist_clear clear = {
 		.service = l->service, .server = l->server, .key = SPAN(l->client)
 	};
-	bool clears = l->number == MSG_PERSIST_CLEAR;
-	const void *m = &select;
+	const struct msg_conns_kill kill = { .service = l->service,
+		.server = l->server,
+		.client = SPAN(l->client),
+		.id = SPAN(l->id) };
+	const void *m = l->number == MSG_PERSIST_CLEAR ? (const void *)&clear
+			: l->number == MSG_CONNS_KILL  ? (const void *)&kill
+						       : &select;
 
-	if (clears)
-		m = &clear;
 	return follow_ask(l->c->w->follow, data_plane[l->at].name, l->number, m, on_row, on_end, l);
 }
 
@@ -312,6 +325,16 @@ begin(struct call *c, unsigned number)
 		free(l);
 		return;
 	}
+	if (number == MSG_CONNS_KILL) { /* the kernel's cannot be reset */
+		if (l->service == 0 && l->server == 0 && l->client[0] == '\0' && l->id[0] == '\0') {
+			free(l);
+			reply_fail(
+			    c, 400, "one of id, vip, rip and client must say which connections");
+			return;
+		}
+		while (data_plane[l->at].layer != 7)
+			l->at++;
+	}
 	l->s = snapshot_ref(daemon_snapshot(c->w->d));
 	buf_puts(&l->b, "{\"items\":[");
 	ask_next(l);
@@ -321,6 +344,12 @@ void
 api_conns_get(struct call *c)
 {
 	begin(c, MSG_CONNS);
+}
+
+void
+api_conns_kill(struct call *c)
+{
+	begin(c, MSG_CONNS_KILL);
 }
 
 void

@@ -104,8 +104,9 @@ api_daemons_get(struct call *c)
 		    d[i].pid, d[i].revision, d[i].local, d[i].oper);
 		view_json_time(&b, d[i].started);
 		buf_printf(&b,
-		    ",\"rss_bytes\":%llu,\"cpu_us\":%llu,\"fault\":", (unsigned long long)d[i].rss,
-		    (unsigned long long)d[i].cpu);
+		    ",\"rss_bytes\":%llu,\"log_lines\":%llu,\"log_dropped\":%llu,\"cpu_us\":%llu,\"fault\":",
+		    (unsigned long long)d[i].rss, (unsigned long long)d[i].log_lines,
+		    (unsigned long long)d[i].log_dropped, (unsigned long long)d[i].cpu);
 		view_json_text(&b, d[i].fault);
 		buf_puts(&b, ",\"head\":");
 		view_json_text(&b, d[i].head);

@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "live/follow.h"
 #include "metrics_priv.h"
+#include "msg/phases.h"
 #include "web.h"
 
 #include <stdio.h>
@@ -257,6 +258,8 @@ daemon_up(struct scrape *x, struct buf *b, const void *object)
 OF_DAEMONS(daemon_started, "%lld", (long long)d[i].started)
 OF_DAEMONS(daemon_rss, "%llu", (unsigned long long)d[i].rss)
 OF_DAEMONS(daemon_cpu, "%.6f", (double)d[i].cpu / 1e6)
+OF_DAEMONS(log_lines, "%llu", (unsigned long long)d[i].log_lines)
+OF_DAEMONS(log_dropped, "%llu", (unsigned long long)d[i].log_dropped)
 
 static void
 config_revision(struct scrape *x, struct buf *b, const void *object)
@@ -316,6 +319,33 @@ fip_route(struct scrape *x, struct buf *b, const void *object)
 	}
 }
 
+/* Buckets in seconds, each with those below it. */
+static void
+vip_phases(struct scrape *x, struct buf *b, const void *object)
+{
+	const struct service *s = object;
+	const struct view_service *v = view_service(follow_view(x->w->follow), s->id);
+
+	for (unsigned p = 0; v != NULL && v->phases != NULL && p < PHASES_N; p++) {
+		const struct phase_counts *c = &v->phases->of[p];
+		uint64_t n = 0;
+
+		for (unsigned i = 0; i < PHASE_BUCKETS - 1; i++) {
+			n += c->count[i];
+			buf_printf(b, "%s_bucket{vip=\"%s\",phase=\"%s\",le=\"%.9g\"} %llu\n",
+			    x->name, s->name, phase_names[p],
+			    (double)((uint64_t)PHASE_LEAST_US << i) / 1e6, (unsigned long long)n);
+		}
+		n += c->count[PHASE_BUCKETS - 1];
+		buf_printf(b,
+		    "%s_bucket{vip=\"%s\",phase=\"%s\",le=\"+Inf\"} %llu\n"
+		    "%s_sum{vip=\"%s\",phase=\"%s\"} %.6f\n%s_count{vip=\"%s\",phase=\"%s\"} %llu\n",
+		    x->name, s->name, phase_names[p], (unsigned long long)n, x->name, s->name,
+		    phase_names[p], (double)c->sum_us / 1e6, x->name, s->name, phase_names[p],
+		    (unsigned long long)n);
+	}
+}
+
 static const struct family families[] = {
 	{ "lbd_build_info", "gauge", "Version of lbd-web; always 1.", OVER_NODE, build_info },
 	{ "lbd_daemon_up", "gauge", "Whether a daemon answers.", OVER_NODE, daemon_up },
@@ -325,6 +355,10 @@ static const struct family families[] = {
 	    daemon_rss },
 	{ "lbd_process_cpu_seconds_total", "counter", "Processor time of a daemon.", OVER_NODE,
 	    daemon_cpu },
+	{ "lbd_log_lines_total", "counter", "Lines of access logs that were written.", OVER_NODE,
+	    log_lines },
+	{ "lbd_log_dropped_total", "counter", "Lines of access logs that were lost.", OVER_NODE,
+	    log_dropped },
 	{ "lbd_config_revision", "gauge", "Revision of the configuration in force.", OVER_NODE,
 	    config_revision },
 	{ "lbd_config_pending_confirm", "gauge",
@@ -378,6 +412,9 @@ static const struct family families[] = {
 	    vip_fallback },
 	{ "lbd_vip_loaded", "gauge", "Layer 4: whether the kernel carries the service.", OVER_VIP,
 	    vip_loaded },
+	{ "lbd_request_duration_seconds", "histogram",
+	    "Layer 7: how long requests waited, connected, waited for the answer, and took in all.",
+	    OVER_VIP, vip_phases },
 	{ "lbd_rip_hint", "gauge",
 	    "Layer 4: what connections betray of a server; 1 while it is so.", OVER_RIP, rip_hint },
 	{ "lbd_rip_state", "gauge", "How a real server stands.", OVER_RIP, rip_state },

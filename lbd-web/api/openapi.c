@@ -172,11 +172,12 @@ put_success(struct buf *b, const struct route *r, const struct object *o)
 {
 	bool named = strstr(r->pattern, "{name}") != NULL || strstr(r->pattern, "{rip}") != NULL;
 	const char *type = strstr(r->pattern, "metrics") != NULL  ? "text/plain"
+			   : strstr(r->pattern, ".csv") != NULL	  ? "text/csv"
 			   : strstr(r->pattern, "events") != NULL ? "text/event-stream"
 								  : "application/json";
 
-	if (strcmp(r->method, "DELETE") == 0 || strstr(r->pattern, "confirm") != NULL ||
-	    strstr(r->pattern, "revert") != NULL) {
+	if ((strcmp(r->method, "DELETE") == 0 && strstr(r->pattern, "connections") == NULL) ||
+	    strstr(r->pattern, "confirm") != NULL || strstr(r->pattern, "revert") != NULL) {
 		buf_puts(b, "\"204\":{\"description\":\"Done.\"}");
 		return;
 	}

@@ -65,8 +65,8 @@ def certificates(folder):
                     out.write(f.read())
 
 
-def lbd_store(root, origin, http, tcp, cookie):
-    """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each."""
+def lbd_store(root, origin, http, tcp, cookie, log="off"):
+    """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each; log: of the last."""
     def lbctl(*words):
         r = subprocess.run([BIN / "lbctl", "-q", "--root", root, *words], capture_output=True, text=True)
         if r.returncode != 0:
@@ -74,7 +74,7 @@ def lbd_store(root, origin, http, tcp, cookie):
     address, port = origin.split(":")
     lbctl("set", "setting", "threads=1")
     for name, at, extra in (("http", http, ["mode=http"]), ("tcp", tcp, ["mode=tcp"]),
-                            ("cookie", cookie, ["mode=http", "persistence=cookie"])):
+                            ("cookie", cookie, ["mode=http", "persistence=cookie", f"log={log}"])):
         lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", "keep_timeout=5m", "client_timeout=5m",
               "server_timeout=5m", "pool_timeout=5m", *extra)
         lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")

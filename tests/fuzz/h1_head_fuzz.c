@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "lbd-proxy/http/cookie.h"
-#include "lbd-proxy/http/http_msg.h"
+#include "lbd-proxy/http/http_tell.h"
 #include "schema/schema.h"
 
 #define LIMIT 16384
@@ -99,6 +99,19 @@ check_request(const char *buf, const struct h1_head *h, uint8_t options)
 		.cookie_len = 1 };
 	static struct http_plan p;
 	struct cookie_span v;
+	struct http_tell t = { .x_forwarded = true,
+		.forwarded = true,
+		.via = true,
+		.policy = policy.forwarded,
+		.request_id = (options >> 5) % 3,
+		.scheme = "http",
+		.client = "192.0.2.1",
+		.client_len = 9,
+		.id = "123456789",
+		.id_len = 9 };
+
+	if ((options & 16) != 0)
+		policy.tell = &t;
 
 	http_plan_request(&p, buf, h, &policy);
 	char *flat = reparse(&p, buf, false, &out);

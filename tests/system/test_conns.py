@@ -48,6 +48,31 @@ def test_connections(web, api):
         assert listed(api).json["away"] == ["lbd-ipvs"]
 
 
+def test_killed(web, api):
+    """A166: the API resets one connection, those of a client, of a server; viewers may not, and nothing named is refused."""
+    def mine(s):
+        me = "%s:%d" % s.getsockname()
+        return wait_until(lambda: [r for r in listed(api).json["items"] if r["source"] == me and r["state"] == "tunnel"], what=me)[0]
+
+    def is_reset(s):
+        try:
+            return s.recv(1) is None
+        except ConnectionResetError:
+            return True
+    with web.bytes.connect() as one, web.bytes.connect() as two:
+        ids = mine(one)["id"], mine(two)["id"]
+        assert web.api("viewer")("DELETE", "/connections", id=ids[0]).status == 403
+        r = api("DELETE", "/connections", id=ids[0])
+        assert r.status == 200 and r.json == {"killed": 1} and is_reset(one)
+        assert mine(two)["id"] == ids[1]
+        assert api("DELETE", "/connections", client="10.77.0.0/16").json == {"killed": 0}
+        assert api("DELETE", "/connections", vip="bytes", client=two.getsockname()[0]).json["killed"] == 1 and is_reset(two)
+    for query, status, words in (({}, 400, "must say which"), ({"id": "x"}, 422, "2:1234"),
+                                 ({"client": "x"}, 400, "neither an address nor")):
+        r = api("DELETE", "/connections", **query)
+        assert r.status == status and words in r.json["detail"], r.json
+
+
 def test_bad_questions(web, api):
     """Each names the word, the value and what is allowed."""
     for query, words in (({"vip": "nix"}, "vip: nix"), ({"rip": "bytes/z"}, "rip: bytes/z"), ({"client": "10.0.0.1/8"}, "client: 10.0.0.1/8"),

@@ -1,10 +1,11 @@
 """/metrics: what promtool accepts, and numbers that are true (issue item 11)."""
 import re
 import subprocess
+import time
 
 import pytest
 
-from lbdtest import ADDRESS, Origin, get, wait_until
+from lbdtest import ADDRESS, Origin, get, http_answer, wait_until
 from lbdweb import Api, Web
 
 FAST = {"interval": "200ms", "timeout": "150ms", "rise": 1, "fall": 1}
@@ -79,6 +80,38 @@ def test_promtool_and_numbers(web):
         wait_until(lambda: value(scrape(web), "lbd_vip_state", vip="shop", state="down") == 1)
         assert value(scrape(web), "lbd_check_failures_total", vip="shop", rip="b") >= 1
         assert value(scrape(web), "lbd_rip_transitions_total", vip="shop", rip="b") >= 1
+
+
+def test_phases_and_logs(web):
+    """A159: how long each phase of requests took, as histograms and as quantiles of lbctl stats; lines of access logs, written and
+    lost."""
+    def slow(r):
+        time.sleep(0.15)  # what the histogram has to show
+        return http_answer(b"x")
+    with Origin("slow") as o:
+        o.answer = slow
+        vip = web.vip("slow", o, log="json")
+        before = value(scrape(web), "lbd_log_lines_total", daemon="lbd-proxy") or 0
+        for _ in range(4):
+            assert get(vip).status == 200
+
+        def counted():
+            t = scrape(web)
+            return value(t, "lbd_request_duration_seconds_count", vip="slow", phase="total") == 4 and t
+        text = wait_until(counted)
+
+        def below(phase, le):
+            return value(text, "lbd_request_duration_seconds_bucket", vip="slow", phase=phase, le=le)
+        assert below("answer", "0.131072") == 0 and below("answer", "67.108864") == 4
+        assert value(text, "lbd_request_duration_seconds_bucket", vip="slow", phase="queue", le="0.131072") == 4
+        assert 0.6 <= value(text, "lbd_request_duration_seconds_sum", vip="slow", phase="answer") < 60
+        assert f'phase="total",le="+Inf"}} 4\n' in text
+        row, = web.json("stats", "slow")
+        assert 150_000 < row["answer_p50"] <= row["answer_p99"] <= row["total_p99"] and row["queue_p99"] < 150_000
+        wait_until(lambda: value(scrape(web), "lbd_log_lines_total", daemon="lbd-proxy") >= before + 4)
+        assert value(scrape(web), "lbd_log_dropped_total", daemon="lbd-proxy") == 0
+        web.ctl("flush", "stats", "slow")
+        wait_until(lambda: value(scrape(web), "lbd_request_duration_seconds_count", vip="slow", phase="total") == 0)
 
 
 def test_check_now(web):
