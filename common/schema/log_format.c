@@ -103,7 +103,6 @@ log_format_parse(const char *text, struct log_item items[LOG_ITEMS_MAX], struct 
 		int code;
 
 		if (len == 0 && text[1] == '%') {
-			len = 1;
 			it.len = 1;
 			text += 2;
 		} else if (len == 0) {

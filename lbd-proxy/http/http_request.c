@@ -73,7 +73,7 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->policy = v->forwarded;
 	t->request_id = v->request_id;
 	t->port = c->port;
-	t->scheme = "http";
+	t->scheme = c->tls != NULL ? "https" : "http";
 	t->client = p->client;
 	t->client_len = p->client_len;
 	t->client_v6 = c->addr.family == 6;

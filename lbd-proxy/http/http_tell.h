@@ -14,7 +14,7 @@ struct http_tell {
 	uint8_t policy;		 /* enum forwarded: of the first two */
 	uint8_t request_id;	 /* enum request_id */
 	uint16_t port;		 /* that the client came to */
-	const char *scheme;	 /* "http" */
+	const char *scheme;	 /* of the client: "http" or "https" */
 	const char *client, *by; /* addresses as http_client_text makes them */
 	uint8_t client_len, by_len;
 	bool client_v6, by_v6;

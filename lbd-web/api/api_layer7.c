@@ -15,30 +15,23 @@
 
 #define SERVICES_AT_ONCE 50
 
-/* In HAProxy's order (management guide, section 9.1). TEXT: written by hand. */
+/* In HAProxy's order (management guide, section 9.1). */
 #define COLUMNS                                                                                    \
-	TEXT(pxname)                                                                               \
-	TEXT(svname) N(qcur) N(qmax) N(scur) N(smax) N(slim) N(stot) N(bin) N(bout) N(dreq)        \
-	    N(dresp) N(ereq) N(econ) N(eresp) N(wretr) N(wredis) TEXT(status) N(weight) N(act)     \
-		N(bck) N(chkfail) N(chkdown) N(lastchg) N(downtime) N(qlimit) N(pid) N(iid) N(sid) \
-		    N(throttle) N(lbtot) N(tracked) N(type) N(rate) N(rate_lim) N(rate_max)        \
-			TEXT(check_status) N(check_code) N(check_duration) N(hrsp_1xx) N(hrsp_2xx) \
-			    N(hrsp_3xx) N(hrsp_4xx) N(hrsp_5xx) N(hrsp_other) N(hanafail)          \
-				N(req_rate) N(req_rate_max) N(req_tot) N(cli_abrt) N(srv_abrt)     \
-				    N(comp_in) N(comp_out) N(comp_byp) N(comp_rsp) N(lastsess)     \
-					TEXT(last_chk) TEXT(last_agt) N(qtime) N(ctime) N(rtime)   \
-					    N(ttime)
-
-#define N(name) COL_##name,
-#define TEXT(name) COL_##name,
-enum column { COLUMNS COLS };
-#undef N
-#undef TEXT
-#define N(name) #name,
-#define TEXT(name) #name,
+	C(pxname), C(svname), C(qcur), C(qmax), C(scur), C(smax), C(slim), C(stot), C(bin),        \
+	    C(bout), C(dreq), C(dresp), C(ereq), C(econ), C(eresp), C(wretr), C(wredis),           \
+	    C(status), C(weight), C(act), C(bck), C(chkfail), C(chkdown), C(lastchg), C(downtime), \
+	    C(qlimit), C(pid), C(iid), C(sid), C(throttle), C(lbtot), C(tracked), C(type),         \
+	    C(rate), C(rate_lim), C(rate_max), C(check_status), C(check_code), C(check_duration),  \
+	    C(hrsp_1xx), C(hrsp_2xx), C(hrsp_3xx), C(hrsp_4xx), C(hrsp_5xx), C(hrsp_other),        \
+	    C(hanafail), C(req_rate), C(req_rate_max), C(req_tot), C(cli_abrt), C(srv_abrt),       \
+	    C(comp_in), C(comp_out), C(comp_byp), C(comp_rsp), C(lastsess), C(last_chk),           \
+	    C(last_agt), C(qtime), C(ctime), C(rtime), C(ttime)
+#define C(name) COL_##name
+enum column { COLUMNS, COLS };
+#undef C
+#define C(name) #name
 static const char *const names[COLS] = { COLUMNS };
-#undef N
-#undef TEXT
+#undef C
 
 struct row {
 	int64_t n[COLS];	/* -1: empty */

@@ -6,7 +6,6 @@
 #include "base/must.h"
 #include "live/follow.h"
 #include "metrics_priv.h"
-#include "msg/phases.h"
 #include "web.h"
 
 #include <stdio.h>
@@ -319,33 +318,6 @@ fip_route(struct scrape *x, struct buf *b, const void *object)
 	}
 }
 
-/* Buckets in seconds, each with those below it. */
-static void
-vip_phases(struct scrape *x, struct buf *b, const void *object)
-{
-	const struct service *s = object;
-	const struct view_service *v = view_service(follow_view(x->w->follow), s->id);
-
-	for (unsigned p = 0; v != NULL && v->phases != NULL && p < PHASES_N; p++) {
-		const struct phase_counts *c = &v->phases->of[p];
-		uint64_t n = 0;
-
-		for (unsigned i = 0; i < PHASE_BUCKETS - 1; i++) {
-			n += c->count[i];
-			buf_printf(b, "%s_bucket{vip=\"%s\",phase=\"%s\",le=\"%.9g\"} %llu\n",
-			    x->name, s->name, phase_names[p],
-			    (double)((uint64_t)PHASE_LEAST_US << i) / 1e6, (unsigned long long)n);
-		}
-		n += c->count[PHASE_BUCKETS - 1];
-		buf_printf(b,
-		    "%s_bucket{vip=\"%s\",phase=\"%s\",le=\"+Inf\"} %llu\n"
-		    "%s_sum{vip=\"%s\",phase=\"%s\"} %.6f\n%s_count{vip=\"%s\",phase=\"%s\"} %llu\n",
-		    x->name, s->name, phase_names[p], (unsigned long long)n, x->name, s->name,
-		    phase_names[p], (double)c->sum_us / 1e6, x->name, s->name, phase_names[p],
-		    (unsigned long long)n);
-	}
-}
-
 static const struct family families[] = {
 	{ "lbd_build_info", "gauge", "Version of lbd-web; always 1.", OVER_NODE, build_info },
 	{ "lbd_daemon_up", "gauge", "Whether a daemon answers.", OVER_NODE, daemon_up },
@@ -414,7 +386,7 @@ static const struct family families[] = {
 	    vip_loaded },
 	{ "lbd_request_duration_seconds", "histogram",
 	    "Layer 7: how long requests waited, connected, waited for the answer, and took in all.",
-	    OVER_VIP, vip_phases },
+	    OVER_VIP, metrics_phases },
 	{ "lbd_rip_hint", "gauge",
 	    "Layer 4: what connections betray of a server; 1 while it is so.", OVER_RIP, rip_hint },
 	{ "lbd_rip_state", "gauge", "How a real server stands.", OVER_RIP, rip_state },

@@ -74,7 +74,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.http = (data[size - 1] & 1) != 0;
 	r.method = (struct line_text){ (const char *)data + 1 + n,
 		(uint32_t)(rest < LINE_TEXT ? rest : LINE_TEXT) };
-	r.service = r.server = r.host = r.referer = r.agent = r.id = r.version = r.method;
+	r.host = r.referer = r.agent = r.id = r.method;
+	r.service = r.server = r.version = (struct line_text){ "HTTP/1.1", 8 }; /* never foreign */
 	r.target =
 	    (struct line_text){ r.method.p, (uint32_t)(rest < LINE_TARGET ? rest : LINE_TARGET) };
 	check(access_log_haproxy, "", &r);
