@@ -154,7 +154,8 @@ check_rules(struct import *im, struct err *err)
 				    err, "more than %d rows are refused, the last: ", REFUSED_MAX);
 			return err->code;
 		}
-		import_say(im, r->at, NOT_TAKEN, why.object, "left out: %s", reason(&why));
+		import_say(im, r->at, NOT_TAKEN, why.object, "left out%s: %s",
+		    r->o == object_of(KIND_vrouter) ? ", with its addresses" : "", reason(&why));
 		r->left_out = true;
 	}
 	return 0;

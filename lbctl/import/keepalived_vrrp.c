@@ -448,6 +448,7 @@ route_line(struct ka_vrrp *v, const struct ka_line *l)
 	}
 	k->row = import_extra_new(v->im, KIND_vroute, l->at);
 	*k->row = r;
+	k->row->with = v->instance->row;
 	name_clean(import_value(&r, "destination"), 50, &name);
 	import_name(v->im, k->row, "route ", buf_text(&name));
 	buf_fini(&name);

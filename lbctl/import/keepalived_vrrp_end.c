@@ -195,11 +195,8 @@ put_instance(struct ka_vrrp *v, struct ka_instance *i)
 		put_address(v, i, a);
 		put_services(v, i, a);
 	}
-	for (const struct ka_route *k = i->routes; k != NULL; k = k->next) {
-		k->row->with = i->row;
-		if (i->group == 2)
-			import_putf(v->im, k->row, "group", "2");
-	}
+	for (const struct ka_route *k = i->routes; k != NULL && i->group == 2; k = k->next)
+		import_putf(v->im, k->row, "group", "2");
 	name_clean(i->name, 50, &name);
 	import_name(v->im, i->row, "vrrp ", buf_text(&name));
 	buf_fini(&name);

@@ -23,7 +23,8 @@ count_rows(const struct import *im)
 			n++;
 	}
 	for (const struct import_extra *e = im->extras; e != NULL; e = e->next)
-		n += e->row.name != NULL && !e->row.left_out;
+		n += e->row.name != NULL && !e->row.left_out &&
+		     (e->row.with == NULL || !e->row.with->left_out);
 	return n;
 }
 

@@ -166,7 +166,8 @@ test_routers(void **state)
 		{ "vrrp_instance V {\ninterface eth0\nvirtual_ipaddress {\n10.0.0.1\n}\n}\n",
 		    "{}\n",
 		    "line 1: not supported: vrrp_instance V: left out, with its addresses: vrrp.vrid" },
-		{ "vrrp_instance V {\nvirtual_router_id 5\n}\n", "{}\n",
+		{ "vrrp_instance V {\nvirtual_router_id 5\nvirtual_routes {\n10.0.0.0/8 via 10.1.0.1\n}\n}\n",
+		    "{}\n",
 		    "line 1: not supported: vrrp_instance V: left out, with its addresses: vrrp.interface" },
 		{ "vrrp_instance {\nvirtual_router_id 5\n}\nvrrp_sync_group A\n", "{}\n",
 		    "line 1: not supported: vrrp_instance: a name, and a block behind it, are needed\n"
