@@ -108,8 +108,10 @@ take(struct ctl *c, struct x509_import *i, struct err *err)
 {
 	const char *chain = buf_text(&i->chain), *name;
 	char room[64];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
 	if (rc == 0)
 		rc = bring_key(c, i, err);
 	if (rc != 0)

@@ -52,8 +52,10 @@ cmd_cert_new(struct ctl *c, struct err *err)
 {
 	struct buf pem = { 0 };
 	char name[X509_HEX];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
 	if (rc == 0)
 		rc = not_in_use(c, false, err);
 	if (rc == 0)
@@ -69,8 +71,10 @@ cmd_cert_csr(struct ctl *c, struct err *err)
 {
 	struct buf pem = { 0 };
 	char name[X509_HEX];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
 	if (rc == 0)
 		rc = not_in_use(c, true, err);
 	if (rc == 0)
