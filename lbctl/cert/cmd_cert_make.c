@@ -19,7 +19,10 @@ static int
 not_in_use(struct ctl *c, bool request, struct err *err)
 {
 	const struct cert *k = cert_by_name(c, c->argv[0]);
+	int rc = cert_check_name(c->argv[0], err);
 
+	if (rc != 0)
+		return rc;
 	if (k == NULL || (k->chain[0] == '\0' && !request))
 		return 0;
 	return err_set(err, ERR_CONFLICT, "cert %s: exists already%s", k->name,

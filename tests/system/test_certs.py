@@ -1,5 +1,6 @@
 """Certificates through the front door: lbctl, lbd-proxy that keeps the keys, the pair, the API. Files are made by openssl(1)."""
 import base64
+import calendar
 import json
 import os
 import shutil
@@ -202,6 +203,55 @@ def test_many_certificates_in_a_bundle(lb, made, tmp_path):
     lb.ctl("rollback", revision - 1, "-y")
     assert "1 certificate" in lb.ctl("get", "ca").stdout
     refused(lb, 7, "set", "ca", "large", f"certs=@{made / 'leaf.key'}", says="it has a private key")
+
+
+# ---- the API ---------------------------------------------------------------------------------------------------------
+
+def b64(path):
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def test_api(tmp_path, closing, made):
+    """What lbctl can, programs can: import, list, choice by host; when a certificate ends is a metric."""
+    web = closing(Web(tmp_path / "w", "lbd-proxy"))
+    web.start()
+    api = web.api()
+    p12 = {"name": "web", "file": b64(made / "leaf.p12"), "password": SECRET}
+    key = spki((made / "leaf.pem").read_text())
+
+    def problem(body, status, says, **query):
+        r = api("POST", "/certs/import", body, **query)
+        assert r.status == status and says in r.json["detail"], r.body
+        assert SECRET not in r.body.decode()
+    problem({**p12, "password": "x"}, 422, "the password is another")
+    problem({"name": "web", "file": b64(made / "leaf.p12")}, 422, "needs a password")
+    problem({"name": "web", "file": b64(made / "leaf.pem")}, 422, "neither in the file nor with lbd-proxy")
+    problem({"name": "web", "file": b64(made / "leaf.pem"), "key": b64(made / "other.key")}, 422, "does not belong")
+    problem({"name": "web", "file": "*"}, 422, "are base64")
+    problem({"name": "web"}, 422, "file: is required")
+    problem({"name": "a b", **{k: p12[k] for k in ("file", "password")}}, 422, "letters, digits")
+    assert api("POST", "/certs/import", p12, dry_run="true").json["dry_run"] and keys(web) == []
+    made_now = api("POST", "/certs/import", p12, message="from the vault")
+    assert made_now.status == 201 and made_now.headers["Location"] == "/api/v1/certs/web" and made_now.json["key"] == key
+    assert keys(web) == [key + ".key"]
+    again = api("POST", "/certs/import", {"name": "web", "file": b64(made / "leaf.der")})  # its key is there
+    assert again.status == 200 and again.json["chain"] == (made / "leaf.pem").read_text()
+    assert "from the vault" in web.ctl("history").stdout
+    viewer = web.api("viewer")
+    assert viewer("POST", "/certs/import", p12).status == 403
+
+    assert api("PUT", "/tls/site", {"cert": "web", "hsts": "365d"}).status == 201
+    r = api("PUT", "/tls/site/snis/a", {"cert": "web", "hosts": "*.example.org"})
+    assert r.status == 201 and r.headers["Location"] == "/api/v1/tls/site/snis/a", r.body
+    assert api("PATCH", "/tls/site/snis/a", {"hosts": "b..c"}).status == 422
+    wait_until(lambda: [s["name"] for s in api("GET", "/tls/site/snis").json["items"]] == ["a"], what="the list")
+    assert api("PUT", "/vips/s", {"address": "127.0.0.9", "ports": "8443", "tls": "site"}).status == 201
+    assert api("DELETE", "/tls/site/snis/a").status == 204
+    assert api("DELETE", "/certs/web").status == 409
+    end = openssl("x509", "-noout", "-enddate", "-in", made / "leaf.pem").decode().split("=")[1].strip()
+    until = calendar.timegm(time.strptime(end, "%b %d %H:%M:%S %Y GMT"))
+    wait_until(lambda: f'lbd_cert_expiry_timestamp_seconds{{cert="web"}} {until}\n' in
+               web.raw("GET", "/metrics").body.decode(), what="the metric")
 
 
 # ---- the pair ----------------------------------------------------------------------------------------------------------
