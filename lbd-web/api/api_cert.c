@@ -38,7 +38,8 @@ import_free(struct import *i)
 static int
 digit(char c)
 {
-	static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char all[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c != '\0' ? strchr(all, c) : NULL;
 
 	return at != NULL ? (int)(at - all) : -1;
@@ -117,7 +118,8 @@ read_body(struct import *i, struct err *err)
 		rc = err_set(err, ERR_INVALID,
 		    "allowed are the texts name, file, key and password; file and key are base64");
 	if (rc == 0 && (i->name[0] == '\0' || i->file.len == 0))
-		rc = err_field(err, ERR_INVALID, NULL, i->name[0] == '\0' ? "name" : "file", "is required");
+		rc = err_field(
+		    err, ERR_INVALID, NULL, i->name[0] == '\0' ? "name" : "file", "is required");
 	if (rc == 0)
 		rc = check_name(i->name, err);
 	if (rc == 0)
@@ -213,7 +215,8 @@ on_end(void *arg, int code, const char *text)
 		reply_fail(c, 503, "lbd-proxy: %s", text);
 	else if (!i->found) {
 		(void)err_field(&err, ERR_INVALID, NULL, "key",
-		    "is neither in the file nor with lbd-proxy; the certificate's is %s", i->got.name);
+		    "is neither in the file nor with lbd-proxy; the certificate's is %s",
+		    i->got.name);
 		reply_error(c, 0, &err);
 	} else {
 		save(i);
