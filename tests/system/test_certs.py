@@ -216,6 +216,8 @@ def test_api(tmp_path, closing, made):
     web = closing(Web(tmp_path / "w", "lbd-proxy"))
     web.start()
     api = web.api()
+    wait_until(lambda: any(d["name"] == "lbd-proxy" and d["running"] for d in api("GET", "/daemons").json["items"]),
+               what="the link to lbd-proxy")
     p12 = {"name": "web", "file": b64(made / "leaf.p12"), "password": SECRET}
     key = spki((made / "leaf.pem").read_text())
 
