@@ -52,11 +52,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		key += 2;
 		key_len = size - len - 2;
 	}
-	rc = x509_import(data + 1, len - 1, key, key_len, (data[0] & 1) != 0 ? "secret" : NULL, &i, &err);
+	rc = x509_import(
+	    data + 1, len - 1, key, key_len, (data[0] & 1) != 0 ? "secret" : NULL, &i, &err);
 	if (rc == 0)
 		check(&i);
 	else
-		must((rc == ERR_INVALID || rc == ERR_DENIED) && err.text[0] != '\0' && i.key == NULL);
+		must((rc == ERR_INVALID || rc == ERR_DENIED) && err.text[0] != '\0' &&
+		     i.key == NULL);
 	x509_import_fini(&i);
 	return 0;
 }

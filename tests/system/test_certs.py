@@ -11,6 +11,7 @@ import time
 import pytest
 
 from lbdtest import SLOW, Lbd, wait_until
+from lbdbus import Bus
 from lbdweb import Web
 from test_ha_roles import Duo
 
@@ -154,6 +155,22 @@ def test_new_and_request(lb, made, tmp_path):
     lb.ctl("cert", "import", tmp_path / "answer.pem")  # its name is that of the request
     assert row(lb, "asked")["chain"] == (tmp_path / "answer.pem").read_text()
     assert len(keys(lb)) == 2
+
+
+def test_who_may_have_a_key(lb, made):
+    """Nobody but lbd-ha is given a key; what it names must be a name."""
+    lb.ctl("cert", "import", made / "chain.pem", "--key", made / "leaf.key", "--name", "web")
+    name = row(lb, "web")["key"]
+    with Bus(lb.root, "lbd-proxy") as bus:
+        rows, result = bus.ask("KEY_GET", name=name)
+        assert rows == [] and result["code"] == -1004 and "your program does not send it" in result["text"]
+        assert [m["name"] for _, m in bus.ask("KEYS")[0]] == [name]
+    with Bus(lb.root, "lbd-proxy", "lbd-ha") as bus:
+        rows, result = bus.ask("KEY_GET", name=name)
+        assert result["code"] == 0 and b"PRIVATE KEY" in rows[0][1]["key"]
+        for other in ("0" * 64, "../../etc/passwd", "x" * 65):
+            rows, result = bus.ask("KEY_GET", name=other)
+            assert rows == [] and result["code"] == -1002
 
 
 def test_list_and_show(lb, made):
