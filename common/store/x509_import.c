@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define CERTS_MOST 200
+#define ROUNDS_MOST 10000000
 
 static bool
 has_text(const void *p, size_t len, const char *text)
@@ -43,18 +44,33 @@ from_pem(const void *file, size_t len, const char *pass, STACK_OF(X509) * all, E
 	return *key != NULL ? 0 : err != NULL ? err->code : ERR_INVALID;
 }
 
+/* Whether the file can be tried in a time that somebody waits for: how often a password is hashed stands in it. */
+static bool
+is_quick(const PKCS12 *p)
+{
+	const ASN1_INTEGER *rounds = NULL;
+
+	PKCS12_get0_mac(NULL, NULL, NULL, &rounds, p);
+	return rounds == NULL ||
+	       (ASN1_INTEGER_get(rounds) > 0 && ASN1_INTEGER_get(rounds) <= ROUNDS_MOST);
+}
+
 static int
 from_p12(PKCS12 *p, const char *pass, STACK_OF(X509) * all, EVP_PKEY **key, struct err *err)
 {
 	STACK_OF(X509) *others = NULL;
 	EVP_PKEY *k = NULL;
 	X509 *x = NULL;
-	bool open = PKCS12_mac_present(p) != 1;
+	bool open = false;
 
+	if (PKCS12_mac_present(p) != 1 || !is_quick(p))
+		return err_set(err, ERR_INVALID, "the PKCS#12 file has %s",
+		    PKCS12_mac_present(p) != 1 ? "no sum by which a password could be checked"
+					       : "a password that is hashed too often");
 	/* Without a password there are two ways to say so. */
-	if (!open && pass != NULL)
+	if (pass != NULL)
 		open = PKCS12_verify_mac(p, pass, -1) == 1;
-	else if (!open)
+	else
 		open = PKCS12_verify_mac(p, NULL, 0) == 1 || PKCS12_verify_mac(p, "", 0) == 1;
 	if (!open)
 		return err_set(err, pass == NULL ? ERR_DENIED : ERR_INVALID, "%s",

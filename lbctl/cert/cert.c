@@ -83,6 +83,19 @@ cert_save(struct ctl *c, const char *name, const char *chain, const char *key, s
 	return rc;
 }
 
+int
+cert_check_name(const char *name, struct err *err)
+{
+	struct doc_item *it;
+	struct doc d;
+	int rc;
+
+	doc_init(&d);
+	rc = doc_add(&d, DOC_REPLACE, object_of(KIND_cert), name, 0, &it, err);
+	doc_fini(&d);
+	return rc;
+}
+
 void
 cert_left(int64_t until, int64_t now, char out[40])
 {

@@ -14,6 +14,8 @@ const char *cert_keys(struct ctl *c);
 /* cert_save - chain and key of a certificate as one commit: a new one, or new fields of one that is there. chain NULL:
  * as it is. */
 int cert_save(struct ctl *c, const char *name, const char *chain, const char *key, struct err *err);
+/* cert_check_name - before a key is kept for it. ERR_INVALID. */
+int cert_check_name(const char *name, struct err *err);
 const struct cert *cert_by_name(struct ctl *c, const char *name); /* NULL */
 /* cert_left - "in 29 days", "2 days ago"; out holds 40. */
 void cert_left(int64_t until, int64_t now, char out[40]);

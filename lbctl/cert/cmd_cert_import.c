@@ -108,13 +108,18 @@ take(struct ctl *c, struct x509_import *i, struct err *err)
 {
 	const char *chain = buf_text(&i->chain), *name;
 	char room[64];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
+	if (rc != 0)
+		return rc;
+	name = choose_name(c, i, room);
+	rc = cert_check_name(name, err);
 	if (rc == 0)
 		rc = bring_key(c, i, err);
 	if (rc != 0)
 		return rc;
-	name = choose_name(c, i, room);
 	if (i->left > 0)
 		ctl_note(c, "%u certificates of the file do not belong to it, and were left out",
 		    i->left);

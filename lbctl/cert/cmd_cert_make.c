@@ -19,7 +19,10 @@ static int
 not_in_use(struct ctl *c, bool request, struct err *err)
 {
 	const struct cert *k = cert_by_name(c, c->argv[0]);
+	int rc = cert_check_name(c->argv[0], err);
 
+	if (rc != 0)
+		return rc;
 	if (k == NULL || (k->chain[0] == '\0' && !request))
 		return 0;
 	return err_set(err, ERR_CONFLICT, "cert %s: exists already%s", k->name,
@@ -52,8 +55,10 @@ cmd_cert_new(struct ctl *c, struct err *err)
 {
 	struct buf pem = { 0 };
 	char name[X509_HEX];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
 	if (rc == 0)
 		rc = not_in_use(c, false, err);
 	if (rc == 0)
@@ -69,8 +74,10 @@ cmd_cert_csr(struct ctl *c, struct err *err)
 {
 	struct buf pem = { 0 };
 	char name[X509_HEX];
-	int rc = ctl_load(c, err);
+	int rc = ctl_store(c, true, err);
 
+	if (rc == 0)
+		rc = ctl_load(c, err);
 	if (rc == 0)
 		rc = not_in_use(c, true, err);
 	if (rc == 0)

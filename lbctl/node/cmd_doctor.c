@@ -2,6 +2,8 @@
  * that mends it. Nothing is repaired here. */
 #include "doctor.h"
 
+#include "cert/cert.h"
+
 #include "msg/client.h"
 #include "sys/netlink.h"
 
@@ -192,6 +194,33 @@ look_at_backlog(struct doctor *d)
 	}
 }
 
+/* Certificates that end: in a month a warning, in a week it is urgent. */
+static void
+look_at_certs(struct doctor *d)
+{
+	int64_t now = (int64_t)time(NULL);
+	uint32_t n = d->have_snapshot ? snapshot_count(d->c->snap, KIND_cert) : 0;
+	char what[80], text[100], left[40];
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct cert *k = snapshot_at(d->c->snap, KIND_cert, i);
+		int64_t until = x509_until(k->chain);
+		enum x509_end end = x509_ends(until, now);
+
+		if (k->chain[0] == '\0')
+			continue;
+		(void)snprintf(what, sizeof(what), "cert %s", k->name);
+		cert_left(until, now, left);
+		(void)snprintf(text, sizeof(text), "%s %s",
+		    end == X509_EXPIRED ? "has expired" : "ends", left);
+		doctor_finding(d,
+		    end >= X509_WEEK	? ST_DOWN
+		    : end == X509_MONTH ? ST_WARN
+					: ST_OK,
+		    what, text, end != X509_FAR ? "lbctl cert import FILE, or lbctl cert csr" : "");
+	}
+}
+
 /* A machine whose clock stands before this program was made has none. */
 static void
 look_at_clock(struct doctor *d)
@@ -218,6 +247,7 @@ cmd_doctor(struct ctl *c, struct err *err)
 	look_at_ports(&d);
 	look_at_backlog(&d);
 	look_at_clock(&d);
+	look_at_certs(&d);
 	if (table_rows(d.t) > 0 || c->style.form == FORM_JSON)
 		rc = ctl_table(c, d.t, err);
 	else

@@ -2,6 +2,7 @@
 #include "views.h"
 #include "watch.h"
 
+#include "cert/cert.h"
 #include "msg/client.h"
 
 #include <inttypes.h>
@@ -18,9 +19,16 @@ struct standing {
 	const struct view_daemon *d;
 	unsigned daemons, away, behind, faults;
 	unsigned fips, held;
+	unsigned ending; /* certificates that end within a month */
 	struct trial trial;
 	bool green;
 };
+
+static bool
+is_ending(const struct cert *k, int64_t now)
+{
+	return k->chain[0] != '\0' && x509_ends(x509_until(k->chain), now) != X509_FAR;
+}
 
 static void
 stand(struct ctl *c, struct standing *s)
@@ -42,10 +50,12 @@ stand(struct ctl *c, struct standing *s)
 		s->fips++;
 		s->held += f->held;
 	}
+	for (i = 0; i < snapshot_count(c->snap, KIND_cert); i++)
+		s->ending += is_ending(snapshot_at(c->snap, KIND_cert, i), (int64_t)time(NULL));
 	if (store_trial(c->store, &s->trial, &ignored) != 0)
 		s->trial.pending = false;
 	s->green = s->t.services[ST_WARN] + s->t.services[ST_DOWN] + s->t.services[ST_UNK] == 0 &&
-		   s->away == 0 && s->faults == 0 && s->behind == 0;
+		   s->away == 0 && s->faults == 0 && s->behind == 0 && s->ending == 0;
 }
 
 static void
@@ -133,12 +143,35 @@ put_services(struct ctl *c, const struct standing *s, struct buf *out)
 	buf_puts(out, "\n");
 }
 
-/* What is out of the ordinary beside servers that are down: fallbacks, quorums, hints; a screen has room for some. */
+static unsigned
+put_ending(struct ctl *c, struct buf *out)
+{
+	int64_t now = (int64_t)time(NULL);
+	unsigned shown = 0;
+	uint32_t n;
+	const void *const *rows = snapshot_by_name(c->snap, KIND_cert, &n);
+
+	for (uint32_t i = 0; i < n && shown < NOTES_SHOWN; i++) {
+		const struct cert *k = rows[i];
+		int64_t until = x509_until(k->chain);
+		char left[40];
+
+		if (!is_ending(k, now))
+			continue;
+		cert_left(until, now, left);
+		buf_printf(out, "%-10s cert %s: %s %s\n", shown++ == 0 ? "notes" : "", k->name,
+		    until > now ? "ends" : "has expired", left);
+	}
+	return shown;
+}
+
+/* What is out of the ordinary beside servers that are down: certificates that end, fallbacks, quorums, hints; a screen
+ * has room for some. */
 static void
 put_notes(struct ctl *c, struct buf *out)
 {
 	char note[VIEW_NOTE], path[160];
-	unsigned shown = 0;
+	unsigned shown = put_ending(c, out);
 	uint32_t i, n;
 	const void *const *rows = snapshot_by_name(c->snap, KIND_service, &n);
 
@@ -240,8 +273,8 @@ put_json(struct ctl *c, const struct standing *s, struct buf *out)
 	for (i = SRV_UP; i <= SRV_UNKNOWN; i++)
 		buf_printf(out, "%s\"%s\":%u", i > 0 ? "," : "", server_token(i), s->t.servers[i]);
 	buf_printf(out,
-	    "},\"connections\":%" PRIu64 ",\"revision\":%" PRIu32 ",\"trial\":", s->t.conns,
-	    snapshot_revision(c->snap, SCOPE_SHARED));
+	    "},\"connections\":%" PRIu64 ",\"certs_ending\":%u,\"revision\":%" PRIu32 ",\"trial\":",
+	    s->t.conns, s->ending, snapshot_revision(c->snap, SCOPE_SHARED));
 	if (s->trial.pending)
 		buf_printf(out,
 		    "{\"revision\":%" PRIu32 ",\"base\":%" PRIu32 ",\"left_ms\":%" PRId64

@@ -36,7 +36,7 @@ int
 keystore_open(const char *state, struct keystore **out, struct err *err)
 {
 	struct keystore *k = mem_alloc(sizeof(*k));
-	struct stat sb;
+	struct stat sb = { 0 };
 	int rc = 0;
 
 	(void)snprintf(k->path, sizeof(k->path), "%s/keys", state);

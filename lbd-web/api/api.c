@@ -1,6 +1,7 @@
 /* The parts of the REST API that its handlers have in common: what a path names, which body is taken, the query
  * members of every change, and the answers that say what a change did. */
 #include "api.h"
+#include "base/must.h"
 #include "pages/page.h"
 
 #include <stdio.h>
@@ -29,15 +30,25 @@ no_kind(struct call *c, const char *word)
 		reply_fail(c, 404, "there is no collection %s", word);
 }
 
+/* Kinds that are named within another: /api/v1/vips/{vip}/rips/{rip}. */
+static const struct {
+	unsigned kind;
+	const char *parent, *own;
+} within[] = { { KIND_server, "vip", "rip" }, { KIND_sni, "tls", "sni" } };
+
 bool
 api_where(struct call *c, struct api_where *out)
 {
-	const char *kind = call_param(c, "kind"), *vip = call_param(c, "vip"),
-		   *rip = call_param(c, "rip");
+	const char *kind = call_param(c, "kind"), *parent = "", *own = "";
 	const char *name = call_param(c, "name");
 
-	*out = (struct api_where){ 0 };
-	out->o = vip[0] != '\0' ? object_of(KIND_server) : object_find(kind);
+	*out = (struct api_where){ .o = object_find(kind) };
+	for (unsigned i = 0; i < ARRAY_LEN(within) && parent[0] == '\0'; i++) {
+		parent = call_param(c, within[i].parent);
+		own = call_param(c, within[i].own);
+		if (parent[0] != '\0')
+			out->o = object_of(within[i].kind);
+	}
 	if (out->o == NULL || (out->o->flags & O_NAMELESS) != 0) {
 		no_kind(c, kind);
 		return false;
@@ -47,7 +58,7 @@ api_where(struct call *c, struct api_where *out)
 		    c->user, route_access_word(c->may));
 		return false;
 	}
-	if (strlen(name) > 63 || strlen(vip) > 63 || strlen(rip) > 63) {
+	if (strlen(name) > 63 || strlen(parent) > 63 || strlen(own) > 63) {
 		reply_fail(c, 404, "no name is longer than 63 characters");
 		return false;
 	}
@@ -58,9 +69,9 @@ api_where(struct call *c, struct api_where *out)
 		    out->o->plural, name);
 		return false;
 	}
-	(void)snprintf(out->parent, sizeof(out->parent), "%s", vip);
-	if (rip[0] != '\0')
-		(void)snprintf(out->path, sizeof(out->path), "%s/%s", vip, rip);
+	(void)snprintf(out->parent, sizeof(out->parent), "%s", parent);
+	if (own[0] != '\0')
+		(void)snprintf(out->path, sizeof(out->path), "%s/%s", parent, own);
 	else if ((out->o->flags & O_SINGLE) != 0)
 		(void)snprintf(out->path, sizeof(out->path), "%s", name[0] != '\0' ? name : "main");
 	else

@@ -113,6 +113,7 @@ put_item(struct call *c, struct buf *b, const struct object *o, const void *row,
 static int
 by_name(const void *a, const void *b)
 {
+	/* Every row begins with its id and its name. */
 	const struct server *const *x = a, *const *y = b;
 
 	return strcmp((*x)->name, (*y)->name);
@@ -122,11 +123,11 @@ by_name(const void *a, const void *b)
 static const void **
 rows_of(const struct snapshot *s, const struct api_where *w, uint32_t *n)
 {
-	const struct service *parent =
-	    w->parent[0] != '\0' ? snapshot_find_path(s, KIND_service, w->parent) : NULL;
+	const uint32_t *parent =
+	    w->parent[0] != '\0' ? snapshot_find_path(s, w->o->parent, w->parent) : NULL;
 	const void *const *rows = w->parent[0] == '\0'
 				      ? snapshot_by_name(s, w->o->kind, n)
-				      : snapshot_children(s, w->o->kind, parent->id, n);
+				      : snapshot_children(s, w->o->kind, *parent, n);
 	const void **out = mem_alloc((*n + 1) * sizeof(*out));
 
 	if (*n > 0)
@@ -219,8 +220,9 @@ api_list(struct call *c)
 		put_object(c, s, at.o, snapshot_find_path(s, at.o->kind, at.path), 200);
 		return;
 	}
-	if (at.parent[0] != '\0' && snapshot_find_path(s, KIND_service, at.parent) == NULL) {
-		reply_fail(c, 404, "vip %s does not exist", at.parent);
+	if (at.parent[0] != '\0' && snapshot_find_path(s, at.o->parent, at.parent) == NULL) {
+		reply_fail(
+		    c, 404, "%s %s does not exist", object_of(at.o->parent)->name, at.parent);
 		return;
 	}
 	buf_printf(&b, "{\"revision\":%u,\"items\":[", snapshot_revision(s, SCOPE_SHARED));
@@ -398,8 +400,8 @@ answer_row(struct write *x, bool created)
 		return;
 	}
 	if (x->w.parent[0] != '\0')
-		buf_printf(
-		    &url, "/api/v1/vips/%s/rips/%s", x->w.parent, strchr(x->w.path, '/') + 1);
+		buf_printf(&url, "/api/v1/%s/%s/%s/%s", object_of(x->w.o->parent)->plural,
+		    x->w.parent, x->w.o->plural, strchr(x->w.path, '/') + 1);
 	else if ((x->w.o->flags & O_SINGLE) != 0)
 		buf_printf(&url, "/api/v1/%s", x->w.o->plural);
 	else

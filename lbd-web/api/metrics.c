@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "live/follow.h"
 #include "metrics_priv.h"
+#include "store/x509.h"
 #include "web.h"
 
 #include <stdio.h>
@@ -46,6 +47,20 @@ static void
 value(struct buf *b, uint64_t v)
 {
 	buf_printf(b, "} %llu\n", (unsigned long long)v);
+}
+
+static void
+cert_expiry(struct scrape *x, struct buf *b, const void *object)
+{
+	(void)object;
+	for (uint32_t i = 0; i < snapshot_count(x->s, KIND_cert); i++) {
+		const struct cert *k = snapshot_at(x->s, KIND_cert, i);
+
+		if (k->chain[0] == '\0')
+			continue;
+		buf_printf(b, "%s{cert=\"%s\"", x->name, k->name);
+		value(b, (uint64_t)x509_until(k->chain));
+	}
 }
 
 static void
@@ -375,6 +390,8 @@ static const struct family families[] = {
 	{ "lbd_fip_route", "gauge",
 	    "What routers are told of a floating address: announced, last resort, withdrawn or open.",
 	    OVER_NODE, fip_route },
+	{ "lbd_cert_expiry_timestamp_seconds", "gauge",
+	    "When a certificate, or the first of its chain, ends.", OVER_NODE, cert_expiry },
 	{ "lbd_vip_state", "gauge", "How a virtual service stands.", OVER_VIP, vip_state },
 	{ "lbd_vip_rips", "gauge", "Real servers of a virtual service in each state.", OVER_VIP,
 	    vip_rips },

@@ -256,6 +256,8 @@ object_in(const struct route *r)
 
 	if (strcmp(tail, "/rips") == 0 || strcmp(tail, "/{rip}") == 0)
 		return object_of(KIND_server);
+	if (strcmp(tail, "/snis") == 0 || strcmp(tail, "/{sni}") == 0)
+		return object_of(KIND_sni);
 	return NULL;
 }
 

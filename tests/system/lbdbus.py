@@ -30,7 +30,7 @@ HEALTH, HA = 1, 2
 UNKNOWN, UP, DOWN = 0, 1, 2
 
 
-def encode(name, seq, **values):
+def encode(name, seq, /, **values):
     number, payload = MSG[name]
     body = b""
     for tag, (field, kind) in FIELDS[payload].items():

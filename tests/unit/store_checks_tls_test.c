@@ -13,11 +13,13 @@ static const struct rule rules[] = {
 	{ T, S " tls=t", "vip s: tls: \"t\" has no certificate" },
 	{ NULL, S " tls=t", "vip s: tls: there is no tls \"t\"" },
 	{ NULL, "create vip s address=10.0.0.1 ports=443 mode=dr server_tls=on", "is of layer 7" },
-	{ NULL, S " server_tls=on transparent=yes", "vip s: server_tls: \"on\" is not possible with transparent" },
+	{ NULL, S " server_tls=on transparent=yes",
+	    "vip s: server_tls: \"on\" is not possible with transparent" },
 	{ NULL, S " server_tls=verify transparent=yes", "is not possible with transparent" },
 	{ NULL, S " server_tls=verify", NULL },
 	{ NULL, S " server_tls=on server_name=app.example.org mode=tcp", NULL },
-	{ NULL, S " server_name=app.example.org", "vip s: server_name: is not possible with server_tls off" },
+	{ NULL, S " server_name=app.example.org",
+	    "vip s: server_name: is not possible with server_tls off" },
 	{ NULL, S " server_tls=on server_name=*.example.org", "the name of a host" },
 	{ NULL, S " server_tls=on server_name=a..b", "the name of a host" },
 	/* redirect */
@@ -25,20 +27,25 @@ static const struct rule rules[] = {
 	{ NULL, S " https_redirect=308 mode=tcp", "https_redirect: is not possible in mode tcp" },
 	{ NULL, S " https_redirect=303", "off, 301, 302, 307, 308" },
 	/* S111: a cookie inside TLS that is passed on */
-	{ NULL, S " mode=tcp persistence=cookie", "persistence: \"cookie\" is not possible in mode tcp" },
+	{ NULL, S " mode=tcp persistence=cookie",
+	    "persistence: \"cookie\" is not possible in mode tcp" },
 	{ NULL, S " mode=tcp persistence=cookie", "inside TLS" },
 	/* settings */
-	{ NULL, T " client_auth=required", "tls t: client_ca: is required with client_auth required" },
+	{ NULL, T " client_auth=required",
+	    "tls t: client_ca: is required with client_auth required" },
 	{ NULL, T " client_auth=optional", "client_ca: is required" },
-	{ NULL, T " client_headers=yes", "tls t: client_headers: is not possible with client_auth off" },
-	{ NULL, T " profile=modern ciphers=AES128-SHA", "ciphers: is not possible with profile modern" },
+	{ NULL, T " client_headers=yes",
+	    "tls t: client_headers: is not possible with client_auth off" },
+	{ NULL, T " profile=modern ciphers=AES128-SHA",
+	    "ciphers: is not possible with profile modern" },
 	{ NULL, T " ciphers=ECDHE-RSA-AES128-GCM-SHA256:!aNULL", NULL },
 	{ NULL, T " ciphers=a;b", "names of OpenSSL" },
 	{ NULL, T " hsts=365d session_timeout=1d", NULL },
 	{ NULL, T " session_timeout=8d", "1m to 7d" },
 	{ ASKED, T " cert=asked", "tls t: cert: \"asked\" waits for the answer" },
 	/* hosts */
-	{ ASKED "; " T, "create sni t/a cert=asked hosts=www.example.org", "sni t/a: cert: \"asked\" waits" },
+	{ ASKED "; " T, "create sni t/a cert=asked hosts=www.example.org",
+	    "sni t/a: cert: \"asked\" waits" },
 	{ ASKED "; " T, "create sni t/a", "sni t/a: cert: is required" },
 	{ ASKED "; " T, "create sni t/a cert=asked hosts=a_b.example.org,*.x.org,", "one comma" },
 	{ ASKED "; " T, "create sni t/a cert=asked hosts=a.*.org", "\"a.*.org\" is not allowed" },
@@ -74,11 +81,13 @@ test_hosts_twice(void **state)
 	assert_good(store_edit(st, &d, &by_test, NULL, &err));
 	doc_fini(&d);
 	buf_fini(&pem);
-	assert_good(edit(T " cert=c; " S " tls=t; create sni t/a cert=c hosts=www.example.org,*.example.org"));
+	assert_good(edit(
+	    T " cert=c; " S " tls=t; create sni t/a cert=c hosts=www.example.org,*.example.org"));
 	assert_bad(edit("create sni t/b cert=c hosts=x.org,WWW.example.org"), ERR_INVALID,
 	    "sni t/b: hosts: \"WWW.example.org\" is in sni t/a already");
 	assert_good(edit("create sni t/b cert=c hosts=x.org"));
-	assert_bad(edit("set vip s https_redirect=301"), ERR_INVALID, "https_redirect: is not possible with tls");
+	assert_bad(edit("set vip s https_redirect=301"), ERR_INVALID,
+	    "https_redirect: is not possible with tls");
 	assert_bad(edit("delete cert c"), ERR_CONFLICT, "uses it");
 }
 

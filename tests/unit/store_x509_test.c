@@ -31,11 +31,12 @@ make(const char *cn, EVP_PKEY *own, X509 *issuer, EVP_PKEY *by, bool authority)
 	assert_int_equal(X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName,
 			     MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0),
 	    1);
-	assert_int_equal(X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer : x)), 1);
+	assert_int_equal(
+	    X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer : x)), 1);
 	assert_int_equal(X509_set_pubkey(x, own), 1);
 	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
-	e = X509V3_EXT_conf_nid(
-	    NULL, &ctx, NID_basic_constraints, authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+	e = X509V3_EXT_conf_nid(NULL, &ctx, NID_basic_constraints,
+	    authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	assert_non_null(e);
 	assert_int_equal(X509_add_ext(x, e, -1), 1);
 	X509_EXTENSION_free(e);
@@ -173,11 +174,12 @@ test_chains(void **state)
 			assert_good(put_row(KIND_cert, "c", "chain", text, "key", k));
 			continue;
 		}
-		assert_bad(put_row(KIND_cert, "c", "chain", text, "key", k), ERR_INVALID,
-		    chains[i].words);
+		assert_bad(
+		    put_row(KIND_cert, "c", "chain", text, "key", k), ERR_INVALID, chains[i].words);
 		assert_int_equal(store_head(st, SCOPE_SHARED), head);
 	}
-	assert_bad(put_row(KIND_cert, "c", "chain", pem[LEAF], "key", "ABC"), ERR_INVALID, "64 digits");
+	assert_bad(
+	    put_row(KIND_cert, "c", "chain", pem[LEAF], "key", "ABC"), ERR_INVALID, "64 digits");
 	assert_bad(put_row(KIND_cert, "c", "chain",
 		       "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "key",
 		       name[LEAF]),
@@ -224,9 +226,11 @@ test_face(void **state)
 	assert_int_equal(x509_face(text, 2, &f), -ENOENT);
 	assert_int_equal(x509_face("", 0, &f), -ENOENT);
 	assert_int_equal(
-	    x509_face("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0, &f), -EBADMSG);
+	    x509_face("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0, &f),
+	    -EBADMSG);
 	assert_int_equal(x509_until(""), 0);
-	assert_in_range(x509_until(text), time(NULL) + 86400 * 20 - 60, time(NULL) + 86400 * 20 + 60);
+	assert_in_range(
+	    x509_until(text), time(NULL) + 86400 * 20 - 60, time(NULL) + 86400 * 20 + 60);
 }
 
 static void
@@ -258,8 +262,9 @@ key_pem(EVP_PKEY *k, const char *pass, char *out, size_t room)
 {
 	BIO *b = BIO_new(BIO_s_mem());
 
-	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(b, k, pass != NULL ? EVP_aes_256_cbc() : NULL,
-			     pass, pass != NULL ? (int)strlen(pass) : 0, NULL, NULL),
+	assert_int_equal(
+	    PEM_write_bio_PKCS8PrivateKey(b, k, pass != NULL ? EVP_aes_256_cbc() : NULL, pass,
+		pass != NULL ? (int)strlen(pass) : 0, NULL, NULL),
 	    1);
 	take(b, out, room);
 }
@@ -267,8 +272,8 @@ key_pem(EVP_PKEY *k, const char *pass, char *out, size_t room)
 static int
 import(const char *file, const char *key_file, const char *pass, struct x509_import *out)
 {
-	return x509_import(file, strlen(file), key_file, key_file != NULL ? strlen(key_file) : 0, pass,
-	    out, &err);
+	return x509_import(
+	    file, strlen(file), key_file, key_file != NULL ? strlen(key_file) : 0, pass, out, &err);
 }
 
 static void
@@ -313,13 +318,16 @@ test_import_refused(void **state)
 
 	(void)state;
 	key_pem(key[OTHER], NULL, k, sizeof(k));
-	assert_bad(import(pem[LEAF], k, NULL, &i), ERR_INVALID, "does not belong to the certificate");
+	assert_bad(
+	    import(pem[LEAF], k, NULL, &i), ERR_INVALID, "does not belong to the certificate");
 	assert_non_null(strstr(err.text, name[LEAF]));
 	assert_non_null(strstr(err.text, name[OTHER]));
 	assert_bad(import(k, NULL, NULL, &i), ERR_INVALID, "no certificate in it");
-	assert_bad(import("what is this", NULL, NULL, &i), ERR_INVALID, "neither PEM nor DER nor PKCS#12");
+	assert_bad(
+	    import("what is this", NULL, NULL, &i), ERR_INVALID, "neither PEM nor DER nor PKCS#12");
 	assert_bad(import("", NULL, NULL, &i), ERR_INVALID, "0 bytes long");
-	assert_bad(import(pem[LEAF], "no key", NULL, &i), ERR_INVALID, "no private key that can be read");
+	assert_bad(
+	    import(pem[LEAF], "no key", NULL, &i), ERR_INVALID, "no private key that can be read");
 	join((const int[]){ ROOT, MIDDLE, CERTS }, k);
 	assert_bad(import(k, NULL, NULL, &i), ERR_INVALID, "only certificates of authorities");
 }
@@ -339,7 +347,8 @@ test_import_p12(void **state)
 	assert_non_null(p);
 	n = i2d_PKCS12(p, &der);
 	assert_true(n > 0);
-	assert_bad(x509_import(der, (size_t)n, NULL, 0, NULL, &i, &err), ERR_DENIED, "needs a password");
+	assert_bad(
+	    x509_import(der, (size_t)n, NULL, 0, NULL, &i, &err), ERR_DENIED, "needs a password");
 	assert_bad(x509_import(der, (size_t)n, NULL, 0, "x", &i, &err), ERR_INVALID, "another");
 	assert_good(x509_import(der, (size_t)n, NULL, 0, "secret", &i, &err));
 	assert_string_equal(i.name, name[LEAF]);
