@@ -132,12 +132,54 @@ test_counters(void **state)
 	svc_unref(s);
 }
 
+/* What hashing needs is made once for a set of servers and weights; the fallback server is no part of it. */
+static void
+test_spread(void **state)
+{
+	struct service row = { .id = 7, .name = "web", .cookie = "", .scheduler = scheduler_uri };
+	struct svc *svc = svc_new(7, 1);
+	struct view_server at[3] = { { .srv = srv_new(1, 7, 1), .weight = 1 },
+		{ .srv = srv_new(2, 7, 1), .weight = 2 },
+		{ .srv = srv_new(0, 7, 1), .weight = 1 } };
+	struct view *a = view_new(svc, &row, at, 3), *b;
+
+	(void)state;
+	view_spread(a, NULL);
+	assert_int_equal(a->spread->n, 2);
+	assert_int_equal(a->spread->node[1].weight, 2);
+	at[0].fresh = true;
+	b = view_new(svc, &row, at, 3);
+	view_spread(b, a);
+	assert_false(view_same(a, b));
+	assert_ptr_equal(a->spread, b->spread);
+	view_unref(a);
+	at[0].weight = 9;
+	a = view_new(svc, &row, at, 3);
+	view_spread(a, b);
+	assert_ptr_not_equal(a->spread, b->spread);
+	view_unref(a);
+	row.scheduler = scheduler_rr; /* weights are alike, and it does not hash */
+	row.slow_start = 1000;
+	a = view_new(svc, &row, at, 3);
+	view_spread(a, b);
+	assert_null(a->spread);
+	assert_int_equal(a->at[0].share, SLOW_SCALE);
+	assert_int_equal(a->at[1].share, SLOW_SCALE);
+	assert_true(a->shaped && !a->plain);
+	view_unref(a);
+	view_unref(b);
+	for (unsigned i = 0; i < 3; i++)
+		srv_unref(at[i].srv);
+	svc_unref(svc);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_admission),
 		cmocka_unit_test(test_views),
+		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_counters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
