@@ -49,7 +49,7 @@ test_services(void **state)
 		    "line 6: not supported: @b priority 3: lines for one machine\n"
 		    "line 7: not supported: $A=1: parameters are not followed" },
 		{ "bfd_instance R {\n neighbor_ip 10.0.0.2\n}\n", "{}\n",
-		    "line 1: not supported: bfd_instance R: it belongs to one machine: lbctl create track, with kind=bfd" },
+		    "line 1: not supported: bfd_instance R: lbctl create track, with kind=bfd and the neighbour as its target" },
 		{ "include x.conf\n", "{}\n", "line 1: not supported: include x.conf" },
 	};
 
@@ -177,7 +177,7 @@ test_routers(void **state)
 		{ VI("notify_fault /x\nno_accept\nfrob\ntrack_bfd {\na\n}"), "...vrid: 5\n",
 		    "line 4: not supported: notify_fault /x: programs are those of /etc/lbd/notify\n"
 		    "line 5: not supported: no_accept\nline 6: not supported: frob: lbd has nothing like it\n"
-		    "line 7: not supported: track_bfd: BFD is not spoken (with 1 below it)" },
+		    "line 7: not supported: track_bfd: lbctl create track, with kind=bfd and the neighbour as its target (with 1 below it)" },
 		{ VI("virtual_routes {\ndefault via fe80::9 dev eth0\nblackhole 10.0.0.0/8\n10.0.0.0/8 via\n}"),
 		    "...route:\n  v---0:\n    destination: \"::/0\"\n    gateway: \"fe80::9\"\n"
 		    "    interface: eth0\n",
