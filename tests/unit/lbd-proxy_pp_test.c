@@ -45,18 +45,44 @@ static const struct row {
 	{ HEAD(V2), 0, NULL, 0 },
 	{ HEAD(V2 "\x20\0\0\0"), 16, NULL, 0 },
 	{ HEAD(V2 "\x20\0\0\x03"), 0, NULL, 0 },
-	{ HEAD(V2 "\x20\x11\0\x03" "abc"), 19, NULL, 0 }, /* LOCAL: what follows is passed over */
+	{ HEAD(V2 "\x20\x11\0\x03"
+		  "abc"),
+	    19, NULL, 0 }, /* LOCAL: what follows is passed over */
 	{ HEAD(V2 "\x21\0\0\0"), 16, NULL, 0 },
-	{ HEAD(V2 "\x21\x11\0\x0c" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"), 28, "192.0.2.1", 40000 },
-	{ HEAD(V2 "\x21\x11\0\x0b" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0"), -EPROTO, NULL, 0 },
-	{ HEAD(V2 "\x21\x12\0\x0c" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"), -EPROTO, NULL, 0 }, /* datagrams */
-	{ HEAD(V2 "\x31\x11\0\x0c" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"), -EPROTO, NULL, 0 },
-	{ HEAD(V2 "\x22\x11\0\x0c" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"), -EPROTO, NULL, 0 },
-	{ HEAD(V2 "\x21\x11\xff\xff" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"), -EPROTO, NULL, 0 }, /* too long */
-	{ HEAD(V2 "\x21\x11\0\x10" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50" "\x05\0\1x"), 32, "192.0.2.1", 40000 },
-	{ HEAD(V2 "\x21\x11\0\x10" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50" "\x05\0\2x"), -EPROTO, NULL, 0 },
-	{ HEAD(V2 "\x21\x11\0\x0e" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50" "\x05\0"), -EPROTO, NULL, 0 },
-	{ HEAD(V2 "\x21\x11\0\x13" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50" "\x03\0\4\0\0\0\0"), -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x21\x11\0\x0c"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"),
+	    28, "192.0.2.1", 40000 },
+	{ HEAD(V2 "\x21\x11\0\x0b"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0"),
+	    -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x21\x12\0\x0c"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"),
+	    -EPROTO, NULL, 0 }, /* datagrams */
+	{ HEAD(V2 "\x31\x11\0\x0c"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"),
+	    -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x22\x11\0\x0c"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"),
+	    -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x21\x11\xff\xff"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"),
+	    -EPROTO, NULL, 0 }, /* too long */
+	{ HEAD(V2 "\x21\x11\0\x10"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+		  "\x05\0\1x"),
+	    32, "192.0.2.1", 40000 },
+	{ HEAD(V2 "\x21\x11\0\x10"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+		  "\x05\0\2x"),
+	    -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x21\x11\0\x0e"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+		  "\x05\0"),
+	    -EPROTO, NULL, 0 },
+	{ HEAD(V2 "\x21\x11\0\x13"
+		  "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+		  "\x03\0\4\0\0\0\0"),
+	    -EPROTO, NULL, 0 },
 };
 
 static void
@@ -132,7 +158,9 @@ test_there_and_back(void **state)
 static void
 test_checksum(void **state)
 {
-	uint8_t head[] = V2 "\x21\x11\0\x13" "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50" "\x03\0\4\0\0\0\0";
+	uint8_t head[] = V2 "\x21\x11\0\x13"
+			    "\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+			    "\x03\0\4\0\0\0\0";
 	size_t n = sizeof(head) - 1;
 	uint32_t crc = UINT32_MAX;
 	struct pp p;

@@ -141,26 +141,26 @@ test_spread(void **state)
 	struct view_server at[3] = { { .srv = srv_new(1, 7, 1), .weight = 1 },
 		{ .srv = srv_new(2, 7, 1), .weight = 2 },
 		{ .srv = srv_new(0, 7, 1), .weight = 1 } };
-	struct view *a = view_new(svc, &row, at, 3), *b;
+	struct view *a = view_new(svc, &row, at, 3, NULL, NULL), *b;
 
 	(void)state;
 	view_spread(a, NULL);
 	assert_int_equal(a->spread->n, 2);
 	assert_int_equal(a->spread->node[1].weight, 2);
 	at[0].fresh = true;
-	b = view_new(svc, &row, at, 3);
+	b = view_new(svc, &row, at, 3, NULL, NULL);
 	view_spread(b, a);
 	assert_false(view_same(a, b));
 	assert_ptr_equal(a->spread, b->spread);
 	view_unref(a);
 	at[0].weight = 9;
-	a = view_new(svc, &row, at, 3);
+	a = view_new(svc, &row, at, 3, NULL, NULL);
 	view_spread(a, b);
 	assert_ptr_not_equal(a->spread, b->spread);
 	view_unref(a);
 	row.scheduler = scheduler_rr; /* weights are alike, and it does not hash */
 	row.slow_start = 1000;
-	a = view_new(svc, &row, at, 3);
+	a = view_new(svc, &row, at, 3, NULL, NULL);
 	view_spread(a, b);
 	assert_null(a->spread);
 	assert_int_equal(a->at[0].share, SLOW_SCALE);
