@@ -295,6 +295,10 @@ def test_both_nodes_have_keys(tmp_path, closing, made):
     wait_until(lambda: same(duo, "second"), 10, "the key on the first node")
     assert "PRIVATE" not in duo.a.text() + duo.b.text()
 
+    (tmp_path / "bundle.pem").write_text((made / "root.pem").read_text() * 400)  # longer than two bytes of length
+    duo.a.ctl("create", "ca", "large", f"certs=@{tmp_path / 'bundle.pem'}")
+    wait_until(lambda: duo.b.ctl("export", "ca").stdout == duo.a.ctl("export", "ca").stdout, 10, "the bundle")
+
     duo.b.kill("lbd-proxy")  # a key that comes later
     duo.a.ctl("cert", "new", "third")
     duo.b.start("lbd-proxy")
