@@ -182,14 +182,16 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 	}
 }
 
-/* The field line that the answers of a service get. */
+/* What TLS adds to requests and answers. */
 static void
-hsts_line(const struct pass *p, const struct service *row, char *out, size_t room)
+tls_fields(const struct pass *p, const struct service *row, struct view *v)
 {
 	const struct tls *t = snapshot_find(p->now, KIND_tls, row->tls);
 
+	v->client_headers = t != NULL && t->client_headers;
 	if (t != NULL && t->hsts > 0 && row->mode == mode_http)
-		(void)snprintf(out, room, "Strict-Transport-Security: max-age=%u%s\r\n", t->hsts,
+		(void)snprintf(v->hsts, sizeof(v->hsts),
+		    "Strict-Transport-Security: max-age=%u%s\r\n", t->hsts,
 		    t->hsts_subdomains ? "; includeSubDomains" : "");
 }
 
@@ -221,7 +223,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 							   : row->fallback.text,
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
-	hsts_line(p, row, v->hsts, sizeof(v->hsts));
+	tls_fields(p, row, v);
 	v->page = row->id >= PAGE_ID;
 	view_spread(v, c->view);
 	free(at);

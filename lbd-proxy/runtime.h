@@ -109,6 +109,7 @@ struct view {
 	uint8_t cookie_len;
 	uint8_t proxy_to;	      /* enum proxy_to: a header to servers */
 	uint16_t redirect;	      /* status with which every request is sent to https; 0 not */
+	bool client_headers;	      /* servers learn of the client's certificate */
 	char hsts[72];		      /* a field line with CRLF; "" none */
 	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
 	char hash_key[KEY_NAME_MAX + 1];

@@ -12,6 +12,7 @@
 
 #include "http_tell.h"
 #include "pool/persist.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,7 +66,8 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	const struct conn *c = h->c;
 	const struct view *v = c->svc->view;
 
-	if (!v->x_forwarded && !v->forwarded_field && !v->via && v->request_id == request_id_off)
+	if (!v->x_forwarded && !v->forwarded_field && !v->via && v->request_id == request_id_off &&
+	    !v->client_headers)
 		return false;
 	t->x_forwarded = v->x_forwarded;
 	t->forwarded = v->forwarded_field;
@@ -85,6 +87,14 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->id_kept = false;
 	t->seen = 0;
 	t->used = 0;
+	t->ssl_client = v->client_headers;
+	t->lines_len = 0;
+	if (v->client_headers && c->tls != NULL) {
+		size_t n;
+
+		t->lines = tls_client_lines(c->tls, &n);
+		t->lines_len = (uint32_t)n;
+	}
 	if (v->request_id != request_id_off)
 		logs_request_id(c->w, id);
 	return true;

@@ -35,6 +35,15 @@ name_of(const char *buf, const struct h1_header *f)
 	return NAME_NONE;
 }
 
+static bool
+is_ssl_client(const char *buf, const struct h1_header *f)
+{
+	static const char text[] = "x-ssl-client";
+
+	return f->id == H1_OTHER && f->name_len >= sizeof(text) - 1 &&
+	       strncasecmp(buf + f->name_off, text, sizeof(text) - 1) == 0;
+}
+
 /* An id that may stand in a field and in a log. */
 static bool
 id_fits(const char *p, unsigned n)
@@ -86,6 +95,8 @@ http_tell_line(struct http_tell *t, const char *buf, const struct h1_head *h, un
 {
 	unsigned name = name_of(buf, &h->header[i]);
 
+	if (t->ssl_client && is_ssl_client(buf, &h->header[i]))
+		return HTTP_TOLD_CUT;
 	switch (name) {
 	case NAME_NONE: return HTTP_TOLD_PASS;
 	case NAME_ID: return tell_id(t, buf, &h->header[i]);
@@ -235,5 +246,7 @@ http_tell_lines(struct http_tell *t, const char *buf, const struct h1_head *h,
 		PUT(t, "\r\n");
 	}
 	cut_here(t, &s);
+	if (t->lines_len > 0)
+		s.out[s.n++] = (struct http_piece){ t->lines, t->lines_len };
 	return s.n;
 }

@@ -21,6 +21,10 @@ struct http_tell {
 	const char
 	    *id; /* ours; with request_id keep that of the client, after the plan, when it counts */
 	uint8_t id_len;
+	bool
+	    ssl_client; /* fields X-SSL-Client-... of the client are cut, and these lines are added */
+	const char *lines;
+	uint32_t lines_len;
 	/* while the plan is made */
 	bool id_kept;
 	unsigned seen; /* that stay */
@@ -36,7 +40,7 @@ enum http_told http_tell_line(
 
 /* Pieces of text, in order: at most HTTP_TELL_PIECES. Returns how many. http_tell_element - ", for=..."; http_tell_lines - what
  * is added at the end of the head. */
-#define HTTP_TELL_PIECES 5
+#define HTTP_TELL_PIECES 6
 struct http_piece {
 	const char *p;
 	uint32_t n;

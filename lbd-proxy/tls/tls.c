@@ -29,6 +29,7 @@ struct tls_conn {
 	struct tls_ctx *ctx;
 	struct chunk *left; /* received, not decrypted: there was no room for it */
 	struct chunk *held; /* to be sent with what is sent next */
+	char *lines;	    /* tls_client_lines */
 	bool up : 1;	    /* the handshake is complete */
 	bool end : 1;	    /* the other side closed its stream as it should */
 	bool bad : 1;	    /* nothing more can be said on it */
@@ -64,7 +65,8 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 		return 0;
 	literal =
 	    inet_pton(AF_INET, name, &scratch) == 1 || inet_pton(AF_INET6, name, &scratch) == 1;
-	if ((!literal && SSL_set_tlsext_host_name(t->ssl, name) != 1) ||
+	if ((!literal && SSL_ctrl(t->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+			     (void *)(uintptr_t)name) != 1) ||
 	    (x->verify && literal &&
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), name) != 1) ||
 	    (x->verify && !literal && SSL_set1_host(t->ssl, name) != 1)) {
@@ -367,6 +369,7 @@ tls_free(struct tls_conn *t)
 	tls_ctx_unref(t->ctx);
 	free(t->left);
 	free(t->held);
+	free(t->lines);
 	free(t);
 }
 
@@ -406,4 +409,13 @@ tls_name(const struct tls_conn *t)
 	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 
 	return name == NULL ? "" : name;
+}
+
+const char *
+tls_client_lines(struct tls_conn *t, size_t *len_out)
+{
+	if (t->lines == NULL)
+		t->lines = tls_peer_lines(t->ssl);
+	*len_out = t->lines == NULL ? 0 : strlen(t->lines);
+	return t->lines == NULL ? "" : t->lines;
 }

@@ -51,4 +51,9 @@ const char *tls_protocol(const struct tls_conn *t);
 const char *tls_cipher(const struct tls_conn *t);
 const char *tls_name(const struct tls_conn *t);
 
+/* tls_client_lines - complete field lines that tell a server of the client's certificate: X-SSL-Client-Verify (SUCCESS, or
+ * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ) and -Cert (DER in base64).
+ * Made once, as long as t. "": no memory. */
+const char *tls_client_lines(struct tls_conn *t, size_t *len_out);
+
 #endif

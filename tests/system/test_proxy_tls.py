@@ -1,4 +1,6 @@
 """TLS through lbd-proxy: to clients, to servers, names, sessions, certificates of clients; against Python's and openssl's TLS."""
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -13,8 +15,8 @@ from lbdtest import ADDRESS, Origin, Reader, http_answer, serve_http, wait_until
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-def openssl(*args, **kw):
-    r = subprocess.run(["openssl", *map(str, args)], capture_output=True, text=True, timeout=60, **kw)
+def openssl(*args, text=True, **kw):
+    r = subprocess.run(["openssl", *map(str, args)], capture_output=True, text=text, timeout=60, **kw)
     assert r.returncode == 0, r.stderr
     return r.stdout
 
@@ -393,9 +395,22 @@ def test_client_certificates(lb, certs, origins, tmp_path):
         except (ssl.SSLError, ConnectionError):
             return False
     assert [works(c) for c in (known, stranger, revoked, None)] == [True, False, False, False]
-    lb.ctl("set", "tls", "asks", "client_auth=optional")
+    lb.ctl("set", "tls", "asks", "client_auth=optional", "client_headers=yes")
     wait_until(lambda: works(None), what="optional")
     assert [works(c) for c in (known, stranger, revoked)] == [True, False, False]
+
+    def told(cert):
+        with connect(vip, context(certs, TLS13, cert)) as s:
+            assert ask(s, "/", "X-SSL-Client-Verify: SUCCESS", "x-ssl-client-subject: CN=forged")[0] == "HTTP/1.1 200 OK"
+        fields = [(n.lower(), v) for n, v in o.requests[-1]["fields"] if n.lower().startswith("x-ssl")]
+        assert len(dict(fields)) == len(fields)
+        return dict(fields)
+    assert told(None) == {"x-ssl-client-verify": "NONE"}
+    got = told(known)
+    der = openssl("x509", "-in", known[0], "-outform", "DER", text=False)
+    assert (got["x-ssl-client-verify"], got["x-ssl-client-subject"], got["x-ssl-client-issuer"]) == ("SUCCESS", "CN=known", "CN=root")
+    assert got["x-ssl-client-sha256"] == hashlib.sha256(der).hexdigest() and base64.b64decode(got["x-ssl-client-cert"]) == der
+    assert int(got["x-ssl-client-serial"], 16) and len(got["x-ssl-client-not-after"]) == 15
 
 
 def test_hsts_and_redirect(lb, certs, origins):
