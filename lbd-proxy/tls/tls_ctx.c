@@ -238,6 +238,13 @@ ask_clients(SSL_CTX *x, const struct tls_front *f, struct err *err)
 	return 0;
 }
 
+/* The macro of OpenSSL for it drops a const. */
+static bool
+set_curves(SSL_CTX *x, const char *list)
+{
+	return SSL_CTX_ctrl(x, SSL_CTRL_SET_GROUPS_LIST, 0, (void *)(uintptr_t)list) == 1;
+}
+
 static void
 common_settings(SSL_CTX *x)
 {
@@ -273,7 +280,7 @@ front_one(
 		SSL_CTX_set_alpn_select_cb(s, on_alpn, NULL);
 	if (SSL_CTX_set_cipher_list(s, f->ciphers[0] != 0 ? f->ciphers : CIPHERS) != 1) {
 		(void)refused(err, "ciphers of", f->name);
-	} else if (SSL_CTX_set1_groups_list(s, f->curves[0] != 0 ? f->curves : CURVES) != 1) {
+	} else if (!set_curves(s, f->curves[0] != 0 ? f->curves : CURVES)) {
 		(void)refused(err, "curves of", f->name);
 	} else if (put_identity(s, id, err) == 0 &&
 		   (f->auth == TLS_CLIENT_OFF || ask_clients(s, f, err) == 0)) {
@@ -378,7 +385,7 @@ tls_back_new(const struct tls_back *b, struct err *err)
 	must(x->ssl != NULL);
 	common_settings(x->ssl);
 	(void)SSL_CTX_set_min_proto_version(x->ssl, TLS1_2_VERSION);
-	(void)SSL_CTX_set1_groups_list(x->ssl, CURVES);
+	must(set_curves(x->ssl, CURVES));
 	if (b->verify) {
 		ok = b->ca[0] != 0 ? put_cas(SSL_CTX_get_cert_store(x->ssl), NULL, b->ca) > 0
 				   : SSL_CTX_set_default_verify_paths(x->ssl) == 1;
