@@ -31,7 +31,7 @@ LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl
 LIB_lbd-proxy := -lxxhash -lssl
 LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3
-LIB_lbd-check :=
+LIB_lbd-check := -lssl
 LIB_lbd-ha    := -lssl
 LIB_lbctl     :=
 

@@ -14,6 +14,8 @@
 #include "msg/msg.h"
 #include "sys/sock.h"
 
+#include "tls.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,6 +31,8 @@ struct probing {
 	struct probe_ask ask;
 	const struct probe_kind *kind;
 	struct loop_fd io;
+	struct check_tls *tls; /* NULL: plain */
+	bool shaken;	       /* its handshake is complete */
 	mono_t started;
 	struct result result;
 	bool connected, ended;
@@ -64,6 +68,7 @@ static void
 release(struct probing *p)
 {
 	p->kind->fini(p->state);
+	tls_free(p->tls);
 	loop_fd_fini(&p->io);
 	if (p->fd != -1)
 		(void)close(p->fd);
@@ -132,6 +137,25 @@ introduce(struct probing *p)
 	return 0;
 }
 
+/* The handshake of a server that is spoken to by TLS; true: it is complete. */
+static bool
+shake(struct probing *p)
+{
+	const char *why;
+	unsigned want;
+	int r = tls_shake(p->tls, &want, &why);
+
+	if (r == 0)
+		loop_fd_want(&p->io, want);
+	if (r >= 0) {
+		p->shaken = r == 1;
+		return p->shaken;
+	}
+	probe_say(p, NULL, 0, false, "TLS: %s", why);
+	probe_end(p, REASON_tls, 0);
+	return false;
+}
+
 static void
 on_ready(void *arg, unsigned ready)
 {
@@ -155,7 +179,25 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 	}
+	if (p->tls != NULL && !p->shaken) {
+		if (!shake(p))
+			return;
+		ready = LOOP_WRITE;
+	}
 	p->kind->step(p, p->state, ready);
+}
+
+/* Now, while the rows of the configuration are there. */
+static bool
+secure(struct probing *p)
+{
+	const struct probe_ask *ask = &p->ask;
+	const char *why;
+
+	p->tls = tls_new(p->fd, ask->server_tls == server_tls_verify, ask->ca, ask->tls_name, &why);
+	if (p->tls == NULL)
+		probe_say(p, NULL, 0, false, "TLS: %s", why);
+	return p->tls != NULL;
 }
 
 struct probing *
@@ -183,6 +225,12 @@ probe_start(const struct probe_ask *ask, struct result *out)
 		return NULL;
 	}
 	loop_fd_init(&p->io, ask->loop, p->fd, on_ready, p);
+	if (kind->talks && ask->server_tls != server_tls_off && !secure(p)) {
+		*out = (struct result){ .reason = REASON_tls,
+			.latency_us = (uint32_t)(mono_now() - p->started) };
+		release(p);
+		return NULL;
+	}
 	loop_fd_want(&p->io, LOOP_WRITE);
 	return p;
 }
@@ -205,10 +253,16 @@ probe_asked(const struct probing *p)
 	return &p->ask;
 }
 
-int
-probe_fd(const struct probing *p)
+ssize_t
+probe_recv(struct probing *p, void *to, size_t n)
 {
-	return p->fd;
+	return p->tls != NULL ? tls_read(p->tls, to, n) : recv(p->fd, to, n, 0);
+}
+
+ssize_t
+probe_send(struct probing *p, const void *from, size_t n)
+{
+	return p->tls != NULL ? tls_write(p->tls, from, n) : send(p->fd, from, n, MSG_NOSIGNAL);
 }
 
 void

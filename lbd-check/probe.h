@@ -6,6 +6,8 @@
 
 #include "sys/loop.h"
 
+#include <sys/types.h>
+
 #define PROBE_DATA_MAX 1024 /* bytes shown in one step */
 
 struct probing;
@@ -27,8 +29,11 @@ struct probe_ask {
 	const struct check *check;
 	struct addr addr;
 	uint16_t port;
-	uint8_t proxy_to; /* enum proxy_to: the server wants a PROXY header first */
-	const char *name; /* of the server as it was written: address or DNS name */
+	uint8_t server_tls;   /* enum server_tls: kinds that ask something do so by TLS */
+	const char *ca;	      /* PEM of server_tls verify; "": the system's */
+	const char *tls_name; /* that the server is called */
+	uint8_t proxy_to;     /* enum proxy_to: the server wants a PROXY header first */
+	const char *name;     /* of the server as it was written: address or DNS name */
 	probe_done_fn done;
 	probe_step_fn step; /* NULL: nobody looks */
 	void *arg;
@@ -38,6 +43,7 @@ struct probe_ask {
  * whenever what it asked for with probe_want is ready; it ends the probe with probe_end. */
 struct probe_kind {
 	const char *name; /* word of enum probe */
+	bool talks;	  /* says and hears something, by TLS when the server wants that */
 	size_t size;
 	void (*init)(struct probing *p, void *state);
 	void (*step)(struct probing *p, void *state, unsigned ready);
@@ -54,7 +60,9 @@ void probe_late(struct probing *p);
 
 /* For the kinds. */
 const struct probe_ask *probe_asked(const struct probing *p);
-int probe_fd(const struct probing *p);
+/* As recv and send, by TLS where the server is spoken to so. */
+ssize_t probe_recv(struct probing *p, void *to, size_t n);
+ssize_t probe_send(struct probing *p, const void *from, size_t n);
 void probe_want(struct probing *p, unsigned want);
 /* The first call counts; later ones are passed over. */
 void probe_end(struct probing *p, int reason, unsigned detail);

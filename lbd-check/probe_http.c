@@ -1,7 +1,7 @@
 /* probe_http.c - asks for one page and hands the answer to answer.c.
  *
  * One request on one connection, which is closed afterwards. Method, path and Host come from the check; without
- * a Host there the server's own address is used, with the port when it is not 80. A path may hold any UTF-8:
+ * a Host there the server's own address is used, with the port when it is not 80 (443 by TLS). A path may hold any UTF-8:
  * what must not stand in a request line is percent-encoded, so no field of the configuration can break the
  * request. An answer that comes before the request is sent (a full server that says 503 and closes) is read
  * like any other.
@@ -17,8 +17,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define READ_SIZE 16384
 #define READ_TURN (4 * READ_SIZE)
@@ -53,7 +51,7 @@ put_host(struct buf *b, const struct probe_ask *ask)
 		buf_printf(b, "[%s]", text);
 	else
 		buf_puts(b, ask->name);
-	if (ask->port != 80)
+	if (ask->port != (ask->server_tls != server_tls_off ? 443 : 80))
 		buf_printf(b, ":%u", ask->port);
 }
 
@@ -87,7 +85,7 @@ static void
 send_request(struct probing *p, struct http *h)
 {
 	size_t left = h->request.len - h->sent;
-	ssize_t n = send(probe_fd(p), h->request.p + h->sent, left, MSG_NOSIGNAL);
+	ssize_t n = probe_send(p, h->request.p + h->sent, left);
 
 	if (n == -1) {
 		/* A server may answer and close before it has read all: look at what it said. */
@@ -124,7 +122,7 @@ read_answer(struct probing *p, struct http *h)
 	char room[READ_SIZE];
 
 	for (size_t got = 0; got < READ_TURN;) {
-		ssize_t n = recv(probe_fd(p), room, sizeof(room), 0);
+		ssize_t n = probe_recv(p, room, sizeof(room));
 		int reason;
 
 		if (n == -1) {
@@ -163,6 +161,7 @@ http_step(struct probing *p, void *state, unsigned ready)
 
 const struct probe_kind probe_kind_http = {
 	.name = "http",
+	.talks = true,
 	.size = sizeof(struct http),
 	.init = http_init,
 	.step = http_step,

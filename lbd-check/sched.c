@@ -271,6 +271,19 @@ sched_away(struct sched *s, unsigned groups)
 	}
 }
 
+/* How a connection to the server begins: as lbd-proxy's do. */
+static void
+greet(const struct snapshot *s, const struct server *srv, struct probe_ask *ask)
+{
+	const struct service *of = snapshot_find(s, KIND_service, srv->vip);
+	const struct ca *ca = snapshot_find(s, KIND_ca, of->server_ca);
+
+	ask->proxy_to = of->proxy_to;
+	ask->server_tls = of->server_tls;
+	ask->ca = ca != NULL ? ca->certs : "";
+	ask->tls_name = of->server_name[0] != '\0' ? of->server_name : srv->address.text;
+}
+
 static void
 launch(struct target *t)
 {
@@ -289,8 +302,7 @@ launch(struct target *t)
 	if (!find_address(t, srv, rule, &ask.addr))
 		return;
 	ask.port = target_port(s->now, srv, rule);
-	ask.proxy_to =
-	    ((const struct service *)snapshot_find(s->now, KIND_service, srv->vip))->proxy_to;
+	greet(s->now, srv, &ask);
 	ask.done = on_done;
 	ask.step = t->traced ? step_to_watchers : NULL;
 	ask.arg = t;

@@ -58,13 +58,15 @@ check_changes(const struct check *a, const struct check *b)
 	return flags;
 }
 
-/* What a connection to the server begins with. */
-static unsigned
-greeting(const struct snapshot *s, const struct server *srv)
+/* Whether a connection to the server begins in the same way: PROXY header, TLS. */
+static bool
+same_greeting(const struct touch *c, const struct server *was, const struct server *is)
 {
-	const struct service *of = snapshot_find(s, KIND_service, srv->vip);
+	const struct service *a = snapshot_find(c->old, KIND_service, was->vip);
+	const struct service *b = snapshot_find(c->now, KIND_service, is->vip);
 
-	return of->proxy_to;
+	return a->proxy_to == b->proxy_to && a->server_tls == b->server_tls &&
+	       a->server_ca == b->server_ca && strcmp(a->server_name, b->server_name) == 0;
 }
 
 /* How a server that was there before differs, as far as a probe sees it. */
@@ -78,7 +80,7 @@ changes(const struct touch *c, const struct server *was, const struct server *is
 	if (strcmp(was->address.text, is->address.text) != 0 ||
 	    target_port(c->old, was, rule_was) != target_port(c->now, is, rule_is))
 		flags |= MOVED;
-	if (greeting(c->old, was) != greeting(c->now, is))
+	if (!same_greeting(c, was, is))
 		flags |= ASKED;
 	return flags;
 }

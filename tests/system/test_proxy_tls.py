@@ -449,3 +449,24 @@ def test_bad_handshakes(one, lb, ca):
     with connect(vip, context(ca)) as s:
         assert ask(s)[0] == "HTTP/1.1 200 OK"
     wait_until(lambda: counters(lb, vip)["tls_failed"] == 3, what="three failed")
+
+
+def test_the_check_speaks_tls_too(lb, certs, closing, tmp_path):
+    """A page of a server that is spoken to by TLS is asked for by TLS; a certificate that does not count is a bad server."""
+    other = Authority(tmp_path, "other")
+    good = closing(TlsOrigin("good", certs.folder / "b.pem", certs.folder / "b.key"))
+    bad = closing(TlsOrigin("bad", *other.sign("bad", "DNS:b.example.org")))
+    trust(lb, "known", certs)
+    lb.ctl("create", "check", "page", "kind=http", "interval=300ms", "timeout=300ms", "path=/health", "assume=down")
+    vip = lb.vip("tls-checked", good, bad, server_tls="verify", server_ca="known", server_name="b.example.org", check="page")
+    lb.start("lbd-check")
+    try:
+        wait_until(lambda: " 200 " in _status(vip), what="the good server is fit")
+        assert [r["target"] for r in good.requests].count("/health") and good.names[0] == "b.example.org"
+        assert not bad.requests
+        said = lb.ctl("check", "run", "tls-checked/bad", check=False)
+        assert "TLS" in said.stdout + said.stderr, said
+        lb.ctl("set", "vip", "tls-checked", "server_tls=on", "server_ca=")
+        wait_until(lambda: [r for r in bad.requests if r["target"] == "/health"], what="any certificate will do")
+    finally:
+        lb.kill("lbd-check", 15)
