@@ -99,15 +99,23 @@ tls_give(struct conn *c, const void *p, size_t n)
 	return n == 0 ? 0 : append(&c->tls->left, p, n);
 }
 
-/* What OpenSSL wrote, to the socket. */
+/* What OpenSSL wrote, to the socket; records that are held were made before, and go first. */
 static int
 say(struct conn *c)
 {
 	struct tls_engine *e = c->w->tls;
+	struct chunk *k = c->tls->held;
 	int code;
 
 	if (e->out_len == 0)
 		return 0;
+	if (k != NULL) {
+		c->tls->held = NULL;
+		code = conn_send_raw(c, k->b, k->len);
+		free(k);
+		if (code < 0)
+			return code;
+	}
 	code = conn_send_raw(c, e->out, e->out_len);
 	e->out_len = 0;
 	return code;

@@ -202,6 +202,16 @@ def test_handshake_in_pieces(one, ca):
         assert until_done(lambda: tls.read(65536)).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_silent_client_is_told_goodbye(one, lb, ca, version):
+    """Who asks for nothing is closed in order, with all records in their places, also those that waited for an answer."""
+    vip, _ = one
+    lb.ctl("set", "vip", vip.name, "request_timeout=300ms")
+    with context(ca, version).wrap_socket(vip.connect(), server_hostname="a.example.org", suppress_ragged_eofs=False) as s:
+        assert s.recv(10) == b""
+        assert version == TLS12 or s.session.has_ticket
+
+
 def test_names(lb, certs, origins):
     """A097: each name gets its certificate, a wildcard is one label; strict refuses what nobody has."""
     o, = origins("o")
