@@ -70,6 +70,17 @@ write_down(const struct outside *o)
 }
 
 bool
+outside_is_late(struct outside *o, unsigned group, uint64_t began)
+{
+	if (began == 0)
+		return false;
+	if (began < o->began[group])
+		return true;
+	o->began[group] = began;
+	return false;
+}
+
+bool
 outside_say(struct outside *o, unsigned group, uint8_t role)
 {
 	bool other = o->role[group] != role;

@@ -149,9 +149,15 @@ role_told(struct ha_role *r, const struct bus_request *rq, const struct msg_ha_t
 		    rq, ERR_INVALID, "role: allowed are active, passive and fault; group: 1 and 2");
 		return;
 	}
-	for (unsigned g = 0; g < SHARED_GROUPS; g++)
-		if (m->group == 0 || m->group == g + 1)
+	for (unsigned g = 0; g < SHARED_GROUPS; g++) {
+		if (m->group != 0 && m->group != g + 1)
+			continue;
+		if (outside_is_late(&r->outside, g, m->began))
+			log_info(
+			    "group %u: %s: it was said later than what came after it", g + 1, word);
+		else
 			say_outside(r, g, role, why);
+	}
 	role_look_at_routes(r);
 	r->ops.changed(r->ops.arg);
 	bus_result(rq, 0, "");

@@ -282,13 +282,34 @@ cmd_ha_failover(struct ctl *c, struct err *err)
 
 /* ---- role ------------------------------------------------------------------------------------------------------------ */
 
+/* When this process was started, in clock ticks since the start of the machine (proc(5), /proc/PID/stat, starttime); 0: not
+ * known. keepalived starts the scripts of two changes without waiting for the first to end: the order of their starts is that
+ * of the changes, the order in which they get through need not be. */
+static uint64_t
+began(void)
+{
+	char line[1024];
+	unsigned long long ticks = 0;
+	FILE *f = fopen("/proc/self/stat", "re");
+	const char *p;
+
+	if (f == NULL)
+		return 0;
+	p = fgets(line, sizeof(line), f) != NULL ? strrchr(line, ')') : NULL;
+	(void)fclose(f);
+	for (int field = 2; p != NULL && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p != NULL && sscanf(p, "%llu", &ticks) == 1 ? ticks : 0;
+}
+
 int
 cmd_ha_role(struct ctl *c, struct err *err)
 {
 	const char *why = c->opt[OPT_message], *group = c->argc > 1 ? c->argv[1] : "0";
 	const struct msg_ha_told m = { .role = SPAN(c->argv[0]),
 		.group = (uint8_t)(group[0] - '0'),
-		.why = SPAN(why != NULL ? why : "") };
+		.why = SPAN(why != NULL ? why : ""),
+		.began = began() };
 	struct client *k;
 	int rc;
 

@@ -5,6 +5,7 @@ import pathlib
 import select
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -240,6 +241,16 @@ def test_role_words(tmp_path, closing):
     duo.a.ctl("ha", "role", "active", "2")
     groups = {g["group"]: g["role"] for g in duo.a.json("ha", "status")["groups"]}
     assert groups == {1: "passive", 2: "active"}
+    # Two changes of keepalived, whose scripts get through in the wrong order: who was started last has the last word.
+    early = subprocess.Popen([*duo.ns[0].prefix, "sh", "-c", 'kill -STOP $$; exec "$@"', "early", BIN / "lbctl", "--root", duo.a.root,
+                              "ha", "role", "active", "1"], preexec_fn=die_with_parent)
+    wait_until(lambda: pathlib.Path(f"/proc/{early.pid}/stat").read_text().split()[2] == "T", what="it waits")
+    time.sleep(0.05)  # the kernel counts starts in steps of 10 ms
+    duo.a.ctl("ha", "role", "fault", "1")
+    early.send_signal(signal.SIGCONT)
+    assert early.wait(10) == 0
+    assert duo.a.json("ha", "status")["groups"][0]["role"] == "fault"
+    duo.a.ctl("ha", "role", "passive", "1")
     duo.a.ctl("set", "setting", "ha_roles=own")
     wait_until(lambda: duo.holds()[0], 5, "and takes it again")
 
