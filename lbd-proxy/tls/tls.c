@@ -53,8 +53,7 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 	}
 	t->ctx = tls_ctx_ref(x);
 	c->tls = t;
-	(void)BIO_up_ref(e->bio);
-	(void)BIO_up_ref(e->bio);
+	(void)BIO_up_ref(e->bio); /* both directions have it, and one reference (SSL_set_bio(3)) */
 	SSL_set_bio(t->ssl, e->bio, e->bio);
 	if (x->server) {
 		SSL_set_accept_state(t->ssl);
