@@ -130,6 +130,7 @@ class Proxy:
             cmd = [b.find("nginx"), "-c", config, "-p", d]
         else:
             root = d / f"lbd-{base}"
+            shutil.rmtree(root, ignore_errors=True)  # of an earlier metric that began anew
             root.mkdir()
             lbd_store(root, b.origin, *(self.ports[x] for x in ("http", "tcp", "cookie")))
             cmd = [BIN / "lbd-proxy", "-f", "--root", root]
