@@ -304,35 +304,6 @@ ha_role(struct scrape *x, struct buf *b, const void *object)
 	    x->name, known && r->active, x->name, known && !r->active, x->name, !known);
 }
 
-static void
-fip_held(struct scrape *x, struct buf *b, const void *object)
-{
-	(void)object;
-	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
-	     f = f->next) {
-		buf_printf(b, "%s{address=\"", x->name);
-		metrics_label(b, f->address);
-		buf_printf(b, "\",interface=\"");
-		metrics_label(b, f->interface);
-		buf_printf(b, "\"} %d\n", f->held);
-	}
-}
-
-/* Absent where nobody tells routers. */
-static void
-fip_route(struct scrape *x, struct buf *b, const void *object)
-{
-	(void)object;
-	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
-	     f = f->next) {
-		if (f->route[0] == '\0')
-			continue;
-		buf_printf(b, "%s{address=\"", x->name);
-		metrics_label(b, f->address);
-		buf_printf(b, "\",state=\"%s\"} 1\n", f->route);
-	}
-}
-
 static const struct family families[] = {
 	{ "lbd_build_info", "gauge", "Version of lbd-web; always 1.", OVER_NODE, build_info },
 	{ "lbd_daemon_up", "gauge", "Whether a daemon answers.", OVER_NODE, daemon_up },
@@ -386,10 +357,10 @@ static const struct family families[] = {
 	    "Heartbeats of another pair, or with this pair's number and another key.", OVER_NODE,
 	    metrics_ha_foreign },
 	{ "lbd_fip_held", "gauge", "Whether a floating address is on this node.", OVER_NODE,
-	    fip_held },
+	    metrics_fip_held },
 	{ "lbd_fip_route", "gauge",
 	    "What routers are told of a floating address: announced, last resort, withdrawn or open.",
-	    OVER_NODE, fip_route },
+	    OVER_NODE, metrics_fip_route },
 	{ "lbd_cert_expiry_timestamp_seconds", "gauge",
 	    "When a certificate, or the first of its chain, ends.", OVER_NODE, cert_expiry },
 	{ "lbd_vip_state", "gauge", "How a virtual service stands.", OVER_VIP, vip_state },

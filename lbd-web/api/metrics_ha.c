@@ -173,3 +173,32 @@ metrics_ha_foreign(struct scrape *x, struct buf *b, const void *object)
 		buf_printf(b, "%s{cluster=\"%s\"} %" PRIu64 "\n", x->name,
 		    i == VIEW_ALARM_SAME ? "same" : "other", view_alarms(v)[i].frames);
 }
+
+void
+metrics_fip_held(struct scrape *x, struct buf *b, const void *object)
+{
+	(void)object;
+	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
+	     f = f->next) {
+		buf_printf(b, "%s{address=\"", x->name);
+		metrics_label(b, f->address);
+		buf_printf(b, "\",interface=\"");
+		metrics_label(b, f->interface);
+		buf_printf(b, "\"} %d\n", f->held);
+	}
+}
+
+/* Absent where nobody tells routers. */
+void
+metrics_fip_route(struct scrape *x, struct buf *b, const void *object)
+{
+	(void)object;
+	for (const struct view_floating *f = view_floating(follow_view(x->w->follow)); f != NULL;
+	     f = f->next) {
+		if (f->route[0] == '\0')
+			continue;
+		buf_printf(b, "%s{address=\"", x->name);
+		metrics_label(b, f->address);
+		buf_printf(b, "\",state=\"%s\"} 1\n", f->route);
+	}
+}

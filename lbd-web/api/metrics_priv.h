@@ -40,6 +40,8 @@ void metrics_ha_in_sync(struct scrape *x, struct buf *b, const void *object);
 void metrics_ha_entries(struct scrape *x, struct buf *b, const void *object);
 void metrics_ha_pending(struct scrape *x, struct buf *b, const void *object);
 void metrics_ha_foreign(struct scrape *x, struct buf *b, const void *object);
+void metrics_fip_held(struct scrape *x, struct buf *b, const void *object);
+void metrics_fip_route(struct scrape *x, struct buf *b, const void *object);
 
 /* metrics_phases.c */
 void metrics_phases(struct scrape *x, struct buf *b, const void *object);
