@@ -1,4 +1,5 @@
-/* Load generator for the benchmarks, which also reads the processor clocks of the processes that are measured.
+/* Load generator for the benchmarks, which also reads the processor clocks of the processes that are measured. One file, because
+ * bench.py compiles it by itself with one command; longer than others for that.
  *
  * One thread, one epoll. Connections cycle: connect, send one GET, read the answer, then either send the next (ka), close
  * and connect anew (close), or stay idle (idle). With -r requests start at fixed times, and latency counts from the time a
