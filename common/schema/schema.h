@@ -104,7 +104,7 @@ enum {
 #include "schema/objects.def"
 };
 #undef OBJECT
-#define FIELDS_MAX 96
+#define FIELDS_MAX 128
 
 /* The structs. The empty member named after the tag makes a repeated tag an error. */
 #define C_NAME const char *
