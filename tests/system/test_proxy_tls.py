@@ -3,8 +3,8 @@ import base64
 import hashlib
 import json
 import os
-import socket
 import select
+import socket
 import ssl
 import subprocess
 import threading
