@@ -122,7 +122,7 @@ check:
 	$(Q)packaging/install-packages build run demo test
 	$(Q)packaging/run-check
 check-system: all $(BUILD)/bench/vrrp_try
-	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
+	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(J),-n $(J) --dist loadfile) tests/system $(T)
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run --limit 1800 -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
