@@ -24,7 +24,8 @@ struct rule {
 	struct when when;
 	struct rule_text text; /* of location or value */
 	struct pattern *pattern;
-	struct svc *pool; /* reference; NULL: not served now */
+	struct svc *pool;      /* reference; NULL: not served now */
+	const char *pool_name; /* NULL: it leads nowhere */
 	const char *body, *type;
 	dur_t time;
 };
@@ -39,10 +40,15 @@ struct rules {
 	bool keeps_head; /* rules for answers look at the request */
 };
 
+/* Where a rule leads: name NULL nowhere; svc NULL: it is not served now. Borrowed. */
+struct rules_pool {
+	struct svc *svc;
+	const char *name;
+};
 /* rules_new - of n rows of kind content_rule; pools: what the pool of each row is now, NULL where it is not served. NULL: none is enabled. old
  * (may be NULL) is what there was before: it is taken again when nothing differs. */
 struct rules *rules_new(const struct service *of, const void *const *rows, uint32_t n,
-    struct svc *const *pools, struct rules *old);
+    const struct rules_pool *pools, struct rules *old);
 struct rules *rules_ref(struct rules *r);
 void rules_unref(struct rules *r); /* NULL is fine */
 
