@@ -11,7 +11,8 @@ struct edit {
 	struct subject s;
 	const char *buf; /* of the head that is changed */
 	const struct h1_head *head;
-	bool any; /* something is changed */
+	bool any;      /* something is changed */
+	uint64_t rate; /* bytes a second; 0: no limit */
 };
 
 void edit_begin(struct edit *e);

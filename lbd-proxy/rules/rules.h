@@ -28,6 +28,7 @@ struct rule {
 	const char *pool_name; /* NULL: it leads nowhere */
 	const char *body, *type;
 	dur_t time;
+	uint64_t rate;
 };
 struct rules {
 	atomic_uint refs;

@@ -303,6 +303,28 @@ def test_body_of_a_rewritten_request_and_upgrades(make, origins):
     assert get(vip, method="PUT", body=b"x" * 1_000_000).json["body"] == 1_000_000
 
 
+def test_limit_bandwidth(make):
+    """A071: the body of an answer, and of a request, comes no faster than its rule says; the next one is free again."""
+    vip, own = make({"down": {"when": "path is /down", "on": "answer", "action": "limit_bandwidth", "rate": 1_000_000},
+                     "up": {"when": "path is /up", "action": "limit_bandwidth", "rate": 1_000_000}})
+    own.answer = lambda q: http_answer(b"x" * (2_000_000 if q["method"] == "GET" else 1))
+    with vip.connect(timeout=30) as s:
+        r = Reader(s)
+
+        def took(head, body=b""):
+            start = time.monotonic()
+            s.sendall(f"{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            line, got, _ = r.head()
+            assert " 200 " in line
+            r.body(got)
+            return time.monotonic() - start
+        assert took("GET /down") > 1.2
+        assert took("POST /up", b"y" * 2_500_000) > 1.0
+        slow = took("GET /down")
+        assert took("GET /free") < slow / 2
+        assert len(own.requests[1]["body"]) == 2_500_000
+
+
 # ---- mode tcp -----------------------------------------------------------------------------------------------------------
 
 def test_tcp_by_address(make, origins):
