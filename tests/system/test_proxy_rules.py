@@ -562,3 +562,33 @@ def test_lists_and_kills_know_pools(make, origins, lb):
             if a.recv(100) == b"":
                 pytest.fail("closed, and not reset")
         assert len(wait_until(lambda: lb.json("conns", vip.name), what="the other")) == 1
+
+
+def test_a_stop_cuts_what_is_at_a_pool(tmp_path, origins, closing):
+    """Told twice to end, lbd-proxy ends at once, with a tunnel and a request at a pool that was made before its front."""
+    def mute(c, origin):
+        origin.asked = True
+        while c.recv(65536):
+            pass
+    lb = closing(Lbd(tmp_path / "lb", "lbd-proxy"))
+    pool, = origins("pool", handle=mute)
+    fronts = []
+    for mode in "tcp", "http":
+        lb.ctl("create", "vip", f"p-{mode}", f"mode={mode}")
+        lb.rip(f"p-{mode}", "a", pool.port)
+        fronts.append(lb.vip(f"web-{mode}", mode=mode))
+        lb.ctl("create", "rule", f"web-{mode}/all", f"pool=p-{mode}")
+    lb.start()
+    held = []
+    for vip in fronts:
+        pool.asked = False
+        held.append(vip.connect())
+        held[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: pool.asked, what="it is at the pool")
+    p = lb.process.pop("lbd-proxy")
+    p.terminate()
+    wait_until(lambda: not listens(fronts[0].address, fronts[0].port), what="it stops")
+    p.terminate()
+    assert p.wait(15) == 0
+    for s in held:
+        s.close()
