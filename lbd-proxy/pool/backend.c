@@ -35,9 +35,28 @@ seat_init(
 	s->ready = ready;
 	s->failed = failed;
 	s->tries = 0;
-	s->hashed = s->retrying = false;
+	s->hashed = s->retrying = s->pooled = false;
 	s->asked = 0;
 	list_init(&s->link);
+}
+
+void
+seat_enter(struct seat *s, struct wsvc *pool)
+{
+	s->svc = pool;
+	s->pooled = true;
+	pool->clients++;
+	COUNT(pool->n->requests_total);
+}
+
+void
+seat_quit_pool(struct seat *s)
+{
+	struct wsvc *pool = s->svc;
+
+	s->pooled = false;
+	pool->clients--;
+	local_release_svc(pool);
 }
 
 /* A place at server i, unless it has so many; 0 is no limit. */
@@ -512,6 +531,8 @@ backend_done(struct conn *c, bool reusable)
 		conn_close(c);
 		return;
 	}
+	if (c->paced)
+		conn_pace(c, 0);
 	c->ops = &idle_ops;
 	c->since_s = (uint32_t)(s->w->now / 1000000); /* of its idleness */
 	list_del(&c->link);
