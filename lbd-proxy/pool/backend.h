@@ -21,6 +21,7 @@ struct seat {
 	uint8_t tries;
 	bool hashed;   /* hash is that of its key */
 	bool retrying; /* counted in svc->retrying */
+	bool forced;   /* the server it is known to counts as fit */
 	uint64_t hash;
 	mono_t asked; /* least_time: when it was given its place; 0: its first byte is there */
 	uint32_t tried[SEAT_TRIES]; /* ids of servers that could not be reached */

@@ -31,6 +31,7 @@ struct tcp {
 	struct seat seat;
 	struct flow up, down;
 	struct story story;
+	struct persist persist;
 };
 
 static void connect_next(struct tcp *t, enum seat_result r);
@@ -158,7 +159,7 @@ connected(struct tcp *t)
 	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
 	conn_timer(c, c->svc->view->tunnel);
-	persist_keep_source(c, t->seat.srv->srv->id);
+	persist_keep_conn(&t->persist, t->seat.svc, c, t->seat.srv->srv);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
 		over(t, true);
 		return;
@@ -306,6 +307,16 @@ tcp_new(struct conn *c)
 	return t;
 }
 
+/* A place at the server that the client belongs to; first: the n bytes that were read already. */
+static void
+take(struct tcp *t, const uint8_t *first, size_t n)
+{
+	uint32_t known = persist_by_conn(&t->persist, t->seat.svc, t->c, first, n);
+
+	t->seat.forced = t->persist.forced;
+	connect_next(t, seat_take(&t->seat, known));
+}
+
 /* The user decides: the first packet is looked at, and stays to be sent. */
 static void
 read_user(struct tcp *t)
@@ -329,7 +340,9 @@ read_user(struct tcp *t)
 	if (r != H1_MORE) {
 		t->reads = false;
 		conn_timer_off(c);
-		connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+		if (c->svc->view->scheduler != scheduler_rdp_cookie)
+			seat_key(&t->seat, c, NULL, NULL);
+		take(t, p, n > 0 ? (size_t)n : 0);
 		return;
 	}
 	if (!conn_watch(c)) {
@@ -357,12 +370,12 @@ tcp_begin(struct conn *c)
 	COUNT(c->svc->n->requests_total);
 	if (c->svc->view->log != NULL)
 		story_notes(&t->story, c);
-	if (c->svc->view->scheduler == scheduler_rdp_cookie) {
+	if (c->svc->view->scheduler == scheduler_rdp_cookie || persist_reads(c->svc->view)) {
 		read_user(t);
 		return;
 	}
 	seat_key(&t->seat, c, NULL, NULL);
-	connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+	take(t, NULL, 0);
 }
 
 void
