@@ -200,25 +200,6 @@ cookie_prefix(const char *value, size_t len, uint64_t *token_out)
 		   : 0;
 }
 
-size_t
-cookie_line_format(
-    struct cookie_span name, struct cookie_span value, struct cookie_span attributes, char *out)
-{
-	static const char begin[] = "Set-Cookie: ", end[] = "\r\nCache-Control: private\r\n";
-	char *o = out;
-
-	must(name.len > 0 && name.len <= COOKIE_NAME_MAX && value.len <= COOKIE_LINE_VALUE_MAX &&
-	     attributes.len <= 200);
-	o = mempcpy(o, begin, sizeof(begin) - 1);
-	o = mempcpy(o, name.at, name.len);
-	*o++ = '=';
-	o = mempcpy(o, value.at, value.len);
-	if (attributes.len > 0)
-		o = mempcpy(mempcpy(o, "; ", 2), attributes.at, attributes.len);
-	o = mempcpy(o, end, sizeof(end) - 1);
-	return (size_t)(o - out);
-}
-
 int
 cookie_map_init(struct cookie_map *m, uint32_t n)
 {

@@ -48,12 +48,6 @@ int cookie_token_parse(const char *s, size_t len, uint64_t *token_out);
 #define COOKIE_PREFIX_LEN (COOKIE_TOKEN_LEN + 1)
 size_t cookie_prefix(const char *value, size_t len, uint64_t *token_out);
 
-/* cookie_line_format - the field lines that give a client its cookie: Set-Cookie, and Cache-Control: private so that no
- * shared cache hands it to others. value: at most COOKIE_LINE_VALUE_MAX bytes; attributes: at most 200, "" none. out holds
- * COOKIE_LINE_MAX bytes; not terminated. Returns the length. */
-size_t cookie_line_format(
-    struct cookie_span name, struct cookie_span value, struct cookie_span attributes, char *out);
-
 /* Tokens of a service, to find a server by. Built once per snapshot, read-only then. */
 struct cookie_map {
 	struct cookie_slot *slot;

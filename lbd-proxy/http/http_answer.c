@@ -103,7 +103,7 @@ rewrite(struct http *h, const char *buf)
 	struct conn *c = h->c;
 	const struct view *v = c->svc->view;
 	struct http_plan *p = &c->w->plan;
-	char line[COOKIE_LINE_MAX + sizeof(v->hsts)];
+	char line[STICKY_LINE_MAX + sizeof(v->hsts)];
 	struct http_answer_policy policy = { .client_minor = h->head.minor };
 
 	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);

@@ -47,7 +47,7 @@ enum http_cookie { HTTP_COOKIE_KEEP, HTTP_COOKIE_CUT, HTTP_COOKIE_REPLACE, HTTP_
 
 /* What happens to answers. */
 struct http_answer_policy {
-	const char *insert; /* complete field lines with CRLF (cookie_line_format), or NULL */
+	const char *insert; /* complete field lines with CRLF (persist_answer), or NULL */
 	uint16_t insert_len;
 	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
 	bool keep_alive;      /* the client's connection stays open after this answer */

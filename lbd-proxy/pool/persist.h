@@ -50,7 +50,7 @@ persist_request(const struct view *v, struct http_request_policy *out)
 	out->cookie_len = v->cookie_len;
 	out->cookie_prefix = v->persistence == persistence_prefix;
 }
-/* persist_answer - what becomes of it on the way back: fills the cookie's part of out, with line (COOKIE_LINE_MAX bytes) for
+/* persist_answer - what becomes of it on the way back: fills the cookie's part of out, with line (STICKY_LINE_MAX bytes) for
  * what is inserted; known: as persist_by_head said. story: the two letters of access logs. Only where sticky.cookies. */
 void persist_answer(const struct persist *p, const struct wsvc *s, const struct srv *srv,
     uint32_t known, const char *buf, const struct h1_head *answer, struct http_answer_policy *out,

@@ -22,7 +22,7 @@ sets(const struct view *v, const char *buf, const struct h1_head *h)
 	return false;
 }
 
-/* The value that is given now. */
+/* The value that is given now; its length. */
 static size_t
 value_of(const struct persist *p, const struct wsvc *s, uint64_t token, char *out)
 {
@@ -39,20 +39,20 @@ value_of(const struct persist *p, const struct wsvc *s, uint64_t token, char *ou
 	return COOKIE_DATED_LEN;
 }
 
+/* Whole field lines. */
 static void
 insert(const struct persist *p, const struct wsvc *s, const struct srv *srv,
     struct http_answer_policy *out, char *line)
 {
-	const struct view *v = s->view;
-	uint64_t token = atomic_load_explicit(&srv->token, memory_order_relaxed);
-	char value[COOKIE_LINE_VALUE_MAX];
-	size_t n = value_of(p, s, token, value);
+	const struct sticky *y = &s->view->sticky;
+	char *o = mempcpy(line, y->head, y->head_len);
 
-	_Static_assert(COOKIE_DATED_LEN <= COOKIE_LINE_VALUE_MAX, "room for a value");
+	_Static_assert(STICKY_HEAD_MAX + COOKIE_DATED_LEN + STICKY_TAIL_MAX <= STICKY_LINE_MAX,
+	    "room for a value");
+	o += value_of(p, s, atomic_load_explicit(&srv->token, memory_order_relaxed), o);
+	o = mempcpy(o, y->tail, y->tail_len);
 	out->insert = line;
-	out->insert_len = (uint16_t)cookie_line_format(
-	    (struct cookie_span){ v->cookie, v->cookie_len }, (struct cookie_span){ value, n },
-	    (struct cookie_span){ v->sticky.attributes, v->sticky.attributes_len }, line);
+	out->insert_len = (uint16_t)(o - line);
 }
 
 /* What the client's cookie was: none, valid, of another server, or too old in one of two ways. */

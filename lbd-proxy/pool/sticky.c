@@ -3,9 +3,27 @@
 
 #include "hash.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ROUTE_SEED UINT64_C(0x6c62642d726f7574)
+
+/* What stands around the value. Longer texts than the schema takes are cut. */
+static void
+compile_line(struct sticky *out, const struct service *s)
+{
+	const char *attributes = s->cookie_attributes == NULL ? "" : s->cookie_attributes;
+	char text[STICKY_TAIL_MAX + 1];
+	int n;
+
+	n = snprintf(text, STICKY_HEAD_MAX, "Set-Cookie: %.64s=", s->cookie);
+	out->head_len = (uint8_t)n;
+	memcpy(out->head, text, out->head_len);
+	n = snprintf(text, sizeof(text), "%s%.200s\r\nCache-Control: private\r\n",
+	    attributes[0] != '\0' ? "; " : "", attributes);
+	out->tail_len = (uint8_t)n;
+	memcpy(out->tail, text, out->tail_len);
+}
 
 static uint8_t
 copy(char *to, size_t most, const char *from)
@@ -34,7 +52,8 @@ sticky_compile(struct sticky *out, const struct service *s)
 	out->mask4 = out->mask6 <= 32 ? out->mask6 : 32;
 	out->server = s->cookie_server;
 	out->key_len = copy(out->key, STICKY_KEY_MAX, s->persist_key);
-	out->attributes_len = copy(out->attributes, STICKY_ATTRIBUTES_MAX, s->cookie_attributes);
+	if (s->persistence == persistence_cookie)
+		compile_line(out, s);
 }
 
 bool

@@ -415,10 +415,10 @@ def test_shared_follows_the_other(lb, closing):
     lb.rip(one, plain[1].name, plain[1].port, plain[1].address)
     wait_until(lambda: (get(two, source="127.0.23.1"), lb.json("persist", "list", "lead"))[1], what="the counterpart")
     assert sticky(one, source="127.0.23.1") == "b"
-    r = lb.ctl("delete", "vip", "lead", "-y", check=False)
+    r = lb.ctl("delete", "vip", "lead", "--cascade", "-y", check=False)
     assert r.returncode != 0 and "persist_with" in r.stderr
     lb.ctl("set", "vip", "follow", "persist_with=")
-    lb.ctl("delete", "vip", "lead", "-y")
+    lb.ctl("delete", "vip", "lead", "--cascade", "-y")
 
 
 def test_force(lb, origins):
