@@ -139,11 +139,21 @@ check_cookie(struct look *l, const struct service *s)
 	return 0;
 }
 
+/* Kinds by a cookie of the name in field cookie. */
+static bool
+has_cookie(unsigned persistence)
+{
+	return persistence == persistence_cookie || persistence == persistence_app_cookie ||
+	       persistence == persistence_rewrite || persistence == persistence_prefix ||
+	       persistence == persistence_route;
+}
+
 /* Two services that share: what is learned by one means the same to the other. */
 static int
 check_with(struct look *l, const struct service *s)
 {
 	const struct service *o;
+	const char *field;
 
 	if (s->persist_with[0] == '\0')
 		return 0;
@@ -167,10 +177,13 @@ check_with(struct look *l, const struct service *s)
 		    "persistence is %s here and %s in vip \"%s\"; allowed is the same in both, not none",
 		    word_text(&persistence_list, s->persistence),
 		    word_text(&persistence_list, o->persistence), o->name);
-	if (strcmp(o->persist_key, s->persist_key) != 0 || o->persist_mask != s->persist_mask)
+	field = strcmp(o->persist_key, s->persist_key) != 0			  ? "persist_key"
+		: o->persist_mask != s->persist_mask				  ? "persist_mask"
+		: has_cookie(s->persistence) && strcmp(o->cookie, s->cookie) != 0 ? "cookie"
+										  : NULL;
+	if (field != NULL)
 		return look_bad(l, KIND_service, s, "persist_with",
-		    "%s is another in vip \"%s\"; allowed is the same in both",
-		    o->persist_mask != s->persist_mask ? "persist_mask" : "persist_key", o->name);
+		    "%s is another in vip \"%s\"; allowed is the same in both", field, o->name);
 	return 0;
 }
 

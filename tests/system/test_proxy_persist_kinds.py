@@ -1,6 +1,7 @@
 """Kinds of persistence beyond source, cookie and app_cookie, one test each; what a cookie is told; services that share; clients
 that are forced or have none; servers that drain."""
 import collections
+import os
 import pathlib
 import re
 import shutil
@@ -11,6 +12,7 @@ import urllib.request
 import pytest
 
 from lbdtest import Lbd, Origin, Reader, free_port, get, http_answer, wait_until
+from test_ha_traffic import Farm
 from test_proxy_persist import cookie_of, sticky
 from test_proxy_tls import Authority, bring
 
@@ -483,6 +485,32 @@ def test_kinds_are_kept(tmp_path, closing, origins):
         node.start(*[d for d in node.daemons if d not in node.process])
         assert {(k, n): ask(k, n) for k, n in before} == before
         assert sticky(dated, headers={"Cookie": cookie_of(a)}) == a.server
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
+def test_failover_keeps_kinds(tmp_path, closing):
+    """S164, A081: the other node of a pair knows who belongs where by the new kinds, and takes the sealed cookies of this one."""
+    farm = closing(Farm(tmp_path, closing, persistence="header", persist_key="X-T", scheduler="wrr"))
+
+    def servers():
+        with farm.client.inside():
+            return {n: get(farm.vip, headers={"X-T": str(n)}).server for n in range(30)}
+    before = servers()
+    assert set(before.values()) == ALL
+    farm.a.ctl("set", "vip", "web", "persistence=cookie", "cookie_idle=1h", "persist_key=")
+
+    def cookies():
+        with farm.client.inside():
+            return [get(farm.vip) for _ in range(6)]
+    wait_until(lambda: all(cookie_of(a) for a in cookies()), what="the cookie")
+    given = {a.server: cookie_of(a) for a in cookies()}
+    farm.a.ctl("ha", "failover")
+    farm.takes_over(1, "hand-over")
+    with farm.client.inside():
+        assert {get(farm.vip, headers={"Cookie": c}).server: c for c in given.values()} == given
+    farm.b.ctl("set", "vip", "web", "persistence=header", "persist_key=X-T", "cookie_idle=0s")
+    wait_until(lambda: not any(cookie_of(a) for a in cookies()), what="the header again")
+    assert servers() == before
 
 
 def told(node):
