@@ -490,7 +490,7 @@ def test_kinds_are_kept(tmp_path, closing, origins):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 def test_failover_keeps_kinds(tmp_path, closing):
     """S164, A081: the other node of a pair knows who belongs where by the new kinds, and takes the sealed cookies of this one."""
-    farm = closing(Farm(tmp_path, closing, persistence="header", persist_key="X-T", scheduler="wrr"))
+    farm = Farm(tmp_path, closing, persistence="header", persist_key="X-T", scheduler="wrr")
 
     def servers():
         with farm.client.inside():
