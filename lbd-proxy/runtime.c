@@ -206,7 +206,8 @@ name_server(struct view *v, uint32_t i)
 		at->who = at->srv->id;
 	atomic_store_explicit(&at->srv->token, at->token, memory_order_relaxed);
 	atomic_store_explicit(&at->srv->who, at->who, memory_order_relaxed);
-	if (v->tokens.slot != NULL && at->srv->id != 0 && at->who != STICKY_NOBODY)
+	if (v->tokens.slot != NULL && at->srv->id != 0 &&
+	    (at->who != STICKY_NOBODY || v->persistence == persistence_route))
 		cookie_map_put(&v->tokens, at->token, i);
 }
 
