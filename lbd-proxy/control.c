@@ -20,7 +20,6 @@
 #include "net/letters.h"
 #include "share.h"
 #include "tls/keys.h"
-#include "tls/tls.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
 
@@ -123,19 +122,6 @@ on_change(void *arg, const struct change *c)
 		if (tls_rows_touch(c->o->kind))
 			mark_tls(p);
 		break;
-	}
-}
-
-/* Who shares the persistence of a service that is touched: servers there may be others now. */
-static void
-mark_sharing(struct pass *p)
-{
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
-		const struct service *s = snapshot_at(p->now, KIND_service, i);
-
-		if (s->persist_with[0] != '\0' &&
-		    idmap_get(&p->dirty, counterpart_table(p->now, s)->id) != NULL)
-			mark(p, s->id);
 	}
 }
 
@@ -245,8 +231,6 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	view_share(v, other.table->id);
-	if (row->persistence == persistence_tls_session)
-		tls_session_want();
 	tls_fields(p, row, v);
 	v->page = row->id >= PAGE_ID;
 	view_spread(v, c->view);
@@ -551,7 +535,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		for (unsigned i = 0; i < PAGES; i++)
 			mark(&p, PAGE_ID + i);
 	mark_missing(&p);
-	mark_sharing(&p);
+	counterpart_mark(p.now, &p.dirty);
 	code = run(&p);
 	share_look(k);
 	snapshot_unref(old);

@@ -21,6 +21,18 @@ counterpart_table(const struct snapshot *s, const struct service *row)
 	return other != NULL ? other : row;
 }
 
+void
+counterpart_mark(const struct snapshot *s, struct idmap *services)
+{
+	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
+		const struct service *row = snapshot_at(s, KIND_service, i);
+
+		if (row->persist_with[0] != '\0' &&
+		    idmap_get(services, counterpart_table(s, row)->id) != NULL)
+			idmap_put(services, row->id, services);
+	}
+}
+
 static int
 by_host(const struct host *a, const struct host *b)
 {

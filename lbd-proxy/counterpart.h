@@ -3,6 +3,7 @@
 #ifndef COUNTERPART_H
 #define COUNTERPART_H
 
+#include "base/idmap.h"
 #include "store/snapshot.h"
 
 struct counterpart {
@@ -14,6 +15,8 @@ struct counterpart {
 
 /* counterpart_table - the service whose persistence row has: row itself, or the one that it names. */
 const struct service *counterpart_table(const struct snapshot *s, const struct service *row);
+/* counterpart_mark - in a set of ids of services: those that share the persistence of one in it. */
+void counterpart_mark(const struct snapshot *s, struct idmap *services);
 /* counterpart_init - borrows the snapshot's rows. */
 void counterpart_init(struct counterpart *c, const struct snapshot *s, const struct service *row);
 void counterpart_fini(struct counterpart *c);

@@ -228,6 +228,8 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->back = tls_ctx_ref(back);
 	if (sticky_uses_tokens(v->persistence) && n > 0)
 		must(cookie_map_init(&v->tokens, n) == 0);
+	if (v->persistence == persistence_tls_session)
+		tls_session_want();
 	v->n = n;
 	v->full = v->queue_max;
 	for (i = 0; i < n; i++) {
