@@ -15,6 +15,7 @@
 
 #include "log/logs.h"
 #include "net/crew.h"
+#include "counterpart.h"
 #include "members.h"
 #include "net/letters.h"
 #include "pools.h"
@@ -139,8 +140,9 @@ on_change(void *arg, const struct change *c)
 /* One server of a view. */
 static void
 compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
-    const struct server *r, struct view_server *at)
+    const struct server *r, const struct counterpart *other, struct view_server *at)
 {
+	uint32_t who = counterpart_of(other, r);
 	struct ctl_server *s = member_get(p->k, c, r);
 	const char *zone = snapshot_node(p->now)->zone;
 	struct admission adm;
@@ -158,7 +160,9 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.backup = r->backup,
 		.far = r->zone[0] != '\0' && zone[0] != '\0' && strcmp(r->zone, zone) != 0,
 		.fresh = adm.fresh,
-		.known = adm.known,
+		.known = adm.known && (adm.fresh || row->persist_drain == persist_drain_keep),
+		.who = who,
+		.token = counterpart_token(other, row, r, who),
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
 		.host = c->back == NULL		   ? NULL
 			: row->server_name[0] != 0 ? row->server_name
@@ -249,6 +253,7 @@ static struct view *
 compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
 	const void *const *child;
+	struct counterpart other;
 	struct view_server *at;
 	struct ctl_server *last;
 	struct view *v;
@@ -259,8 +264,10 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	for (i = 0; i < c->n; i++)
 		c->servers[i]->used = false;
 	c->next = 0;
+	counterpart_init(&other, p->now, row);
 	for (i = 0; i < n; i++)
-		compile_server(p, c, row, child[i], &at[i]);
+		compile_server(p, c, row, child[i], &other, &at[i]);
+	counterpart_fini(&other);
 	last = member_fallback(p->k, c, row);
 	if (last != NULL)
 		at[n++] = (struct view_server){ .srv = last->srv,
@@ -273,6 +280,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 							   : row->fallback.text,
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
+	view_share(v, other.table->id);
 	tls_fields(p, row, v);
 	v->rules = pools_rules(p->k, p->now, c, row);
 	v->page = row->id >= PAGE_ID;
@@ -544,6 +552,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		for (unsigned i = 0; i < PAGES; i++)
 			mark(&p, PAGE_ID + i);
 	mark_missing(&p);
+	counterpart_mark(p.now, &p.dirty);
 	code = run(&p);
 	share_look(k);
 	snapshot_unref(old);

@@ -63,7 +63,8 @@ srv_new(uint32_t id, uint32_t service_id, unsigned workers)
 	struct srv *s = mem_alloc(sizeof(*s) + workers * sizeof(s->of[0]));
 
 	s->id = id;
-	s->token = cookie_token(service_id, id);
+	atomic_init(&s->token, cookie_token(service_id, id));
+	atomic_init(&s->who, id);
 	s->workers = workers;
 	atomic_init(&s->refs, 1);
 	return s;
@@ -133,6 +134,7 @@ compile(struct view *v, const struct service *s)
 	v->tunnel = DUR_MS(s->tunnel_timeout);
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
+	sticky_compile(&v->sticky, s);
 	v->proxy_to = s->proxy_to;
 	v->redirect = redirects[s->https_redirect];
 	v->slow = DUR_MS(s->slow_start);
@@ -192,6 +194,23 @@ keep_names(struct view *v)
 	}
 }
 
+/* What cookies and entries of persistence call a server. */
+static void
+name_server(struct view *v, uint32_t i)
+{
+	struct view_server *at = &v->at[i];
+
+	if (at->token == 0)
+		at->token = cookie_token(v->svc->id, at->srv->id);
+	if (at->who == 0)
+		at->who = at->srv->id;
+	atomic_store_explicit(&at->srv->token, at->token, memory_order_relaxed);
+	atomic_store_explicit(&at->srv->who, at->who, memory_order_relaxed);
+	if (v->tokens.slot != NULL && at->srv->id != 0 &&
+	    (at->who != STICKY_NOBODY || v->persistence == persistence_route))
+		cookie_map_put(&v->tokens, at->token, i);
+}
+
 struct view *
 view_new(struct svc *svc, const struct service *s, const struct view_server *at, uint32_t n,
     struct tls_ctx *front, struct tls_ctx *back)
@@ -203,10 +222,14 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->svc = svc_ref(svc);
 	compile(v, s);
 	v->proxy_from = addrs_copy(s->proxy_from);
+	v->persist_force = addrs_copy(s->persist_force);
+	v->persist_ignore = addrs_copy(s->persist_ignore);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
-	if (v->persistence == persistence_cookie && n > 0)
+	if (sticky_uses_tokens(v->persistence) && n > 0)
 		must(cookie_map_init(&v->tokens, n) == 0);
+	if (v->persistence == persistence_tls_session)
+		tls_session_want();
 	v->n = n;
 	v->full = v->queue_max;
 	for (i = 0; i < n; i++) {
@@ -215,14 +238,19 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 		compile_server(v, &v->at[i]);
 		srv_ref(at[i].srv);
 		v->fallback = at[i].srv->id == 0;
-		if (v->tokens.slot != NULL && !v->fallback)
-			cookie_map_put(&v->tokens, at[i].srv->token, i);
+		name_server(v, i);
 	}
 	v->shaped = v->panic > 0 || v->slow > 0 || v->backups || v->elastic || v->far;
 	v->plain = !v->shaped && !v->hashes && !v->timed && v->scheduler != scheduler_twos &&
 		   v->scheduler != scheduler_first;
 	keep_names(v);
 	return v;
+}
+
+void
+view_share(struct view *v, uint32_t table)
+{
+	v->sticky.table = table;
 }
 
 void
@@ -262,6 +290,8 @@ view_unref(struct view *v)
 		free((void *)(uintptr_t)v->at[i].host);
 	}
 	free(v->proxy_from);
+	free(v->persist_force);
+	free(v->persist_ignore);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -294,8 +324,10 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log) ||
-	    a->rules != b->rules)
+	    !same_addrs(a->proxy_from, b->proxy_from) ||
+	    !same_addrs(a->persist_force, b->persist_force) ||
+	    !same_addrs(a->persist_ignore, b->persist_ignore) ||
+	    !line_format_same(a->log, b->log) || a->rules != b->rules)
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
@@ -303,8 +335,9 @@ view_same(const struct view *a, const struct view *b)
 		if (x->srv != y->srv || x->port != y->port || x->weight != y->weight ||
 		    x->max_conns != y->max_conns || x->min_conns != y->min_conns ||
 		    x->backup != y->backup || x->far != y->far || x->fresh != y->fresh ||
-		    x->known != y->known || x->proven != y->proven ||
-		    !same_text(x->host, y->host) || strcmp(x->name, y->name) != 0 ||
+		    x->known != y->known || x->who != y->who || x->token != y->token ||
+		    x->proven != y->proven || !same_text(x->host, y->host) ||
+		    strcmp(x->name, y->name) != 0 ||
 		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}

@@ -16,6 +16,7 @@
 #include "http/cookie.h"
 #include "pool/key.h"
 #include "pool/spread.h"
+#include "pool/sticky.h"
 
 #include <stdatomic.h>
 
@@ -50,12 +51,13 @@ enum observed { OBSERVED_REFUSED, OBSERVED_RESET, OBSERVED_BAD, OBSERVED_KINDS }
 struct srv {
 	atomic_uint refs;
 	uint32_t id;
-	uint64_t token;			      /* what our cookie calls it */
-	_Atomic mono_t up;		      /* when it came back after a failure; 0 not */
-	_Atomic uint64_t latency;	      /* as latency.h has it */
-	atomic_uint verdict;		      /* enum verdict */
-	atomic_uint conns;		      /* requests or connections at it, of all workers */
-	atomic_uint waiting;		      /* requests that wait for this server alone */
+	_Atomic uint64_t token;	  /* what our cookie calls it */
+	_Atomic uint32_t who;	  /* what entries of persistence call it; STICKY_NOBODY */
+	_Atomic mono_t up;	  /* when it came back after a failure; 0 not */
+	_Atomic uint64_t latency; /* as latency.h has it */
+	atomic_uint verdict;	  /* enum verdict */
+	atomic_uint conns;	  /* requests or connections at it, of all workers */
+	atomic_uint waiting;	  /* requests that wait for this server alone */
 	atomic_uint observed[OBSERVED_KINDS]; /* since lbd-check was told */
 	struct server_counters base;
 	unsigned workers;
@@ -80,6 +82,10 @@ struct view_server {
 	bool fresh;  /* takes new clients while it is fit */
 	bool known;  /* takes clients that belong to it while it is fit */
 	bool proven; /* fit only after a good probe: the check's assume is down */
+	uint32_t
+	    who; /* of persistence that is shared: of the server there, or STICKY_NOBODY; 0: its own id */
+	uint64_t
+	    token; /* names it in cookies and routes; 0: by the ids of itself and its service */
 	const char
 	    *host; /* by TLS: what it is called and must prove to be; of the view; NULL none */
 };
@@ -113,12 +119,14 @@ struct view {
 	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
 	char hash_key[KEY_NAME_MAX + 1];
 	uint8_t hash_key_len;
-	struct cookie_map tokens; /* index of a server by its token */
-	struct addrs *proxy_from; /* who brings a header; NULL nobody */
-	struct spread *spread;	  /* reference; NULL: its scheduler does not hash */
-	struct line_format *log;  /* NULL: no access log */
-	struct rules *rules;	  /* reference; NULL: no content rule */
-	char *names;		  /* of at[], when there is one */
+	struct sticky sticky;
+	struct cookie_map tokens;		      /* index of a server by its token */
+	struct addrs *proxy_from;		      /* who brings a header; NULL nobody */
+	struct addrs *persist_force, *persist_ignore; /* NULL nobody */
+	struct spread *spread;	 /* reference; NULL: its scheduler does not hash */
+	struct line_format *log; /* NULL: no access log */
+	struct rules *rules;	 /* reference; NULL: no content rule */
+	char *names;		 /* of at[], when there is one */
 	uint32_t n;
 	struct view_server at[];
 };
@@ -140,6 +148,8 @@ void srv_unref(struct srv *s);
 /* view_new - svc, front, back and each at[].srv get a reference; at[] is copied, with the names. */
 struct view *view_new(struct svc *svc, const struct service *s, const struct view_server *at,
     uint32_t n, struct tls_ctx *front, struct tls_ctx *back);
+/* view_share - before it is handed out: its persistence is that of another service; at[] says who is who. */
+void view_share(struct view *v, uint32_t table);
 /* view_spread - before it is handed out: what a scheduler that hashes needs; old's (may be NULL) where that is the same. */
 void view_spread(struct view *v, const struct view *old);
 struct view *view_ref(struct view *v);

@@ -344,10 +344,12 @@ check_l4_service(struct look *l, const struct service *s)
 	const struct tun_fields t = { KIND_service, s,
 		s->mode == mode_tun || s->fallback_forward == forward_tun, "mode tun", s->tunnel,
 		s->tunnel_csum, s->tunnel_port };
-	static int (*const parts[])(struct look *, const struct service *) = { check_mask,
-		check_flags, check_source, check_page, check_fallback };
+	static int (*const parts[])(struct look *, const struct service *) = { check_flags,
+		check_source, check_page, check_fallback };
 	int rc = other_layer(l, s, KIND_service, s);
 
+	if (rc == 0)
+		rc = check_mask(l, s);
 	if (rc != 0 || service_layer(s) != 4)
 		return rc;
 	for (unsigned i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)

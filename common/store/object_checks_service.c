@@ -11,12 +11,6 @@
 
 #define FEW_SERVERS 16 /* up to here each is compared with each, above they are sorted */
 
-static bool
-is_cookie(unsigned persistence)
-{
-	return persistence == persistence_cookie || persistence == persistence_app_cookie;
-}
-
 /* Modes in which a scheduler chooses, a bit each. */
 #define MODES_L7 (1u << mode_http | 1u << mode_tcp)
 #define MODES_L4 (1u << mode_dr | 1u << mode_nat | 1u << mode_tun | 1u << mode_snat)
@@ -75,16 +69,6 @@ check_layer(struct look *l, const struct service *s)
 		    word_text(&protocol_list, s->protocol), mode);
 	if ((in_modes(s->scheduler) & 1u << s->mode) == 0)
 		return bad_scheduler(l, s);
-	if (is_cookie(s->persistence) && s->mode != mode_http)
-		return look_bad(l, KIND_service, s, "persistence",
-		    "\"%s\" is not possible in mode %s, where requests are not read: inside TLS that is "
-		    "passed on nobody can read a cookie; allowed are none and source, or mode http",
-		    word_text(&persistence_list, s->persistence), mode);
-	if (s->persistence == persistence_sip && (seven || s->protocol != protocol_udp))
-		return look_bad(l, KIND_service, s, "persistence",
-		    "\"sip\" is not possible in mode %s with protocol %s; allowed are none and source, or "
-		    "protocol udp in one of the modes dr, nat, tun, snat",
-		    mode, word_text(&protocol_list, s->protocol));
 	return 0;
 }
 
@@ -249,6 +233,8 @@ check_service(struct look *l, const struct service *s)
 	if (rc == 0)
 		rc = check_log_service(l, s);
 	if (rc == 0)
+		rc = check_persist(l, s);
+	if (rc == 0)
 		rc = check_quorum(l, s);
 	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
 		rc = look_bad(l, KIND_service, s, "check", "the check it names does not exist");
@@ -381,6 +367,8 @@ check_services(struct look *l)
 			rc = check_server(l, s, k->row[j]);
 		if (rc == 0)
 			rc = check_twice(l, s, k);
+		if (rc == 0)
+			rc = check_session_routes(l, s, k);
 		servers += k->n;
 	}
 	for (uint32_t i = 0;

@@ -67,18 +67,27 @@ pair_value(const struct cookie_span *pair, size_t name_len)
 }
 
 bool
-cookie_find(
-    const char *value, size_t len, const char *name, size_t name_len, struct cookie_span *out)
+cookie_next(const char *value, size_t len, const char *name, size_t name_len, size_t *at,
+    struct cookie_span *out)
 {
 	struct cookie_span pair;
 
-	for (size_t at = 0; next_pair(value, len, &at, &pair);) {
+	while (next_pair(value, len, at, &pair)) {
 		if (!pair_is(&pair, name, name_len))
 			continue;
 		*out = pair_value(&pair, name_len);
 		return true;
 	}
 	return false;
+}
+
+bool
+cookie_find(
+    const char *value, size_t len, const char *name, size_t name_len, struct cookie_span *out)
+{
+	size_t at = 0;
+
+	return cookie_next(value, len, name, name_len, &at, out);
 }
 
 /* A pair goes with the separator before it; when nothing is left before it, with the one behind it. */
@@ -183,20 +192,12 @@ cookie_token_parse(const char *s, size_t len, uint64_t *token_out)
 }
 
 size_t
-cookie_line_format(const char *name, uint64_t token, char *out)
+cookie_prefix(const char *value, size_t len, uint64_t *token_out)
 {
-	size_t n = strlen(name);
-	char *o = out;
-
-	must(n > 0 && n <= COOKIE_NAME_MAX);
-	o = mempcpy(o, "Set-Cookie: ", 12);
-	o = mempcpy(o, name, n);
-	*o++ = '=';
-	cookie_token_format(token, o);
-	o += COOKIE_TOKEN_LEN;
-	static const char rest[] = "; Path=/; HttpOnly; SameSite=Lax\r\nCache-Control: private\r\n";
-	o = mempcpy(o, rest, sizeof(rest) - 1);
-	return (size_t)(o - out);
+	return len >= COOKIE_PREFIX_LEN && value[COOKIE_TOKEN_LEN] == COOKIE_PREFIX_MARK &&
+		       cookie_token_parse(value, COOKIE_TOKEN_LEN, token_out) == 0
+		   ? COOKIE_PREFIX_LEN
+		   : 0;
 }
 
 int

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COOKIE_TOKEN_LEN 13   /* 64 bits as base32 */
-#define COOKIE_NAME_MAX 64    /* as schema/service.def says */
-#define COOKIE_LINE_MAX 160   /* cookie_line_format */
+#define COOKIE_TOKEN_LEN 13 /* 64 bits as base32 */
+#define COOKIE_NAME_MAX 64  /* as schema/service.def says */
+#define COOKIE_LINE_MAX 384 /* cookie_line_format */
+#define COOKIE_LINE_VALUE_MAX 40
 #define COOKIE_VALUE_MAX 4096 /* longer values of passive cookies are not remembered */
 
 struct cookie_span {
@@ -20,6 +21,10 @@ struct cookie_span {
  * byte by byte. Double quotes around a value are left out. */
 bool cookie_find(
     const char *value, size_t len, const char *name, size_t name_len, struct cookie_span *out);
+
+/* cookie_next - the same from offset *at on, which moves behind what was found: every cookie of the name in turn. */
+bool cookie_next(const char *value, size_t len, const char *name, size_t name_len, size_t *at,
+    struct cookie_span *out);
 
 /* cookie_cut - where the cookie stands, with the "; " that goes with it: left out, the others remain a right header.
  * at: search from this offset on; returns false when there is no further one. */
@@ -38,9 +43,10 @@ void cookie_token_format(uint64_t token, char out[COOKIE_TOKEN_LEN]); /* not ter
 /* 0 or -EINVAL; only what cookie_token_format makes is taken. */
 int cookie_token_parse(const char *s, size_t len, uint64_t *token_out);
 
-/* cookie_line_format - the field lines that give a client its cookie: Set-Cookie, and Cache-Control: private so that no
- * shared cache hands it to others. out holds COOKIE_LINE_MAX bytes; not terminated. Returns the length. */
-size_t cookie_line_format(const char *name, uint64_t token, char *out);
+/* cookie_prefix - a token with COOKIE_PREFIX_MARK behind it in front of a value: COOKIE_PREFIX_LEN, or 0 without one. */
+#define COOKIE_PREFIX_MARK '~'
+#define COOKIE_PREFIX_LEN (COOKIE_TOKEN_LEN + 1)
+size_t cookie_prefix(const char *value, size_t len, uint64_t *token_out);
 
 /* Tokens of a service, to find a server by. Built once per snapshot, read-only then. */
 struct cookie_map {

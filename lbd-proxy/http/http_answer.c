@@ -9,7 +9,6 @@
 #include "base/must.h"
 #include "cookie.h"
 
-#include "pool/persist.h"
 #include "rules/rules_http.h"
 #include "store/state.h"
 #include "stream/tcp_stream.h"
@@ -103,22 +102,16 @@ static size_t
 rewrite(struct http *h, const char *buf)
 {
 	struct conn *c = h->c;
-	const struct view *v = c->svc->view, *pool = http_pool(h);
-	const struct srv *srv = h->seat.srv->srv;
+	const struct view *v = c->svc->view;
 	struct http_plan *p = &c->w->plan;
-	char line[COOKIE_LINE_MAX + sizeof(v->hsts)];
+	char line[STICKY_LINE_MAX + sizeof(v->hsts)];
 	struct http_answer_policy policy = { .client_minor = h->head.minor };
 
 	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
 	policy.keep_alive = h->keep;
-	if (pool->persistence == persistence_cookie) {
-		h->story.cookie[0] = h->known == 0 ? 'N' : h->known == srv->id ? 'V' : 'D';
-		h->story.cookie[1] = h->known != srv->id && srv->id != 0 ? 'I' : 'N';
-	}
-	if (h->story.cookie[1] == 'I') {
-		policy.insert = line;
-		policy.insert_len = (uint16_t)cookie_line_format(pool->cookie, srv->token, line);
-	}
+	if (h->seat.svc->view->sticky.cookies)
+		persist_answer(&h->persist, h->seat.svc, h->seat.srv->srv, h->known, buf,
+		    &h->answer, &policy, line, h->story.cookie);
 	if (v->hsts[0] != 0) {
 		size_t n = strlen(v->hsts);
 
@@ -176,7 +169,7 @@ begin(struct http *h, const char *buf, size_t len)
 	story_phase(&h->story, PHASE_ANSWER, c->w->now);
 	h->story.heads_len += (uint32_t)head;
 	http_count_status(h, h->answer.status);
-	persist_keep_head(h->seat.svc, c, h->seat.srv->srv->id, buf, &h->answer);
+	persist_keep_head(&h->persist, h->seat.svc, c, h->seat.srv->srv, buf, &h->answer);
 	h->told = true;
 	memcpy(c->w->out + head, rest, (size_t)here);
 	code = conn_send(c, c->w->out, head + (size_t)here);

@@ -120,6 +120,28 @@ cut_cookie(struct http_plan *p, const char *buf, const struct h1_head *h, unsign
 	}
 }
 
+/* The token before its value is taken off; of a crowd of copies only from the first ones. */
+static void
+cut_prefix(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    const struct http_request_policy *policy)
+{
+	const struct h1_header *f = &h->header[i];
+	struct cookie_span v;
+	uint64_t token;
+	unsigned n = 0;
+	size_t at = 0;
+
+	while (p->extra < EXTRA_MAX && cookie_next(buf + f->value_off, f->value_len, policy->cookie,
+					   policy->cookie_len, &at, &v)) {
+		size_t cut = cookie_prefix(v.at, v.len, &token);
+
+		if (cut == 0)
+			continue;
+		edit(p, (uint32_t)(v.at - buf), (uint32_t)cut, NULL, 0);
+		p->extra = (uint16_t)(p->extra + (n++ > 0));
+	}
+}
+
 /* The client's address behind what the last X-Forwarded-For says. */
 static void
 append_client(struct http_plan *p, const struct h1_head *h, unsigned i,
@@ -224,7 +246,9 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 			cut_line(p, h, i);
 		return;
 	case H1_COOKIE:
-		if (policy->cookie_len > 0)
+		if (policy->cookie_prefix)
+			cut_prefix(p, buf, h, i, policy);
+		else if (policy->cookie_len > 0)
 			cut_cookie(p, buf, h, i, policy);
 		return;
 	case H1_X_FORWARDED_FOR:
@@ -277,9 +301,30 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 		put_added(p, h, policy->edits);
 }
 
+/* A cookie that the server sets, under the name of the one by which clients are kept. */
+static void
+set_cookie(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
+    const struct http_answer_policy *policy)
+{
+	const struct h1_header *f = &h->header[i];
+	struct cookie_span v;
+	uint32_t off;
+
+	if (!cookie_set_find(
+		buf + f->value_off, f->value_len, policy->cookie, policy->cookie_len, &v, NULL))
+		return;
+	off = (uint32_t)(v.at - buf);
+	if (policy->set_cookie == HTTP_COOKIE_CUT)
+		cut_line(p, h, i);
+	else if (v.len > 0 && policy->set_cookie == HTTP_COOKIE_REPLACE)
+		edit(p, off, (uint32_t)v.len, policy->token, COOKIE_TOKEN_LEN);
+	else if (v.len > 0)
+		edit(p, off, 0, policy->token, COOKIE_PREFIX_LEN);
+}
+
 static void
 answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
-    unsigned client_minor)
+    const struct http_answer_policy *policy)
 {
 	bool bodiless = h->status < 200 || h->status == 204;
 
@@ -300,8 +345,12 @@ answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsig
 			cut_line(p, h, i);
 		return;
 	case H1_TRANSFER_ENCODING:
-		if (bodiless || client_minor == 0)
+		if (bodiless || policy->client_minor == 0)
 			cut_line(p, h, i);
+		return;
+	case H1_SET_COOKIE:
+		if (policy->set_cookie != HTTP_COOKIE_KEEP)
+			set_cookie(p, buf, h, i, policy);
 		return;
 	default: return;
 	}
@@ -320,7 +369,7 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 		if (policy->edits != NULL && edited(p, h, i, policy->edits))
 			continue;
 		else if (h->header[i].id != H1_OTHER || h->nominates)
-			answer_line(p, buf, h, i, policy->client_minor);
+			answer_line(p, buf, h, i, policy);
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)

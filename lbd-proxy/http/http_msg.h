@@ -38,17 +38,25 @@ struct http_request_policy {
 	uint8_t forwarded;	/* enum forwarded (schema/enums.def) */
 	uint8_t cookie_len;	/* 0: no cookie of ours to take out */
 	bool close;		/* ask the server to close after this request */
+	bool cookie_prefix;	/* only the token before its value is taken off (cookie_prefix) */
 	const char *cookie;	/* name of our persistence cookie: the server never sees it */
 	struct http_tell *tell; /* what else the server is told (http_tell.h); NULL: nothing */
 	const struct http_edits *edits; /* of content rules; NULL: none */
 };
 
+/* What happens to a cookie that the server sets (persist_answer). */
+enum http_cookie { HTTP_COOKIE_KEEP, HTTP_COOKIE_CUT, HTTP_COOKIE_REPLACE, HTTP_COOKIE_PREFIX };
+
 /* What happens to answers. */
 struct http_answer_policy {
-	const char *insert; /* complete field lines with CRLF (cookie_line_format), or NULL */
+	const char *insert; /* complete field lines with CRLF (persist_answer), or NULL */
 	uint16_t insert_len;
-	uint8_t client_minor;		/* of the request: HTTP/1.0 needs its keep-alive said */
-	bool keep_alive;		/* the client's connection stays open after this answer */
+	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
+	bool keep_alive;      /* the client's connection stays open after this answer */
+	uint8_t set_cookie;   /* enum http_cookie; of the name that follows */
+	uint8_t cookie_len;
+	const char *cookie;
+	char token[16]; /* 13 that replace a value; with the mark behind it, 14 before one */
 	const struct http_edits *edits; /* of content rules; NULL: none */
 };
 

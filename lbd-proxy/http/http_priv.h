@@ -12,6 +12,7 @@
 #include "http_stream.h"
 #include "log/story.h"
 #include "net/worker.h"
+#include "pool/persist.h"
 
 #define HTTP_MAGIC 0x477b57e4
 #define HTTP_ROOM 2048	      /* bytes of a request that need no memory of their own */
@@ -56,6 +57,7 @@ struct http {
 	char *asked;	     /* its head, for them */
 	struct http *spare;
 	/* not zeroed for a new stream */
+	struct persist persist; /* made with known */
 	struct h1_head head, answer;
 	char room[HTTP_ROOM];
 };

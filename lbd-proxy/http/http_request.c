@@ -12,7 +12,6 @@
 
 #include "http_tell.h"
 #include "rules/rules_http.h"
-#include "pool/persist.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -115,8 +114,6 @@ compose(struct http *h, const char *buf, size_t len)
 	struct http_request_policy policy = {
 		.client = client,
 		.forwarded = pool->forwarded,
-		.cookie = pool->cookie,
-		.cookie_len = pool->persistence == persistence_cookie ? pool->cookie_len : 0,
 		.edits = h->edited ? &c->w->rules->edits : NULL,
 	};
 
@@ -128,6 +125,7 @@ compose(struct http *h, const char *buf, size_t len)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
 	if (tell(h, &policy, &told, by, id))
 		policy.tell = &told;
+	persist_request(h->seat.svc->view, &policy);
 	http_plan_request(&c->w->plan, buf, &h->head, &policy);
 	if (policy.tell != NULL && told.request_id != request_id_off)
 		story_id(&h->story, told.id, told.id_len);
@@ -270,7 +268,8 @@ http_start(struct http *h, const char *buf, size_t len)
 	}
 	h->sure = h->up_over && idempotent(h->head.method);
 	seat_key(&h->seat, c, buf, &h->head);
-	h->known = persist_by_head(h->seat.svc, c, buf, &h->head);
+	h->known = persist_by_head(&h->persist, h->seat.svc, c, buf, &h->head);
+	h->seat.forced = h->persist.forced;
 	seated(h, seat_take(&h->seat, h->known));
 }
 

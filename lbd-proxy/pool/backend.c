@@ -35,7 +35,7 @@ seat_init(
 	s->ready = ready;
 	s->failed = failed;
 	s->tries = 0;
-	s->hashed = s->retrying = s->pooled = false;
+	s->hashed = s->retrying = s->pooled = s->forced = false;
 	s->asked = 0;
 	list_init(&s->link);
 }
@@ -132,9 +132,11 @@ belongs(const struct seat *s, uint32_t known)
 
 	for (i = 0; i < v->n && v->at[i].srv->id != known; i++)
 		;
-	return i < v->n && v->at[i].known && choose_fit(&v->at[i]) && !choose_tried(s, known)
-		   ? (int64_t)i
-		   : -1;
+	if (i == v->n || choose_tried(s, known))
+		return -1;
+	if (s->forced)
+		return v->at[i].addr.family != 0 ? (int64_t)i : -1;
+	return v->at[i].known && choose_fit(&v->at[i]) ? (int64_t)i : -1;
 }
 
 /* One look, without waiting. SEAT_WAIT with bound set: for that server. */

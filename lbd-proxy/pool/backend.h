@@ -22,6 +22,7 @@ struct seat {
 	bool hashed;   /* hash is that of its key */
 	bool retrying; /* counted in svc->retrying */
 	bool pooled;   /* svc is a pool that a rule chose, and stays for it */
+	bool forced;   /* the server it is known to counts as fit */
 	uint64_t hash;
 	mono_t asked; /* least_time: when it was given its place; 0: its first byte is there */
 	uint32_t tried[SEAT_TRIES]; /* ids of servers that could not be reached */

@@ -70,6 +70,12 @@ stick_key_cookie(const struct stick *s, const char *value, size_t len, struct st
 }
 
 uint64_t
+stick_secret(const struct stick *s)
+{
+	return atomic_load_explicit(&s->cookie_seed, memory_order_relaxed);
+}
+
+uint64_t
 stick_hash(const struct stick *s, uint32_t service, const struct stick_key *k)
 {
 	return hash64(k->b, sizeof(k->b), s->seed ^ ((uint64_t)service << 32 | k->kind));

@@ -30,6 +30,10 @@ void stick_free(struct stick *s);
 void stick_key_addr(const struct addr *a, struct stick_key *out);
 void stick_key_cookie(const struct stick *s, const char *value, size_t len, struct stick_key *out);
 
+/* stick_secret - what keys of cookies are made with: the same on both nodes of a pair, and over a restart while lbd-ha is
+ * there. */
+uint64_t stick_secret(const struct stick *s);
+
 /* stick_lookup - the server id, 0 when unknown or expired. A hit lives keep longer from now on. */
 uint32_t stick_lookup(
     struct stick *s, uint32_t service, const struct stick_key *k, mono_t now, dur_t keep);

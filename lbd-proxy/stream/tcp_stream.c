@@ -34,6 +34,7 @@ struct tcp {
 	struct seat seat;
 	struct flow up, down;
 	struct story story;
+	struct persist persist;
 };
 
 static void connect_next(struct tcp *t, enum seat_result r);
@@ -162,7 +163,7 @@ connected(struct tcp *t)
 	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
 	conn_timer(c, c->svc->view->tunnel);
-	persist_keep_source(t->seat.svc, c, t->seat.srv->srv->id);
+	persist_keep_conn(&t->persist, t->seat.svc, c, t->seat.srv->srv);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
 		over(t, true);
 		return;
@@ -310,6 +311,16 @@ tcp_new(struct conn *c)
 	return t;
 }
 
+/* A place at the server that the client belongs to; first: the n bytes that were read already. */
+static void
+take(struct tcp *t, const uint8_t *first, size_t n)
+{
+	uint32_t known = persist_by_conn(&t->persist, t->seat.svc, t->c, first, n);
+
+	t->seat.forced = t->persist.forced;
+	connect_next(t, seat_take(&t->seat, known));
+}
+
 /* The user decides: the first packet is looked at, and stays to be sent. */
 static void
 read_user(struct tcp *t)
@@ -333,7 +344,9 @@ read_user(struct tcp *t)
 	if (r != H1_MORE) {
 		t->reads = false;
 		conn_timer_off(c);
-		connect_next(t, seat_take(&t->seat, persist_by_source(t->seat.svc, c)));
+		if (t->seat.svc->view->scheduler != scheduler_rdp_cookie)
+			seat_key(&t->seat, c, NULL, NULL);
+		take(t, p, n > 0 ? (size_t)n : 0);
 		return;
 	}
 	if (!conn_watch(c)) {
@@ -353,12 +366,13 @@ choose(struct tcp *t)
 {
 	struct conn *c = t->c;
 
-	if (t->seat.svc->view->scheduler == scheduler_rdp_cookie) {
+	if (t->seat.svc->view->scheduler == scheduler_rdp_cookie ||
+	    persist_reads(t->seat.svc->view)) {
 		read_user(t);
 		return;
 	}
 	seat_key(&t->seat, c, NULL, NULL);
-	connect_next(t, seat_take(&t->seat, persist_by_source(t->seat.svc, c)));
+	take(t, NULL, 0);
 }
 
 /* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */

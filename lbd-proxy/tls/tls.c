@@ -418,6 +418,12 @@ tls_name(const struct tls_conn *t)
 	return name == NULL ? "" : name;
 }
 
+bool
+tls_session_key(const struct tls_conn *t, uint8_t out[TLS_SESSION_KEY])
+{
+	return tls_session_of(t->ssl, out);
+}
+
 const char *
 tls_client_lines(struct tls_conn *t, size_t *len_out)
 {

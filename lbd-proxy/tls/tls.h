@@ -51,6 +51,14 @@ const char *tls_protocol(const struct tls_conn *t);
 const char *tls_cipher(const struct tls_conn *t);
 const char *tls_name(const struct tls_conn *t);
 
+/* tls_session_key - what names the client's session: made at random with its first handshake, and kept in its ticket, so it is
+ * the same whenever the session is resumed, by TLS 1.2 or 1.3. False: the client takes no tickets. Only of sessions that
+ * began after tls_session_want. */
+#define TLS_SESSION_KEY 16
+bool tls_session_key(const struct tls_conn *t, uint8_t out[TLS_SESSION_KEY]);
+/* tls_session_want - from now on sessions have a name; any thread. */
+void tls_session_want(void);
+
 /* tls_client_lines - complete field lines that tell a server of the client's certificate: X-SSL-Client-Verify (SUCCESS, or
  * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ) and -Cert (DER in base64).
  * Made once, as long as t. "": no memory. */

@@ -273,7 +273,7 @@ front_one(
 	if (!f->tickets)
 		(void)SSL_CTX_set_options(s, SSL_OP_NO_TICKET);
 	else
-		must(tls_ticket_use(s) == 0);
+		must(tls_ticket_use(s) == 0 && tls_session_use(s) == 0);
 	(void)SSL_CTX_set_tlsext_servername_callback(s, on_name);
 	(void)SSL_CTX_set_tlsext_servername_arg(s, x);
 	if (f->http)

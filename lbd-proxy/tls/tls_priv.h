@@ -43,5 +43,8 @@ int tls_engine_put(struct tls_engine *e, const void *p, size_t n);
 char *tls_peer_lines(SSL *s);
 /* tls_ticket_use - the session tickets of x are made with the keys of this process, which change with time. */
 int tls_ticket_use(SSL_CTX *x);
+/* tls_session_use - sessions of x have names; tls_session_of - that of s. */
+int tls_session_use(SSL_CTX *x);
+bool tls_session_of(SSL *s, uint8_t out[TLS_SESSION_KEY]);
 
 #endif

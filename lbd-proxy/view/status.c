@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "log/logs.h"
+#include "pool/persist.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,15 @@ void
 status_init(struct control *control)
 {
 	k = control;
+}
+
+/* The service whose entries a service has: another one, where it shares. */
+static uint32_t
+table_of(uint32_t service)
+{
+	const struct ctl_service *c = idmap_get(&k->services, service);
+
+	return c != NULL && c->view != NULL ? c->view->sticky.table : service;
 }
 
 struct counters_answer {
@@ -49,7 +59,7 @@ put_service(
 	struct phases times;
 
 	svc_counts(c->svc, &n);
-	n.persist_entries = (uintptr_t)idmap_get(&a->persists, c->id);
+	n.persist_entries = (uintptr_t)idmap_get(&a->persists, table_of(c->id));
 	counters_put(service_counters, service_counters_n, &n, &b);
 	m.values = (struct span){ b.p, b.len };
 	if (b.p == NULL)
@@ -121,7 +131,8 @@ status_on_counters(void *arg, const struct bus_request *rq, const union msg_any 
 		if (only == 0 || only == id)
 			a->id[a->n++] = id;
 	if (stick_count(k->px.stick) > 0)
-		(void)stick_each(k->px.stick, only, mono_now(), count_persist, &a->persists);
+		(void)stick_each(
+		    k->px.stick, table_of(only), mono_now(), count_persist, &a->persists);
 	bus_pump(rq, counters_step, counters_fini, a);
 }
 
@@ -160,6 +171,7 @@ status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_an
 struct persists_answer {
 	struct stick_entry *e;
 	uint32_t n, room, at, most, server;
+	uint32_t as; /* the service that was asked for, where the entries are those of another; 0 */
 };
 
 static void
@@ -186,7 +198,28 @@ keep_persist(void *arg, const struct stick_entry *e)
 	return a->most == 0 || a->n < a->most;
 }
 
-/* A cookie's value is not kept: its hash stands for it. */
+/* The service that is asked about: told, or that of the server that is. */
+static uint32_t
+asked(uint32_t service, uint32_t server)
+{
+	const struct ctl_server *s = server == 0 ? NULL : idmap_get(&k->servers, server);
+
+	return service == 0 && s != NULL ? s->of->id : service;
+}
+
+/* What a server of a service is called in the entries that the service has; 0: nobody belongs to it. */
+static uint32_t
+who_of(uint32_t service, uint32_t server)
+{
+	const struct ctl_service *c = idmap_get(&k->services, service);
+
+	for (uint32_t i = 0; c != NULL && c->view != NULL && i < c->view->n; i++)
+		if (c->view->at[i].srv->id == server)
+			return c->view->at[i].who == STICKY_NOBODY ? 0 : c->view->at[i].who;
+	return server;
+}
+
+/* A value is not kept: its hash stands for it. */
 static void
 key_text(const struct stick_key *key, char *out, size_t room)
 {
@@ -203,6 +236,19 @@ key_text(const struct stick_key *key, char *out, size_t room)
 		n += (size_t)snprintf(out + n, room - n, "%02x", key->b[i]);
 }
 
+/* In the words of the service that was asked for; false: it has no such server. */
+static bool
+as_asked(const struct persists_answer *a, struct msg_persist *m)
+{
+	const struct ctl_service *c = idmap_get(&k->services, a->as);
+
+	if (a->as == 0 || c == NULL || c->view == NULL)
+		return true;
+	m->service = a->as;
+	m->server = persist_find(c->view, m->server);
+	return m->server != 0;
+}
+
 static bool
 persists_step(void *state, const struct bus_request *rq)
 {
@@ -214,6 +260,8 @@ persists_step(void *state, const struct bus_request *rq)
 		const struct stick_entry *e = &a->e[a->at];
 		struct msg_persist m = { .service = e->service, .server = e->server };
 
+		if (!as_asked(a, &m))
+			continue;
 		key_text(&e->key, key, sizeof(key));
 		m.key = SPAN(key);
 		m.left = (uint64_t)(e->left > 0 ? e->left : 0);
@@ -226,35 +274,72 @@ void
 status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	struct persists_answer *a = mem_alloc(sizeof(*a));
+	uint32_t service = asked(m->select.service, m->select.server), table = table_of(service);
 
 	(void)arg;
 	a->most = m->select.most;
-	a->server = m->select.server;
-	(void)stick_each(k->px.stick, m->select.service, mono_now(), keep_persist, a);
+	a->server = who_of(service, m->select.server);
+	a->as = table != service ? service : 0;
+	if (m->select.server == 0 || a->server != 0)
+		(void)stick_each(k->px.stick, table, mono_now(), keep_persist, a);
 	bus_pump(rq, persists_step, persists_fini, a);
+}
+
+/* The key that a list shows for a value: 32 hexadecimal digits. */
+static bool
+shown_key(const char *text, struct stick_key *out)
+{
+	unsigned byte;
+
+	if (strlen(text) != 2 * sizeof(out->b) || strspn(text, "0123456789abcdef") != strlen(text))
+		return false;
+	out->kind = STICK_COOKIE;
+	for (size_t i = 0; i < sizeof(out->b); i++) {
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return false;
+		out->b[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
+/* One client, by its address, by the value that names it, or by what a list shows of that. */
+static void
+clear_one(uint32_t table, uint32_t server, const char *text, struct span value)
+{
+	struct stick_key key;
+	struct addr a;
+
+	if (addr_parse(text, ADDR_HOST, &a) == 0) {
+		const struct ctl_service *c = idmap_get(&k->services, table);
+
+		if (c != NULL && c->view != NULL)
+			persist_source_key(c->view, &a, &key);
+		else
+			stick_key_addr(&a, &key);
+	} else {
+		if (shown_key(text, &key))
+			(void)stick_clear(k->px.stick, table, server, &key);
+		stick_key_cookie(k->px.stick, (const char *)value.p, value.len, &key);
+	}
+	(void)stick_clear(k->px.stick, table, server, &key);
 }
 
 void
 status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
-	struct stick_key key;
-	struct addr a;
+	const struct msg_persist_clear *ask = &m->persist_clear;
+	uint32_t service = asked(ask->service, ask->server), table = table_of(service),
+		 server = who_of(service, ask->server);
 	char text[512];
 
 	(void)arg;
-	span_text(m->persist_clear.key, text, sizeof(text));
-	if (m->persist_clear.key.p == NULL || text[0] == '\0') {
-		(void)stick_clear(
-		    k->px.stick, m->persist_clear.service, m->persist_clear.server, NULL);
-	} else {
-		if (addr_parse(text, ADDR_HOST, &a) == 0)
-			stick_key_addr(&a, &key);
-		else
-			stick_key_cookie(k->px.stick, (const char *)m->persist_clear.key.p,
-			    m->persist_clear.key.len, &key);
-		(void)stick_clear(
-		    k->px.stick, m->persist_clear.service, m->persist_clear.server, &key);
-	}
+	span_text(ask->key, text, sizeof(text));
+	if (ask->server != 0 && server == 0)
+		; /* nobody belongs to it */
+	else if (ask->key.p == NULL || text[0] == '\0')
+		(void)stick_clear(k->px.stick, table, server, NULL);
+	else
+		clear_one(table, server, text, ask->key);
 	bus_result(rq, 0, NULL);
 }
 

@@ -178,6 +178,37 @@ note(struct buf *b, const struct view *v, const struct service *s)
 		    b, "     <div class=\"facts\"><span class=\"st warn\">%s</span></div>\n", text);
 }
 
+/* What names a client, how long it is remembered, and whose table that is. */
+static void
+persistence_facts(struct buf *b, const struct service *s)
+{
+	switch (s->persistence) {
+	case persistence_cookie:
+	case persistence_app_cookie:
+	case persistence_rewrite:
+	case persistence_prefix:
+	case persistence_route: page_add(b, " %s", s->cookie); break;
+	case persistence_url_param:
+	case persistence_header: page_add(b, " %s", s->persist_key); break;
+	default: break;
+	}
+	if (s->persist_or_source)
+		page_add(b, " or source");
+	switch (s->persistence) {
+	case persistence_none: break;
+	case persistence_cookie:
+	case persistence_rewrite:
+	case persistence_prefix:
+	case persistence_route:
+		if (!s->persist_or_source)
+			break;
+		__attribute__((fallthrough));
+	default: page_add(b, ", "); page_ms(b, s->persist_timeout);
+	}
+	if (s->persist_with[0] != '\0')
+		page_add(b, ", with %s", s->persist_with);
+}
+
 static void
 facts(struct call *c, struct buf *b, const struct service *s)
 {
@@ -189,13 +220,7 @@ facts(struct call *c, struct buf *b, const struct service *s)
 	phrase(b, &scheduler_list, s->scheduler);
 	page_add(b, "</span><i class=\"vh\"> | </i><span>Persistence: ");
 	page_add(b, "%s", word_text(&persistence_list, s->persistence));
-	if (s->persistence == persistence_cookie || s->persistence == persistence_app_cookie)
-		page_add(b, " %s", s->cookie);
-	if (s->persistence == persistence_source || s->persistence == persistence_app_cookie ||
-	    s->persistence == persistence_sip) {
-		page_add(b, ", ");
-		page_ms(b, s->persist_timeout);
-	}
+	persistence_facts(b, s);
 	page_add(b, "</span><i class=\"vh\"> | </i><span>Check: ");
 	if (k != NULL)
 		check_facts(b, k);

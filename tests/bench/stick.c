@@ -3,6 +3,7 @@
  * No sockets: they are measured by nobody here. One line a metric: name, millions a second of processor time, milliseconds.
  *
  * Built and run by tests/bench/stick. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,39 @@ a_file(struct mirror *m, const uint64_t lot[2])
 	buf_fini(&file);
 }
 
+static size_t
+memory(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* What clients write (parameters, fields, cookies), kept as hashes: three times as many as there is room for. */
+static void
+values(void)
+{
+	size_t before = memory();
+	struct stick *s = stick_new(STICK_CAPACITY, 4);
+	struct stick_key k;
+	char text[32];
+
+	for (unsigned turn = 0; turn < 3; turn++) {
+		start();
+		for (uint32_t i = 0; i < CLIENTS; i++) {
+			int n = snprintf(text, sizeof(text), "session-%u-%u", turn, i);
+
+			stick_key_cookie(s, text, (size_t)n, &k);
+			stick_store(s, 1, &k, 1, NOW + turn, KEEP);
+		}
+		rate(turn == 0 ? "values learned" : "values learned, others forgotten", CLIENTS);
+	}
+	must(stick_count(s) <= STICK_CAPACITY);
+	(void)printf("%-34s %8.1f bytes an entry, %u entries\n", "values: memory",
+	    (double)(memory() - before) / stick_count(s), stick_count(s));
+	stick_free(s);
+}
+
 int
 main(void)
 {
@@ -200,6 +234,7 @@ main(void)
 	hits("hits, small table, not shared", alone);
 	stick_share(alone, bell, NULL);
 	hits("hits, small table, shared", alone);
+	values();
 	mirror_leave(&to_peer);
 	mirror_leave(&to_b);
 	mirror_free(m);

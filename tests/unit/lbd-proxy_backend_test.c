@@ -244,6 +244,43 @@ test_drained_and_down(void **state)
 }
 
 static void
+do_force(struct worker *w, void *s, void *known)
+{
+	struct seat *one = s;
+
+	seat_init(one, local_find(w, svc), ready, failed);
+	one->forced = true;
+	result[one - seat] = seat_take(one, (uint32_t)(uintptr_t)known);
+	(void)sem_post(&done);
+}
+
+/* A080: down, halted, of weight 0: who is forced gets it, but only the server that it belongs to. */
+static void
+test_forced(void **state)
+{
+	(void)state;
+	at[0].fresh = at[0].known = false;
+	tell();
+	atomic_store(&srv[0]->verdict, VERDICT_DOWN);
+	take(0, 0, 10, SEAT_OK);
+	assert_int_equal(seat[0].srv->srv->id, 11);
+	step(0, do_leave, &seat[0], NULL);
+	step(0, do_force, &seat[0], (void *)(uintptr_t)10);
+	assert_int_equal(result[0], SEAT_OK);
+	assert_int_equal(seat[0].srv->srv->id, 10);
+	step(0, do_leave, &seat[0], NULL);
+	step(0, do_force, &seat[0], (void *)(uintptr_t)99); /* there is none */
+	assert_int_equal(result[0], SEAT_OK);
+	assert_int_equal(seat[0].srv->srv->id, 11);
+	step(0, do_leave, &seat[0], NULL);
+	at[0].addr.family = 0; /* its name is not known */
+	tell();
+	step(0, do_force, &seat[0], (void *)(uintptr_t)10);
+	assert_int_equal(seat[0].srv->srv->id, 11);
+	step(0, do_leave, &seat[0], NULL);
+}
+
+static void
 test_none_left_while_waiting(void **state)
 {
 	(void)state;
@@ -297,6 +334,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_queue_length, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_known_waits_for_its_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drained_and_down, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_forced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_none_left_while_waiting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tried, set_up, tear_down),
 	};

@@ -108,18 +108,42 @@ test_token_bad(void **state)
 }
 
 static void
-test_line(void **state)
+test_prefix(void **state)
 {
-	char out[COOKIE_LINE_MAX], longest[COOKIE_NAME_MAX + 1];
-	size_t n = cookie_line_format("LB", 0, out);
+	static const struct {
+		const char *value;
+		size_t len;
+	} rows[] = { { "aaaaaaaaaaaab~x", COOKIE_PREFIX_LEN },
+		{ "aaaaaaaaaaaab~", COOKIE_PREFIX_LEN }, { "aaaaaaaaaaaab", 0 },
+		{ "aaaaaaaaaaaab-x", 0 }, { "~", 0 }, { "", 0 }, { "Aaaaaaaaaaaab~x", 0 },
+		{ "aaaaaaaaaaaaab~x", 0 } };
 
 	(void)state;
-	assert_memory_equal(out,
-	    "Set-Cookie: LB=aaaaaaaaaaaaa; Path=/; HttpOnly; SameSite=Lax\r\nCache-Control: private\r\n",
-	    n);
-	memset(longest, 'x', COOKIE_NAME_MAX);
-	longest[COOKIE_NAME_MAX] = '\0';
-	assert_true(cookie_line_format(longest, 1, out) <= COOKIE_LINE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t token = 7;
+
+		assert_int_equal(
+		    cookie_prefix(rows[i].value, strlen(rows[i].value), &token), rows[i].len);
+		assert_int_equal(token, rows[i].len > 0 ? 1 : 7);
+	}
+}
+
+/* Each cookie of a name, in turn. */
+static void
+test_next(void **state)
+{
+	static const char value[] = "a=1; b=2; a=\"3\"; ab=4;a=";
+	static const char *const want[] = { "1", "3", "" };
+	struct cookie_span got;
+	size_t at = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_true(cookie_next(value, sizeof(value) - 1, "a", 1, &at, &got));
+		assert_int_equal(got.len, strlen(want[i]));
+		assert_memory_equal(got.at, want[i], got.len);
+	}
+	assert_false(cookie_next(value, sizeof(value) - 1, "a", 1, &at, &got));
 }
 
 static void
@@ -152,7 +176,8 @@ main(void)
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_token_fixed),
 		cmocka_unit_test(test_token_bad),
-		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_map),
 	};
 

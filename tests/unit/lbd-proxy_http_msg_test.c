@@ -221,6 +221,104 @@ test_most_edits(void **state)
 	free(out);
 }
 
+/* Cookies that servers set, under the name of ours; and ours before a value, on its way to the server. */
+static void
+test_cookies(void **state)
+{
+#define SET(s) "HTTP/1.1 200 OK\r\n" s "\r\n"
+	static const struct {
+		enum http_cookie what;
+		const char *in, *out;
+	} answer[] = {
+		{ HTTP_COOKIE_KEEP, SET("Set-Cookie: S=1\r\n"), SET("Set-Cookie: S=1\r\n") },
+		{ HTTP_COOKIE_CUT, SET("A: b\r\nSet-Cookie: S=1; Path=/\r\nSet-Cookie: T=2\r\n"),
+		    SET("A: b\r\nSet-Cookie: T=2\r\n") },
+		{ HTTP_COOKIE_REPLACE, SET("Set-Cookie: S=1; Path=/\r\nset-cookie: T=2\r\n"),
+		    SET("Set-Cookie: S=aaaaaaaaaaaab; Path=/\r\nset-cookie: T=2\r\n") },
+		{ HTTP_COOKIE_REPLACE, SET("Set-Cookie: S=\"1\"\r\n"),
+		    SET("Set-Cookie: S=\"aaaaaaaaaaaab\"\r\n") },
+		{ HTTP_COOKIE_REPLACE, SET("Set-Cookie: S=; Max-Age=0\r\n"),
+		    SET("Set-Cookie: S=; Max-Age=0\r\n") },
+		{ HTTP_COOKIE_PREFIX, SET("Set-Cookie: S=1\r\nSet-Cookie: S=2; Secure\r\n"),
+		    SET("Set-Cookie: S=aaaaaaaaaaaab~1\r\nSet-Cookie: S=aaaaaaaaaaaab~2; Secure\r\n") },
+		{ HTTP_COOKIE_PREFIX, SET("Set-Cookie: S=\r\n"), SET("Set-Cookie: S=\r\n") },
+	};
+	static const struct {
+		const char *in, *out;
+	} request[] = {
+		{ GET "Cookie: S=aaaaaaaaaaaab~1\r\n\r\n", GET "Cookie: S=1\r\n\r\n" },
+		{ GET "Cookie: a=b; S=aaaaaaaaaaaab~1; S=aaaaaaaaaaaac~2\r\n\r\n",
+		    GET "Cookie: a=b; S=1; S=2\r\n\r\n" },
+		{ GET "Cookie: S=\"aaaaaaaaaaaab~1\"\r\n\r\n", GET "Cookie: S=\"1\"\r\n\r\n" },
+		{ GET "Cookie: S=1~2; T=aaaaaaaaaaaab~1\r\n\r\n",
+		    GET "Cookie: S=1~2; T=aaaaaaaaaaaab~1\r\n\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(answer); i++) {
+		struct http_answer_policy policy = { .client_minor = 1,
+			.keep_alive = true,
+			.set_cookie = (uint8_t)answer[i].what,
+			.cookie = "S",
+			.cookie_len = 1,
+			.token = "aaaaaaaaaaaab~" };
+		struct http_plan p;
+		struct h1_head h;
+
+		h1_head_init(&h, true, 16384);
+		assert_int_equal(h1_head_parse(&h, answer[i].in, strlen(answer[i].in)), H1_DONE);
+		http_plan_answer(&p, answer[i].in, &h, &policy);
+		assert_plan(&p, answer[i].in, answer[i].out);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(request); i++) {
+		struct http_request_policy policy = { .forwarded = forwarded_off,
+			.cookie = "S",
+			.cookie_len = 1,
+			.cookie_prefix = true };
+		struct http_plan p;
+		struct h1_head h;
+
+		h1_head_init(&h, false, 16384);
+		assert_int_equal(h1_head_parse(&h, request[i].in, strlen(request[i].in)), H1_DONE);
+		http_plan_request(&p, request[i].in, &h, &policy);
+		assert_plan(&p, request[i].in, request[i].out);
+	}
+#undef SET
+}
+
+/* A head full of cookies with ours before each value: more edits than there is room for are not made. */
+static void
+test_most_prefixes(void **state)
+{
+	char text[16384];
+	struct http_request_policy policy = { .client = "::1",
+		.client_len = 3,
+		.forwarded = forwarded_replace,
+		.close = true,
+		.cookie = "L",
+		.cookie_len = 1,
+		.cookie_prefix = true };
+	struct http_plan p;
+	struct h1_head h;
+	size_t len = (size_t)snprintf(text, sizeof(text), "GET http://a HTTP/1.1\r\nHost: a\r\n");
+	char *out;
+
+	(void)state;
+	for (unsigned i = 1; i < H1_HEADERS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "Cookie: L=aaaaaaaaaaaab~1; c; L=aaaaaaaaaaaab~2; L=aaaaaaaaaaaab~3\r\n");
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "\r\n");
+	h1_head_init(&h, false, 16384);
+	assert_int_equal(h1_head_parse(&h, text, len), H1_DONE);
+	http_plan_request(&p, text, &h, &policy);
+	assert_true(p.n <= HTTP_EDITS_MAX);
+	out = malloc(p.out_len + 1);
+	assert_int_equal(http_plan_write(&p, text, out), p.out_len);
+	out[p.out_len] = '\0';
+	assert_non_null(strstr(out, "Cookie: L=1; c; L=2; L=3"));
+	free(out);
+}
+
 static void
 test_client_text(void **state)
 {
@@ -267,6 +365,8 @@ main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_most_edits),
+		cmocka_unit_test(test_cookies),
+		cmocka_unit_test(test_most_prefixes),
 		cmocka_unit_test(test_client_text),
 		cmocka_unit_test(test_error_answers),
 	};

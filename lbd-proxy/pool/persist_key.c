@@ -1,0 +1,105 @@
+/* Parts of a request by which a client is known again. As with the keys of schedulers nothing is decoded: a client that
+ * spells one thing in two ways is two clients. */
+#include "persist_key.h"
+
+#include "schema/schema.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool
+persist_key_route(struct key_span session, struct key_span *out)
+{
+	const char *dot = memchr(session.at, '.', session.len);
+	size_t gone = dot == NULL ? session.len : (size_t)(dot - session.at) + 1;
+
+	*out = (struct key_span){ session.at + gone, session.len - gone };
+	return out->len > 0;
+}
+
+static struct key_span
+target_of(const char *buf, const struct h1_head *h)
+{
+	return (struct key_span){ buf + h->path_off,
+		(size_t)h->target_off + h->target_len - h->path_off };
+}
+
+bool
+persist_key_path_param(const char *buf, const struct h1_head *h, const char *name, size_t name_len,
+    struct key_span *out)
+{
+	struct key_span t = target_of(buf, h);
+	const char *mark = memchr(t.at, '?', t.len), *end = mark != NULL ? mark : t.at + t.len,
+		   *p = t.at;
+
+	while ((p = memchr(p, ';', (size_t)(end - p))) != NULL) {
+		const char *value = ++p + name_len + 1, *stop;
+
+		if ((size_t)(end - p) <= name_len || p[name_len] != '=' ||
+		    strncasecmp(p, name, name_len) != 0)
+			continue;
+		for (stop = value; stop < end && *stop != ';' && *stop != '/'; stop++)
+			;
+		*out = (struct key_span){ value, (size_t)(stop - value) };
+		return out->len > 0;
+	}
+	return false;
+}
+
+bool
+persist_key_query(const char *buf, const struct h1_head *h, struct key_span *out)
+{
+	struct key_span t = target_of(buf, h);
+	const char *mark = memchr(t.at, '?', t.len);
+
+	if (mark == NULL)
+		return false;
+	*out = (struct key_span){ mark + 1, t.len - (size_t)(mark - t.at) - 1 };
+	return out->len > 0;
+}
+
+/* The address in [2001:db8::1]:80, [2001:db8::1], 192.0.2.1:80; anything else as it is. */
+static struct key_span
+without_port(struct key_span e)
+{
+	const char *stop;
+
+	if (e.len > 0 && e.at[0] == '[' && (stop = memchr(e.at, ']', e.len)) != NULL)
+		return (struct key_span){ e.at + 1, (size_t)(stop - e.at) - 1 };
+	stop = memchr(e.at, ':', e.len);
+	if (stop != NULL && memrchr(e.at, ':', e.len) == stop)
+		e.len = (size_t)(stop - e.at);
+	return e;
+}
+
+bool
+persist_key_forwarded(const char *buf, const struct h1_head *h, struct key_span *out)
+{
+	struct key_span v = { NULL, 0 };
+	const char *comma;
+
+	if ((h->seen & H1_BIT(H1_X_FORWARDED_FOR)) == 0)
+		return false;
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->header[i].id == H1_X_FORWARDED_FOR)
+			v = (struct key_span){ buf + h->header[i].value_off,
+				h->header[i].value_len };
+	comma = v.len > 0 ? memrchr(v.at, ',', v.len) : NULL;
+	if (comma != NULL) {
+		v.len -= (size_t)(comma - v.at) + 1;
+		v.at = comma + 1;
+	}
+	while (v.len > 0 && (*v.at == ' ' || *v.at == '\t')) {
+		v.at++;
+		v.len--;
+	}
+	*out = without_port(v);
+	return out->len > 0;
+}
+
+bool
+persist_key_field(const char *buf, const struct h1_head *h, const char *name, size_t name_len,
+    struct key_span *out)
+{
+	return key_of_request(scheduler_header, name, name_len, buf, h, out);
+}
