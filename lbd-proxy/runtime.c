@@ -133,6 +133,8 @@ compile(struct view *v, const struct service *s)
 	v->queue = DUR_MS(s->queue_timeout);
 	v->persist = DUR_MS(s->persist_timeout);
 	v->proxy_to = s->proxy_to;
+	v->h2c = s->h2c;
+	v->h2_streams = s->http2_streams;
 	v->redirect = redirects[s->https_redirect];
 	v->slow = DUR_MS(s->slow_start);
 	v->panic = s->panic;

@@ -72,6 +72,7 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->x_forwarded = v->x_forwarded;
 	t->forwarded = v->forwarded_field;
 	t->via = v->via;
+	t->h2 = c->h2 != NULL;
 	t->policy = v->forwarded;
 	t->request_id = v->request_id;
 	t->port = c->port;
