@@ -9,7 +9,7 @@
 
 #define H2_RESETS_MAX 200 /* at once, beyond those that answered requests made up for */
 #define H2_RESETS_A_SECOND 10
-#define H2_NOISE_MAX 1000 /* PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown frames */
+#define H2_NOISE_MAX 1000 /* PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA */
 #define H2_NOISE_A_SECOND 100
 #define H2_NOISE_EARNED \
 	4 /* for each frame of data in either direction: its windows have to be opened */

@@ -316,8 +316,8 @@ end(struct h2_session *h, int code)
 {
 	if (h->failed == 0) {
 		h->failed = code;
-		if (h->too_much)
-			(void)nghttp2_session_terminate_session(h->ng, NGHTTP2_ENHANCE_YOUR_CALM);
+		(void)nghttp2_session_terminate_session(
+		    h->ng, h->too_much ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
 	}
 	return h->failed;
 }
@@ -331,7 +331,7 @@ h2_session_in(struct h2_session *h, const void *p, size_t n, mono_t now)
 	if (h->failed != 0)
 		return h->failed;
 	used = nghttp2_session_mem_recv(h->ng, p, n);
-	if (used == NGHTTP2_ERR_FLOODED)
+	if (used == NGHTTP2_ERR_FLOODED || used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
 		h->too_much = true;
 	if (used < 0 || h->too_much)
 		return end(h, used == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO);

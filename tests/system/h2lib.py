@@ -31,6 +31,15 @@ class Answer:
         return dict(self.fields).get(name)
 
 
+class Connection(h2.connection.H2Connection):
+    """Streams that are open go on after GOAWAY (RFC 9113 section 6.8); the library would take no more frames."""
+
+    def _receive_goaway_frame(self, frame):
+        e = h2.events.ConnectionTerminated()
+        e.error_code = frame.error_code
+        return [], [e]
+
+
 class H2:
     """One connection. ctx: TLS with ALPN h2; None: prior knowledge in clear. Windows are opened as data come unless hold."""
 
@@ -48,10 +57,11 @@ class H2:
             assert s.selected_alpn_protocol() == "h2"
         self.s, self.hold, self.vip, self.answers, self.goaway, self.closed = s, hold, vip, {}, None, False
         self.pings = 0
-        self.h = h2.connection.H2Connection(h2.config.H2Configuration(
+        self.h = Connection(h2.config.H2Configuration(
             client_side=True, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False))
         if window is not None:
-            self.h.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = window
+            self.h.local_settings = h2.settings.Settings(
+                client=True, initial_values={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
         self.h.initiate_connection()
         self.flush()
 
