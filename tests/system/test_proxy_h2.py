@@ -3,7 +3,6 @@ import json
 import os
 import re
 import socket
-import ssl
 import struct
 import subprocess
 import threading
@@ -603,8 +602,8 @@ def test_floods(clear, what):
         assert h.get().status == 200
 
 
-def test_empty_data(clear):
-    vip, _ = clear
+def test_empty_data(lb, closing, request):
+    vip = vip_of(lb, request, closing(Origin("o", lambda c, _: Reader(c).rest())), h2c="yes")
     with H2(vip) as h:
         n = h.request("/", "POST", end=False)
         h.raw(frame(DATA, 0, n) * 2000)
