@@ -1,4 +1,6 @@
-"""A client of HTTP/2 for the tests, by the library python3-h2; frames that no library would make are written by hand."""
+"""A client of HTTP/2 for the tests, by the library python3-h2; frames that no library would make are written by hand. And the
+fixtures of the tests of HTTP/2: services with TLS and in clear."""
+import re
 import socket
 import ssl
 import struct
@@ -7,7 +9,9 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+import pytest
 from lbdtest import SLOW
+from test_proxy_tls import Authority, bring
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -177,3 +181,50 @@ class H2:
         while self.step():
             pass
         return self.goaway
+
+
+# ---- services --------------------------------------------------------------------------------------------------------
+
+HOST = "a.example.org"
+REQUEST = [(":method", "GET"), (":scheme", "http"), (":authority", HOST), (":path", "/")]
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def tls(lb, ca):
+    """TLS settings "base" with a certificate for HOST; the authority."""
+    lb.vip("first")
+    bring(lb, "a", *ca.sign("a", f"DNS:{HOST}"))
+    lb.ctl("create", "tls", "base", "cert=a")
+    return ca
+
+
+def vip_of(lb, request, *origins, **fields):
+    """A service with the name of the test."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    return lb.vip(name, *origins, **fields)
+
+
+@pytest.fixture()
+def clear(lb, origins, request):
+    """A service without TLS that takes HTTP/2, and its origin."""
+    o, = origins("o")
+    return vip_of(lb, request, o, h2c="yes"), o
+
+
+@pytest.fixture()
+def secure(lb, tls, origins, request):
+    o, = origins("o")
+    return vip_of(lb, request, o, tls="base"), o
+
+
+def counters(lb, vip):
+    return lb.json("stats", vip.name)[0]
+
+
+def rows(lb, vip):
+    return lb.json("conns", vip.name)
