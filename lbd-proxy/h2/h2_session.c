@@ -362,7 +362,8 @@ h2_session_out(struct h2_session *h, void *p, size_t room, mono_t now)
 			(void)end(h, -EPROTO);
 		if (n == 0 && h->out_len == had)
 			break;
-		memcpy(h->out + h->out_len, frame, (size_t)n);
+		if (n > 0)
+			memcpy(h->out + h->out_len, frame, (size_t)n);
 		h->out_len += (size_t)n;
 	}
 	return (ssize_t)h->out_len;
