@@ -136,6 +136,8 @@ compile(struct view *v, const struct service *s)
 	v->persist = DUR_MS(s->persist_timeout);
 	sticky_compile(&v->sticky, s);
 	v->proxy_to = s->proxy_to;
+	v->h2c = s->h2c;
+	v->h2_streams = s->http2_streams;
 	v->redirect = redirects[s->https_redirect];
 	v->slow = DUR_MS(s->slow_start);
 	v->panic = s->panic;

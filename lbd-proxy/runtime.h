@@ -95,6 +95,8 @@ struct view {
 	char name[64];
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
+	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
+	uint32_t h2_streams; /* of one connection, at once */
 	struct addr address; /* virtual */
 	bool drop_on_failure, transparent;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */

@@ -175,6 +175,13 @@ check_clients(struct look *l, const struct service *s)
 		return look_bad(l, KIND_service, s, "https_redirect",
 		    "is not possible with tls: clients that came by https would be sent there again; allowed "
 		    "is off, or no tls");
+	if (s->h2c && s->mode != mode_http)
+		return look_bad(l, KIND_service, s, "h2c",
+		    "is not possible in mode %s; allowed is no, or mode http",
+		    word_text(&mode_list, s->mode));
+	if (s->h2c && s->tls != 0)
+		return look_bad(l, KIND_service, s, "h2c",
+		    "is not possible with tls: HTTP/2 is agreed on by ALPN there; allowed is no, or no tls");
 	return 0;
 }
 

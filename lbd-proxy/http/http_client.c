@@ -437,6 +437,13 @@ on_event(struct conn *c, unsigned ready)
 	struct http *h = c->task;
 
 	(void)ready;
+	if (c->h2 != NULL && c->hup && h != NULL &&
+	    h->state != HTTP_HEAD) { /* reset: nobody waits for it */
+		COUNT(c->svc->n->client_aborts);
+		http_ended(h, 'C');
+		http_abort(h, true);
+		return;
+	}
 	if (conn_unsent(c)) {
 		if (conn_flush(c) < 0) {
 			COUNT(c->svc->n->client_aborts);

@@ -72,6 +72,7 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->x_forwarded = pool->x_forwarded;
 	t->forwarded = pool->forwarded_field;
 	t->via = pool->via;
+	t->h2 = c->h2 != NULL;
 	t->policy = pool->forwarded;
 	t->request_id = v->request_id;
 	t->port = c->port;

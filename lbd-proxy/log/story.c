@@ -39,7 +39,11 @@ story_head(struct story *s, struct conn *c, const char *buf, const struct h1_hea
 		return;
 	logs_note(n, NOTE_METHOD, buf + h->start, h->method_len, LINE_TEXT);
 	logs_note(n, NOTE_TARGET, buf + h->target_off, h->target_len, LINE_TARGET);
-	logs_note(n, NOTE_VERSION, h->minor == 0 ? "HTTP/1.0" : "HTTP/1.1", 8, LINE_TEXT);
+	logs_note(n, NOTE_VERSION,
+	    h->minor == 0   ? "HTTP/1.0"
+	    : c->h2 != NULL ? "HTTP/2.0"
+			    : "HTTP/1.1",
+	    8, LINE_TEXT);
 	if ((line_needs(c->svc->view->log) & LINE_NEEDS_FIELDS) != 0) {
 		logs_note(n, NOTE_HOST, buf + h->host_off, h->host_len, LINE_TEXT);
 		note_field(n, buf, h, 0);

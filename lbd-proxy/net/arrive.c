@@ -7,6 +7,7 @@
  * what the limit is to save, so with TLS it is reset. */
 #include "arrive.h"
 
+#include "h2/h2.h"
 #include "http/http_stream.h"
 #include "stream/tcp_stream.h"
 #include "pp.h"
@@ -18,6 +19,14 @@ begin(struct conn *c)
 {
 	bool http = c->svc->view->mode == mode_http;
 
+	if (http && c->tls != NULL && tls_is_h2(c->tls)) {
+		h2_begin(c);
+		return;
+	}
+	if (http && c->tls == NULL && c->svc->view->h2c) {
+		h2_sniff(c);
+		return;
+	}
 	c->ops = http ? &http_client_ops : &tcp_ops;
 	if (http)
 		http_begin(c);

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
+#include "h2/h2.h"
 #include "tls/tls.h"
 #include "worker.h"
 
@@ -53,7 +54,8 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 
 		io_init(&io, fd);
 		io_close(&io);
-		proxy_fd_give(w->px, 1);
+		if (fd != -1)
+			proxy_fd_give(w->px, 1);
 		return NULL;
 	}
 	memset(c, 0, offsetof(struct conn, io));
@@ -74,7 +76,8 @@ end(struct conn *c)
 	struct worker *w = c->w;
 
 	must(c->task == NULL);
-	proxy_fd_give(w->px, 1);
+	if (c->h2 == NULL)
+		proxy_fd_give(w->px, 1);
 	wheel_del(&w->wheel, &c->timer);
 	list_del(&c->link);
 	list_del(&c->turn);
@@ -91,9 +94,11 @@ end(struct conn *c)
 
 		w->clients--;
 		s->clients--;
-		COUNT_OFF(s->n->conns);
-		atomic_fetch_sub_explicit(&s->svc->conns, 1, memory_order_relaxed);
-		atomic_fetch_sub_explicit(&w->px->conns, 1, memory_order_relaxed);
+		if (c->h2 == NULL) {
+			COUNT_OFF(s->n->conns);
+			atomic_fetch_sub_explicit(&s->svc->conns, 1, memory_order_relaxed);
+			atomic_fetch_sub_explicit(&w->px->conns, 1, memory_order_relaxed);
+		}
 		local_release_svc(s);
 	} else if (c->srv != NULL) {
 		local_release_srv(c->srv);
@@ -104,7 +109,9 @@ void
 conn_close(struct conn *c)
 {
 	must_obj(c, CONN_MAGIC);
-	if (c->tls != NULL && c->out == NULL)
+	if (c->h2 != NULL)
+		h2_detach(c, false);
+	else if (c->tls != NULL && c->out == NULL)
 		tls_end(c);
 	io_close(&c->io);
 	end(c);
@@ -114,6 +121,8 @@ void
 conn_reset(struct conn *c)
 {
 	must_obj(c, CONN_MAGIC);
+	if (c->h2 != NULL)
+		h2_detach(c, true);
 	io_reset(&c->io);
 	end(c);
 }
@@ -138,7 +147,7 @@ conn_reap(struct worker *w)
 bool
 conn_watch(struct conn *c)
 {
-	return io_watched(&c->io) || io_watch(&c->io, c->w->loop, on_edge, c) == 0;
+	return c->h2 != NULL || io_watched(&c->io) || io_watch(&c->io, c->w->loop, on_edge, c) == 0;
 }
 
 void
@@ -192,6 +201,10 @@ conn_recv(struct conn *c, void *p, size_t room)
 		return -ENODATA;
 	if (had == room || !c->can_read || c->eof)
 		return (ssize_t)had;
+	if (c->h2 != NULL) {
+		n = h2_recv(c, (uint8_t *)p + had, room - had);
+		return n >= 0 ? (ssize_t)had + n : had > 0 && c->eof ? (ssize_t)had : n;
+	}
 	if (c->tls != NULL) {
 		n = tls_recv(c, (uint8_t *)p + had, room - had);
 		if (n > 0)
@@ -298,6 +311,8 @@ conn_send(struct conn *c, const void *p, size_t n)
 	size_t sent;
 	int code;
 
+	if (c->h2 != NULL)
+		return h2_send(c, p, n);
 	if (c->tls != NULL)
 		return tls_send(c, p, n);
 	code = send_or_store(c, p, n, &sent);
@@ -340,6 +355,10 @@ conn_write(struct conn *c, const void *p, size_t n)
 void
 conn_shutdown(struct conn *c)
 {
+	if (c->h2 != NULL) {
+		h2_shutdown(c);
+		return;
+	}
 	if (c->tls != NULL)
 		tls_end(c);
 	(void)io_shutdown(&c->io);
@@ -362,6 +381,8 @@ conn_flush(struct conn *c)
 	struct chunk *k = c->out;
 	ssize_t n;
 
+	if (c->h2 != NULL)
+		return h2_flush(c);
 	if (k == NULL)
 		return 0;
 	n = io_send(&c->io, k->b + k->off, k->len - k->off);
@@ -451,7 +472,9 @@ void
 conn_finish(struct conn *c, bool linger)
 {
 	c->ops = &finishing;
-	c->drained = linger;
+	c->drained = linger && c->h2 == NULL;
+	if (c->h2 != NULL)
+		h2_shutdown(c);
 	free(c->in);
 	c->in = NULL;
 	if (conn_unsent(c))

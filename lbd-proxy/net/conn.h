@@ -15,6 +15,7 @@
 struct worker;
 struct conn;
 struct tls_conn;
+struct h2_stream;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
 struct conn_view {
 	const char *state;	   /* in words, constant */
@@ -45,6 +46,7 @@ struct conn {
 	bool reused : 1;   /* server: came out of the pool */
 	bool up : 1;	   /* server: the connect succeeded */
 	bool paced : 1;	   /* the kernel sends no faster than a rule says */
+	bool held : 1;	   /* stream: not all that was written could be sent */
 	struct worker *w;
 	union {
 		struct wsvc *svc; /* client */
@@ -57,6 +59,8 @@ struct conn {
 	struct timer timer;
 	struct chunk *in, *out; /* read too early; not sent yet, as it goes out */
 	struct tls_conn *tls;	/* NULL: plain */
+	struct h2_stream
+	    *h2; /* NULL: it has a socket; else a stream of another connection (h2/h2.h) */
 	uint64_t bytes_in, bytes_out;
 	uint32_t serial, requests;
 	uint32_t since_s;   /* seconds of the monotonic clock */
@@ -66,7 +70,7 @@ struct conn {
 	struct io io;
 };
 
-/* conn_new - takes fd over (also when it fails: closed). NULL: no memory. */
+/* conn_new - takes fd over (also when it fails: closed); -1 for a stream. NULL: no memory. */
 struct conn *conn_new(struct worker *w, int fd, const struct conn_ops *ops);
 /* conn_close - its task must have been taken off. The object goes when the stack is unwound. */
 void conn_close(struct conn *c);
@@ -105,7 +109,7 @@ bool conn_is_quiet(struct conn *c);
 static inline bool
 conn_unsent(const struct conn *c)
 {
-	return c->out != NULL;
+	return c->out != NULL || c->held;
 }
 void conn_count_in(struct conn *c, size_t n); /* bytes that went another way (splice) */
 void conn_count_out(struct conn *c, size_t n);

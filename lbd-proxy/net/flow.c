@@ -158,7 +158,7 @@ flow_run(struct flow *f)
 		return FLOW_END;
 	if ((f->bulk || (f->left >= FLOW_COPY && f->left != FLOW_ENDLESS)) &&
 	    f->left >= FLOW_COPY && conn_kept(f->from) == 0 && f->from->tls == NULL &&
-	    f->to->tls == NULL) {
+	    f->to->tls == NULL && f->from->h2 == NULL && f->to->h2 == NULL) {
 		if (!f->from->can_read)
 			return conn_watch(f->from) ? FLOW_EMPTY : FLOW_FROM;
 		if (f->pipe[0] != -1 || pipe_take(f->from->w, f->pipe))

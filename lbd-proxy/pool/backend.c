@@ -13,6 +13,7 @@
 #include "sys/sock.h"
 
 #include "choose.h"
+#include "h2/h2.h"
 #include "latency.h"
 #include "net/pp.h"
 #include "net/worker.h"
@@ -462,7 +463,8 @@ introduce(struct conn *c, const struct conn *client)
 	uint8_t head[PP_ROOM];
 	size_t n;
 
-	if (sock_name(io_fd(&client->io), &p.to, &p.to_port) != 0)
+	if (sock_name(client->h2 != NULL ? h2_fd(client) : io_fd(&client->io), &p.to, &p.to_port) !=
+	    0)
 		p.known = false;
 	if (c->srv->svc->view->proxy_to == proxy_to_v1)
 		n = pp_write_v1(&p, head);

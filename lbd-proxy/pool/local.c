@@ -9,6 +9,7 @@
 #include "base/must.h"
 
 #include "backend.h"
+#include "h2/h2.h"
 #include "net/conn.h"
 #include "net/worker.h"
 
@@ -228,6 +229,8 @@ local_gone(struct wsvc *s)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
+		if (h2_carries(c))
+			h2_leave(c);
 		if (c->task != NULL || conn_unsent(c) || conn_kept(c) > 0)
 			continue;
 		if (c->requests > 0)

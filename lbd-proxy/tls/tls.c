@@ -398,6 +398,16 @@ tls_was_resumed(const struct tls_conn *t)
 	return SSL_session_reused(t->ssl) == 1;
 }
 
+bool
+tls_is_h2(const struct tls_conn *t)
+{
+	const unsigned char *name;
+	unsigned n;
+
+	SSL_get0_alpn_selected(t->ssl, &name, &n);
+	return n == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 const char *
 tls_protocol(const struct tls_conn *t)
 {

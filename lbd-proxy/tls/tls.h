@@ -45,6 +45,7 @@ void tls_free(struct tls_conn *t);
 const struct tls_ctx *tls_ctx_of(const struct tls_conn *t); /* NULL for NULL */
 bool tls_is_up(const struct tls_conn *t);
 bool tls_was_resumed(const struct tls_conn *t);
+bool tls_is_h2(const struct tls_conn *t); /* agreed on by ALPN */
 /* tls_protocol - "TLSv1.3"; tls_cipher - name in OpenSSL's words; tls_name - what the client asked for (SNI), "" none.
  * Constant, or as long as t. */
 const char *tls_protocol(const struct tls_conn *t);

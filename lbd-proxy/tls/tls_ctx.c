@@ -161,13 +161,14 @@ static int
 on_alpn(SSL *s, const unsigned char **out, unsigned char *len, const unsigned char *in, unsigned n,
     void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1";
+	static const unsigned char ours[] = "\x02h2\x08http/1.1";
+	const struct tls_ctx *x = arg;
+	unsigned skip = x->http2 ? 0 : 3;
 	unsigned char *picked;
 
 	(void)s;
-	(void)arg;
-	if (SSL_select_next_proto(&picked, len, ours, sizeof(ours) - 1, in, n) !=
-	    OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&picked, len, ours + skip, (unsigned)sizeof(ours) - 1 - skip, in,
+		n) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = picked;
 	return SSL_TLSEXT_ERR_OK;
@@ -277,7 +278,7 @@ front_one(
 	(void)SSL_CTX_set_tlsext_servername_callback(s, on_name);
 	(void)SSL_CTX_set_tlsext_servername_arg(s, x);
 	if (f->http)
-		SSL_CTX_set_alpn_select_cb(s, on_alpn, NULL);
+		SSL_CTX_set_alpn_select_cb(s, on_alpn, x);
 	if (SSL_CTX_set_cipher_list(s, f->ciphers[0] != 0 ? f->ciphers : CIPHERS) != 1) {
 		(void)refused(err, "ciphers of", f->name);
 	} else if (!set_curves(s, f->curves[0] != 0 ? f->curves : CURVES)) {
@@ -355,6 +356,7 @@ tls_front_new(const struct tls_front *f, struct err *err)
 	atomic_init(&x->refs, 1);
 	x->server = true;
 	x->strict = f->strict;
+	x->http2 = f->http2;
 	x->more = mem_alloc(f->n * sizeof(x->more[0]));
 	for (i = 0; i < f->n; i++) {
 		SSL_CTX *s = front_one(x, f, &f->id[i], err);

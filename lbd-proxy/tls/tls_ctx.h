@@ -23,6 +23,7 @@ struct tls_front {
 	bool strict; /* and those are refused instead */
 	bool tls12;  /* TLS 1.2 too */
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
+	bool http2;  /* or h2, which is taken first */
 	bool tickets;
 	unsigned session_s;  /* how long a session can be resumed */
 	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */

@@ -20,6 +20,7 @@ struct tls_ctx {
 	struct tls_host *host; /* sorted by name; exact ones and wildcards */
 	unsigned n_hosts;
 	bool server; /* we are the server */
+	bool http2;  /* clients that offer it (ALPN) speak HTTP/2 */
 	bool strict; /* a client that asks for none of the names is refused */
 	bool verify; /* of a server: the certificate must be good for the name */
 };

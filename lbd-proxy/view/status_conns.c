@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "sys/log.h"
 
+#include "h2/h2.h"
 #include "net/conn.h"
 #include "control.h"
 #include "status.h"
@@ -21,6 +22,7 @@ struct row {
 	struct addr client, real;
 	uint16_t client_port, port, real_port;
 	const char *state;
+	bool stream; /* of HTTP/2 */
 	uint64_t in, out;
 };
 struct conns_answer {
@@ -49,7 +51,7 @@ put(const struct conns_answer *a, const struct row *r, const struct bus_request 
 {
 	const struct service *s = snapshot_find(a->k->seen, KIND_service, r->service);
 	char id[32], client[ADDR_TEXT + 8], virtual[ADDR_TEXT + 8], real[ADDR_TEXT + 8],
-	    t[ADDR_TEXT];
+	    t[ADDR_TEXT], state[24];
 	struct msg_conn m = { .service = r->service, .server = r->server };
 
 	(void)snprintf(id, sizeof(id), "%u:%u", r->worker, r->serial);
@@ -70,7 +72,8 @@ put(const struct conns_answer *a, const struct row *r, const struct bus_request 
 		    real, sizeof(real), r->real.family == 6 ? "[%s]:%u" : "%s:%u", t, r->real_port);
 		m.real = SPAN(real);
 	}
-	m.state = SPAN(r->state);
+	(void)snprintf(state, sizeof(state), r->stream ? "h2 %s" : "%s", r->state);
+	m.state = SPAN(state);
 	m.age = (uint64_t)r->age_s * 1000000;
 	m.bytes_in = r->in;
 	m.bytes_out = r->out;
@@ -120,6 +123,7 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 		.client_port = c->peer_port,
 		.port = c->port,
 		.state = v.state,
+		.stream = c->h2 != NULL,
 		.in = c->bytes_in,
 		.out = c->bytes_out,
 	};
@@ -128,6 +132,21 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 	r->server = v.server->srv->srv->id;
 	r->real = v.server->addr;
 	r->real_port = v.server->port;
+}
+
+/* A connection, and the streams that it carries; not all: those that are at a server of the pool. */
+static void
+write_rows(struct conns_answer *a, const struct wsvc *s, const struct conn *c, bool all)
+{
+	const struct conn *stream = NULL;
+
+	if (all || status_is_at(c, a->only))
+		write_row(a, s, c);
+	if (!h2_carries(c))
+		return;
+	while (a->n < a->most && (stream = h2_next(c, stream)) != NULL)
+		if (all || status_is_at(stream, a->only))
+			write_row(a, s, stream);
 }
 
 static void
@@ -148,12 +167,9 @@ collect(struct worker *w, void *answer, void *none)
 			continue;
 		list_each(j, &s->conns)
 		{
-			struct conn *c = container_of(j, struct conn, link);
-
 			if (a->n >= a->most)
 				break;
-			if (all || status_is_at(c, a->only))
-				write_row(a, s, c);
+			write_rows(a, s, container_of(j, struct conn, link), all);
 		}
 	}
 	(void)pthread_mutex_unlock(&a->lock);

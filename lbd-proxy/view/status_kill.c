@@ -7,6 +7,7 @@
 #include "sys/log.h"
 
 #include "control.h"
+#include "h2/h2.h"
 #include "net/conn.h"
 #include "status.h"
 
@@ -58,6 +59,32 @@ meant(const struct kill *q, const struct conn *c)
 	return v.server != NULL && v.server->srv->srv->id == q->server;
 }
 
+static void
+end(struct conn *c)
+{
+	if (c->task != NULL)
+		c->ops->cut(c);
+	else
+		conn_reset(c);
+}
+
+/* Of the streams that c carries. */
+static unsigned
+kill_streams(const struct kill *q, struct conn *c, bool all)
+{
+	struct conn *s = h2_next(c, NULL), *next;
+	unsigned n = 0;
+
+	for (; s != NULL; s = next) {
+		next = h2_next(c, s);
+		if (!meant(q, s) || (!all && !status_is_at(s, q->service)))
+			continue;
+		n++;
+		end(s);
+	}
+	return n;
+}
+
 static unsigned
 kill_of(const struct kill *q, struct wsvc *s)
 {
@@ -70,13 +97,12 @@ kill_of(const struct kill *q, struct wsvc *s)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
-		if (!meant(q, c) || (!all && !status_is_at(c, q->service)))
-			continue;
-		n++;
-		if (c->task != NULL)
-			c->ops->cut(c);
-		else
-			conn_reset(c);
+		if (meant(q, c) && (all || status_is_at(c, q->service))) {
+			n++;
+			end(c);
+		} else if (h2_carries(c)) {
+			n += kill_streams(q, c, all);
+		}
 	}
 	s->clients--;
 	local_release_svc(s);

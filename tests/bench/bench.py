@@ -7,11 +7,13 @@ peer its value with the ratio lbd / peer (below 1: lbd costs less). Never a pass
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
 import subprocess
 import sys
+import time
 
 from benchlib import (ADDRESS, BIN, Scratch, accepts, build, certificates, lbd_store, lbd_tls, on_cpu, raise_files,
                       wait_for)
@@ -32,8 +34,8 @@ defaults
   option splice-auto
 frontend f
   bind {address}:{http} defer-accept
-  bind {address}:{tls} defer-accept ssl crt {dir}/ec.pem alpn http/1.1
-  bind {address}:{tlsrsa} defer-accept ssl crt {dir}/rsa.pem alpn http/1.1
+  bind {address}:{tls} defer-accept ssl crt {dir}/ec.pem alpn h2,http/1.1
+  bind {address}:{tlsrsa} defer-accept ssl crt {dir}/rsa.pem alpn h2,http/1.1
   http-request set-header X-Via lb
   default_backend b
 backend b
@@ -70,7 +72,7 @@ http {{
     listen {address}:{http} backlog=4096 deferred;
     location / {{ proxy_pass http://u; proxy_set_header Connection ""; proxy_set_header X-Via lb; }} }}
   server {{
-    listen {address}:{tls} ssl backlog=4096 deferred; ssl_certificate {dir}/ec.pem; ssl_certificate_key {dir}/ec.pem;
+    listen {address}:{tls} ssl http2 backlog=4096 deferred; ssl_certificate {dir}/ec.pem; ssl_certificate_key {dir}/ec.pem;
     location / {{ proxy_pass http://u; proxy_set_header Connection ""; proxy_set_header X-Via lb; }} }}
   server {{
     listen {address}:{tlsrsa} ssl backlog=4096 deferred; ssl_certificate {dir}/rsa.pem; ssl_certificate_key {dir}/rsa.pem;
@@ -103,6 +105,7 @@ METRICS = {
     "tls_resume": ("us/conn", "cpu_us", "tls", "-t -R -m close -c 32 -s 16"),
     "tls_ka": ("us/req", "cpu_us", "tls", "-t -m ka -c {conns}"),
     "tls_1m": ("s/GB", "cpu_s_per_GB", "tls", "-t -c 8 -u /b/1000000"),
+    "h2": ("us/req", "cpu_us", "tls", "-c 16 -m 32"),
     "idle_tls": ("B/conn", "bytes_per_conn", "tls", "-t -m idle -c {idle} -s 32"),
     "idle": ("B/conn", "bytes_per_conn", "http", "-m idle -c {idle} -s 32"),
 }
@@ -182,7 +185,23 @@ class Bench:
         out = {k: float(v) for k, v in out.items() if k != "mode"}
         return dict(out, value=out[key])
 
+    def h2load(self, proxy, metric):
+        """HTTP/2 is loaded by h2load; the clock of the proxy's process stands for it, with the handshakes of the connections."""
+        clock = ~proxy.p.pid << 3 | 2  # clock_getcpuclockid(3)
+        cmd = [*on_cpu(self.args.load_cpu), "h2load", "-D", max(1, round(self.args.secs)), *METRICS[metric][3].split(),
+               f"https://{ADDRESS}:{proxy.ports['tls']}/"]
+        before, began = time.clock_gettime(clock), time.monotonic()
+        r = subprocess.run([str(c) for c in cmd], capture_output=True, text=True, timeout=200)
+        took, cpu = time.monotonic() - began, time.clock_gettime(clock) - before
+        n = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", r.stdout)
+        if n is None or "protocol: h2" not in r.stdout:
+            raise RuntimeError(r.stdout + r.stderr)
+        done = int(n[1]) or 1
+        return {"value": cpu * 1e6 / done, "rps": done / took, "errors": float(n[2]) + float(n[3])}
+
     def once(self, proxy, metric):
+        if metric == "h2":
+            return self.h2load(proxy, metric)
         if not metric.startswith("idle"):
             return self.lg(proxy, metric)
         fresh = Proxy(self, proxy.name, proxy.base).start(20)  # memory that nobody has used before

@@ -1,0 +1,66 @@
+/* h2_head.h - heads between the fields of HTTP/2 and the text of HTTP/1.1 (RFC 9113 section 8); no I/O, no memory.
+ * What is malformed there is refused here, so that no byte of a field can become a line of its own. */
+#ifndef H2_HEAD_H
+#define H2_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/h1_parse.h"
+
+#define H2_ANSWER_FIELDS (H1_HEADERS_MAX + 1)
+
+/* A field as it was decoded; not terminated. */
+struct h2_field {
+	const char *name, *value;
+	uint32_t name_len, value_len;
+};
+
+/* Of a request: its pseudo-header fields, borrowed from the list, NULL where there is none. */
+struct h2_request {
+	const struct h2_field *method, *scheme, *authority, *path, *protocol;
+	bool has_length; /* Content-Length */
+	bool has_cookie;
+	bool tunnel;	   /* extended CONNECT for a WebSocket (RFC 8441) */
+	uint8_t h1_method; /* enum h1_method, as far as framing needs it: H1_M_HEAD or H1_M_OTHER */
+};
+
+/* h2_request_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3), a stream error. */
+int h2_request_read(const struct h2_field *f, unsigned n, struct h2_request *out);
+
+/* How it becomes text. */
+struct h2_request_about {
+	bool ended;	 /* no body follows */
+	const char *key; /* of a tunnel: value of Sec-WebSocket-Key */
+};
+#define H2_TEXT_MORE \
+	256 /* bytes of the text beyond those of the fields, 4 for each of them apart */
+
+/* h2_request_text - the request as HTTP/1.1, with Connection: close as the stream carries one request only; a body has
+ * Transfer-Encoding: chunked unless its length is told, that of a tunnel none. :authority becomes Host, the crumbs of a cookie
+ * one field. An extended CONNECT for anything else, as a CONNECT, keeps its method: the parser of HTTP/1.1 refuses it.
+ * out holds what h2_request_room says. Returns the length. */
+size_t h2_request_room(const struct h2_field *f, unsigned n);
+size_t h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n,
+    const struct h2_request_about *about, char *out);
+/* h2_request_large - a head that is too large to be kept becomes one with more lines than H1_HEADERS_MAX, which the parser
+ * answers with 431. out holds H2_LARGE bytes. */
+#define H2_LARGE (4 * H1_HEADERS_MAX + 64)
+size_t h2_request_large(char *out);
+
+/* h2_trailer_text - the end of a chunked body: last chunk, trailer fields, empty line. 0: a field is malformed, or must not stand
+ * there. out holds h2_request_room. */
+size_t h2_trailer_text(const struct h2_field *f, unsigned n, char *out);
+
+/* h2_answer_fields - of an answer's head, h as h1_head_parse left it with buf; tunnel: its 101 becomes 200 (RFC 8441). Names in lower case
+ * go into names, which holds h->length + 8 bytes; values stay in buf. What belongs to one connection of HTTP/1.1 is left out.
+ * out holds H2_ANSWER_FIELDS. Returns how many there are; the first is :status. */
+unsigned h2_answer_fields(
+    const char *buf, const struct h1_head *h, bool tunnel, struct h2_field *out, char *names);
+/* h2_trailer_fields - of a trailer section that h1_chunk_scan took, with its empty line. names holds len bytes; out as before, max
+ * fields at most. */
+unsigned h2_trailer_fields(
+    const char *text, size_t len, struct h2_field *out, unsigned max, char *names);
+
+#endif

@@ -1,0 +1,85 @@
+/* h2_priv.h - shared by h2_session.c (frames) and h2_stream.c (a stream's two directions). */
+#ifndef H2_PRIV_H
+#define H2_PRIV_H
+
+#include "h2_bytes.h"
+#include "h2_calm.h"
+#include "h2_head.h"
+#include "h2_session.h"
+
+#include <nghttp2/nghttp2.h>
+
+enum h2_down {
+	H2_HEAD,   /* the answer's head is due, or interim ones */
+	H2_LENGTH, /* left bytes of its body */
+	H2_CHUNKED,
+	H2_ENDLESS, /* until h2_stream_end */
+	H2_WHOLE,   /* all of it was written */
+	H2_BROKEN,  /* reset by us */
+};
+
+struct h2_stream {
+	struct h2_session *h;
+	void *owner;
+	int32_t id;
+	struct list link, news; /* in the session's lists */
+	struct h2_bytes in;	/* the head as text, then bytes of the body */
+	struct h2_bytes tail;	/* the end of a chunked body */
+	struct h2_bytes out,
+	    part;	    /* of the body; of a head or a trailer section that is incomplete */
+	uint32_t head_left; /* of in: text */
+	uint32_t owed;	    /* bytes of the body that the client may not send again yet */
+	uint64_t left;
+	struct h1_chunk chunk;
+	uint8_t down; /* enum h2_down */
+	uint8_t h1_method;
+	bool known : 1;	   /* it was in the news: its owner has to close it */
+	bool asked : 1;	   /* the request's head was complete */
+	bool ended : 1;	   /* the client has sent all */
+	bool chunked : 1;  /* the body is read with the coding */
+	bool tunnel : 1;   /* extended CONNECT */
+	bool gone : 1;	   /* no frame comes or goes any more */
+	bool lost : 1;	   /* before it was complete */
+	bool deferred : 1; /* data that come later must be announced */
+	bool answered : 1; /* the end of the answer was sent */
+};
+
+struct h2_session {
+	nghttp2_session *ng;
+	struct list streams, news;
+	unsigned n;
+	struct h2_limits limits;
+	struct h2_calm calm;
+	uint64_t random;
+	void *host; /* borrowed */
+	mono_t now;
+	int failed; /* why the connection must end; 0 */
+	bool opening;
+	bool too_much; /* the client is to calm down */
+	uint8_t *out;  /* where h2_session_out writes */
+	size_t out_len;
+	/* the head that is being received: texts behind each other */
+	struct h2_bytes text;
+	struct h2_field *field; /* H2_FIELDS_MAX; lengths alone until all are there */
+	unsigned fields;
+	uint32_t size; /* of their names and values */
+	bool large;
+	struct h1_head head; /* of an answer */
+};
+
+/* h2_stream_new - NULL: no memory. */
+struct h2_stream *h2_stream_new(struct h2_session *h, int32_t id);
+void h2_stream_free(struct h2_stream *s);
+void h2_stream_tell(struct h2_stream *s); /* into the news */
+/* The head, or the trailers, that the session has collected. ended: no frame follows. */
+void h2_stream_asked(struct h2_stream *s, bool ended);
+void h2_stream_trailers(struct h2_stream *s);
+void h2_stream_data(struct h2_stream *s, const uint8_t *p, size_t n);
+void h2_stream_ended(struct h2_stream *s);
+/* h2_stream_refuse - it ends with an error of HTTP/2. */
+void h2_stream_refuse(struct h2_stream *s, uint32_t error);
+/* h2_stream_source - of nghttp2: how much of the answer goes into the next frame; on_send_data then copies it. */
+ssize_t h2_stream_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
+    uint32_t *flags, nghttp2_data_source *source, void *arg);
+
+#endif
