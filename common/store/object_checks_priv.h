@@ -60,6 +60,10 @@ uint16_t check_l4_port(const struct service *s, const struct server *r);
 int check_log_service(struct look *l, const struct service *s);
 int check_log_setting(struct look *l, const struct setting *g);
 
+/* object_checks_answers.c: pages, and what services do with answers. */
+int check_answers_service(struct look *l, const struct service *s);
+int check_pages(struct look *l);
+
 /* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
 int check_places(struct look *l);
 /* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */
