@@ -18,6 +18,7 @@
 #include "members.h"
 #include "net/letters.h"
 #include "share.h"
+#include "sorry.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
@@ -82,6 +83,18 @@ mark_tls(struct pass *p)
 	}
 }
 
+/* Whoever has pages of its own. */
+static void
+mark_pages(struct pass *p)
+{
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
+		const struct service *s = snapshot_at(p->now, KIND_service, i);
+
+		if (s->error_pages[0] != '\0')
+			mark(p, s->id);
+	}
+}
+
 static void
 mark_all(struct pass *p)
 {
@@ -112,6 +125,10 @@ on_change(void *arg, const struct change *c)
 	case KIND_node:
 		if (c->f == NULL || strcmp(c->f->name, "zone") == 0)
 			mark_all(p);
+		break;
+	case KIND_error_page:
+		sorry_forget(&p->k->bodies, ((const struct error_page *)row)->id);
+		mark_pages(p);
 		break;
 	case KIND_check:
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
@@ -225,6 +242,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	tls_fields(p, row, v);
 	v->page = row->id >= PAGE_ID;
+	view_answers(v, sorry_pages(&p->k->bodies, p->now, row));
 	view_spread(v, c->view);
 	free(at);
 	member_sweep(p->k, c);
@@ -581,6 +599,7 @@ control_fini(struct control *k)
 	}
 	ports_forget(k);
 	page_fini(&k->page);
+	sorry_fini(&k->bodies);
 	tls_rows_free(k->tls);
 	idmap_fini(&k->no_quorum);
 	idmap_fini(&k->services);

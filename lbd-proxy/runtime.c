@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "log/line.h"
 
+#include "http/error_pages.h"
 #include "tls/tls.h"
 
 #include <string.h>
@@ -134,6 +135,15 @@ compile(struct view *v, const struct service *s)
 	v->persist = DUR_MS(s->persist_timeout);
 	v->proxy_to = s->proxy_to;
 	v->redirect = redirects[s->https_redirect];
+	v->compress = s->compress;
+	v->compress_level = (uint8_t)s->compress_level;
+	v->compress_min = s->compress_min;
+	v->uri_check = s->uri_check;
+	v->header_names = s->header_names;
+	v->maintenance = s->maintenance;
+	v->wait_body = (uint32_t)s->wait_body;
+	v->looks = v->compress != compress_off || v->uri_check != uri_check_off ||
+		   v->header_names != header_names_any || v->maintenance || v->wait_body > 0;
 	v->slow = DUR_MS(s->slow_start);
 	v->panic = s->panic;
 	v->balance_factor = s->balance_factor;
@@ -203,6 +213,8 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->svc = svc_ref(svc);
 	compile(v, s);
 	v->proxy_from = addrs_copy(s->proxy_from);
+	v->bypass = addrs_copy(s->maintenance_bypass);
+	v->types = v->compress == compress_off ? NULL : mem_text(s->compress_types);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
 	if (v->persistence == persistence_cookie && n > 0)
@@ -223,6 +235,13 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 		   v->scheduler != scheduler_first;
 	keep_names(v);
 	return v;
+}
+
+void
+view_answers(struct view *v, struct error_pages *errors)
+{
+	must(v->errors == NULL);
+	v->errors = errors;
 }
 
 void
@@ -262,6 +281,9 @@ view_unref(struct view *v)
 		free((void *)(uintptr_t)v->at[i].host);
 	}
 	free(v->proxy_from);
+	free(v->bypass);
+	free(v->types);
+	error_pages_free(v->errors);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -293,7 +315,9 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log))
+	    !same_addrs(a->proxy_from, b->proxy_from) || !same_addrs(a->bypass, b->bypass) ||
+	    !same_text(a->types, b->types) || !error_pages_same(a->errors, b->errors) ||
+	    !line_format_same(a->log, b->log))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];

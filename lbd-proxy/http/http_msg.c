@@ -13,6 +13,8 @@
 
 #include "base/must.h"
 #include "cookie.h"
+#include "http_look.h"
+#include "http_squeeze.h"
 #include "http_tell.h"
 #include "schema/schema.h"
 
@@ -182,7 +184,8 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 {
 	switch (h->header[i].id) {
 	case H1_OTHER:
-		if (h->nominates && nominated(h, buf, &h->header[i]))
+		if ((h->nominates && nominated(h, buf, &h->header[i])) ||
+		    (policy->cut != 0 && http_look_cuts(policy->cut, buf, &h->header[i])))
 			cut_line(p, h, i);
 		else if (policy->tell != NULL)
 			told_line(p, buf, h, i, policy->tell);
@@ -192,6 +195,10 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 	case H1_PROXY_CONNECTION:
 	case H1_TE:
 	case H1_HTTP2_SETTINGS: cut_line(p, h, i); return;
+	case H1_EXPECT:
+		if ((policy->cut & CUT_EXPECT) != 0)
+			cut_line(p, h, i);
+		return;
 	case H1_UPGRADE:
 		if (!h->upgrade)
 			cut_line(p, h, i);
@@ -219,8 +226,9 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	plan_init(p, h);
 	if (h->form == H1_ABSOLUTE)
 		plan_target(p, buf, h);
+	bool all = h->nominates || policy->tell != NULL || policy->cut != 0;
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates || policy->tell != NULL)
+		if (h->header[i].id != H1_OTHER || all)
 			request_line(p, buf, h, i, policy);
 	const char *text = p->room + p->used;
 	bool there =
@@ -244,11 +252,30 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	}
 }
 
+/* Of an answer that is compressed; false: it is a line as any other. */
+static bool
+recoded_line(struct http_plan *p, const char *buf, const struct h1_header *f,
+    const struct h1_head *h, unsigned i)
+{
+	switch (recode_line(buf, f)) {
+	case RECODE_CUT: cut_line(p, h, i); return true;
+	case RECODE_WEAKEN:
+		if (h->nominates && nominated(h, buf, f))
+			return false;
+		edit(p, f->value_off, 0, TEXT("W/"));
+		return true;
+	default: return false;
+	}
+}
+
 static void
 answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
-    unsigned client_minor)
+    const struct http_answer_policy *policy)
 {
 	bool bodiless = h->status < 200 || h->status == 204;
+
+	if (policy->recode && recoded_line(p, buf, &h->header[i], h, i))
+		return;
 
 	switch (h->header[i].id) {
 	case H1_OTHER:
@@ -267,7 +294,7 @@ answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsig
 			cut_line(p, h, i);
 		return;
 	case H1_TRANSFER_ENCODING:
-		if (bodiless || client_minor == 0)
+		if (bodiless || policy->client_minor == 0)
 			cut_line(p, h, i);
 		return;
 	default: return;
@@ -283,9 +310,10 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 	plan_init(p, h);
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
+	bool all = h->nominates || policy->recode;
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates)
-			answer_line(p, buf, h, i, policy->client_minor);
+		if (h->header[i].id != H1_OTHER || all)
+			answer_line(p, buf, h, i, policy);
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)

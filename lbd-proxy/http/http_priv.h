@@ -48,6 +48,12 @@ struct http {
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
 	struct story story;
+	/* what http_look.h found: CUT_ of its head, enum coding of its answer, whether its body is waited for */
+	uint8_t cut, coding;
+	bool waits;
+	uint16_t own;		 /* key of the answer of our own (error_rules.h); 0: its status */
+	struct squeeze *squeeze; /* the answer is compressed; NULL not */
+
 	struct http *spare;
 	/* not zeroed for a new stream */
 	struct h1_head head, answer;

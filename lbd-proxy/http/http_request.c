@@ -11,6 +11,7 @@
 #include "sys/sock.h"
 
 #include "http_tell.h"
+#include "schema/error_rules.h"
 #include "pool/persist.h"
 #include "tls/tls.h"
 
@@ -116,6 +117,7 @@ compose(struct http *h, const char *buf, size_t len)
 		.forwarded = v->forwarded,
 		.cookie = v->cookie,
 		.cookie_len = v->persistence == persistence_cookie ? v->cookie_len : 0,
+		.cut = h->cut,
 	};
 
 	if (here < 0)
@@ -208,6 +210,7 @@ seated(struct http *h, enum seat_result r)
 		else
 			COUNT(c->svc->n->no_server);
 		story_ended(&h->story, h->slow ? 's' : 'S', h->broke ? 'H' : 'C');
+		h->own = h->broke ? 0 : ERROR_UNAVAILABLE;
 		http_fail(h, h->broke ? 502 : 503);
 		break;
 	case SEAT_REFUSED:
