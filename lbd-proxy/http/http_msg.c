@@ -254,9 +254,10 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 
 /* Of an answer that is compressed; false: it is a line as any other. */
 static bool
-recoded_line(struct http_plan *p, const char *buf, const struct h1_header *f,
-    const struct h1_head *h, unsigned i)
+recoded_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i)
 {
+	const struct h1_header *f = &h->header[i];
+
 	switch (recode_line(buf, f)) {
 	case RECODE_CUT: cut_line(p, h, i); return true;
 	case RECODE_WEAKEN:
@@ -270,12 +271,9 @@ recoded_line(struct http_plan *p, const char *buf, const struct h1_header *f,
 
 static void
 answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
-    const struct http_answer_policy *policy)
+    unsigned client_minor)
 {
 	bool bodiless = h->status < 200 || h->status == 204;
-
-	if (policy->recode && recoded_line(p, buf, &h->header[i], h, i))
-		return;
 
 	switch (h->header[i].id) {
 	case H1_OTHER:
@@ -294,7 +292,7 @@ answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsig
 			cut_line(p, h, i);
 		return;
 	case H1_TRANSFER_ENCODING:
-		if (bodiless || policy->client_minor == 0)
+		if (bodiless || client_minor == 0)
 			cut_line(p, h, i);
 		return;
 	default: return;
@@ -306,14 +304,17 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy)
 {
 	uint32_t end = h->length - 2;
+	bool recode = policy->recode, all = h->nominates;
 
 	plan_init(p, h);
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
-	bool all = h->nominates || policy->recode;
-	for (unsigned i = 0; i < h->n; i++)
+	for (unsigned i = 0; i < h->n; i++) {
+		if (recode && recoded_line(p, buf, h, i))
+			continue;
 		if (h->header[i].id != H1_OTHER || all)
-			answer_line(p, buf, h, i, policy);
+			answer_line(p, buf, h, i, policy->client_minor);
+	}
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)
