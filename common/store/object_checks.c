@@ -7,7 +7,7 @@
  * change of something else, or an interface that lost its address would block every commit.
  *
  * Rules of services are object_checks_service.c, of layer 4 object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
- * object_checks_ha.c, those of TLS object_checks_tls.c; what is in a certificate is looked at in x509_check.c, when it is committed. */
+ * object_checks_ha.c, those of TLS object_checks_tls.c, of pages and compression object_checks_answers.c; what is in a certificate is looked at in x509_check.c, when it is committed. */
 #include "store/object_checks_priv.h"
 
 #include "base/must.h"
