@@ -387,10 +387,6 @@ cmd_disable(struct ctl *c, struct err *err)
 int
 cmd_maintenance(struct ctl *c, struct err *err)
 {
-	bool on = strcmp(c->argv[1], "on") == 0;
-
-	if (!on && strcmp(c->argv[1], "off") != 0)
-		return err_set(
-		    err, ERR_USAGE, "maintenance: \"%s\" is neither on nor off", c->argv[1]);
-	return switch_services(c, 1, "maintenance", on ? "yes" : "no", err);
+	return switch_services(
+	    c, 1, "maintenance", strcmp(c->argv[1], "on") == 0 ? "yes" : "no", err);
 }

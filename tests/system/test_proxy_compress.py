@@ -1,6 +1,7 @@
 """Compression of answers: which, for whom, and that their bytes are right (gzip by Python and curl, br by python3-brotli)."""
 import gzip
 import random
+import ssl
 import subprocess
 import threading
 import time
@@ -8,7 +9,7 @@ import zlib
 
 import brotli
 import pytest
-from lbdtest import Origin, Reader, client, get, http_answer, talk, wait_until
+from lbdtest import Origin, Reader, client, get, http_answer, listens, talk, wait_until
 
 PAGE = ("<div class=row>" + "the server is well " * 10 + "</div>\n").encode() * 400
 HTML = "Content-Type: text/html; charset=utf-8"
@@ -202,6 +203,26 @@ def test_slow_stream(lb, closing, coding):
         else:
             d.process(tail)
             assert d.is_finished()
+
+
+def test_over_tls(web):
+    """By TLS: 3 MB, and small answers on one connection."""
+    lb, _, o = web
+    lb.ctl("cert", "new", "own", "--cn", "pages.example.org")
+    lb.ctl("create", "tls", "own", "cert=own")
+    vip = lb.vip("secure", compress="plain", tls="own")
+    lb.rip(vip, "a", o.port)
+    wait_until(lambda: listens(vip.address, vip.port))
+    ctx = ssl.create_default_context()
+    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+    with ctx.wrap_socket(vip.connect()) as s:
+        r = Reader(s)
+        for body in [PAGE * 40, *[PAGE[:2000]] * 10, PAGE * 3]:
+            serve_answer(o, http_answer(body, "200 OK", HTML))
+            for coding, decoded in ("gzip", gzip.decompress), ("br", brotli.decompress):
+                s.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n".encode())
+                _, head, _ = r.head()
+                assert ("content-encoding", coding) in head and decoded(r.chunks()) == body
 
 
 def test_slow_reader(lb, closing):
