@@ -225,6 +225,23 @@ def test_over_tls(web):
                 assert ("content-encoding", coding) in head and decoded(r.chunks()) == body
 
 
+def chunked_body(s):
+    """The data of a large chunked answer, in linear time."""
+    raw = bytearray()
+    while not raw.endswith(b"\r\n0\r\n\r\n"):
+        got = s.recv(1 << 20)
+        assert got
+        raw += got
+    at, out = raw.index(b"\r\n\r\n") + 4, []
+    while True:
+        end = raw.index(b"\r\n", at)
+        size = int(raw[at:end], 16)
+        if size == 0:
+            return b"".join(out)
+        out.append(bytes(raw[end + 2:end + 2 + size]))
+        at = end + 2 + size + 2
+
+
 def test_slow_reader(lb, closing):
     """A client that does not read holds the server up, not the proxy's memory: 40 MB that do not compress."""
     noise = random.Random(1).randbytes(1 << 20)
@@ -252,9 +269,7 @@ def test_slow_reader(lb, closing):
             time.sleep(0.5)
         assert last < 40
         assert rss() - before < 8192
-        r = Reader(s)
-        r.head()
-        assert gzip.decompress(r.chunks()) == noise * 40
+        assert gzip.decompress(chunked_body(s)) == noise * 40
 
 
 def test_broken_off(lb, closing):
