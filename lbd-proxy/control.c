@@ -83,18 +83,6 @@ mark_tls(struct pass *p)
 	}
 }
 
-/* Whoever has pages of its own. */
-static void
-mark_pages(struct pass *p)
-{
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
-		const struct service *s = snapshot_at(p->now, KIND_service, i);
-
-		if (s->error_pages[0] != '\0')
-			mark(p, s->id);
-	}
-}
-
 static void
 mark_all(struct pass *p)
 {
@@ -128,7 +116,7 @@ on_change(void *arg, const struct change *c)
 		break;
 	case KIND_error_page:
 		sorry_forget(&p->k->bodies, ((const struct error_page *)row)->id);
-		mark_pages(p);
+		mark_all(p); /* those that do not name it stay as they are */
 		break;
 	case KIND_check:
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
