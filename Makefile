@@ -28,7 +28,7 @@ CFLAGS   ?= -g $(if $(DEBUG),-O0,-O2)
 CFLAGS   += -std=gnu11 -fPIE -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN)) -fno-sanitize-recover=all,-fstack-protector-strong -fstack-clash-protection -fcf-protection) $(if $(COV),--coverage)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN))) $(if $(COV),--coverage)
 LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lpcre2-8 -lcrypt -lssl -lcrypto -lpthread -lm
-LIB_lbd-proxy := -lxxhash -lnghttp2
+LIB_lbd-proxy := -lxxhash -lnghttp2 -lz -lbrotlienc
 LIB_lbd-web   := -lmicrohttpd -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3
 LIB_lbctl     :=
@@ -81,7 +81,7 @@ unit_lib  = $(foreach p,$(PROGRAMS),$(if $(filter $(p)_%,$(notdir $(1))),$(BUILD
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $$(call unit_lib,$$*) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(SAY) LD $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(call unit_lib,$*) $(LIB) $(foreach p,$(PROGRAMS),$(if $(filter $(p)_%,$*),$(LIB_$(p)))) $(LIB_lib) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(call unit_lib,$*) $(LIB) $(foreach p,$(PROGRAMS),$(if $(filter $(p)_%,$*),$(LIB_$(p)))) $(LIB_lib) -lcmocka $(if $(filter lbd-proxy_coder_test,$*),-lbrotlidec)
 $(BUILD)/tests/unit/%.o: CPPFLAGS += -I.
 
 # tests/fuzz/NAME_fuzz.c, built by clang with libFuzzer and sanitizers together with the sources it reads.

@@ -20,6 +20,7 @@
 #include "net/letters.h"
 #include "pools.h"
 #include "share.h"
+#include "sorry.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
@@ -125,6 +126,10 @@ on_change(void *arg, const struct change *c)
 	case KIND_node:
 		if (c->f == NULL || strcmp(c->f->name, "zone") == 0)
 			mark_all(p);
+		break;
+	case KIND_error_page:
+		sorry_forget(&p->k->bodies, ((const struct error_page *)row)->id);
+		mark_all(p); /* those that do not name it stay as they are */
 		break;
 	case KIND_check:
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
@@ -284,6 +289,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	tls_fields(p, row, v);
 	v->rules = pools_rules(p->k, p->now, c, row);
 	v->page = row->id >= PAGE_ID;
+	view_answers(v, sorry_pages(&p->k->bodies, p->now, row));
 	view_spread(v, c->view);
 	free(at);
 	member_sweep(p->k, c);
@@ -607,6 +613,7 @@ control_fini(struct control *k)
 	}
 	ports_forget(k);
 	page_fini(&k->page);
+	sorry_fini(&k->bodies);
 	tls_rows_free(k->tls);
 	idmap_fini(&k->no_quorum);
 	idmap_fini(&k->services);

@@ -56,6 +56,7 @@ struct control {
 	struct tls_rows *tls;
 	struct idmap no_quorum; /* services of which lbd-check said so */
 	struct page page;
+	struct idmap bodies; /* of pages, by id (sorry.h) */
 	struct list orphans; /* within one apply: ports that nobody wants any more */
 	unsigned n_ports, fd_limit;
 	struct resolver *resolver;

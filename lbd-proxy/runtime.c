@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "log/line.h"
 
+#include "http/error_pages.h"
 #include "rules/rules.h"
 #include "tls/tls.h"
 
@@ -139,6 +140,15 @@ compile(struct view *v, const struct service *s)
 	v->h2c = s->h2c;
 	v->h2_streams = s->http2_streams;
 	v->redirect = redirects[s->https_redirect];
+	v->compress = s->compress;
+	v->compress_level = (uint8_t)s->compress_level;
+	v->compress_min = s->compress_min;
+	v->uri_check = s->uri_check;
+	v->header_names = s->header_names;
+	v->maintenance = s->maintenance;
+	v->wait_body = (uint32_t)s->wait_body;
+	v->looks = v->compress != compress_off || v->uri_check != uri_check_off ||
+		   v->header_names != header_names_any || v->maintenance || v->wait_body > 0;
 	v->slow = DUR_MS(s->slow_start);
 	v->panic = s->panic;
 	v->balance_factor = s->balance_factor;
@@ -226,6 +236,8 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->proxy_from = addrs_copy(s->proxy_from);
 	v->persist_force = addrs_copy(s->persist_force);
 	v->persist_ignore = addrs_copy(s->persist_ignore);
+	v->bypass = addrs_copy(s->maintenance_bypass);
+	v->types = v->compress == compress_off ? NULL : mem_text(s->compress_types);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
 	if (sticky_uses_tokens(v->persistence) && n > 0)
@@ -253,6 +265,13 @@ void
 view_share(struct view *v, uint32_t table)
 {
 	v->sticky.table = table;
+}
+
+void
+view_answers(struct view *v, struct error_pages *errors)
+{
+	must(v->errors == NULL);
+	v->errors = errors;
 }
 
 void
@@ -294,6 +313,9 @@ view_unref(struct view *v)
 	free(v->proxy_from);
 	free(v->persist_force);
 	free(v->persist_ignore);
+	free(v->bypass);
+	free(v->types);
+	error_pages_free(v->errors);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -326,9 +348,10 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from) ||
+	    !same_addrs(a->proxy_from, b->proxy_from) || !same_addrs(a->bypass, b->bypass) ||
 	    !same_addrs(a->persist_force, b->persist_force) ||
 	    !same_addrs(a->persist_ignore, b->persist_ignore) ||
+	    !same_text(a->types, b->types) || !error_pages_same(a->errors, b->errors) ||
 	    !line_format_same(a->log, b->log) || a->rules != b->rules)
 		return false;
 	for (i = 0; i < a->n; i++) {

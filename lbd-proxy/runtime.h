@@ -24,6 +24,7 @@
 struct wsrv;
 struct wsvc;
 struct tls_ctx;
+struct error_pages;
 
 struct svc {
 	atomic_uint refs;
@@ -121,6 +122,11 @@ struct view {
 	struct tls_ctx *front, *back; /* references; to clients, to servers; NULL plain */
 	char hash_key[KEY_NAME_MAX + 1];
 	uint8_t hash_key_len;
+	/* What is asked of requests and done to answers; http_look.h has to do with it when looks. */
+	uint8_t compress, compress_level, uri_check, header_names; /* words of the schema */
+	bool maintenance, looks;
+	uint32_t wait_body;
+	uint64_t compress_min;
 	struct sticky sticky;
 	struct cookie_map tokens;		      /* index of a server by its token */
 	struct addrs *proxy_from;		      /* who brings a header; NULL nobody */
@@ -129,6 +135,10 @@ struct view {
 	struct line_format *log; /* NULL: no access log */
 	struct rules *rules;	 /* reference; NULL: no content rule */
 	char *names;		 /* of at[], when there is one */
+	struct error_pages *errors; /* NULL: none of its own */
+	struct addrs *bypass;	    /* who reaches servers during maintenance; NULL nobody */
+	char *types;		    /* media types that are compressed; NULL none */
+
 	uint32_t n;
 	struct view_server at[];
 };
@@ -152,6 +162,8 @@ struct view *view_new(struct svc *svc, const struct service *s, const struct vie
     uint32_t n, struct tls_ctx *front, struct tls_ctx *back);
 /* view_share - before it is handed out: its persistence is that of another service; at[] says who is who. */
 void view_share(struct view *v, uint32_t table);
+/* view_answers - before it is handed out: what it answers by itself, which it takes over. */
+void view_answers(struct view *v, struct error_pages *errors);
 /* view_spread - before it is handed out: what a scheduler that hashes needs; old's (may be NULL) where that is the same. */
 void view_spread(struct view *v, const struct view *old);
 struct view *view_ref(struct view *v);

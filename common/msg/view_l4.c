@@ -153,6 +153,8 @@ view_note(const struct view *v, const struct service *s, char out[VIEW_NOTE])
 		buf_printf(&b, "the kernel does not carry it: %s", l4->fault);
 	else if (l4 != NULL && l4->fault != NULL)
 		buf_puts(&b, l4->fault);
+	if (s->enabled && s->maintenance)
+		buf_puts(&b, "in maintenance: clients get a page");
 	if (view_fallback(v, s))
 		buf_printf(&b, "%sthe fallback %s takes the clients", b.len > 0 ? "; " : "",
 		    s->fallback.text[0] != '\0' ? s->fallback.text : "page");

@@ -46,6 +46,7 @@
 #define T_CIDR .type = VT_CIDR
 #define T_RANGES .type = VT_RANGES
 #define T_ADDRS .type = VT_ADDRS
+#define T_LINES .type = VT_LINES
 #define T_PEM(what) .type = VT_PEM, .ref = PEM_##what
 #define T_ENUM(list) .type = VT_ENUM, .words = &list##_list
 #define T_U16 .type = VT_U16
@@ -176,6 +177,11 @@ static const struct field tls_fields[] = {
 static const struct field sni_fields[] = {
 #define OBJ sni
 #include "schema/sni.def"
+#undef OBJ
+};
+static const struct field error_page_fields[] = {
+#define OBJ error_page
+#include "schema/error_page.def"
 #undef OBJ
 };
 

@@ -21,6 +21,7 @@ enum vtype {
 	VT_RANGES, /* "80,443,8000-8010", rising; min and max are those of a number */
 	VT_ADDRS,  /* "10.0.0.2,10.0.1.0/28,10.0.2.1-10.0.2.9"; max is how many addresses in all */
 	VT_PEM,	   /* PEM blocks (RFC 7468) of one kind in strict form; max is bytes in all */
+	VT_LINES,  /* TEXT with line ends (LF) and tabs */
 	VT_ENUM,
 	VT_U16, /* from here on a cell is a number */
 	VT_U32,
@@ -118,6 +119,7 @@ enum {
 #define C_RANGES const struct ranges *
 #define C_ADDRS const struct addrs *
 #define C_PEM(what) const char *
+#define C_LINES const char *
 #define C_ENUM(list) uint8_t
 #define C_U16 uint16_t
 #define C_U32 uint32_t
@@ -221,6 +223,10 @@ struct content_rule {
 	uint32_t id;
 #include "schema/rule.def"
 };
+struct error_page {
+	uint32_t id;
+#include "schema/error_page.def"
+};
 #undef FIELD
 #undef RETIRED
 
@@ -265,7 +271,7 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     vrouter_family_list, vrouter_way_list, vrouter_checksum_list, tls_profile_list,
     client_auth_list, server_tls_list, https_redirect_list, proxy_to_list, access_log_list,
     request_id_list, rule_action_list, rule_on_list, rule_part_list, cookie_server_list,
-    persist_drain_list;
+    persist_drain_list, compress_list, uri_check_list, header_names_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -215,6 +215,7 @@ static const struct type_ops *const types[] = {
 	[VT_RANGES] = &value_ranges_ops,
 	[VT_ADDRS] = &value_addrs_ops,
 	[VT_PEM] = &value_pem_ops,
+	[VT_LINES] = &value_lines_ops,
 	[VT_ENUM] = &value_enum_ops,
 	[VT_U16] = &u16_ops,
 	[VT_U32] = &u32_ops,
@@ -357,6 +358,11 @@ value_short(const struct field *f, const struct cell *c, const struct names *nam
 {
 	unsigned n = 0;
 
+	if (f->type == VT_LINES) {
+		if (c->len > 0)
+			buf_printf(out, "%u bytes", (unsigned)c->len);
+		return;
+	}
 	if (f->type != VT_PEM) {
 		value_format(f, c, names, out);
 		return;

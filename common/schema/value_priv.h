@@ -26,7 +26,7 @@ struct type_ops {
 
 extern const struct type_ops value_name_ops, value_text_ops, value_tchar_ops, value_labels_ops,
     value_host_ops, value_addr_ops, value_net_ops, value_cidr_ops, value_ranges_ops,
-    value_addrs_ops, value_pem_ops, value_enum_ops;
+    value_addrs_ops, value_pem_ops, value_lines_ops, value_enum_ops;
 
 /* A text cell: copied into the arena, or "" when empty. */
 void value_text_cell(const char *s, size_t n, struct arena *a, struct cell *out);

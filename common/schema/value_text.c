@@ -1,8 +1,8 @@
-/* Types whose cell is text for its own sake: NAME, TEXT, TCHAR, LABELS and ENUM.
+/* Types whose cell is text for its own sake: NAME, TEXT, LINES, TCHAR, LABELS and ENUM.
  *
  * NAME is what never needs quoting anywhere: not in YAML, a shell, a path or a URL. TEXT is any UTF-8 without
- * control characters (a stray line end in a header or a log line is an attack, not a comment). TCHAR is the
- * token of RFC 9110. LABELS are kept sorted by key, so that two spellings of one set are equal bytes. An ENUM
+ * control characters (a stray line end in a header or a log line is an attack, not a comment). LINES is TEXT that
+ * may have line ends, which become LF, and tabs: a page. TCHAR is the token of RFC 9110. LABELS are kept sorted by key, so that two spellings of one set are equal bytes. An ENUM
  * is its word in a cell and its number in a struct: numbers may differ between builds, words may not.
  *
  * Rows of ops only; value.c calls them. */
@@ -130,6 +130,48 @@ allowed_text(const struct field *f, struct buf *out)
 
 const struct type_ops value_text_ops = { .parse = parse_text,
 	.allowed = allowed_text,
+	.load = value_load_text,
+	.save = value_save_text,
+	.same = value_same_text };
+
+/* LINES */
+
+static const char *
+parse_lines(const struct field *f, const char *text, struct arena *a, struct cell *out)
+{
+	size_t n = strlen(text), at, len;
+	struct buf lines = { 0 };
+	const char *why = NULL;
+	uint32_t ch;
+
+	for (at = 0; why == NULL && at < n; at += len) {
+		len = utf8_next(text + at, n - at, &ch);
+		if (len == 0)
+			why = "; it is not valid UTF-8";
+		else if (ch == '\r' && text[at + 1] == '\n')
+			continue;
+		else if ((ch < 0x20 && ch != '\n' && ch != '\t') || (ch >= 0x7f && ch < 0xa0))
+			why = "; it has control characters";
+		else
+			buf_put(&lines, text + at, len);
+	}
+	if (why == NULL && !value_length_ok(f, lines.len))
+		why = "";
+	if (why == NULL)
+		value_text_cell(buf_text(&lines), lines.len, a, out);
+	buf_fini(&lines);
+	return why;
+}
+
+static void
+allowed_lines(const struct field *f, struct buf *out)
+{
+	buf_printf(out, "%s%d bytes of UTF-8 without control characters but line ends and tabs",
+	    f->min > 0 ? "1 to " : "at most ", (int)f->max);
+}
+
+const struct type_ops value_lines_ops = { .parse = parse_lines,
+	.allowed = allowed_lines,
 	.load = value_load_text,
 	.save = value_save_text,
 	.same = value_same_text };

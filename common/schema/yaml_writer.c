@@ -2,8 +2,8 @@
  *
  * Decides when a scalar must be quoted: text is plain only when every reader, of YAML 1.1 or 1.2, takes it for
  * the same text. So "off", "1.5", "2027-01-31" and "1:30" are quoted where they are text (a name, a comment, a
- * word), while a number, a duration or a boolean of ours stays as it is. Quoted scalars stand on one line; PEM is a
- * literal block, as people paste it.
+ * word), while a number, a duration or a boolean of ours stays as it is. Quoted scalars stand on one line; PEM and LINES are
+ * literal blocks, as people paste them.
  * Written by hand since canonical bytes must not depend on the release of a library; yaml.c reads it back. */
 #include "schema/yaml.h"
 #include "schema/utf8.h"
@@ -60,10 +60,32 @@ literal(struct yaml_writer *w, const char *text)
 {
 	buf_puts(w->out, " |\n");
 	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
-		for (unsigned i = 0; i <= w->depth; i++)
+		for (unsigned i = 0; *text != '\n' && i <= w->depth; i++)
 			buf_puts(w->out, "  ");
 		buf_put(w->out, text, (size_t)(end - text) + 1);
 	}
+}
+
+static bool is_special(uint32_t ch);
+
+/* Lines of a page: no space in front of the first, which would be taken for the depth of all, and none at the end of a
+ * line or alone on it, which editors take away. */
+static bool
+is_literal_text(const char *text)
+{
+	size_t n = strlen(text), len;
+	uint32_t ch, before = '\n';
+
+	if (n < 2 || strchr(" \t\n", text[0]) != NULL || text[n - 1] != '\n' || text[n - 2] == '\n')
+		return false;
+	for (size_t at = 0; at < n; at += len, before = ch) {
+		len = utf8_next(text + at, n - at, &ch);
+		if (len == 0 || (is_special(ch) && ch != '\n' && ch != '\t') ||
+		    (ch == '\n' && (before == ' ' || before == '\t')) ||
+		    (ch == '\t' && before == '\n'))
+			return false;
+	}
+	return true;
 }
 
 /* Whether it stands as it is, line by line: what a writer gives may be anything. */
@@ -74,6 +96,8 @@ is_literal(const struct field *f, const char *text)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n";
 	size_t n = strlen(text);
 
+	if (f != NULL && f->type == VT_LINES)
+		return is_literal_text(text);
 	return f != NULL && f->type == VT_PEM && n > 1 && text[0] == '-' && text[n - 1] == '\n' &&
 	       text[n - 2] != '\n' && text[strspn(text, known)] == '\0';
 }

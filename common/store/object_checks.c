@@ -7,7 +7,7 @@
  * change of something else, or an interface that lost its address would block every commit.
  *
  * Rules of services are object_checks_service.c, of layer 4 object_checks_l4.c, who is where with whom is object_checks_places.c, those of the pair
- * object_checks_ha.c, those of TLS object_checks_tls.c; what is in a certificate is looked at in x509_check.c, when it is committed. */
+ * object_checks_ha.c, those of TLS object_checks_tls.c, of pages and compression object_checks_answers.c; what is in a certificate is looked at in x509_check.c, when it is committed. */
 #include "store/object_checks_priv.h"
 
 #include "base/must.h"
@@ -310,7 +310,7 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_tls, check_services, check_rules, check_groups, check_natrules,
+		check_fips, check_tls, check_pages, check_services, check_rules, check_groups, check_natrules,
 		check_places, check_ha, check_vrrp, check_users };
 	int rc = 0;
 

@@ -63,6 +63,9 @@ int check_log_setting(struct look *l, const struct setting *g);
 /* object_checks_persist.c: what keeps a client at its server. */
 int check_persist(struct look *l, const struct service *s);
 int check_session_routes(struct look *l, const struct service *s, const struct kids *k);
+/* object_checks_answers.c: pages, and what services do with answers. */
+int check_answers_service(struct look *l, const struct service *s);
+int check_pages(struct look *l);
 
 /* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
 int check_places(struct look *l);

@@ -235,6 +235,8 @@ check_service(struct look *l, const struct service *s)
 	if (rc == 0)
 		rc = check_persist(l, s);
 	if (rc == 0)
+		rc = check_answers_service(l, s);
+	if (rc == 0)
 		rc = check_quorum(l, s);
 	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)
 		rc = look_bad(l, KIND_service, s, "check", "the check it names does not exist");

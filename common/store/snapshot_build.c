@@ -173,6 +173,7 @@ row_copy(const struct object *o, const void *row, struct arena *a)
 		case VT_TEXT:
 		case VT_TCHAR:
 		case VT_PEM:
+		case VT_LINES:
 		case VT_LABELS: *(const char **)m = copy_text(*(const char **)m, a); break;
 		case VT_HOST:
 			((struct host *)m)->text = copy_text(((struct host *)m)->text, a);

@@ -351,10 +351,10 @@ cmd_label(struct ctl *c, struct err *err)
 	return rc;
 }
 
-/* ---- enable, disable ------------------------------------------------------------------------------------------ */
+/* ---- enable, disable, maintenance ------------------------------------------------------------------------------ */
 
 static int
-switch_services(struct ctl *c, const char *value, struct err *err)
+switch_services(struct ctl *c, int argc, const char *field, const char *value, struct err *err)
 {
 	const struct object *o = object_of(KIND_service);
 	struct doc_item *it;
@@ -364,7 +364,7 @@ switch_services(struct ctl *c, const char *value, struct err *err)
 	int rc = ctl_load(c, err);
 
 	if (rc == 0)
-		rc = pick_rows(c, o, c->argc, c->argv, &rows, err);
+		rc = pick_rows(c, o, argc, c->argv, &rows, err);
 	if (rc != 0)
 		return rc;
 	doc_init(&d);
@@ -373,7 +373,7 @@ switch_services(struct ctl *c, const char *value, struct err *err)
 
 		rc = doc_add(&d, DOC_MERGE, o, s->name, 0, &it, err);
 		if (rc == 0)
-			rc = doc_set(&d, it, "enabled", value, err);
+			rc = doc_set(&d, it, field, value, err);
 	}
 	if (rc == 0)
 		rc = ctl_commit(c, &d, NULL, err);
@@ -384,11 +384,18 @@ switch_services(struct ctl *c, const char *value, struct err *err)
 int
 cmd_enable(struct ctl *c, struct err *err)
 {
-	return switch_services(c, "yes", err);
+	return switch_services(c, c->argc, "enabled", "yes", err);
 }
 
 int
 cmd_disable(struct ctl *c, struct err *err)
 {
-	return switch_services(c, "no", err);
+	return switch_services(c, c->argc, "enabled", "no", err);
+}
+
+int
+cmd_maintenance(struct ctl *c, struct err *err)
+{
+	return switch_services(
+	    c, 1, "maintenance", strcmp(c->argv[1], "on") == 0 ? "yes" : "no", err);
 }

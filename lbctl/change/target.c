@@ -134,7 +134,7 @@ target_files(struct ctl *c, const struct object *o, int argc, char **argv, char 
 			word[len] = '\0';
 			f = field_find(o, word);
 		}
-		if (f != NULL && f->type == VT_PEM)
+		if (f != NULL && (f->type == VT_PEM || f->type == VT_LINES))
 			rc = from_file(c, argv[i], len, &out[i], err);
 	}
 	*words_out = out;

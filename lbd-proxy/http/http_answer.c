@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "cookie.h"
+#include "http_squeeze.h"
 
 #include "rules/rules_http.h"
 #include "store/state.h"
@@ -97,17 +98,26 @@ body_here(struct http *h, const char *p, size_t n, bool *over_out)
 	return (ssize_t)used;
 }
 
+/* The same for a body that is compressed: it is read again, with what comes after it. */
+static ssize_t
+keep_body(struct http *h, const char *p, size_t n, bool *over_out)
+{
+	*over_out = false;
+	return conn_keep(h->s, p, n);
+}
+
 /* The rewritten head into the worker's output; its length. */
 static size_t
-rewrite(struct http *h, const char *buf)
+rewrite(struct http *h, const char *buf, const struct recode *recode)
 {
 	struct conn *c = h->c;
 	const struct view *v = c->svc->view;
 	struct http_plan *p = &c->w->plan;
-	char line[STICKY_LINE_MAX + sizeof(v->hsts)];
+	char line[STICKY_LINE_MAX + sizeof(v->hsts) + RECODE_LINES_MAX];
 	struct http_answer_policy policy = { .client_minor = h->head.minor };
 
-	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
+	h->keep = h->keep && h->up_over && (h->down != H1_UNTIL_CLOSE || recode->squeeze) &&
+		  !http_last(c);
 	policy.keep_alive = h->keep;
 	if (h->seat.svc->view->sticky.cookies)
 		persist_answer(&h->persist, h->seat.svc, h->seat.srv->srv, h->known, buf,
@@ -121,6 +131,15 @@ rewrite(struct http *h, const char *buf)
 	}
 	if (h->rules != NULL)
 		policy.edits = rules_answer(h, buf);
+	if (recode->vary || recode->squeeze) {
+		const char *text = recode_lines(*recode, h->coding);
+		size_t n = strlen(text);
+
+		memcpy(line + policy.insert_len, text, n);
+		policy.insert = line;
+		policy.insert_len = (uint16_t)(policy.insert_len + n);
+		policy.recode = recode->squeeze;
+	}
 	http_plan_answer(p, buf, &h->answer, &policy);
 	return http_plan_write(p, buf, (char *)c->w->out);
 }
@@ -154,23 +173,32 @@ begin(struct http *h, const char *buf, size_t len)
 	struct conn *c = h->c;
 	const char *rest = buf + h->answer.length;
 	size_t n = len - h->answer.length, head;
+	struct recode recode = { false, false };
 	ssize_t here;
 	bool over;
 	int code;
 
 	seat_heard(&h->seat);
 	h->down = h->answer.framing;
-	here = body_here(h, rest, n, &over);
+	if (c->svc->view->compress != compress_off)
+		squeeze_begin(h, buf, &recode);
+	here = recode.squeeze ? keep_body(h, rest, n, &over) : body_here(h, rest, n, &over);
 	if (here < 0)
 		return bad_answer(h);
-	h->down_reuse = h->answer.keep_alive && h->down != H1_UNTIL_CLOSE && (size_t)here == n;
-	head = rewrite(h, buf);
+	h->down_reuse = h->answer.keep_alive && h->down != H1_UNTIL_CLOSE &&
+			(recode.squeeze || (size_t)here == n);
+	head = rewrite(h, buf, &recode);
 	h->story.status = h->answer.status;
 	story_phase(&h->story, PHASE_ANSWER, c->w->now);
 	h->story.heads_len += (uint32_t)head;
 	http_count_status(h, h->answer.status);
 	persist_keep_head(&h->persist, h->seat.svc, c, h->seat.srv->srv, buf, &h->answer);
 	h->told = true;
+	if (recode.squeeze) {
+		squeeze_head(h, head);
+		h->state = HTTP_ANSWER;
+		return true;
+	}
 	memcpy(c->w->out + head, rest, (size_t)here);
 	code = conn_send(c, c->w->out, head + (size_t)here);
 	if (code < 0)
@@ -272,7 +300,9 @@ http_pump_down(struct http *h)
 		if (h->state != HTTP_ANSWER)
 			return true;
 	}
-	switch (h->down == H1_CHUNKED ? down_chunked(h) : flow_run(&h->downflow)) {
+	switch (h->squeeze != NULL	? squeeze_run(h)
+		: h->down == H1_CHUNKED ? down_chunked(h)
+					: flow_run(&h->downflow)) {
 	case FLOW_DONE: http_complete(h); return false;
 	case FLOW_TURN: conn_again(h->s); return true;
 	case FLOW_EMPTY:

@@ -7,6 +7,10 @@
 #include "http_priv.h"
 #include "rules/rules_http.h"
 
+#include "error_pages.h"
+#include "http_look.h"
+#include "http_squeeze.h"
+
 #include "base/must.h"
 
 #include <errno.h>
@@ -49,6 +53,8 @@ http_free(struct http *h)
 		story_end(&h->story, h->c);
 	flow_fini(&h->up);
 	flow_fini(&h->downflow);
+	if (h->squeeze != NULL)
+		squeeze_free(h->squeeze);
 	if (h->out != h->room)
 		free(h->out);
 	free(h->asked);
@@ -140,6 +146,20 @@ http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 		conn_finish(c, linger);
 }
 
+/* A page of the service, where it has one for this. */
+static const char *
+own_answer(struct http *h, unsigned *status, bool head, const char *otherwise, size_t *n)
+{
+	char *out = (char *)h->c->w->out;
+	size_t len = error_pages_answer(
+	    h->c->svc->view->errors, h->own != 0 ? h->own : *status, *status, head, out, status);
+
+	if (len == 0)
+		return otherwise;
+	*n = len;
+	return out;
+}
+
 void
 http_fail(struct http *h, unsigned status)
 {
@@ -154,6 +174,8 @@ http_fail(struct http *h, unsigned status)
 	}
 	answer = status == 503 && c->svc->view->page ? http_page_answer(head, &n)
 						     : http_error_answer(status, head, &n);
+	if (c->svc->view->errors != NULL)
+		answer = own_answer(h, &status, head, answer, &n);
 	http_tell(h, status, answer, n);
 }
 
@@ -284,10 +306,14 @@ await_body(struct http *h, const char *buf, size_t len)
 
 /* len bytes of a request are at buf, from its first one on. */
 static void
-parse(struct http *h, const char *buf, size_t len)
+parse(struct http *h, char *buf, size_t len)
 {
 	struct conn *c = h->c;
 
+	if (h->waits) {
+		http_look_more(h, buf, len);
+		return;
+	}
 	switch (h->whole ? H1_DONE : h1_head_parse(&h->head, buf, len)) {
 	case H1_DONE: break;
 	case H1_MORE:
@@ -325,6 +351,8 @@ parse(struct http *h, const char *buf, size_t len)
 		http_fail(h, 413);
 		return;
 	}
+	if (c->svc->view->looks && !http_look(h, buf, len))
+		return;
 	http_start(h, buf, len);
 }
 
@@ -375,9 +403,16 @@ http_begin(struct conn *c)
 void
 http_refuse(struct conn *c)
 {
-	size_t n;
+	size_t n, page;
 	const char *answer = http_error_answer(503, false, &n);
+	unsigned status = 503;
 
+	page =
+	    error_pages_answer(c->svc->view->errors, 503, 503, false, (char *)c->w->out, &status);
+	if (page > 0) {
+		answer = (char *)c->w->out;
+		n = page;
+	}
 	COUNT(c->svc->n->http_5xx);
 	if (conn_send(c, answer, n) < 0)
 		conn_close(c);

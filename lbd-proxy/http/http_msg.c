@@ -13,6 +13,8 @@
 
 #include "base/must.h"
 #include "cookie.h"
+#include "http_look.h"
+#include "http_squeeze.h"
 #include "http_tell.h"
 #include "schema/schema.h"
 
@@ -231,7 +233,8 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 		return;
 	switch (h->header[i].id) {
 	case H1_OTHER:
-		if (h->nominates && nominated(h, buf, &h->header[i]))
+		if ((h->nominates && nominated(h, buf, &h->header[i])) ||
+		    (policy->cut != 0 && http_look_cuts(policy->cut, buf, &h->header[i])))
 			cut_line(p, h, i);
 		else if (policy->tell != NULL)
 			told_line(p, buf, h, i, policy->tell);
@@ -241,6 +244,10 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 	case H1_PROXY_CONNECTION:
 	case H1_TE:
 	case H1_HTTP2_SETTINGS: cut_line(p, h, i); return;
+	case H1_EXPECT:
+		if ((policy->cut & CUT_EXPECT) != 0)
+			cut_line(p, h, i);
+		return;
 	case H1_UPGRADE:
 		if (!h->upgrade)
 			cut_line(p, h, i);
@@ -273,9 +280,9 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 		    policy->edits->target_len);
 	else if (h->form == H1_ABSOLUTE)
 		plan_target(p, buf, h);
+	bool all = h->nominates || policy->tell != NULL || policy->cut != 0;
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates || policy->tell != NULL ||
-		    policy->edits != NULL)
+		if (h->header[i].id != H1_OTHER || all || policy->edits != NULL)
 			request_line(p, buf, h, i, policy);
 	const char *text = p->room + p->used;
 	bool there =
@@ -322,6 +329,23 @@ set_cookie(struct http_plan *p, const char *buf, const struct h1_head *h, unsign
 		edit(p, off, 0, policy->token, COOKIE_PREFIX_LEN);
 }
 
+/* Of an answer that is compressed; false: it is a line as any other. */
+static bool
+recoded_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i)
+{
+	const struct h1_header *f = &h->header[i];
+
+	switch (recode_line(buf, f)) {
+	case RECODE_CUT: cut_line(p, h, i); return true;
+	case RECODE_WEAKEN:
+		if (h->nominates && nominated(h, buf, f))
+			return false;
+		edit(p, f->value_off, 0, TEXT("W/"));
+		return true;
+	default: return false;
+	}
+}
+
 static void
 answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
     const struct http_answer_policy *policy)
@@ -361,15 +385,19 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy)
 {
 	uint32_t end = h->length - 2;
+	bool recode = policy->recode, all = h->nominates;
 
 	plan_init(p, h);
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
-	for (unsigned i = 0; i < h->n; i++)
+	for (unsigned i = 0; i < h->n; i++) {
 		if (policy->edits != NULL && edited(p, h, i, policy->edits))
 			continue;
-		else if (h->header[i].id != H1_OTHER || h->nominates)
+		if (recode && recoded_line(p, buf, h, i))
+			continue;
+		if (h->header[i].id != H1_OTHER || all)
 			answer_line(p, buf, h, i, policy);
+	}
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)

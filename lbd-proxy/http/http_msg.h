@@ -37,6 +37,7 @@ struct http_request_policy {
 	uint8_t client_len;
 	uint8_t forwarded;	/* enum forwarded (schema/enums.def) */
 	uint8_t cookie_len;	/* 0: no cookie of ours to take out */
+	uint8_t cut;		/* CUT_ of http_look.h */
 	bool close;		/* ask the server to close after this request */
 	bool cookie_prefix;	/* only the token before its value is taken off (cookie_prefix) */
 	const char *cookie;	/* name of our persistence cookie: the server never sees it */
@@ -52,6 +53,7 @@ struct http_answer_policy {
 	const char *insert; /* complete field lines with CRLF (persist_answer), or NULL */
 	uint16_t insert_len;
 	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
+	bool recode;	      /* its body is compressed (http_squeeze.h) */
 	bool keep_alive;      /* the client's connection stays open after this answer */
 	uint8_t set_cookie;   /* enum http_cookie; of the name that follows */
 	uint8_t cookie_len;

@@ -55,6 +55,12 @@ struct http {
 	uint64_t rate_up;    /* bytes a second of its body, by a rule; 0: no limit */
 	struct rules *rules; /* reference: rules that look at its answer; NULL none */
 	char *asked;	     /* its head, for them */
+	/* what http_look.h found: CUT_ of its head, enum coding of its answer, whether its body is waited for */
+	uint8_t cut, coding;
+	bool waits;
+	uint16_t own;		 /* key of the answer of our own (error_rules.h); 0: its status */
+	struct squeeze *squeeze; /* the answer is compressed; NULL not */
+
 	struct http *spare;
 	/* not zeroed for a new stream */
 	struct persist persist; /* made with known */

@@ -12,6 +12,7 @@
 
 #include "http_tell.h"
 #include "rules/rules_http.h"
+#include "schema/error_rules.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ compose(struct http *h, const char *buf, size_t len)
 		.client = client,
 		.forwarded = pool->forwarded,
 		.edits = h->edited ? &c->w->rules->edits : NULL,
+		.cut = h->cut,
 	};
 
 	if (here < 0)
@@ -211,6 +213,7 @@ seated(struct http *h, enum seat_result r)
 		else
 			COUNT(c->svc->n->no_server);
 		story_ended(&h->story, h->slow ? 's' : 'S', h->broke ? 'H' : 'C');
+		h->own = h->broke ? 0 : ERROR_UNAVAILABLE;
 		http_fail(h, h->broke ? 502 : 503);
 		break;
 	case SEAT_REFUSED:

@@ -41,6 +41,7 @@ put_type(struct buf *b, const struct field *f)
 	case VT_TEXT:
 	case VT_TCHAR:
 	case VT_PEM:
+	case VT_LINES:
 	case VT_LABELS:
 		buf_printf(b, "\"type\":\"string\",\"minLength\":%lld,\"maxLength\":%lld",
 		    (long long)f->min, (long long)f->max);

@@ -110,6 +110,8 @@ put_backend(const struct report *x, const struct service *s, const struct view_s
 	r.n[COL_eresp] = r.n[COL_srv_abrt] = (int64_t)n->server_aborts;
 	r.n[COL_cli_abrt] = (int64_t)n->client_aborts;
 	r.n[COL_wretr] = r.n[COL_wredis] = (int64_t)n->retries;
+	r.n[COL_comp_in] = (int64_t)n->compress_in;
+	r.n[COL_comp_out] = (int64_t)n->compress_out;
 	r.n[COL_rate] = (int64_t)v->rate.requests;
 	put_times(&r, v->phases);
 	x->put(x->arg, &r);

@@ -68,7 +68,8 @@ is_quantity(const struct field *f)
 static bool
 is_length(const struct field *f)
 {
-	return f->type == VT_NAME || f->type == VT_TEXT || f->type == VT_TCHAR;
+	return f->type == VT_NAME || f->type == VT_TEXT || f->type == VT_TCHAR ||
+	       f->type == VT_LINES;
 }
 
 /* Where its row stands in objects.def. */
@@ -208,7 +209,7 @@ number(const struct field *f, int64_t v)
 static const char *
 letters(int64_t n)
 {
-	static char text[8192];
+	static char text[65536];
 
 	assert_true(n < (int64_t)sizeof(text));
 	memset(text, 'a', (size_t)n);
@@ -282,6 +283,12 @@ tries(const struct field *f, char out[16][64])
 			    "-----BEGIN %1$s-----\n%2$s\n-----END %1$s-----\n",
 			    f->ref == PEM_crls ? "X509 CRL" : "CERTIFICATE",
 			    n > 0 ? "A+/=" : "AA==");
+	else if (f->type == VT_LINES)
+		for (; n < 3; n++)
+			(void)snprintf(out[n], sizeof(out[n]), "%s",
+			    n == 0   ? "<p>\n\t\"a\"\n\n: #\n"
+			    : n == 1 ? " x\n"
+				     : "a\nb");
 	else if (f->type == VT_ENUM)
 		for (; n < f->words->n && n < 16; n++)
 			(void)snprintf(out[n], sizeof(out[n]), "%s", f->words->w[n].text);

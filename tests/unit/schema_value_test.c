@@ -29,6 +29,7 @@ static const struct field fields[] = {
 	[VT_RANGES] = { .type = VT_RANGES, .name = "f", .min = 1, .max = 65535 },
 	[VT_ADDRS] = { .type = VT_ADDRS, .name = "f", .min = 1, .max = 1024 },
 	[VT_PEM] = { .type = VT_PEM, .name = "f", .min = 0, .max = 200, .ref = PEM_certificates },
+	[VT_LINES] = { .type = VT_LINES, .name = "f", .min = 0, .max = 12 },
 	[VT_ENUM] = { .type = VT_ENUM, .name = "f", .words = &colours },
 	[VT_U16] = { .type = VT_U16, .name = "f", .min = 1, .max = 65535 },
 	[VT_U32] = { .type = VT_U32, .name = "f", .min = 0, .max = 4294967295 },
@@ -216,6 +217,13 @@ static const struct {
 	{ VT_DUR_S, "3651d", NULL, "0s to 3650d" },
 	{ VT_DUR_S, "5ms", NULL, "0s to 3650d" },
 	{ VT_DUR_S, "5", NULL, "it needs a unit: s, m, h or d" },
+	{ VT_LINES, "", "", "none" },
+	{ VT_LINES, "a\r\nb\n\tc", "a\nb\n\tc", "line ends of another system" },
+	{ VT_LINES, "a\rb", NULL, "it has control characters" },
+	{ VT_LINES, "a\x1b[m", NULL, "it has control characters" },
+	{ VT_LINES, "\xff", NULL, "it is not valid UTF-8" },
+	{ VT_LINES, "1234567890123", NULL, "at most 12 bytes of UTF-8" },
+	{ VT_LINES, "123456\r\n90123", "123456\n90123", "as long as what is kept" },
 	{ VT_PEM, "", "", "none" },
 	{ VT_PEM, " \r\n", "", "nothing but space" },
 	{ VT_PEM, BEGIN "\nAAAA\n" END "\n", BEGIN "\nAAAA\n" END "\n", "strict already" },
@@ -528,6 +536,8 @@ test_value_short(void **state)
 		{ VT_PEM, BEGIN "AAAA" END, "1 certificate" },
 		{ VT_PEM, BEGIN "AAAA" END BEGIN "AAAA" END, "2 certificates" },
 		{ VT_TEXT, "as it is", "as it is" },
+		{ VT_LINES, "", "" },
+		{ VT_LINES, "a\nb\n", "4 bytes" },
 	};
 	struct arena *a = arena_new(4096);
 	struct buf b = { 0 };

@@ -1,0 +1,47 @@
+/* Rules of error pages, maintenance and compression, as a table: what is refused names object, field and what would do. */
+#include "checks_help.h"
+
+#define P "create page sorry body=Sorry."
+#define S "create vip s address=10.0.0.1 ports=80"
+
+static const struct rule rules[] = {
+	{ P, S " error_pages=503=sorry,maintenance=sorry", NULL },
+	{ NULL, S " error_pages=503=sorry", "vip s: error_pages: there is no page \"sorry\"" },
+	{ NULL,
+	    S " error_pages=503=", "vip s: error_pages: \"\" is not allowed: the name of a page" },
+	{ P "; " S " error_pages=503=sorry", "delete page sorry", "there is no page \"sorry\"" },
+	{ P "; " S " error_pages=503=sorry", "set page sorry body=Later.", NULL },
+	{ NULL, S " mode=tcp maintenance=yes", "vip s: maintenance: is not possible in mode tcp" },
+	{ NULL, S " mode=tcp compress=own", "vip s: compress: is not possible in mode tcp" },
+	{ P, S " mode=tcp error_pages=503=sorry", "error_pages: is not possible in mode tcp" },
+	{ NULL, S " mode=tcp uri_check=normalise", "uri_check: is not possible in mode tcp" },
+	{ NULL, S " mode=tcp header_names=drop", "header_names: is not possible in mode tcp" },
+	{ NULL, S " mode=tcp wait_body=1K", "wait_body: is not possible in mode tcp" },
+	{ NULL, S " mode=dr maintenance=yes", "is of layer 7" },
+	{ NULL, S " compress=plain compress_types=text", "vip s: compress_types: \"text\"" },
+	{ NULL, S " compress=some", "off, plain, own" },
+	{ NULL, S " compress_level=10", "1 to 9" },
+	{ NULL, S " wait_body=64K", NULL },
+	{ NULL, S " wait_body=65K", "0 to 64K" },
+	{ NULL, P " status=204", "page sorry: status: \"204\" is not allowed" },
+	{ NULL, P " status=101", "page sorry: status: \"101\" is not allowed" },
+	{ NULL, P " status=200", NULL },
+	{ NULL, P " content_type=html", "page sorry: content_type: \"html\" is not allowed" },
+};
+
+static void
+test_rules(void **state)
+{
+	(void)state;
+	run_rules(rules, ARRAY_LEN(rules));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_rules, open_store, drop_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
