@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lbdweb import Web
 from lbdtest import ADDRESS, Lbd, Load, Origin, Reader, Vip, free_port, get, http_answer, listens, talk, wait_until
 
 
@@ -511,7 +512,7 @@ def test_pool_is_tested(tmp_path, origins, closing):
     lb = closing(Lbd(tmp_path / "lb", "lbd-proxy", "lbd-check"))
     a, b, own = origins("a", "b", "own")
     vip = lb.vip("web", own)
-    lb.ctl("create", "check", "fast", "interval=200ms", "timeout=200ms", "fall=1", "rise=1")
+    lb.ctl("create", "check", "fast", "interval=1s", "timeout=1s", "fall=1", "rise=1")
     lb.ctl("create", "vip", "p", "check=fast", "retries=0")
     lb.rip("p", "a", a.port)
     lb.rip("p", "b", b.port)
@@ -523,7 +524,7 @@ def test_pool_is_tested(tmp_path, origins, closing):
     def down():
         return next(r["status"]["state"] for r in lb.json("get", "rip", "p/") if r["name"] == "a") == "down"
     wait_until(down, what="a is down")
-    assert {get(vip).server for _ in range(6)} == {"b"}
+    wait_until(lambda: {get(vip).server for _ in range(6)} == {"b"}, what="a gets nobody")  # and nothing is tried again
 
 
 def test_access_log(make, origins, lb):
@@ -592,3 +593,45 @@ def test_a_stop_cuts_what_is_at_a_pool(tmp_path, origins, closing):
     assert p.wait(15) == 0
     for s in held:
         s.close()
+
+
+def test_api(tmp_path, closing, origins):
+    """The API has rules within their service, as it has servers."""
+    web = closing(Web(tmp_path / "w", "lbd-proxy"))
+    own, pool = origins("own", "pool")
+    vip = web.vip("web", own)
+    web.ctl("create", "vip", "p")
+    web.rip("p", "a", pool.port)
+    web.start()
+    api = web.api()
+    r = api("PUT", "/vips/web/rules/all", {"when": "path under /p", "action": "use", "pool": "p"})
+    assert r.status == 201 and r.headers["Location"] == "/api/v1/vips/web/rules/all", r.body
+    wait_until(lambda: get(vip, "/p").server == "pool", what="the rule")
+    assert [x["name"] for x in api("GET", "/vips/web/rules").json["items"]] == ["all"]
+    assert [x["name"] for x in api("GET", "/vips/web/rips").json["items"]] == ["own"]
+    assert api("GET", "/vips/web/rules/all").json["pool"] == "p"
+    bad = api("PATCH", "/vips/web/rules/all", {"when": "pth is /"})
+    assert bad.status == 422 and "perhaps path" in bad.json["detail"], bad.body
+    assert api("POST", "/vips/web/rules", {"name": "b", "order": 1, "when": "path is /no", "action": "deny"}).status == 201
+    assert api("DELETE", "/vips/web/rules/all").status == 204
+    wait_until(lambda: get(vip, "/p").server == "own", what="it is gone")
+    assert api("GET", "/vips/p").json["address"] in ("", None)
+
+
+def test_export_and_copy(tmp_path, closing):
+    """Rules and pools go through a file and back, stand in it under their service, and are copied with it."""
+    a, b = (closing(Lbd(tmp_path / n)) for n in "ab")
+    for args in (("create", "vip", "p", "mode=http"), ("create", "rip", "p/x", "address=10.1.0.1", "port=80"),
+                 ("create", "vip", "web", "address=10.0.0.1", "ports=80"), ("create", "rip", "web/x", "address=10.1.0.1"),
+                 ("create", "rule", "web/a", "when=path matches '^/(a|b)\"'", "pool=p", "order=5"),
+                 ("create", "rule", "web/b", "action=limit_bandwidth", "rate=10K", "on=answer")):
+        a.ctl(*args)
+    text = a.ctl("export").stdout
+    assert text.index("rips:") < text.index("rules:")
+    b.ctl("apply", "-f", "-", input=text)
+    assert b.ctl("export").stdout == text
+    b.ctl("copy", "vip", "web", "web2", "address=10.0.0.2")
+    assert [r["name"] for r in b.json("get", "rule", "web2/")] == ["a", "b"]
+    b.ctl("delete", "vip", "web", "--cascade", "-y")
+    assert b.ctl("get", "rule", "web/", check=False).returncode == 3
+    assert [r["name"] for r in b.json("get", "rule")] == ["a", "b"]  # those of the copy

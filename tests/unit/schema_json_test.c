@@ -78,6 +78,8 @@ static const struct {
 	    "line 1: this is not JSON: duplicate object key near '\"web\"'" },
 	{ "{\"vip\":{},\"vips\":{}}", "vip: is there twice" },
 	{ "{\"vip\":{\"web\":{\"rips\":{},\"rip\":{}}}}", "vip web: rip: is there twice" },
+	{ "{\"vip\":{\"web\":{\"rips\":{},\"rules\":{},\"rip\":{}}}}",
+	    "vip web: rip: is there twice" },
 	{ "{\"vip\":5}", "vip: an object with names belongs here" },
 	{ "{\"vip\":{\"web\":null}}", "vip web: an object with its fields belongs here" },
 	{ "{\"vip\":{\"web\":{\"rips\":[]}}}", "vip web: rips: an object with names belongs here" },
