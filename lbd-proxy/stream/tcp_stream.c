@@ -1,6 +1,6 @@
 /* A TCP connection through the proxy.
  *
- * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie waits for the
+ * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie and rdp_token wait for the
  * client's first packet, as long as for the head of a request. Else nothing is read from the client
  * but one first look until the connect has succeeded, so that another server can be tried with nothing lost. Each
  * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
@@ -14,6 +14,7 @@
 #include "log/story.h"
 #include "net/flow.h"
 #include "pool/persist.h"
+#include "pool/rdp.h"
 #include "net/worker.h"
 #include "tls/tls.h"
 
@@ -306,7 +307,23 @@ tcp_new(struct conn *c)
 	return t;
 }
 
-/* The user decides: the first packet is looked at, and stays to be sent. */
+/* What the first packet of RDP says of the server. */
+static enum h1_result
+look_at_first(struct tcp *t, const uint8_t *p, size_t n, uint32_t *id_out)
+{
+	const struct view *v = t->c->svc->view;
+	enum h1_result r = H1_BAD;
+
+	*id_out = 0;
+	if (v->rdp_token)
+		r = rdp_server(v, t->c->port, p, n, id_out);
+	if (v->scheduler == scheduler_rdp_cookie)
+		return seat_key_user(&t->seat, p, n);
+	seat_key(&t->seat, t->c, NULL, NULL);
+	return r;
+}
+
+/* The user or the token decides: the first packet is looked at, and stays to be sent. */
 static void
 read_user(struct tcp *t)
 {
@@ -314,9 +331,10 @@ read_user(struct tcp *t)
 	const uint8_t *p = c->w->in;
 	ssize_t n = conn_recv(c, c->w->in, KEY_RDP_MAX);
 	enum h1_result r = H1_MORE;
+	uint32_t named = 0;
 
 	if (n > 0) {
-		r = seat_key_user(&t->seat, p, (size_t)n);
+		r = look_at_first(t, p, (size_t)n, &named);
 		if (conn_keep(c, p, (size_t)n) != 0) {
 			over(t, true);
 			return;
@@ -329,7 +347,7 @@ read_user(struct tcp *t)
 	if (r != H1_MORE) {
 		t->reads = false;
 		conn_timer_off(c);
-		connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+		connect_next(t, seat_take(&t->seat, named != 0 ? named : persist_by_source(c)));
 		return;
 	}
 	if (!conn_watch(c)) {
@@ -357,7 +375,7 @@ tcp_begin(struct conn *c)
 	COUNT(c->svc->n->requests_total);
 	if (c->svc->view->log != NULL)
 		story_notes(&t->story, c);
-	if (c->svc->view->scheduler == scheduler_rdp_cookie) {
+	if (c->svc->view->scheduler == scheduler_rdp_cookie || c->svc->view->rdp_token) {
 		read_user(t);
 		return;
 	}
