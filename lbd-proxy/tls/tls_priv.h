@@ -41,7 +41,7 @@ int tls_engine_put(struct tls_engine *e, const void *p, size_t n);
 
 /* tls_peer_lines - tls_client_lines of a connection; the caller frees. NULL: no memory. */
 char *tls_peer_lines(SSL *s);
-/* tls_ticket_use - the session tickets of x are made with the keys of this process, which change with time. */
+/* tls_ticket_use - the session tickets of x are made with the keys of tls_ticket.c, which change with time. */
 int tls_ticket_use(SSL_CTX *x);
 
 #endif
