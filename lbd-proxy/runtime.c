@@ -116,6 +116,7 @@ compile(struct view *v, const struct service *s)
 	v->log = line_format_new(s->log, s->mode == mode_http, s->log_format);
 	v->drop_on_failure = s->drop_on_failure;
 	v->transparent = s->transparent;
+	v->rdp_token = s->rdp_token;
 	v->retries = s->retries;
 	v->retries_max = s->retries_max;
 	v->max_conns = s->max_conns;
@@ -203,6 +204,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->svc = svc_ref(svc);
 	compile(v, s);
 	v->proxy_from = addrs_copy(s->proxy_from);
+	v->sources = sources_new(s);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
 	if (v->persistence == persistence_cookie && n > 0)
@@ -262,6 +264,7 @@ view_unref(struct view *v)
 		free((void *)(uintptr_t)v->at[i].host);
 	}
 	free(v->proxy_from);
+	free(v->sources);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -293,7 +296,8 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log))
+	    !same_addrs(a->proxy_from, b->proxy_from) || !sources_same(a->sources, b->sources) ||
+	    !line_format_same(a->log, b->log))
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];

@@ -15,6 +15,7 @@
 
 #include "http/cookie.h"
 #include "pool/key.h"
+#include "pool/source.h"
 #include "pool/spread.h"
 
 #include <stdatomic.h>
@@ -91,7 +92,7 @@ struct view {
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
 	struct addr address; /* virtual */
-	bool drop_on_failure, transparent;
+	bool drop_on_failure, transparent, rdp_token;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */
 	bool hashes;   /* its scheduler looks at a key */
@@ -115,6 +116,7 @@ struct view {
 	char hash_key[KEY_NAME_MAX + 1];
 	uint8_t hash_key_len;
 	struct cookie_map tokens; /* index of a server by its token */
+	struct sources *sources;  /* with which servers are reached; NULL: as the kernel says */
 	struct addrs *proxy_from; /* who brings a header; NULL nobody */
 	struct spread *spread;	  /* reference; NULL: its scheduler does not hash */
 	struct line_format *log;  /* NULL: no access log */
