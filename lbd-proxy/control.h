@@ -60,6 +60,7 @@ struct control {
 	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
 	struct keys *keys;	   /* private keys (tls/keys.h) */
+	struct staples *staples;   /* what responders say of certificates */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	unsigned pinged, missed;   /* watchdog */

@@ -24,6 +24,7 @@ struct tls_front {
 	bool tls12;  /* TLS 1.2 too */
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool tickets;
+	bool stapling;	     /* certificates go out with the word of their responder */
 	unsigned session_s;  /* how long a session can be resumed */
 	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
 	const char *curves;  /* as "X25519:P-256"; "" ours */

@@ -129,6 +129,8 @@ def test_ports_are_no_limit(net, closing):
     wait_until(lambda: listens(VIP, 7005, net.node))
     with net.node.inside():
         assert open_some(vip, 120) == 100  # one address, one server
+        shown = [c["source"] for c in net.lb.json("conns", "web") if c.get("source")]
+        assert len(shown) == len(set(shown)) == 100 and all(s.startswith("10.8.1.21:") for s in shown)
         close_all()
     net.lb.rip(vip, "b", b.port, SERVER)
     with net.node.inside():
