@@ -52,7 +52,7 @@ def test_which_address(net, closing):
     """By default each subnet is entered with its own address; else the fixed one, or several in turn; changed while it runs."""
     a, b, six = (net.origin(closing, n, where, peer) for n, where in (("a", "10.8.1.9"), ("b", "10.8.2.9"), ("six", "fd08:1::9")))
     vip = net.lb.vip("web", a, b, six, address=VIP, scheduler="rr")
-    assert peers(net, vip) == {"10.8.1.1": 4, "10.8.2.1": 4, "fd08:1::1": 4}
+    assert set(peers(net, vip, 30)) == {"10.8.1.1", "10.8.2.1", "fd08:1::1"}
     net.lb.ctl("delete", "-y", "rip", "web/six")
     net.lb.ctl("set", "vip", "web", "source=10.8.1.21")
     wait_until(lambda: peers(net, vip) == {"10.8.1.21": 12}, 10)
