@@ -17,12 +17,14 @@
 #include "daemon/daemon.h"
 #include "msg/msg.h"
 #include "sys/log.h"
+#include "sys/resolve.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* So many targets may say in the log that they are up for the first time. */
 #define FIRST_LOGGED 1000
+#define HEALTH_TEXT (VERDICT_TEXT + ADDR_TEXT + 16) /* reason, place */
 
 static struct {
 	struct daemon *d;
@@ -32,9 +34,28 @@ static struct {
 	unsigned away; /* groups that are active at the other node, a bit each */
 } app;
 
-static void
-fill(const struct target *t, char text[VERDICT_TEXT], struct msg_health *m)
+/* What its name stands for, as 10.0.0.7 or 10.0.0.7:8080. */
+static struct span
+place_text(const struct target *t, char out[ADDR_TEXT + 16])
 {
+	char host[ADDR_TEXT];
+
+	if (t->resolve == NULL || t->addr.family == 0)
+		return (struct span){ NULL, 0 };
+	addr_format(&t->addr, ADDR_HOST, host);
+	(void)snprintf(out, ADDR_TEXT + 16,
+	    t->port == 0	  ? "%s"
+	    : t->addr.family == 6 ? "[%s]:%u"
+				  : "%s:%u",
+	    host, t->port);
+	return SPAN(out);
+}
+
+static void
+fill(const struct target *t, char text[HEALTH_TEXT], struct msg_health *m)
+{
+	const char *fault = t->resolve != NULL ? resolve_fault(t->resolve) : NULL;
+
 	verdict_format(&t->st, text, VERDICT_TEXT);
 	*m = (struct msg_health){
 		.server = t->id,
@@ -47,7 +68,11 @@ fill(const struct target *t, char text[VERDICT_TEXT], struct msg_health *m)
 		.probes = t->st.probes,
 		.failed = t->st.failed,
 		.turns = t->st.turns,
+		.place = place_text(t, text + VERDICT_TEXT),
+		.resolved = t->resolve != NULL ? resolve_good(t->resolve) : 0,
 	};
+	if (fault != NULL)
+		m->resolve_fault = SPAN(fault);
 }
 
 static void
@@ -69,7 +94,7 @@ log_turn(const struct target *t, const char *text)
 static void
 on_told(void *arg, const struct target *t, bool turned)
 {
-	char text[VERDICT_TEXT];
+	char text[HEALTH_TEXT];
 	struct msg_health m;
 
 	(void)arg;
@@ -129,7 +154,7 @@ static void
 snapshot(void *arg, const struct bus_request *rq, unsigned topics)
 {
 	struct snapshot *s = daemon_snapshot(app.d);
-	char text[VERDICT_TEXT];
+	char text[HEALTH_TEXT];
 	struct msg_health m;
 
 	(void)arg;

@@ -281,7 +281,7 @@ greet(const struct snapshot *s, const struct server *srv, struct probe_ask *ask)
 	ask->proxy_to = of->proxy_to;
 	ask->server_tls = of->server_tls;
 	ask->ca = ca != NULL ? ca->certs : "";
-	ask->tls_name = of->server_name[0] != '\0' ? of->server_name : srv->address.text;
+	ask->tls_name = of->server_name[0] != '\0' ? of->server_name : ask->name;
 }
 
 static void
@@ -290,7 +290,9 @@ launch(struct target *t)
 	struct sched *s = t->sched;
 	const struct server *srv = snapshot_find(s->now, KIND_server, t->id);
 	const struct check *rule = snapshot_check_of(s->now, srv);
-	struct probe_ask ask = { .loop = s->loop, .check = rule, .name = srv->address.text };
+	struct probe_ask ask = { .loop = s->loop,
+		.check = rule,
+		.name = t->host != NULL ? t->host : srv->address.text };
 	struct result r;
 
 	if (list_empty(&t->watchers) && suspended(s, srv, rule, s->away)) {
@@ -301,7 +303,7 @@ launch(struct target *t)
 	t->traced = !list_empty(&t->watchers);
 	if (!find_address(t, srv, rule, &ask.addr))
 		return;
-	ask.port = target_port(s->now, srv, rule);
+	ask.port = rule->port == 0 && t->port != 0 ? t->port : target_port(s->now, srv, rule);
 	greet(s->now, srv, &ask);
 	ask.done = on_done;
 	ask.step = t->traced ? step_to_watchers : NULL;

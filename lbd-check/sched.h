@@ -35,6 +35,8 @@ struct target {
 	struct snapshot *held;	 /* its configuration, while a probe is in flight */
 	struct resolve *resolve; /* NULL: the address is written as one */
 	struct addr addr;	 /* that its name resolved to */
+	uint16_t port;		 /* with it, by SRV; else 0 */
+	char *host;		 /* what it is called there; NULL */
 	bool unresolvable, traced;
 };
 

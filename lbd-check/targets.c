@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "msg/msg.h"
+#include "store/named.h"
 
 #include <string.h>
 
@@ -77,7 +78,7 @@ changes(const struct touch *c, const struct server *was, const struct server *is
 	const struct check *rule_is = snapshot_check_of(c->now, is);
 	unsigned flags = check_changes(rule_was, rule_is);
 
-	if (strcmp(was->address.text, is->address.text) != 0 ||
+	if (!named_same(was, is) ||
 	    target_port(c->old, was, rule_was) != target_port(c->now, is, rule_is))
 		flags |= MOVED;
 	if (!same_greeting(c, was, is))
@@ -109,16 +110,22 @@ join_group(struct target *t, const struct check *rule)
 }
 
 static void
-on_resolved(void *arg, const struct addr *a, const char *why)
+on_resolved(void *arg, const struct resolve_place *p, const char *why)
 {
 	struct target *t = arg;
+	bool same = addr_same_host(&t->addr, &p->addr) && t->port == p->port;
 
 	(void)why;
 	must_obj(t, TARGET_MAGIC);
-	t->unresolvable = !a->family;
-	if (t->addr.family && a->family)
+	t->unresolvable = !p->addr.family;
+	if (t->addr.family && p->addr.family && !same)
 		verdict_renew(&t->st);
-	t->addr = *a;
+	t->addr = p->addr;
+	t->port = p->port;
+	free(t->host);
+	t->host = p->host[0] != '\0' ? mem_text(p->host) : NULL;
+	if (same && !t->unresolvable)
+		return; /* weight and priority are lbd-proxy's */
 	if (t->probe || t->slot != HEAP_NONE)
 		sched_due(t, mono_now());
 }
@@ -126,18 +133,21 @@ on_resolved(void *arg, const struct addr *a, const char *why)
 static void
 resolve(struct target *t, const struct server *srv)
 {
+	const struct resolve_want want = named_want(srv);
 	struct sched *s = t->sched;
 
 	if (t->resolve)
 		resolver_unwatch(t->resolve);
 	t->resolve = NULL;
 	t->addr = (struct addr){ 0 };
+	t->port = 0;
+	FREE(t->host);
 	t->unresolvable = false;
 	if (srv->address.addr.family)
 		return;
 	if (!s->resolver)
 		s->resolver = resolver_new(s->loop);
-	t->resolve = resolver_watch(s->resolver, srv->address.text, on_resolved, t);
+	t->resolve = resolver_watch(s->resolver, &want, on_resolved, t);
 }
 
 static struct target *
@@ -173,6 +183,7 @@ release(struct target *t)
 	}
 	if (t->resolve)
 		resolver_unwatch(t->resolve);
+	free(t->host);
 	list_del(&t->peers);
 	s->counts.targets--;
 	s->counts.verdicts[t->st.verdict]--;
@@ -221,7 +232,7 @@ settle(struct touch *c, struct target *t, const struct server *is, uint32_t many
 
 	join_group(t, rule);
 	if (flags & MOVED) {
-		if (strcmp(was->address.text, is->address.text) != 0)
+		if (!named_same(was, is))
 			resolve(t, is);
 		if (verdict_reset(&t->st, mono_wall_ms() / 1000))
 			sched_turned(t, before);

@@ -55,17 +55,22 @@ exchange_on_batch(struct exchange *x, const uint8_t *p, size_t len)
 		log_warn("pair: persistence entries that cannot be read");
 }
 
+static void
+derive(const struct cluster *c, const char *label, uint8_t key[32])
+{
+	seal_derive((struct seal_bytes){ &c->id, sizeof(c->id) },
+	    (struct seal_bytes){ c->secret, sizeof(c->secret) },
+	    (struct seal_bytes){ label, strlen(label) }, key);
+}
+
 /* Both nodes hash cookies with one key; it is made of the pair's secret. */
 static uint64_t
 seed_of(const struct cluster *c)
 {
-	static const char label[] = "lbd stick";
 	uint8_t key[32];
 	uint64_t seed;
 
-	seal_derive((struct seal_bytes){ &c->id, sizeof(c->id) },
-	    (struct seal_bytes){ c->secret, sizeof(c->secret) },
-	    (struct seal_bytes){ label, sizeof(label) - 1 }, key);
+	derive(c, "lbd stick", key);
 	memcpy(&seed, key, sizeof(seed));
 	explicit_bzero(key, sizeof(key));
 	return seed != 0 ? seed : 1;
@@ -74,8 +79,14 @@ seed_of(const struct cluster *c)
 void
 exchange_persist_pair(struct exchange *x, const struct cluster *c)
 {
-	if (x->stick != NULL)
-		(void)stick_mirror_set_seed(x->stick, seed_of(c));
+	uint8_t tickets[STICK_TICKETS];
+
+	if (x->stick == NULL)
+		return;
+	(void)stick_mirror_set_seed(x->stick, seed_of(c));
+	derive(c, "lbd tickets", tickets);
+	stick_mirror_set_tickets(x->stick, tickets);
+	explicit_bzero(tickets, sizeof(tickets));
 }
 
 void

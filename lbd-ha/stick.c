@@ -62,6 +62,8 @@ struct stick_mirror {
 	uint64_t seed, boot;
 	uint32_t generation;
 	char seed_path[288];
+	uint8_t tickets[STICK_TICKETS]; /* of TLS sessions; never on disk */
+	bool ticketed;
 	struct {
 		struct stick_mirror_ops ops;
 		bool up;
@@ -284,7 +286,8 @@ follow_step(void *state, const struct bus_request *rq)
 		const struct msg_stick_seed seed = { .seed = s->seed,
 			.generation = s->generation,
 			.stamp = mirror_stamp(s->mirror),
-			.boot = s->boot };
+			.boot = s->boot,
+			.tickets = { s->tickets, s->ticketed ? sizeof(s->tickets) : 0 } };
 
 		f->seeded = true;
 		(void)bus_reply(rq, MSG_STICK_SEED, &seed);
@@ -471,6 +474,16 @@ stick_mirror_set_seed(struct stick_mirror *s, uint64_t seed)
 }
 
 void
+stick_mirror_set_tickets(struct stick_mirror *s, const uint8_t secret[STICK_TICKETS])
+{
+	if (s->ticketed && memcmp(s->tickets, secret, sizeof(s->tickets)) == 0)
+		return;
+	memcpy(s->tickets, secret, sizeof(s->tickets));
+	s->ticketed = true;
+	tell_seed(s);
+}
+
+void
 stick_mirror_set_generation(struct stick_mirror *s, uint32_t generation)
 {
 	if (generation <= s->generation)
@@ -528,5 +541,6 @@ stick_mirror_free(struct stick_mirror *s)
 	loop_timer_fini(&s->save.timer);
 	buf_fini(&s->batch);
 	mirror_free(s->mirror);
+	explicit_bzero(s->tickets, sizeof(s->tickets));
 	free(s);
 }

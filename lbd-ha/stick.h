@@ -53,6 +53,9 @@ void stick_mirror_peer_seen(const struct stick_mirror *s, uint64_t *boot, uint64
  * entries of cookies that were hashed with another are dropped. 0 or -errno: in force, but not on disk. */
 uint64_t stick_mirror_seed(const struct stick_mirror *s);
 int stick_mirror_set_seed(struct stick_mirror *s, uint64_t seed);
+/* stick_mirror_set_tickets - what lbd-proxy makes its keys of session tickets of: the pair's. */
+#define STICK_TICKETS 32
+void stick_mirror_set_tickets(struct stick_mirror *s, const uint8_t secret[STICK_TICKETS]);
 /* stick_mirror_set_generation - the active node's term: records that lbd-proxy makes from now on bear it. Never falls. */
 void stick_mirror_set_generation(struct stick_mirror *s, uint32_t generation);
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "store/named.h"
 #include "store/state.h"
 #include "sys/log.h"
 
@@ -158,11 +159,11 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.srv = s->srv,
 		.name = s->name,
 		.addr = s->addr,
-		.port = r->port,
-		.weight = (uint16_t)snapshot_weight(p->now, r),
+		.port = s->place.port != 0 ? s->place.port : r->port,
+		.weight = named_weight(snapshot_weight(p->now, r), &s->place),
 		.max_conns = r->max_conns,
 		.min_conns = r->min_conns,
-		.backup = r->backup,
+		.backup = r->backup || s->place.backup,
 		.far = r->zone[0] != '\0' && zone[0] != '\0' && strcmp(r->zone, zone) != 0,
 		.fresh = adm.fresh,
 		.known = adm.known && (adm.fresh || row->persist_drain == persist_drain_keep),
@@ -171,6 +172,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
 		.host = c->back == NULL		   ? NULL
 			: row->server_name[0] != 0 ? row->server_name
+			: s->place.host[0] != 0	   ? s->place.host
 						   : r->address.text,
 	};
 	if (adm.next != 0 && (c->next == 0 || adm.next < c->next))
@@ -570,7 +572,7 @@ on_tickets(void *arg)
 {
 	struct control *k = arg;
 
-	tls_ticket_turn(mono_now() / 1000000);
+	tls_ticket_turn(mono_now() / 1000000, mono_wall_ms() / 1000);
 	loop_timer_set(&k->tickets, TICKETS);
 }
 

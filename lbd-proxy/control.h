@@ -18,9 +18,12 @@ struct ctl_server {
 	char name[64];
 	char *host;	       /* DNS name that is watched; NULL: an address */
 	struct resolve *watch; /* of host */
-	struct addr addr;      /* family 0: not known yet */
-	bool cut;	       /* was cut since the order was given */
-	bool used;	       /* scratch of one pass */
+	uint64_t group;	       /* with whom it shares the answer */
+	enum resolve_kind kind;
+	struct addr addr;	    /* family 0: not known yet */
+	struct resolve_place place; /* of host */
+	bool cut;		    /* was cut since the order was given */
+	bool used;		    /* scratch of one pass */
 };
 struct ctl_service {
 	uint32_t id;
@@ -66,6 +69,7 @@ struct control {
 	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
 	struct keys *keys;	   /* private keys (tls/keys.h) */
+	struct staples *staples;   /* what responders say of certificates */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	unsigned pinged, missed;   /* watchdog */

@@ -7,6 +7,7 @@
 #include "log/logs.h"
 #include "share.h"
 #include "tls/keys.h"
+#include "tls/staples.h"
 #include "view/status.h"
 
 static struct control control;
@@ -21,6 +22,7 @@ init(struct daemon *d, struct err *err)
 	status_init(&control);
 	control.keys = keys_start(d);
 	keys_came(control.keys, control_again, &control);
+	control.staples = staples_start(d, control.resolver);
 	share_start(&control);
 	health_start(&control);
 	return 0;
@@ -33,6 +35,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 
 	(void)old;
 	keys_look(control.keys);
+	staples_look(control.staples);
 	daemon_fault(d, keys_fault(control.keys));
 	return code;
 }
@@ -49,6 +52,14 @@ on_key_get(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
 	keys_on_get(control.keys, rq, &m->key_name);
+}
+
+static void
+on_staples(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	staples_on_list(control.staples, rq);
 }
 
 static void
@@ -71,6 +82,7 @@ tell(struct daemon *d, struct msg_daemon *m)
 {
 	(void)d;
 	status_tell_logs(m);
+	staples_counts(control.staples, &m->staples, &m->staples_missing);
 }
 
 static bool
@@ -99,6 +111,7 @@ fini(struct daemon *d)
 {
 	(void)d;
 	health_stop(&control);
+	staples_stop(control.staples);
 	control_fini(&control);
 	keys_stop(control.keys);
 }
@@ -113,6 +126,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_KEY_PUT, on_key_put },
 	{ MSG_KEY_GET, on_key_get },
 	{ MSG_KEYS, on_keys },
+	{ MSG_STAPLES, on_staples },
 	{ 0, NULL },
 };
 

@@ -4,24 +4,27 @@
 #include "members.h"
 
 #include "base/mem.h"
+#include "store/named.h"
 #include "sys/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void
-on_resolved(void *arg, const struct addr *a, const char *why)
+on_resolved(void *arg, const struct resolve_place *p, const char *why)
 {
 	struct ctl_server *s = arg;
-	char text[ADDR_TEXT];
+	char text[ADDR_TEXT], port[32] = "";
 
-	if (a->family == 0) {
-		log_warn(
-		    "rip %s/%s: %s cannot be resolved: %s", s->of->name, s->name, s->host, why);
-		return;
-	}
-	addr_format(a, ADDR_HOST, text);
-	log_info("rip %s/%s: %s is %s", s->of->name, s->name, s->host, text);
-	s->addr = *a;
+	addr_format(&p->addr, ADDR_HOST, text);
+	if (p->port != 0)
+		(void)snprintf(port, sizeof(port), " port %u", p->port);
+	if (p->addr.family == 0)
+		log_warn("rip %s/%s: no address of %s: %s", s->of->name, s->name, s->host, why);
+	else
+		log_info("rip %s/%s: %s is %s%s", s->of->name, s->name, s->host, text, port);
+	s->addr = p->addr;
+	s->place = *p;
 	control_refresh(s->of->control, s->of->id);
 }
 
@@ -31,23 +34,28 @@ unwatch(struct ctl_server *s)
 	if (s->watch != NULL)
 		resolver_unwatch(s->watch);
 	s->watch = NULL;
+	s->place = (struct resolve_place){ .port = 0 };
 	FREE(s->host);
 }
 
 static void
-watch(struct control *k, struct ctl_server *s, const struct host *h)
+watch(
+    struct control *k, struct ctl_server *s, const struct host *h, const struct resolve_want *want)
 {
 	if (h->addr.family != 0) {
 		unwatch(s);
 		s->addr = h->addr;
 		return;
 	}
-	if (s->host != NULL && strcmp(s->host, h->text) == 0)
+	if (s->host != NULL && strcmp(s->host, h->text) == 0 && s->kind == want->kind &&
+	    s->group == want->group)
 		return;
 	unwatch(s);
 	s->addr = (struct addr){ 0 };
 	s->host = mem_text(h->text);
-	s->watch = resolver_watch(k->resolver, s->host, on_resolved, s);
+	s->kind = want->kind;
+	s->group = want->group;
+	s->watch = resolver_watch(k->resolver, want, on_resolved, s);
 }
 
 void
@@ -81,11 +89,12 @@ struct ctl_server *
 member_get(struct control *k, struct ctl_service *c, const struct server *row)
 {
 	struct ctl_server *s = idmap_get(&k->servers, row->id);
+	const struct resolve_want want = named_want(row);
 
 	if (s == NULL || s->of != c)
 		s = make_member(k, c, row);
 	member_name(s->name, row->name);
-	watch(k, s, &row->address);
+	watch(k, s, &row->address, &want);
 	s->used = true;
 	return s;
 }
@@ -93,6 +102,7 @@ member_get(struct control *k, struct ctl_service *c, const struct server *row)
 struct ctl_server *
 member_fallback(struct control *k, struct ctl_service *c, const struct service *row)
 {
+	const struct resolve_want want = { .name = row->fallback.text };
 	struct ctl_server *s = c->fallback;
 
 	if (row->fallback.text[0] == '\0') {
@@ -105,7 +115,7 @@ member_fallback(struct control *k, struct ctl_service *c, const struct service *
 		s->srv = srv_new(0, c->id, k->px.n);
 		member_name(s->name, "fallback");
 	}
-	watch(k, s, &row->fallback);
+	watch(k, s, &row->fallback, &want);
 	return s;
 }
 

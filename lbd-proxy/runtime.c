@@ -119,6 +119,7 @@ compile(struct view *v, const struct service *s)
 	v->log = line_format_new(s->log, s->mode == mode_http, s->log_format);
 	v->drop_on_failure = s->drop_on_failure;
 	v->transparent = s->transparent;
+	v->rdp_token = s->rdp_token;
 	v->retries = s->retries;
 	v->retries_max = s->retries_max;
 	v->max_conns = s->max_conns;
@@ -238,6 +239,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->persist_ignore = addrs_copy(s->persist_ignore);
 	v->bypass = addrs_copy(s->maintenance_bypass);
 	v->types = v->compress == compress_off ? NULL : mem_text(s->compress_types);
+	v->sources = sources_new(s);
 	v->front = tls_ctx_ref(front);
 	v->back = tls_ctx_ref(back);
 	if (sticky_uses_tokens(v->persistence) && n > 0)
@@ -316,6 +318,7 @@ view_unref(struct view *v)
 	free(v->bypass);
 	free(v->types);
 	error_pages_free(v->errors);
+	free(v->sources);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);
@@ -351,8 +354,9 @@ view_same(const struct view *a, const struct view *b)
 	    !same_addrs(a->proxy_from, b->proxy_from) || !same_addrs(a->bypass, b->bypass) ||
 	    !same_addrs(a->persist_force, b->persist_force) ||
 	    !same_addrs(a->persist_ignore, b->persist_ignore) ||
-	    !same_text(a->types, b->types) || !error_pages_same(a->errors, b->errors) ||
-	    !line_format_same(a->log, b->log) || a->rules != b->rules)
+	    !sources_same(a->sources, b->sources) || !same_text(a->types, b->types) ||
+	    !error_pages_same(a->errors, b->errors) || !line_format_same(a->log, b->log) ||
+	    a->rules != b->rules)
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];

@@ -15,6 +15,7 @@
 
 #include "http/cookie.h"
 #include "pool/key.h"
+#include "pool/source.h"
 #include "pool/spread.h"
 #include "pool/sticky.h"
 
@@ -99,7 +100,7 @@ struct view {
 	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
 	uint32_t h2_streams; /* of one connection, at once */
 	struct addr address; /* virtual */
-	bool drop_on_failure, transparent;
+	bool drop_on_failure, transparent, rdp_token;
 	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
 	bool page;     /* answers itself, with the fallback page */
 	bool hashes;   /* its scheduler looks at a key */
@@ -129,6 +130,7 @@ struct view {
 	uint64_t compress_min;
 	struct sticky sticky;
 	struct cookie_map tokens;		      /* index of a server by its token */
+	struct sources *sources;		      /* with which servers are reached; NULL: as the kernel says */
 	struct addrs *proxy_from;		      /* who brings a header; NULL nobody */
 	struct addrs *persist_force, *persist_ignore; /* NULL nobody */
 	struct spread *spread;	 /* reference; NULL: its scheduler does not hash */

@@ -19,6 +19,7 @@
 
 #include "base/mem.h"
 #include "control.h"
+#include "tls/tls_ctx.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -171,6 +172,8 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		if (s->boot != m->stick_seed.boot)
 			s->seq = 0;
 		s->boot = m->stick_seed.boot;
+		if (m->stick_seed.tickets.len == TLS_TICKET_SECRET)
+			tls_ticket_share(m->stick_seed.tickets.p, mono_wall_ms() / 1000);
 		return;
 	}
 	if (row->number != MSG_STICK_SET)

@@ -39,6 +39,8 @@ static void
 drop_server(struct view_server *s)
 {
 	free(s->text);
+	free(s->place);
+	free(s->resolve_fault);
 	free(s->hint_text);
 }
 
@@ -227,7 +229,10 @@ on_health(struct view *v, const struct msg_health *m)
 	s->latency_us = m->latency;
 	s->probes = m->probes;
 	s->failed = m->failed;
+	s->resolved = m->resolved;
 	view_keep_text(&s->text, m->text);
+	view_keep_text(&s->place, m->place);
+	view_keep_text(&s->resolve_fault, m->resolve_fault);
 	return changed;
 }
 
@@ -385,6 +390,8 @@ on_daemon(struct view *v, const struct msg_daemon *m)
 		d->cpu = m->cpu;
 		d->log_lines = m->log_lines;
 		d->log_dropped = m->log_dropped;
+		d->staples = m->staples;
+		d->staples_missing = m->staples_missing;
 		span_text(m->release, d->release, sizeof(d->release));
 		span_text(m->fault, d->fault, sizeof(d->fault));
 		span_text(m->head, d->head, sizeof(d->head));

@@ -51,7 +51,9 @@ struct view_server {
 	int64_t since,
 	    at; /* seconds since 1970: last change of the verdict, end of the last probe */
 	uint64_t latency_us, probes, failed;
-	char *text; /* reason in words; NULL */
+	char *text;		     /* reason in words; NULL */
+	char *place, *resolve_fault; /* what its name stands for, why DNS says so no more; NULL */
+	int64_t resolved;	     /* when DNS last said so; seconds since 1970 */
 	mono_t counted_at;
 	struct view_rates rate;
 	struct server_counters counts;
@@ -73,6 +75,7 @@ struct view_daemon {
 	uint32_t pid, revision, local, oper;
 	int64_t started;
 	uint64_t rss, cpu, log_lines, log_dropped;
+	uint32_t staples, staples_missing;
 };
 enum view_link { LINK_NONE, LINK_UP, LINK_DEGRADED, LINK_DOWN, LINK_ONE_WAY, LINKS };
 struct view_role {
@@ -212,6 +215,8 @@ int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wai
  * rip: {"state":"down","colour":"red","word":"Down","weight":100,"safe_to_power_off":false,
  *       "check":{"verdict":"down","reason":"refused"...,"text":"...","since":"2026-...Z","at":"...Z",
  *       "latency_us":212,"probes":7,"failed":3,"turns":1,"by":"lbd-check"},
+ *       "name":{"place":"10.0.0.7:8080","resolved":"...","fault":""} or null (no DNS name): place is where it was
+ *       at resolved; fault: why DNS does not say so any more,
  *       "hint":{"what":"half_open","means":"connections to the server stay half open","text":"...",
  *       "since":"..."} or null (layer 4),
  *       "order":{"state":"drain","weight":null,"since":"...","until":"...","who":"eve","from":"cli","why":""},

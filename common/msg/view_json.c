@@ -134,6 +134,22 @@ put_check(
 	    now != NULL ? now->failed : 0, now != NULL ? now->turns : 0);
 }
 
+/* What DNS said of the name of a server. */
+static void
+put_name(const struct view_server *now, struct buf *out)
+{
+	if (now == NULL || (now->resolved == 0 && now->resolve_fault == NULL)) {
+		buf_puts(out, ",\"name\":null");
+		return;
+	}
+	buf_puts(out, ",\"name\":{\"place\":");
+	view_json_text(out, now->place != NULL ? now->place : "");
+	buf_puts(out, ",\"resolved\":");
+	view_json_time(out, now->resolved);
+	view_json_member(out, "fault", now->resolve_fault != NULL ? now->resolve_fault : "");
+	buf_puts(out, "}");
+}
+
 static void
 put_hint(const struct view_server *h, struct buf *out)
 {
@@ -197,6 +213,7 @@ put_server(const struct view *v, const struct server *srv, struct buf *out)
 	    server_token(st), status_colour(server_status(st)), server_word(st),
 	    snapshot_weight(v->snap, srv), view_safe_to_power_off(v, srv) ? "true" : "false");
 	put_check(v, srv, now, out);
+	put_name(now, out);
 	put_hint(view_hint(v, srv->id), out);
 	put_order(snapshot_admin(v->snap, srv->id), out);
 	put_counters(out, now != NULL && now->counted, server_counters, server_counters_n,

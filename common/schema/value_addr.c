@@ -3,7 +3,7 @@
  * Addresses are written in their canonical form (RFC 5952 for IPv6), networks always with their length. An IPv4
  * address in the clothes of IPv6 (::ffff:10.0.0.1) is refused: it would be another value for the same thing. A
  * DNS name is one of RFC 1123 in lower case; one whose last part is a number is refused, since everybody would
- * read it as an address that somebody mistyped. Ranges rise and do not overlap; they are not joined, so what was
+ * read it as an address that somebody mistyped; a part may begin with "_" (RFC 8552), as names of SRV records do. Ranges rise and do not overlap; they are not joined, so what was
  * written is what is shown.
  *
  * Rows of ops only; value.c calls them. Names are not resolved here. */
@@ -119,16 +119,17 @@ is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* One part of a DNS name (RFC 1123 section 2.1); its length, 0 when it is none. */
+/* One part of a DNS name (RFC 1123 section 2.1, RFC 8552); its length, 0 when it is none. */
 static size_t
 scan_part(const char *s, bool *number_out)
 {
-	size_t n = 0;
+	size_t n = s[0] == '_' ? 1 : 0;
 
-	*number_out = true;
+	*number_out = n == 0;
 	for (; is_digit(s[n]) || is_letter(s[n]) || s[n] == '-'; n++)
 		*number_out = *number_out && is_digit(s[n]);
-	return n > 0 && n <= DNS_LABEL_MAX && s[0] != '-' && s[n - 1] != '-' ? n : 0;
+	return n > 0 && n <= DNS_LABEL_MAX && s[0] != '-' && s[n - 1] != '-' && s[n - 1] != '_' ? n
+												: 0;
 }
 
 static bool

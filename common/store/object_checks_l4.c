@@ -300,7 +300,7 @@ check_source(struct look *l, const struct service *s)
 	if (s->mode != mode_snat)
 		return look_bad(l, KIND_service, s, "source",
 		    "\"%s\" is not possible in mode %s, where servers see the client; unset source, or take "
-		    "mode snat",
+		    "mode snat, http or tcp",
 		    text, word_text(&mode_list, s->mode));
 	if (why != NULL)
 		return look_bad(l, KIND_service, s, "source",

@@ -56,6 +56,10 @@ int check_natrule(struct look *l, const struct natrule *r);
 /* Port by which the kernel tells servers of one address apart. */
 uint16_t check_l4_port(const struct service *s, const struct server *r);
 
+/* object_checks_source.c: addresses with which layer 7 reaches servers. */
+int check_l7_source(struct look *l, const struct service *s);
+int check_l7_source_server(struct look *l, const struct service *s, const struct server *r);
+
 /* object_checks_log.c: access logs, and what servers are told of clients. */
 int check_log_service(struct look *l, const struct service *s);
 int check_log_setting(struct look *l, const struct setting *g);

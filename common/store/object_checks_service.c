@@ -69,6 +69,13 @@ check_layer(struct look *l, const struct service *s)
 		    word_text(&protocol_list, s->protocol), mode);
 	if ((in_modes(s->scheduler) & 1u << s->mode) == 0)
 		return bad_scheduler(l, s);
+	if (s->rdp_token && s->mode != mode_tcp)
+		return look_bad(l, KIND_service, s, "rdp_token",
+		    "\"yes\" is not possible in mode %s; allowed is no, or mode tcp", mode);
+	if (s->rdp_token && s->tls != 0)
+		return look_bad(l, KIND_service, s, "rdp_token",
+		    "\"yes\" is not possible with tls: the first packet of RDP comes before TLS; allowed is no, "
+		    "or no tls");
 	return 0;
 }
 
@@ -228,6 +235,8 @@ check_service(struct look *l, const struct service *s)
 		rc = check_fallback(l, s);
 	if (rc == 0)
 		rc = check_l4_service(l, s);
+	if (rc == 0 && service_layer(s) == 7)
+		rc = check_l7_source(l, s);
 	if (rc == 0)
 		rc = check_scheduler(l, s);
 	if (rc == 0)
@@ -269,6 +278,13 @@ by_place(const void *a, const void *b, void *service)
 	return cmp != 0 ? cmp : by_host(&x->address, &y->address);
 }
 
+/* Servers with the same name share its answer. */
+static bool
+both_share(const struct server *a, const struct server *b)
+{
+	return a->resolve != resolution_first && a->resolve == b->resolve;
+}
+
 static int
 same_place(struct look *l, const struct server *a, const struct server *b)
 {
@@ -289,7 +305,7 @@ check_few(struct look *l, const struct service *s, const struct kids *k)
 			const struct server *b = k->row[j];
 
 			if (by_host(&a->address, &b->address) == 0 &&
-			    port_of(s, a) == port_of(s, b))
+			    port_of(s, a) == port_of(s, b) && !both_share(a, b))
 				return same_place(l, a, b);
 		}
 	}
@@ -312,10 +328,28 @@ check_twice(struct look *l, const struct service *s, const struct kids *k)
 	memcpy(sorted, k->row, k->n * sizeof(*sorted));
 	qsort_r(sorted, k->n, sizeof(*sorted), by_place, arg.p);
 	for (uint32_t i = 1; rc == 0 && i < k->n; i++)
-		if (by_place(&sorted[i - 1], &sorted[i], arg.p) == 0)
+		if (by_place(&sorted[i - 1], &sorted[i], arg.p) == 0 &&
+		    !both_share(sorted[i - 1], sorted[i]))
 			rc = same_place(l, sorted[i - 1], sorted[i]);
 	free(sorted);
 	return rc;
+}
+
+static int
+check_name(struct look *l, const struct server *r)
+{
+	if (r->resolve == resolution_first)
+		return 0;
+	if (r->address.addr.family != 0)
+		return look_bad(l, KIND_server, r, "resolve",
+		    "\"%s\" is not possible with address %s, which DNS is not asked for; allowed is first, or "
+		    "an address that is a name",
+		    word_text(&resolution_list, r->resolve), r->address.text);
+	if (r->resolve == resolution_srv && r->port != 0)
+		return look_bad(l, KIND_server, r, "port",
+		    "%u is not possible with resolve srv, where DNS tells the port; allowed is 0",
+		    r->port);
+	return 0;
 }
 
 static int
@@ -339,6 +373,10 @@ check_server(struct look *l, const struct service *s, const struct server *r)
 		    "\"%s\" with port %u is its own virtual service, a loop; allowed is any other",
 		    r->address.text, r->port);
 	rc = check_l4_server(l, s, r);
+	if (rc == 0)
+		rc = check_name(l, r);
+	if (rc == 0 && service_layer(s) == 7)
+		rc = check_l7_source_server(l, s, r);
 	if (rc != 0)
 		return rc;
 	if (s->scheduler == scheduler_first && r->max_conns == 0)

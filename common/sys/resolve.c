@@ -1,285 +1,344 @@
-/* Names to addresses without blocking: c-ares asks (hosts file, "localhost" and DNS, as the machine
- * is set up), its sockets and its clock hang on our loop.
+/* Names to addresses: who watches which name, and what he is told.
  *
- * Every watched name has a timer. It fires, the name is asked for, and the answer sets the timer
- * again: after the TTL, or after a failure with growing distance. The address a watcher has stays
- * as long as the answers still contain it, so a name with several addresses does not move with
- * every answer; and it stays when the name stops resolving.
+ * A name is looked up once for all who watch it. Its timer fires, DNS is asked (resolve_ares.c), and the answer sets the
+ * timer again: after the TTL, or after a failure with growing distance. What was known stays when the name stops
+ * resolving. Then the answer is dealt: a watch of the first address keeps what it has while the answer has it; watches
+ * that share are given one place each (resolve_share.c). Only whose place changed is told.
  *
- * Callbacks come from the loop only. A watch that ends while its query is out is freed by the
- * query's end. */
-#include "sys/resolve.h"
+ * Callbacks come from the loop only. A name that nobody watches any more while its question is out is freed by the
+ * question's end. */
+#include "resolve_priv.h"
+
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/mono.h"
 #include "base/must.h"
 
-#include <ares.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define RESOLVER_MAGIC 0x4e501e00
 #define WATCH_MAGIC 0x4e501e01
+#define NAME_MAGIC 0x4e501e02
 #define TTL_LEAST DUR_S(5)
 #define TTL_MOST DUR_S(3600)
 #define RETRY_FIRST DUR_S(2)
 #define RETRY_MOST DUR_S(60)
-#define QUERIES_MOST 64 /* at once; the others wait a little */
-#define QUERIES_WAIT DUR_MS(20)
-#define SOCKETS_MOST 64
-#define TIMEOUT_MS 2000
-#define TRIES 3
-#define CONF "/etc/resolv.conf"
+#define WAIT DUR_MS(20) /* when too many questions are out */
 
-struct resolver_fd {
-	bool used;
-	struct loop_fd io;
-	struct resolver *r;
-};
 struct resolver {
 	uint32_t magic;
 	struct loop *loop;
-	ares_channel channel; /* NULL: could not be made; tried again */
-	struct timespec conf; /* of CONF when the channel was made */
-	struct loop_timer timer;
-	struct resolver_fd fds[SOCKETS_MOST];
-	unsigned queries;
+	struct dns *dns;
+	struct list names;
+};
+struct name {
+	uint32_t magic;
+	struct list link;
+	struct resolver *r;
+	struct loop_timer ask, deal;
 	struct list watches;
+	struct dns_row *row; /* the last answer; NULL: none yet */
+	unsigned n;
+	int64_t good; /* seconds since 1970 */
+	dur_t retry;
+	bool srv, literal, asking, failed, telling;
+	char why[80], text[];
 };
 struct resolve {
 	uint32_t magic;
-	struct list link;
-	struct resolver *r; /* NULL: the resolver is gone */
-	struct loop_timer timer;
+	struct list link; /* of its name */
+	struct name *name;
+	struct resolve_want want;
 	resolve_fn fn;
 	void *arg;
-	struct addr addr; /* family 0: none yet */
-	dur_t retry;
-	bool literal, asking, ended, failed;
-	char name[];
+	struct resolve_place place;
+	bool told; /* that there is none */
+	bool due;  /* is to be told */
 };
 
-static void
-set_timer(struct resolver *r)
-{
-	struct timeval tv, *left = r->channel != NULL ? ares_timeout(r->channel, NULL, &tv) : NULL;
+/* ---- dealing ----------------------------------------------------------------------------------------------------- */
 
-	if (left == NULL)
-		loop_timer_cancel(&r->timer);
-	else
-		loop_timer_set(&r->timer, DUR_S(left->tv_sec) + left->tv_usec);
+static bool
+same_place(const struct resolve_place *a, const struct resolve_place *b)
+{
+	return memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 && a->port == b->port &&
+	       a->weight == b->weight && a->backup == b->backup && strcmp(a->host, b->host) == 0;
 }
 
 static void
-on_timer(void *arg)
+give(struct resolve *w, const struct dns_row *row, uint16_t first)
 {
-	struct resolver *r = arg;
+	struct resolve_place p = { .port = 0 };
 
-	must_obj(r, RESOLVER_MAGIC);
-	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_timer(r);
-}
-
-static void
-on_ready(void *arg, unsigned ready)
-{
-	struct resolver_fd *f = arg;
-	struct resolver *r = f->r;
-	int fd = f->io.fd;
-
-	must_obj(r, RESOLVER_MAGIC);
-	ares_process_fd(r->channel, (ready & LOOP_READ) != 0 ? fd : ARES_SOCKET_BAD,
-	    (ready & LOOP_WRITE) != 0 ? fd : ARES_SOCKET_BAD);
-	set_timer(r);
-}
-
-static struct resolver_fd *
-slot_of(struct resolver *r, ares_socket_t fd)
-{
-	struct resolver_fd *none = NULL;
-
-	for (unsigned i = 0; i < SOCKETS_MOST; i++) {
-		if (r->fds[i].used && r->fds[i].io.fd == fd)
-			return &r->fds[i];
-		if (!r->fds[i].used && none == NULL)
-			none = &r->fds[i];
+	if (row != NULL) {
+		p = (struct resolve_place){ row->addr, row->port, row->weight,
+			row->priority > first, "" };
+		memcpy(p.host, row->host, sizeof(p.host));
 	}
-	return none;
-}
-
-/* c-ares opens, closes, or wants something else of a socket. Without a slot its own clock still
- * ends the query. */
-static void
-on_socket(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct resolver *r = arg;
-	struct resolver_fd *f = slot_of(r, fd);
-	unsigned want = (readable ? LOOP_READ : 0) | (writable ? LOOP_WRITE : 0);
-
-	if (f == NULL)
+	if (row != NULL ? same_place(&p, &w->place) : w->told)
 		return;
-	if (!f->used && want != 0) {
-		*f = (struct resolver_fd){ .used = true, .r = r };
-		loop_fd_init(&f->io, r->loop, fd, on_ready, f);
-	}
-	if (f->used)
-		loop_fd_want(&f->io, want);
-	if (f->used && want == 0) {
-		loop_fd_fini(&f->io);
-		f->used = false;
-	}
+	w->told = row == NULL;
+	w->place = p;
+	w->due = true;
 }
 
+static const struct dns_row *
+first_of(const struct name *n, const struct resolve *w)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if (addr_same_host(&n->row[i].addr, &w->place.addr))
+			return &n->row[i];
+	return n->n > 0 ? &n->row[0] : NULL;
+}
+
+static bool
+shares(const struct resolve *w, const struct resolve *with)
+{
+	return w->want.kind != RESOLVE_FIRST && w->want.group == with->want.group &&
+	       w->want.kind == with->want.kind;
+}
+
+/* All of one group; w is its first in the list. */
 static void
-conf_time(struct timespec *out)
+deal_group(struct name *n, struct resolve *w, uint16_t first)
 {
-	struct stat st;
+	unsigned m = 0, i = 0;
+	struct resolve **who;
+	struct list *it;
+	uint32_t *key;
+	int *got;
 
-	*out = stat(CONF, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
-}
+	list_each(it, &n->watches) m += shares(container_of(it, struct resolve, link), w);
+	who = mem_alloc(m * sizeof(struct resolve *));
+	key = mem_alloc(m * sizeof(*key));
+	got = mem_alloc(m * sizeof(*got));
+	list_each(it, &n->watches)
+	{
+		struct resolve *other = container_of(it, struct resolve, link);
 
-/* The channel as the machine is set up now. Made anew when resolv.conf changed and no query is
- * out. */
-static bool
-open_channel(struct resolver *r)
-{
-	struct ares_options o = {
-		.timeout = TIMEOUT_MS,
-		.tries = TRIES,
-		.sock_state_cb = on_socket,
-		.sock_state_cb_data = r,
-	};
-	struct timespec now;
-
-	conf_time(&now);
-	if (r->channel != NULL && r->queries == 0 &&
-	    (now.tv_sec != r->conf.tv_sec || now.tv_nsec != r->conf.tv_nsec)) {
-		ares_destroy(r->channel);
-		r->channel = NULL;
-	}
-	if (r->channel != NULL)
-		return true;
-	r->conf = now;
-	if (ares_init_options(&r->channel, &o,
-		ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
-		r->channel = NULL;
-	return r->channel != NULL;
-}
-
-/* The address to use: the one in use when it is still there, else the first. Also the shortest
- * TTL. */
-static bool
-choose(const struct ares_addrinfo *ai, const struct addr *have, struct addr *out, dur_t *ttl_out)
-{
-	bool found = false;
-
-	*ttl_out = TTL_MOST;
-	for (const struct ares_addrinfo_node *n = ai->nodes; n != NULL; n = n->ai_next) {
-		struct addr a;
-		uint16_t port;
-
-		if (addr_from_sockaddr(n->ai_addr, &a, &port) != 0)
+		if (!shares(other, w))
 			continue;
-		if (DUR_S(n->ai_ttl) < *ttl_out)
-			*ttl_out = DUR_S(n->ai_ttl);
-		if (!found || addr_same_host(&a, have))
-			*out = a;
-		found = true;
+		who[i] = other;
+		key[i++] = other->want.key;
 	}
-	if (*ttl_out < TTL_LEAST)
-		*ttl_out = TTL_LEAST;
-	return found;
+	resolve_share(key, m, n->row, n->n, got);
+	for (i = 0; i < m; i++)
+		give(who[i], got[i] < 0 ? NULL : &n->row[got[i]], first);
+	free(who);
+	free(key);
+	free(got);
+}
+
+static bool
+leads(const struct name *n, const struct resolve *w)
+{
+	struct list *it;
+
+	list_each(it, &n->watches)
+	{
+		const struct resolve *other = container_of(it, struct resolve, link);
+
+		if (shares(other, w))
+			return other == w;
+	}
+	return false;
 }
 
 static void
-free_watch(struct resolve *w)
+deal(struct name *n)
 {
-	loop_timer_fini(&w->timer);
-	w->magic = 0;
-	free(w);
+	uint16_t first = UINT16_MAX;
+	struct list *it;
+
+	for (unsigned i = 0; i < n->n; i++)
+		if (n->row[i].priority < first)
+			first = n->row[i].priority;
+	list_each(it, &n->watches)
+	{
+		struct resolve *w = container_of(it, struct resolve, link);
+
+		if (w->want.kind == RESOLVE_FIRST)
+			give(w, first_of(n, w), first);
+		else if (leads(n, w))
+			deal_group(n, w, first);
+	}
+}
+
+static struct resolve *
+next_due(const struct name *n)
+{
+	struct list *it;
+
+	list_each(it, &n->watches)
+	{
+		struct resolve *w = container_of(it, struct resolve, link);
+
+		if (w->due)
+			return w;
+	}
+	return NULL;
 }
 
 static void
-failed(struct resolve *w, const char *why)
+free_name(struct name *n)
 {
-	bool tell = w->addr.family == 0 && !w->failed;
+	loop_timer_fini(&n->ask);
+	loop_timer_fini(&n->deal);
+	free(n->row);
+	n->magic = 0;
+	free(n);
+}
 
-	w->failed = true;
-	loop_timer_set(&w->timer, w->retry);
-	w->retry = w->retry * 2 < RETRY_MOST ? w->retry * 2 : RETRY_MOST;
-	if (tell)
-		w->fn(w->arg, &w->addr, why);
+/* The name goes when nobody watches it and nobody will come back to it. */
+static void
+leave(struct name *n)
+{
+	if (!list_empty(&n->watches))
+		return;
+	list_del(&n->link);
+	list_init(&n->link);
+	loop_timer_cancel(&n->ask);
+	loop_timer_cancel(&n->deal);
+	if (!n->asking && !n->telling)
+		free_name(n);
+}
+
+/* Who is told may begin and end watches, of this name too. */
+static void
+on_deal(void *arg)
+{
+	struct name *n = arg;
+	struct resolve *w;
+
+	must_obj(n, NAME_MAGIC);
+	if (n->good == 0 && !n->failed)
+		return;
+	deal(n);
+	n->telling = true;
+	while ((w = next_due(n)) != NULL) {
+		w->due = false;
+		w->fn(w->arg, &w->place,
+		    w->place.addr.family != 0 ? NULL
+		    : n->n == 0		      ? n->why
+					      : "others have all places of the answer");
+	}
+	n->telling = false;
+	leave(n);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+static void
+failed(struct name *n, const char *why)
+{
+	n->failed = true;
+	(void)snprintf(n->why, sizeof(n->why), "%s", why);
+	loop_timer_set(&n->ask, n->retry);
+	n->retry = n->retry * 2 < RETRY_MOST ? n->retry * 2 : RETRY_MOST;
+}
+
+/* A host of SRV that could not be looked up keeps the addresses that it had. */
+static unsigned
+kept(const struct name *n, const struct dns_row *like, struct dns_row *out, unsigned room)
+{
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < n->n && got < room; i++)
+		if (n->row[i].port == like->port && strcmp(n->row[i].host, like->host) == 0) {
+			out[got] = *like;
+			out[got++].addr = n->row[i].addr;
+		}
+	return got;
 }
 
 static void
-resolved(struct resolve *w, const struct addr *a, dur_t ttl)
+resolved(struct name *n, const struct dns_answer *a)
 {
-	bool changed = !addr_same_host(a, &w->addr);
+	struct dns_row *row = mem_alloc(DNS_ROWS * sizeof(*row));
+	unsigned m = 0;
 
-	w->addr = *a;
-	w->retry = RETRY_FIRST;
-	if (!w->literal)
-		loop_timer_set(&w->timer, ttl);
-	if (changed)
-		w->fn(w->arg, &w->addr, NULL);
+	for (unsigned i = 0; i < a->n && m < DNS_ROWS; i++) {
+		if (a->row[i].addr.family == 0)
+			m += kept(n, &a->row[i], &row[m], DNS_ROWS - m);
+		else
+			row[m++] = a->row[i];
+	}
+	if (m == 0) {
+		free(row);
+		failed(n, "no address");
+		return;
+	}
+	free(n->row);
+	n->row = mem_grow(row, m * sizeof(*row));
+	n->n = m;
+	n->good = mono_wall_ms() / 1000;
+	n->failed = false;
+	n->retry = RETRY_FIRST;
+	if (!n->literal)
+		loop_timer_set(&n->ask, a->ttl < TTL_LEAST  ? TTL_LEAST
+					: a->ttl > TTL_MOST ? TTL_MOST
+							    : a->ttl);
 }
 
 static void
-on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
+on_answer(void *arg, const struct dns_answer *a)
 {
-	struct resolve *w = arg;
-	struct addr a;
-	dur_t ttl;
+	struct name *n = arg;
 
-	(void)timeouts;
-	must_obj(w, WATCH_MAGIC);
-	w->asking = false;
-	if (w->r != NULL)
-		w->r->queries--;
-	if (w->ended)
-		free_watch(w);
-	else if (status == ARES_SUCCESS && choose(ai, &w->addr, &a, &ttl))
-		resolved(w, &a, ttl);
+	must_obj(n, NAME_MAGIC);
+	n->asking = false;
+	if (list_empty(&n->watches)) {
+		free_name(n);
+		return;
+	}
+	if (a->why == NULL)
+		resolved(n, a);
 	else
-		failed(w, status == ARES_SUCCESS ? "no address" : ares_strerror(status));
-	ares_freeaddrinfo(ai);
+		failed(n, a->why);
+	loop_timer_set(&n->deal, 0);
 }
 
 static void
 ask(void *arg)
 {
-	const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC };
-	struct resolve *w = arg;
-	struct resolver *r = w->r;
-	struct addr a;
+	struct name *n = arg;
+	struct dns_answer *a;
+	int code;
 
-	must_obj(w, WATCH_MAGIC);
-	if (w->literal) {
-		must(addr_parse(w->name, ADDR_HOST, &a) == 0);
-		resolved(w, &a, 0);
-	} else if (r->queries >= QUERIES_MOST) {
-		loop_timer_set(&w->timer, QUERIES_WAIT);
-	} else if (!open_channel(r)) {
-		failed(w, "the resolver cannot be set up");
-	} else {
-		r->queries++;
-		w->asking = true;
-		ares_getaddrinfo(
-		    r->channel, w->name, NULL, &hints, on_answer, w); /* may answer at once */
-		set_timer(r);
+	must_obj(n, NAME_MAGIC);
+	if (n->literal) {
+		a = mem_alloc(sizeof(*a));
+		a->n = 1;
+		must(addr_parse(n->text, ADDR_HOST, &a->row[0].addr) == 0);
+		resolved(n, a);
+		free(a);
+		loop_timer_set(&n->deal, 0);
+		return;
 	}
+	n->asking = true;
+	code = dns_ask(n->r->dns, n->text, n->srv, on_answer, n);
+	if (code == 0)
+		return; /* n may be gone */
+	n->asking = false;
+	if (code == -EAGAIN) {
+		loop_timer_set(&n->ask, WAIT);
+		return;
+	}
+	failed(n, "the resolver cannot be set up");
+	loop_timer_set(&n->deal, 0);
 }
+
+/* ---- watches ----------------------------------------------------------------------------------------------------- */
 
 struct resolver *
 resolver_new(struct loop *l)
 {
 	struct resolver *r = mem_alloc(sizeof(*r));
 
-	(void)ares_library_init(
-	    ARES_LIB_INIT_ALL); /* nothing to do on Linux, and wanted by its manual */
-	*r = (struct resolver){ .magic = RESOLVER_MAGIC, .loop = l };
-	list_init(&r->watches);
-	loop_timer_init(&r->timer, l, on_timer, r);
+	*r = (struct resolver){ .magic = RESOLVER_MAGIC, .loop = l, .dns = dns_new(l) };
+	list_init(&r->names);
 	return r;
 }
 
@@ -289,47 +348,83 @@ resolver_free(struct resolver *r)
 	if (r == NULL)
 		return;
 	must_obj(r, RESOLVER_MAGIC);
-	while (!list_empty(&r->watches))
-		resolver_unwatch(container_of(r->watches.next, struct resolve, link));
-	if (r->channel != NULL)
-		ares_destroy(
-		    r->channel); /* ends the queries that are out, and with them their watches */
-	loop_timer_fini(&r->timer);
+	while (!list_empty(&r->names)) {
+		struct name *n = container_of(r->names.next, struct name, link);
+
+		resolver_unwatch(container_of(n->watches.next, struct resolve, link));
+	}
+	dns_free(r->dns); /* ends the questions that are out, and with them their names */
 	r->magic = 0;
 	free(r);
 }
 
-struct resolve *
-resolver_watch(struct resolver *r, const char *name, resolve_fn fn, void *arg)
+static struct name *
+name_get(struct resolver *r, const char *text, bool srv)
 {
-	size_t len = strlen(name);
-	struct resolve *w = mem_alloc(sizeof(*w) + len + 1);
+	size_t len = strlen(text);
+	struct list *it;
+	struct name *n;
 	struct addr a;
 
+	list_each(it, &r->names)
+	{
+		n = container_of(it, struct name, link);
+		if (n->srv == srv && strcmp(n->text, text) == 0)
+			return n;
+	}
+	n = mem_alloc(sizeof(*n) + len + 1);
+	n->magic = NAME_MAGIC;
+	n->r = r;
+	n->srv = srv;
+	n->retry = RETRY_FIRST;
+	memcpy(n->text, text, len + 1);
+	n->literal = addr_parse(text, ADDR_HOST, &a) == 0 && a.family != 0;
+	list_init(&n->watches);
+	list_push(&r->names, &n->link);
+	loop_timer_init(&n->ask, r->loop, ask, n);
+	loop_timer_init(&n->deal, r->loop, on_deal, n);
+	loop_timer_set(&n->ask, 0);
+	return n;
+}
+
+struct resolve *
+resolver_watch(struct resolver *r, const struct resolve_want *want, resolve_fn fn, void *arg)
+{
+	struct resolve *w = mem_alloc(sizeof(*w));
+
 	must_obj(r, RESOLVER_MAGIC);
-	*w = (struct resolve){
-		.magic = WATCH_MAGIC, .r = r, .fn = fn, .arg = arg, .retry = RETRY_FIRST
-	};
-	memcpy(w->name, name, len + 1);
-	w->literal = addr_parse(name, ADDR_HOST, &a) == 0 && a.family != 0;
-	list_push(&r->watches, &w->link);
-	loop_timer_init(&w->timer, r->loop, ask, w);
-	loop_timer_set(&w->timer, 0);
+	*w = (struct resolve){ .magic = WATCH_MAGIC, .want = *want, .fn = fn, .arg = arg };
+	w->name = name_get(r, want->name, want->kind == RESOLVE_SRV);
+	w->want.name = w->name->text;
+	list_push(&w->name->watches, &w->link);
+	loop_timer_set(&w->name->deal, 0);
 	return w;
 }
 
 void
 resolver_unwatch(struct resolve *w)
 {
+	struct name *n;
+
 	if (w == NULL)
 		return;
 	must_obj(w, WATCH_MAGIC);
-	must(!w->ended);
+	n = w->name;
 	list_del(&w->link);
-	if (!w->asking) {
-		free_watch(w);
-		return;
-	}
-	w->ended = true;
-	loop_timer_cancel(&w->timer);
+	loop_timer_set(&n->deal, 0);
+	w->magic = 0;
+	free(w);
+	leave(n);
+}
+
+int64_t
+resolve_good(const struct resolve *w)
+{
+	return w->name->good;
+}
+
+const char *
+resolve_fault(const struct resolve *w)
+{
+	return w->name->failed ? w->name->why : NULL;
 }

@@ -90,13 +90,13 @@ sock_transparent(int fd, unsigned family)
 			   : set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
 }
 
-/* Bound to an address that need not be here. */
+/* Bound to an address; foreign: it need not be here. */
 static int
-bind_as(int fd, const struct addr *source)
+bind_as(int fd, const struct addr *source, bool foreign)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_sockaddr(source, 0, &ss);
-	int code = sock_transparent(fd, source->family);
+	int code = foreign ? sock_transparent(fd, source->family) : 0;
 
 	if (code == 0)
 		code = set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
@@ -107,7 +107,7 @@ bind_as(int fd, const struct addr *source)
 
 /* source NULL: the node's own. */
 static int
-start_connect(const struct addr *a, uint16_t port, const struct addr *source)
+start_connect(const struct addr *a, uint16_t port, const struct addr *source, bool foreign)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_sockaddr(a, port, &ss);
@@ -117,7 +117,7 @@ start_connect(const struct addr *a, uint16_t port, const struct addr *source)
 		return -errno;
 	code = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (code == 0 && source != NULL)
-		code = bind_as(fd, source);
+		code = bind_as(fd, source, foreign);
 	if (code == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINPROGRESS)
 		code = -errno;
 	return fd_or(fd, code);
@@ -126,13 +126,19 @@ start_connect(const struct addr *a, uint16_t port, const struct addr *source)
 int
 sock_connect_tcp(const struct addr *a, uint16_t port)
 {
-	return start_connect(a, port, NULL);
+	return start_connect(a, port, NULL, false);
 }
 
 int
 sock_connect_as(const struct addr *a, uint16_t port, const struct addr *source)
 {
-	return start_connect(a, port, source);
+	return start_connect(a, port, source, true);
+}
+
+int
+sock_connect_from(const struct addr *a, uint16_t port, const struct addr *source)
+{
+	return start_connect(a, port, source, false);
 }
 
 int

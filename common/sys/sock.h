@@ -17,6 +17,9 @@ int sock_connect_tcp(const struct addr *a, uint16_t port);
 /* sock_connect_as - the same with another's address as source (IP_TRANSPARENT; the answers must be routed to this node
  * and diverted to local sockets). Any port. -EPERM without CAP_NET_ADMIN or CAP_NET_RAW. */
 int sock_connect_as(const struct addr *a, uint16_t port, const struct addr *source);
+/* sock_connect_from - the same with an address of this node as source; the port is chosen with the connection, so each server
+ * has all of them (IP_BIND_ADDRESS_NO_PORT). -EADDRNOTAVAIL: it is not here, or has no port left towards that server. */
+int sock_connect_from(const struct addr *a, uint16_t port, const struct addr *source);
 /* sock_name - the address and port that a socket has here. 0 or -errno. */
 int sock_name(int fd, struct addr *out, uint16_t *port_out);
 int sock_error(int fd); /* SO_ERROR as 0 or -errno */

@@ -56,6 +56,54 @@ cert_keys(struct ctl *c)
 	return out;
 }
 
+struct staples_ask {
+	struct ctl *c;
+	struct cert_staple *last;
+};
+
+static int
+on_staple(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct staples_ask *a = arg;
+	const struct msg_staple_is *is = &m->staple_is;
+	struct cert_staple *s;
+
+	if (row->number != MSG_STAPLE_IS)
+		return 0;
+	s = arena_alloc(a->c->arena, sizeof(*s));
+	*s = (struct cert_staple){ .next = a->last,
+		.cert = is->cert,
+		.made = is->made,
+		.until = is->until,
+		.state = arena_text(a->c->arena, (const char *)is->state.p, is->state.len),
+		.url = arena_text(a->c->arena, (const char *)is->url.p, is->url.len),
+		.fault = arena_text(a->c->arena, (const char *)is->fault.p, is->fault.len) };
+	a->last = s;
+	return 0;
+}
+
+const struct cert_staple *
+cert_staples(struct ctl *c)
+{
+	const struct msg_empty none = { 0 };
+	struct staples_ask a = { .c = c };
+	struct client *k = NULL;
+
+	if (client_open(&c->paths, "lbd-proxy", &k, NULL) != 0)
+		return NULL;
+	(void)client_call(k, MSG_STAPLES, &none, on_staple, &a, CTL_ANSWER, NULL);
+	client_close(k);
+	return a.last;
+}
+
+const struct cert_staple *
+cert_staple_of(const struct cert_staple *all, uint32_t cert)
+{
+	while (all != NULL && all->cert != cert)
+		all = all->next;
+	return all;
+}
+
 const struct cert *
 cert_by_name(struct ctl *c, const char *name)
 {

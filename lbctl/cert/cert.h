@@ -16,6 +16,16 @@ const char *cert_keys(struct ctl *c);
 int cert_save(struct ctl *c, const char *name, const char *chain, const char *key, struct err *err);
 /* cert_check_name - before a key is kept for it. ERR_INVALID. */
 int cert_check_name(const char *name, struct err *err);
+/* cert_staples - what responders say (OCSP), of certificates whose TLS settings have stapling; a list in the arena, NULL: of none,
+ * or lbd-proxy does not answer. cert_staple_of - that of one certificate; NULL none. */
+struct cert_staple {
+	const struct cert_staple *next;
+	uint32_t cert;
+	int64_t made, until;		 /* seconds since 1970; 0: there is no word yet */
+	const char *state, *url, *fault; /* as in STAPLE_IS; "" none */
+};
+const struct cert_staple *cert_staples(struct ctl *c);
+const struct cert_staple *cert_staple_of(const struct cert_staple *all, uint32_t cert);
 const struct cert *cert_by_name(struct ctl *c, const char *name); /* NULL */
 /* cert_left - "in 29 days", "2 days ago"; out holds 40. */
 void cert_left(int64_t until, int64_t now, char out[40]);

@@ -15,6 +15,8 @@ enum {
 	CERT_KIND,
 	CERT_ISSUER,
 	CERT_KEY,
+	CERT_OCSP,
+	CERT_OCSP_UNTIL,
 	CERT_COLUMNS
 };
 static const struct column cert_columns[] = {
@@ -26,6 +28,8 @@ static const struct column cert_columns[] = {
 	[CERT_KIND] = { "kind", NULL, COL_TEXT, COL_WIDE },
 	[CERT_ISSUER] = { "issuer", NULL, COL_TEXT, COL_WIDE },
 	[CERT_KEY] = { "key", NULL, COL_TEXT, COL_WIDE },
+	[CERT_OCSP] = { "ocsp", NULL, COL_TEXT, COL_WIDE },
+	[CERT_OCSP_UNTIL] = { "ocsp_until", NULL, COL_TIME, COL_WIDE },
 };
 
 /* keys NULL: nobody said which there are. */
@@ -47,7 +51,8 @@ put_status(struct table *t, const struct cert *k, int64_t until, int64_t now, co
 }
 
 static void
-put_cert(struct table *t, const struct cert *k, int64_t now, const char *keys)
+put_cert(struct table *t, const struct cert *k, int64_t now, const char *keys,
+    const struct cert_staple *staple)
 {
 	struct x509_face f = { 0 };
 	int64_t until = x509_until(k->chain);
@@ -57,6 +62,10 @@ put_cert(struct table *t, const struct cert *k, int64_t now, const char *keys)
 	table_text(t, CERT_NAME, k->name);
 	put_status(t, k, until, now, keys);
 	table_text(t, CERT_KEY, k->key);
+	if (staple != NULL)
+		table_text(t, CERT_OCSP, staple->state);
+	if (staple != NULL && staple->until != 0)
+		table_num(t, CERT_OCSP_UNTIL, (double)staple->until);
 	if (x509_face(k->chain, 0, &f) != 0)
 		return;
 	cert_left(until, now, left);
@@ -72,6 +81,7 @@ cmd_cert_list(struct ctl *c, struct err *err)
 {
 	int64_t now = (int64_t)time(NULL);
 	const void *const *rows;
+	const struct cert_staple *staples;
 	const char *keys;
 	struct table *t;
 	uint32_t n, ending = 0;
@@ -81,6 +91,7 @@ cmd_cert_list(struct ctl *c, struct err *err)
 		return rc;
 	c->style.now = 0; /* an end is a time, not an age */
 	keys = cert_keys(c);
+	staples = cert_staples(c);
 	t = table_new(cert_columns, CERT_COLUMNS);
 	rows = snapshot_by_name(c->snap, KIND_cert, &n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -91,7 +102,7 @@ cmd_cert_list(struct ctl *c, struct err *err)
 
 		ending += ends;
 		if (!GIVEN(c, expiring) || ends)
-			put_cert(t, k, now, keys);
+			put_cert(t, k, now, keys, cert_staple_of(staples, k->id));
 	}
 	rc = ctl_table(c, t, err);
 	return rc != 0 ? rc : ending > 0 ? EXIT_DIFFERS : 0;
@@ -142,6 +153,28 @@ put_users(struct ctl *c, uint32_t id, struct buf *out)
 	}
 }
 
+/* What its responder says. */
+static void
+put_staple(struct ctl *c, uint32_t id, struct buf *out)
+{
+	const struct cert_staple *s = cert_staple_of(cert_staples(c), id);
+	char made[24], until[24];
+
+	if (s == NULL)
+		return;
+	human_time(s->made, made);
+	human_time(s->until, until);
+	if (s->made != 0)
+		buf_printf(
+		    out, "%-12s%s, said %s, counts until %s\n", "ocsp", s->state, made, until);
+	else
+		put_line(out, "ocsp", s->state);
+	if (s->url[0] != '\0')
+		put_line(out, "", s->url);
+	if (s->fault[0] != '\0')
+		put_line(out, "", s->fault);
+}
+
 int
 cmd_cert_show(struct ctl *c, struct err *err)
 {
@@ -166,6 +199,7 @@ cmd_cert_show(struct ctl *c, struct err *err)
 	    : strstr(keys, k->key) != NULL ? "here"
 					   : "not on this node");
 	put_users(c, k->id, &out);
+	put_staple(c, k->id, &out);
 	if (k->chain[0] == '\0')
 		put_line(&out, "chain", "none yet: lbctl cert import FILE brings the answer");
 	for (unsigned i = 0; x509_face(k->chain, i, &f) == 0; i++) {

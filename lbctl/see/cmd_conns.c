@@ -178,7 +178,8 @@ enum {
 	C_OUT,
 	C_REQUESTS,
 	C_VIRTUAL,
-	C_REAL
+	C_REAL,
+	C_SOURCE
 };
 static const struct column conn_columns[] = {
 	[C_ID] = { "id", NULL, COL_TEXT, COL_SHOW },
@@ -195,6 +196,7 @@ static const struct column conn_columns[] = {
 	[C_REQUESTS] = { "requests", NULL, COL_NUM, COL_WIDE },
 	[C_VIRTUAL] = { "virtual", NULL, COL_TEXT, COL_WIDE },
 	[C_REAL] = { "real", NULL, COL_TEXT, COL_WIDE },
+	[C_SOURCE] = { "source", NULL, COL_TEXT, COL_WIDE },
 };
 
 /* What only one of the two knows stays absent with the other. */
@@ -289,6 +291,8 @@ on_conn(void *arg, const struct msg_row *row, const union msg_any *m)
 	table_text(a->t, C_STATE, state);
 	put_span(a->t, C_VIRTUAL, k->virtual);
 	put_span(a->t, C_REAL, k->real);
+	if (k->source.len > 0)
+		put_span(a->t, C_SOURCE, k->source);
 	put_kernel_or_proxy(a, k);
 	return 0;
 }

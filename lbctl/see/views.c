@@ -37,6 +37,9 @@ enum live {
 	V_SENT,
 	V_RECEIVED,
 	V_DISCARDED,
+	V_PLACE,
+	V_RESOLVED,
+	V_DNS_FAULT,
 	V_FIELD /* and above: a field */
 };
 struct plan {
@@ -90,6 +93,9 @@ static const struct plan server_plan[] = {
 	{ "why",       NULL,      COL_TEXT,   COL_WIDE, V_WHY,       NULL },
 	{ "note",      NULL,      COL_TEXT,   COL_WIDE, V_NOTE,      NULL },
 	{ "vip",       NULL,      COL_TEXT,   COL_HIDE, V_VIP,       NULL },
+	{ "stands_for", NULL,     COL_TEXT,   COL_HIDE, V_PLACE,     NULL },
+	{ "resolved",  NULL,      COL_TIME,   COL_HIDE, V_RESOLVED,  NULL },
+	{ "dns_fault", NULL,      COL_TEXT,   COL_HIDE, V_DNS_FAULT, NULL },
 };
 static const struct plan router_plan[] = {
 	{ "status",    NULL,      COL_TEXT,   COL_SHOW, V_STATUS,    NULL },
@@ -347,6 +353,20 @@ views_hint(const struct ctl *c, const struct server *s)
 	return h->hint < FINDINGS && finding_text[h->hint] != NULL ? finding_text[h->hint] : "";
 }
 
+/* What DNS said of its name. */
+static void
+put_named(struct table *t, unsigned col, unsigned what, const struct view_server *now)
+{
+	if (now == NULL || now->resolved == 0)
+		return;
+	if (what == V_RESOLVED)
+		table_num(t, col, (double)now->resolved);
+	else if (what == V_PLACE && now->place != NULL)
+		table_text(t, col, now->place);
+	else if (what == V_DNS_FAULT && now->resolve_fault != NULL)
+		table_text(t, col, now->resolve_fault);
+}
+
 static void
 put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const struct server *s)
 {
@@ -368,6 +388,9 @@ put_server(struct ctl *c, struct table *t, unsigned col, unsigned what, const st
 		table_text(t, col, svc != NULL ? svc->name : "");
 		return;
 	case V_NOTE: table_text(t, col, views_hint(c, s)); return;
+	case V_PLACE:
+	case V_RESOLVED:
+	case V_DNS_FAULT: put_named(t, col, what, now); return;
 	case V_CHECKED:
 		if (heard)
 			table_text(

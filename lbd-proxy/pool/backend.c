@@ -489,8 +489,10 @@ backend_connect(
 		if (!proxy_fd_take(w->px, 1))
 			return -EMFILE;
 	}
-	fd = s->svc->view->transparent ? sock_connect_as(&at->addr, port, &client->addr)
-				       : sock_connect_tcp(&at->addr, port);
+	fd = s->svc->view->transparent	     ? sock_connect_as(&at->addr, port, &client->addr)
+	     : s->svc->view->sources == NULL ? sock_connect_tcp(&at->addr, port)
+					     : source_connect(s->svc->view->sources, &at->addr,
+						   port, (unsigned)w->serial + w->index);
 	if (fd < 0) {
 		proxy_fd_give(w->px, 1);
 		return fd;

@@ -91,11 +91,11 @@ key_of_request(unsigned scheduler, const char *name, size_t name_len, const char
 #define COOKIE "Cookie: mstshash="
 
 enum h1_result
-key_of_rdp(const uint8_t *p, size_t len, struct key_span *out)
+key_rdp_rest(const uint8_t *p, size_t len, struct key_span *out)
 {
-	const char *text = (const char *)p + TPKT + X224, *end;
-	size_t packet, rest;
+	size_t packet;
 
+	*out = (struct key_span){ "", 0 };
 	if (len > 0 && p[0] != 3)
 		return H1_BAD;
 	if (len > 5 && p[5] != 0xe0)
@@ -107,7 +107,20 @@ key_of_rdp(const uint8_t *p, size_t len, struct key_span *out)
 		return H1_BAD;
 	if (len < packet)
 		return H1_MORE;
-	rest = packet - TPKT - X224;
+	*out = (struct key_span){ (const char *)p + TPKT + X224, packet - TPKT - X224 };
+	return H1_DONE;
+}
+
+enum h1_result
+key_of_rdp(const uint8_t *p, size_t len, struct key_span *out)
+{
+	struct key_span all;
+	enum h1_result r = key_rdp_rest(p, len, &all);
+	const char *text = all.at, *end;
+	size_t rest = all.len;
+
+	if (r != H1_DONE)
+		return r;
 	if (rest < sizeof(COOKIE) - 1 || memcmp(text, COOKIE, sizeof(COOKIE) - 1) != 0)
 		return H1_BAD;
 	text += sizeof(COOKIE) - 1;

@@ -32,6 +32,10 @@ bool key_of_request(unsigned scheduler, const char *name, size_t name_len, const
  */
 enum h1_result key_of_rdp(const uint8_t *p, size_t len, struct key_span *out);
 
+/* key_rdp_rest - what follows the header of that packet: a cookie or a token, and more. As key_of_rdp, with H1_DONE for every
+ * whole packet. */
+enum h1_result key_rdp_rest(const uint8_t *p, size_t len, struct key_span *out);
+
 /* Equal keys of a service have equal hashes, on both nodes of a pair. */
 uint64_t key_hash(uint32_t service, const void *p, size_t len);
 uint64_t key_hash_addr(uint32_t service, const struct addr *a);

@@ -1,6 +1,6 @@
 /* A TCP connection through the proxy.
  *
- * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie waits for the
+ * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie and rdp_token wait for the
  * client's first packet, as long as for the head of a request. Else nothing is read from the client
  * but one first look until the connect has succeeded, so that another server can be tried with nothing lost. Each
  * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
@@ -14,6 +14,7 @@
 #include "log/story.h"
 #include "net/flow.h"
 #include "pool/persist.h"
+#include "pool/rdp.h"
 #include "net/worker.h"
 #include "rules/hello.h"
 #include "rules/rules_tcp.h"
@@ -311,17 +312,34 @@ tcp_new(struct conn *c)
 	return t;
 }
 
-/* A place at the server that the client belongs to; first: the n bytes that were read already. */
+/* A place at the server that the client belongs to; first: the n bytes that were read already; named: whom they name, 0 nobody. */
 static void
-take(struct tcp *t, const uint8_t *first, size_t n)
+take(struct tcp *t, const uint8_t *first, size_t n, uint32_t named)
 {
 	uint32_t known = persist_by_conn(&t->persist, t->seat.svc, t->c, first, n);
 
 	t->seat.forced = t->persist.forced;
-	connect_next(t, seat_take(&t->seat, known));
+	connect_next(t, seat_take(&t->seat, named != 0 ? named : known));
 }
 
-/* The user decides: the first packet is looked at, and stays to be sent. */
+/* What the first packet of RDP says of the server. */
+static enum h1_result
+look_at_first(struct tcp *t, const uint8_t *p, size_t n, uint32_t *id_out)
+{
+	const struct view *v = t->seat.svc->view;
+	enum h1_result r = H1_BAD;
+
+	*id_out = 0;
+	if (v->rdp_token)
+		r = rdp_server(v, t->c->port, p, n, id_out);
+	if (v->scheduler == scheduler_rdp_cookie || persist_reads(v))
+		r = seat_key_user(&t->seat, p, n);
+	if (v->scheduler != scheduler_rdp_cookie)
+		seat_key(&t->seat, t->c, NULL, NULL);
+	return r;
+}
+
+/* The user or the token decides: the first packet is looked at, and stays to be sent. */
 static void
 read_user(struct tcp *t)
 {
@@ -329,9 +347,10 @@ read_user(struct tcp *t)
 	const uint8_t *p = c->w->in;
 	ssize_t n = conn_recv(c, c->w->in, KEY_RDP_MAX);
 	enum h1_result r = H1_MORE;
+	uint32_t named = 0;
 
 	if (n > 0) {
-		r = seat_key_user(&t->seat, p, (size_t)n);
+		r = look_at_first(t, p, (size_t)n, &named);
 		if (conn_keep(c, p, (size_t)n) != 0) {
 			over(t, true);
 			return;
@@ -344,9 +363,7 @@ read_user(struct tcp *t)
 	if (r != H1_MORE) {
 		t->reads = false;
 		conn_timer_off(c);
-		if (t->seat.svc->view->scheduler != scheduler_rdp_cookie)
-			seat_key(&t->seat, c, NULL, NULL);
-		take(t, p, n > 0 ? (size_t)n : 0);
+		take(t, p, n > 0 ? (size_t)n : 0, named);
 		return;
 	}
 	if (!conn_watch(c)) {
@@ -364,15 +381,15 @@ read_user(struct tcp *t)
 static void
 choose(struct tcp *t)
 {
+	const struct view *v = t->seat.svc->view;
 	struct conn *c = t->c;
 
-	if (t->seat.svc->view->scheduler == scheduler_rdp_cookie ||
-	    persist_reads(t->seat.svc->view)) {
+	if (v->scheduler == scheduler_rdp_cookie || v->rdp_token || persist_reads(v)) {
 		read_user(t);
 		return;
 	}
 	seat_key(&t->seat, c, NULL, NULL);
-	take(t, NULL, 0);
+	take(t, NULL, 0, 0);
 }
 
 /* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */

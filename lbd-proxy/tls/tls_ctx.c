@@ -45,8 +45,11 @@ tls_ctx_unref(struct tls_ctx *x)
 		free(x->host[i].name);
 	for (i = 0; i < x->n_more; i++)
 		SSL_CTX_free(x->more[i]);
+	for (i = 0; i < x->n_staples; i++)
+		staple_unref(x->staple[i]);
 	free(x->host);
 	free(x->more);
+	free(x->staple);
 	SSL_CTX_free(x->ssl);
 	free(x);
 }
@@ -346,6 +349,14 @@ add_hosts(struct tls_ctx *x, const struct tls_identity *id, SSL_CTX *ssl)
 	GENERAL_NAMES_free(names);
 }
 
+static void
+add_staple(struct tls_ctx *x, const char *chain, SSL_CTX *ssl)
+{
+	x->staple = mem_grow(x->staple, (x->n_staples + 1) * sizeof(struct staple *));
+	x->staple[x->n_staples] = staple_of(chain);
+	staple_use(x->staple[x->n_staples++], ssl);
+}
+
 struct tls_ctx *
 tls_front_new(const struct tls_front *f, struct err *err)
 {
@@ -370,6 +381,8 @@ tls_front_new(const struct tls_front *f, struct err *err)
 		else
 			x->more[x->n_more++] = s;
 		add_hosts(x, &f->id[i], s);
+		if (f->stapling)
+			add_staple(x, f->id[i].chain, s);
 	}
 	qsort(x->host, x->n_hosts, sizeof(x->host[0]), compare_hosts);
 	return x;

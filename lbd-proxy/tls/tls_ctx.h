@@ -25,6 +25,7 @@ struct tls_front {
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool http2;  /* or h2, which is taken first */
 	bool tickets;
+	bool stapling;	     /* certificates go out with the word of their responder */
 	unsigned session_s;  /* how long a session can be resumed */
 	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
 	const char *curves;  /* as "X25519:P-256"; "" ours */
@@ -40,7 +41,11 @@ struct tls_back {
 struct tls_ctx *tls_front_new(const struct tls_front *f, struct err *err);
 struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
 
-/* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock. */
-void tls_ticket_turn(int64_t now_s);
+/* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock; wall_s:
+ * seconds since 1970. tls_ticket_share - from now on they are made of this secret and the clock, as the other node makes them;
+ * what was made before is read for as long as the process lives. Copied. */
+#define TLS_TICKET_SECRET 32
+void tls_ticket_turn(int64_t now_s, int64_t wall_s);
+void tls_ticket_share(const unsigned char secret[TLS_TICKET_SECRET], int64_t wall_s);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef LBD_PROXY_TLS_PRIV_H
 #define LBD_PROXY_TLS_PRIV_H
 
+#include "staple.h"
 #include "tls.h"
 
 #include <openssl/ssl.h>
@@ -17,6 +18,8 @@ struct tls_ctx {
 	SSL_CTX *ssl;	/* to clients: with the default certificate */
 	SSL_CTX **more; /* one for each further certificate */
 	unsigned n_more;
+	struct staple **staple; /* references; of as many contexts as have one */
+	unsigned n_staples;
 	struct tls_host *host; /* sorted by name; exact ones and wildcards */
 	unsigned n_hosts;
 	bool server; /* we are the server */
@@ -42,10 +45,12 @@ int tls_engine_put(struct tls_engine *e, const void *p, size_t n);
 
 /* tls_peer_lines - tls_client_lines of a connection; the caller frees. NULL: no memory. */
 char *tls_peer_lines(SSL *s);
-/* tls_ticket_use - the session tickets of x are made with the keys of this process, which change with time. */
+/* tls_ticket_use - the session tickets of x are made with the keys of tls_ticket.c, which change with time. */
 int tls_ticket_use(SSL_CTX *x);
 /* tls_session_use - sessions of x have names; tls_session_of - that of s. */
 int tls_session_use(SSL_CTX *x);
 bool tls_session_of(SSL *s, uint8_t out[TLS_SESSION_KEY]);
+/* staple_use - clients of x that ask for it are handed the staple, while there is one; x does not take the reference. */
+void staple_use(struct staple *s, SSL_CTX *x);
 
 #endif

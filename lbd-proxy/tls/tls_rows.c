@@ -196,6 +196,7 @@ front_of(struct tls_rows *r, const struct snapshot *s, const struct service *row
 		.http = row->mode == mode_http,
 		.http2 = row->mode == mode_http && row->http2,
 		.tickets = t->tickets,
+		.stapling = t->stapling,
 		.session_s = t->session_timeout,
 		.ciphers = t->ciphers,
 		.curves = t->curves,
@@ -212,7 +213,7 @@ front_of(struct tls_rows *r, const struct snapshot *s, const struct service *row
 	of = mix(mix(mix(of, f.name), f.ciphers), f.curves);
 	of = mix(mix(of, f.ca), f.crl);
 	of = mix_number(of, (uint64_t)f.strict | (uint64_t)f.tls12 << 1 | (uint64_t)f.http << 2 |
-				(uint64_t)f.tickets << 3 | (uint64_t)f.http2 << 4 |
+				(uint64_t)f.tickets << 3 | (uint64_t)f.http2 << 4 | (uint64_t)f.stapling << 5 |
 				(uint64_t)f.auth << 8 | (uint64_t)f.session_s << 32);
 	for (i = 0; i < c.n; i++)
 		of = mix(

@@ -4,6 +4,7 @@
  * answers. Nobody waits. At most LIST_MOST rows are collected, and no more than were asked for. */
 #include "base/mem.h"
 #include "sys/log.h"
+#include "sys/sock.h"
 
 #include "h2/h2.h"
 #include "net/conn.h"
@@ -19,8 +20,8 @@
 struct row {
 	uint32_t service, server, age_s, requests, serial;
 	unsigned worker;
-	struct addr client, real;
-	uint16_t client_port, port, real_port;
+	struct addr client, real, source; /* source: towards the server; family 0 unknown */
+	uint16_t client_port, port, real_port, source_port;
 	const char *state;
 	bool stream; /* of HTTP/2 */
 	uint64_t in, out;
@@ -51,7 +52,7 @@ put(const struct conns_answer *a, const struct row *r, const struct bus_request 
 {
 	const struct service *s = snapshot_find(a->k->seen, KIND_service, r->service);
 	char id[32], client[ADDR_TEXT + 8], virtual[ADDR_TEXT + 8], real[ADDR_TEXT + 8],
-	    t[ADDR_TEXT], state[24];
+	    source[ADDR_TEXT + 8], t[ADDR_TEXT], state[24];
 	struct msg_conn m = { .service = r->service, .server = r->server };
 
 	(void)snprintf(id, sizeof(id), "%u:%u", r->worker, r->serial);
@@ -71,6 +72,12 @@ put(const struct conns_answer *a, const struct row *r, const struct bus_request 
 		(void)snprintf(
 		    real, sizeof(real), r->real.family == 6 ? "[%s]:%u" : "%s:%u", t, r->real_port);
 		m.real = SPAN(real);
+	}
+	if (r->source.family != 0) {
+		addr_format(&r->source, ADDR_HOST, t);
+		(void)snprintf(source, sizeof(source), r->source.family == 6 ? "[%s]:%u" : "%s:%u",
+		    t, r->source_port);
+		m.source = SPAN(source);
 	}
 	(void)snprintf(state, sizeof(state), r->stream ? "h2 %s" : "%s", r->state);
 	m.state = SPAN(state);
@@ -132,6 +139,7 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 	r->server = v.server->srv->srv->id;
 	r->real = v.server->addr;
 	r->real_port = v.server->port;
+	(void)sock_name(io_fd(&v.server->io), &r->source, &r->source_port);
 }
 
 /* A connection, and the streams that it carries; not all: those that are at a server of the pool. */

@@ -274,6 +274,8 @@ OF_DAEMONS(daemon_rss, "%llu", (unsigned long long)d[i].rss)
 OF_DAEMONS(daemon_cpu, "%.6f", (double)d[i].cpu / 1e6)
 OF_DAEMONS(log_lines, "%llu", (unsigned long long)d[i].log_lines)
 OF_DAEMONS(log_dropped, "%llu", (unsigned long long)d[i].log_dropped)
+OF_DAEMONS(staples, "%u", d[i].staples)
+OF_DAEMONS(staples_missing, "%u", d[i].staples_missing)
 
 static void
 config_revision(struct scrape *x, struct buf *b, const void *object)
@@ -317,6 +319,10 @@ static const struct family families[] = {
 	    log_lines },
 	{ "lbd_log_dropped_total", "counter", "Lines of access logs that were lost.", OVER_NODE,
 	    log_dropped },
+	{ "lbd_ocsp_staples", "gauge",
+	    "Certificates that go out with a word of their responder (OCSP).", OVER_NODE, staples },
+	{ "lbd_ocsp_staples_missing", "gauge",
+	    "Certificates that should, and have none that counts.", OVER_NODE, staples_missing },
 	{ "lbd_config_revision", "gauge", "Revision of the configuration in force.", OVER_NODE,
 	    config_revision },
 	{ "lbd_config_pending_confirm", "gauge",

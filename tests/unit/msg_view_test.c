@@ -346,7 +346,7 @@ test_status_objects(void **state)
 	    "{\"state\":\"up\",\"colour\":\"green\",\"word\":\"Healthy\",\"weight\":100,\"safe_to_power_off\":false,"
 	    "\"check\":{\"verdict\":\"up\",\"reason\":\"ok\",\"text\":\"said \\\"ok\\\"\\n\","
 	    "\"since\":\"2026-01-01T00:00:00Z\",\"at\":\"2026-01-01T00:00:01Z\",\"latency_us\":212,\"probes\":7,"
-	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"hint\":null,\"order\":null,\"counters\":null}");
+	    "\"failed\":3,\"turns\":1,\"by\":\"lbd-check\"},\"name\":null,\"hint\":null,\"order\":null,\"counters\":null}");
 	out.len = 0;
 	assert_false(view_json_status(
 	    view, object_of(KIND_setting), snapshot_setting(view_snapshot(view)), &out));

@@ -50,13 +50,21 @@ run_until(bool (*condition)(void))
 }
 
 static void
-on_addr(void *arg, const struct addr *a, const char *why)
+on_addr(void *arg, const struct resolve_place *p, const char *why)
 {
 	struct seen *s = arg;
 
 	s->calls++;
-	addr_format(a, ADDR_HOST, s->addr);
+	addr_format(&p->addr, ADDR_HOST, s->addr);
 	(void)snprintf(s->why, sizeof(s->why), "%s", why != NULL ? why : "");
+}
+
+static struct resolve *
+watch(struct resolver *r, const char *name, struct seen *s)
+{
+	const struct resolve_want want = { .name = name };
+
+	return resolver_watch(r, &want, on_addr, s);
 }
 
 static bool
@@ -179,7 +187,7 @@ put_file(const char *path, const char *text)
 static int
 names(struct resolver *r)
 {
-	struct resolve *w = resolver_watch(r, "moving.test", on_addr, &x), *v;
+	struct resolve *w = watch(r, "moving.test", &x), *v;
 	unsigned asked;
 
 	CHECK(x.calls == 0); /* never from within */
@@ -190,7 +198,7 @@ names(struct resolver *r)
 	asked = dns.asked;
 	x.calls = 1;
 	dns.last = 7;
-	v = resolver_watch(r, "nowhere.test", on_addr, &y);
+	v = watch(r, "nowhere.test", &y);
 	CHECK(run_until(both_called) && y.addr[0] == '\0' && y.why[0] != '\0');
 	resolver_unwatch(v);
 	/* TTL is over (5 s at least): it moves. */
@@ -200,7 +208,7 @@ names(struct resolver *r)
 	CHECK(dns.asked > asked);
 	resolver_unwatch(w);
 	/* Ended while the query is out. */
-	w = resolver_watch(r, "moving.test", on_addr, &x);
+	w = watch(r, "moving.test", &x);
 	(void)run_until(x_called);
 	resolver_unwatch(w);
 	return 0;
@@ -220,8 +228,8 @@ in_sandbox(void)
 	if (!dns_up())
 		return SANDBOX_NONE;
 	r = resolver_new(l);
-	(void)resolver_watch(r, "inhosts.test", on_addr, &x);
-	(void)resolver_watch(r, "localhost", on_addr, &y);
+	(void)watch(r, "inhosts.test", &x);
+	(void)watch(r, "localhost", &y);
 	CHECK(run_until(both_called));
 	CHECK(strcmp(x.addr, "192.0.2.99") == 0);
 	CHECK(strcmp(y.addr, "127.0.0.1") == 0 || strcmp(y.addr, "::1") == 0);
@@ -231,7 +239,7 @@ in_sandbox(void)
 	r = resolver_new(l);
 	code = names(r);
 	/* Freed while queries are out. */
-	(void)resolver_watch(r, "other.test", on_addr, &y);
+	(void)watch(r, "other.test", &y);
 	loop_stop(l);
 	(void)loop_run(l);
 	resolver_free(r);
@@ -263,9 +271,9 @@ test_addresses_need_no_question(void **state)
 	loop_timer_init(&poll_timer, l, poll_it, NULL);
 	r = resolver_new(l);
 	x = y = (struct seen){ 0 };
-	(void)resolver_watch(r, "192.0.2.5", on_addr, &x);
-	resolver_unwatch(resolver_watch(r, "192.0.2.6", on_addr, &y));
-	(void)resolver_watch(r, "2001:db8::5", on_addr, &y);
+	(void)watch(r, "192.0.2.5", &x);
+	resolver_unwatch(watch(r, "192.0.2.6", &y));
+	(void)watch(r, "2001:db8::5", &y);
 	assert_true(run_until(both_called));
 	assert_string_equal(x.addr, "192.0.2.5");
 	assert_string_equal(y.addr, "2001:db8::5");
