@@ -248,7 +248,7 @@ hand_over(struct control *k, struct ctl_service *c, struct view *v)
 		if (c->owner < 0 || c->owner == (int)i)
 			must(worker_post(k->px.w[i], letter_view, view_ref(v), NULL) == 0);
 	if (renew)
-		ports_renew(k, c);
+		ports_renew(c);
 }
 
 /* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
@@ -558,6 +558,8 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 
 	k->d = d;
 	list_init(&k->orphans);
+	list_init(&k->elders);
+	handed_init(&k->handed);
 	k->resolver = resolver_new(l);
 	k->tls = tls_rows_new(key_of, k);
 	loop_timer_init(&k->tickets, l, on_tickets, k);
@@ -580,6 +582,7 @@ control_fini(struct control *k)
 		service_free(k, c);
 	}
 	ports_forget(k);
+	(void)handed_close(&k->handed);
 	page_fini(&k->page);
 	tls_rows_free(k->tls);
 	idmap_fini(&k->no_quorum);

@@ -7,6 +7,9 @@
 #include "log/logs.h"
 #include "share.h"
 #include "tls/keys.h"
+#include "upgrade/elder.h"
+#include "upgrade/spawn.h"
+#include "upgrade/upgrade.h"
 #include "view/status.h"
 
 static struct control control;
@@ -18,6 +21,7 @@ init(struct daemon *d, struct err *err)
 
 	if (code != 0)
 		return code;
+	take_begin(&control);
 	status_init(&control);
 	control.keys = keys_start(d);
 	keys_came(control.keys, control_again, &control);
@@ -34,6 +38,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	(void)old;
 	keys_look(control.keys);
 	daemon_fault(d, keys_fault(control.keys));
+	take_applied(&control);
 	return code;
 }
 
@@ -60,10 +65,19 @@ on_keys(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_upgrade(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	give_start(&control, rq);
+}
+
+static void
 reload(struct daemon *d)
 {
 	(void)d;
 	logs_reopen(control.px.logs);
+	elders_reopen(&control);
 }
 
 static void
@@ -98,6 +112,9 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	give_fini(&control);
+	take_fini();
+	elders_fini(&control);
 	health_stop(&control);
 	control_fini(&control);
 	keys_stop(control.keys);
@@ -113,6 +130,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_KEY_PUT, on_key_put },
 	{ MSG_KEY_GET, on_key_get },
 	{ MSG_KEYS, on_keys },
+	{ MSG_UPGRADE, on_upgrade },
 	{ 0, NULL },
 };
 
@@ -120,6 +138,7 @@ static const struct daemon_ops ops = {
 	.name = "lbd-proxy",
 	.synopsis = "balances HTTP and TCP connections over real servers",
 	.messages = messages,
+	.inherit = take_inherit,
 	.init = init,
 	.apply = apply,
 	.reload = reload,
@@ -133,5 +152,6 @@ static const struct daemon_ops ops = {
 int
 main(int argc, char **argv)
 {
+	spawn_remember(argv);
 	return daemon_main(argc, argv, &ops);
 }

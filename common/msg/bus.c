@@ -336,12 +336,10 @@ bus_stats(const struct bus *b, struct bus_stats *out)
 	*out = b->stats;
 }
 
-int
-bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out,
-    struct err *err)
+static struct bus *
+make(struct loop *l, const struct paths *p, const struct bus_ops *ops)
 {
 	struct bus *b = mem_alloc(sizeof(*b));
-	int fd;
 
 	*b = (struct bus){
 		.magic = BUS_MAGIC, .loop = l, .ops = ops, .program = msg_program(ops->program)
@@ -350,16 +348,63 @@ bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struc
 	for (const struct bus_handler *h = ops->handlers; h != NULL && h->number != 0; h++)
 		must(msg_row(h->number) != NULL && (msg_row(h->number)->to & b->program) != 0);
 	paths_socket(p, ops->program, b->path);
-	fd = sock_listen_unix(b->path, 0666, err);
+	loop_timer_init(&b->tick, l, on_tick, b);
+	return b;
+}
+
+int
+bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out,
+    struct err *err)
+{
+	struct bus *b = make(l, p, ops);
+	int fd = sock_listen_unix(b->path, 0666, err);
+
 	if (fd < 0) {
+		loop_timer_fini(&b->tick);
 		free(b);
 		return fd;
 	}
 	loop_fd_init(&b->listener, l, fd, on_accept, b);
 	loop_fd_want(&b->listener, LOOP_READ);
-	loop_timer_init(&b->tick, l, on_tick, b);
 	*out = b;
 	return 0;
+}
+
+struct bus *
+bus_adopt(struct loop *l, const struct paths *p, const struct bus_ops *ops, int fd)
+{
+	struct bus *b = make(l, p, ops);
+
+	b->elsewhere = true;
+	loop_fd_init(&b->listener, l, fd, on_accept, b);
+	return b;
+}
+
+int
+bus_fd(const struct bus *b)
+{
+	must_obj(b, BUS_MAGIC);
+	return b->listener.fd;
+}
+
+void
+bus_listen(struct bus *b, bool on)
+{
+	must_obj(b, BUS_MAGIC);
+	b->elsewhere = !on;
+	b->resting = false;
+	loop_fd_want(&b->listener, on ? LOOP_READ : 0);
+	for (unsigned i = 0; !on && i < BUS_SLOTS; i++) {
+		struct bus_peer *p = b->slots[i];
+
+		if (p == NULL || !p->used)
+			continue;
+		p->topics = 0;
+		if (p->answers_n == 0)
+			wire_cut(&p->w);
+		else if (p->leave_by == 0)
+			p->leave_by = mono_now() + BUS_LEAVE;
+	}
 }
 
 static void
@@ -381,7 +426,8 @@ bus_close(struct bus *b)
 	must_obj(b, BUS_MAGIC);
 	b->closed = true;
 	/* While we still listen, nobody else can have put his socket there. */
-	(void)unlink(b->path);
+	if (!b->elsewhere)
+		(void)unlink(b->path);
 	loop_timer_fini(&b->tick);
 	loop_fd_fini(&b->listener);
 	(void)close(b->listener.fd);

@@ -64,7 +64,8 @@ struct bus {
 	unsigned program;
 	char path[280];
 	struct loop_fd listener;
-	bool resting; /* no descriptor was left for accept */
+	bool resting;	/* no descriptor was left for accept */
+	bool elsewhere; /* another process serves the path */
 	struct loop_timer tick;
 	bool pumping, closed; /* pumping: the deferred call is under way */
 	uint64_t lives, round;

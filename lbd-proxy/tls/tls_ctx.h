@@ -41,5 +41,10 @@ struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
 
 /* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock. */
 void tls_ticket_turn(int64_t now_s);
+/* For the process that goes on after this one, on the same clock. tls_ticket_export - false: there are none yet.
+ * tls_ticket_import - before the first tls_ticket_turn; what is not of this form is passed over. */
+#define TLS_TICKET_BYTES 168
+bool tls_ticket_export(uint8_t out[TLS_TICKET_BYTES]);
+void tls_ticket_import(const void *p, size_t n);
 
 #endif
