@@ -43,6 +43,7 @@ struct give {
 	struct stick_record rec[STICK_BATCH_MOST];
 	mono_t since, until; /* lingering */
 	bool cut;
+	atomic_uint quiet; /* workers that have no listening socket any more */
 };
 
 /* give_stick - the first n of g->rec as a parcel in g->out. */

@@ -75,13 +75,22 @@ cut(struct worker *w, void *a, void *b)
 }
 
 static void
+quiet(struct worker *w, void *count, void *b)
+{
+	(void)w;
+	(void)b;
+	(void)atomic_fetch_add((atomic_uint *)count, 1);
+}
+
+static void
 on_tick(void *arg)
 {
 	struct give *g = arg;
 	struct control *k = g->k;
+	bool closed = atomic_load(&g->quiet) == k->px.n;
 	unsigned conns = atomic_load(&k->px.conns);
 
-	if (conns == 0) {
+	if (closed && conns == 0) {
 		log_info("upgrade: the last connection has ended");
 		daemon_stopped(k->d);
 		return;
@@ -110,6 +119,8 @@ linger_start(struct give *g)
 	while ((c = idmap_next(&k->services, &at, NULL)) != NULL)
 		ports_release(k, c, NULL);
 	ports_close(k);
+	for (unsigned i = 0; i < k->px.n; i++) /* behind the letters that close them */
+		(void)worker_post(k->px.w[i], quiet, &g->quiet, NULL);
 	g->since = mono_now();
 	g->until = g->since + DUR_MS(set->proxy_linger);
 	log_info(

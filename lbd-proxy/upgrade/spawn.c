@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ spawn_remember(char **argv)
 }
 
 struct becoming {
-	int fd, code;
+	int fd, code, death;
 	char **env;
 	sigset_t mask;
 };
@@ -49,6 +50,7 @@ become(void *arg)
 		if (s != SIGKILL && s != SIGSTOP)
 			(void)sigaction(s, &usual, NULL); /* some are the C library's own */
 	(void)sigprocmask(SIG_SETMASK, &b->mask, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, b->death);
 	if (fcntl(b->fd, F_SETFD, 0) != -1)
 		(void)execve(file, args, b->env);
 	b->code = -errno;
@@ -116,6 +118,7 @@ spawn_start(int *pair_out, int *pidfd_out, int *pid_out, struct err *err)
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)); /* who speaks there */
 	(void)snprintf(variable, sizeof(variable), SPAWN_VARIABLE "=%d", pair[1]);
 	b.fd = pair[1];
+	(void)prctl(PR_GET_PDEATHSIG, &b.death); /* what our parent asked for counts for it too */
 	b.env = environment(variable);
 	pid = b.env == NULL ? -ENOMEM : start(&b, &pidfd);
 	free(b.env);
