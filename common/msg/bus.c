@@ -407,6 +407,16 @@ bus_listen(struct bus *b, bool on)
 	}
 }
 
+void
+bus_release(struct bus *b)
+{
+	must_obj(b, BUS_MAGIC);
+	must(b->elsewhere);
+	loop_fd_fini(&b->listener);
+	(void)close(b->listener.fd);
+	b->listener.fd = -1;
+}
+
 static void
 free_bus(void *arg)
 {
@@ -430,7 +440,8 @@ bus_close(struct bus *b)
 		(void)unlink(b->path);
 	loop_timer_fini(&b->tick);
 	loop_fd_fini(&b->listener);
-	(void)close(b->listener.fd);
+	if (b->listener.fd != -1)
+		(void)close(b->listener.fd);
 	for (unsigned i = 0; i < BUS_SLOTS; i++) {
 		struct bus_peer *p = b->slots[i];
 

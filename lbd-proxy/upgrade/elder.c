@@ -22,8 +22,9 @@ struct elder {
 	struct loop_fd io;
 	int fd, pid;
 	unsigned left;
-	bool told;			/* its gauges are here */
-	struct idmap services, servers; /* struct parcel_count: the last of each, for its gauges */
+	bool told; /* its gauges are here */
+	struct idmap services,
+	    servers; /* struct parcel_count: the last of each that has a gauge above 0 */
 };
 
 static void
@@ -50,6 +51,20 @@ end(void *arg)
 	free(e);
 }
 
+static bool
+any_gauge(const struct parcel_count *c)
+{
+	struct parcel_count sum = { 0 };
+	const uint64_t *n = (const uint64_t *)&sum.n;
+	unsigned rows = c->server ? server_counters_n : service_counters_n;
+
+	tally_gauges(c->server ? server_counters : service_counters, rows, &c->n, &sum.n);
+	for (unsigned i = 0; i < rows; i++)
+		if (n[i] != 0)
+			return true;
+	return false;
+}
+
 void
 elder_count(struct elder *e, struct rd *r, bool since)
 {
@@ -62,6 +77,11 @@ elder_count(struct elder *e, struct rd *r, bool since)
 	e->told = true;
 	m = c.server ? &e->servers : &e->services;
 	kept = idmap_get(m, c.id);
+	if (!any_gauge(&c)) {
+		idmap_put(m, c.id, NULL);
+		free(kept);
+		return;
+	}
 	if (kept == NULL) {
 		kept = mem_alloc(sizeof(*kept));
 		idmap_put(m, c.id, kept);

@@ -297,6 +297,7 @@ on_taken(struct give *g)
 {
 	if (g->state != GIVE_GONE)
 		return;
+	bus_release(daemon_bus(g->k->d)); /* else nobody could follow the new one while we linger */
 	notify_main(g->pid);
 	notify_mute(true);
 	buf_put_be(&g->out, PARCEL_MAIN, 1);

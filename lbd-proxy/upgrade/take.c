@@ -24,8 +24,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define START_MOST 30	    /* seconds until all that the start needs is here */
-#define KNOWN_MOST DUR_S(1) /* so long lbd-check may take to tell its verdicts */
+#define START_MOST 30 /* seconds until all that the start needs is here */
+#define LOOK DUR_MS(10)
+#define KNOWN_MOST DUR_S(2) /* so long verdicts and addresses may take to be known */
 
 static struct {
 	int fd, pid, bus; /* of the old process; -1: nobody was before us */
@@ -36,6 +37,7 @@ static struct {
 	uint64_t seed, stamp;
 	uint32_t generation;
 	bool applied, known, ready;
+	mono_t by;
 	struct loop_fd io;
 	struct loop_timer patience;
 	uint8_t in[PARCEL_MOST];
@@ -258,24 +260,34 @@ on_read(void *arg, unsigned ready)
 	}
 }
 
+/* Servers whose names are not resolved yet would be missing. */
+static bool
+resolved(const struct control *k)
+{
+	const struct ctl_server *s;
+	uint32_t at = 0;
+
+	while ((s = idmap_next(&k->servers, &at, NULL)) != NULL)
+		if (s->host != NULL && s->addr.family == 0)
+			return false;
+	return true;
+}
+
+/* As good as the process before this one: it knows what that knew. */
 static void
-tell_ready(void)
+tell_ready(void *arg)
 {
 	const uint8_t ready = PARCEL_READY;
 
-	if (t.fd == -1 || t.ready || !t.applied || !t.known)
-		return;
-	t.ready = true;
-	loop_timer_cancel(&t.patience);
-	(void)parcel_send(t.fd, &ready, 1, NULL, 0); /* when it went away we see the end */
-}
-
-static void
-on_patience(void *arg)
-{
 	(void)arg;
-	t.known = true;
-	tell_ready();
+	if (t.fd == -1 || t.ready || !t.applied)
+		return;
+	if ((!t.known || !resolved(t.k)) && mono_now() < t.by) {
+		loop_timer_set(&t.patience, LOOK);
+		return;
+	}
+	t.ready = true;
+	(void)parcel_send(t.fd, &ready, 1, NULL, 0); /* when it went away we see the end */
 }
 
 void
@@ -295,11 +307,10 @@ take_begin(struct control *k)
 	t.elder = elder_add(k, t.fd, t.pid);
 	loop_fd_init(&t.io, daemon_loop(k->d), t.fd, on_read, NULL);
 	loop_fd_want(&t.io, LOOP_READ);
-	loop_timer_init(&t.patience, daemon_loop(k->d), on_patience, NULL);
+	loop_timer_init(&t.patience, daemon_loop(k->d), tell_ready, NULL);
 	paths_socket(daemon_paths(k->d), "lbd-check", path);
 	t.known = access(path, F_OK) != 0;
-	if (!t.known)
-		loop_timer_set(&t.patience, KNOWN_MOST);
+	t.by = mono_now() + KNOWN_MOST;
 }
 
 void
@@ -307,7 +318,7 @@ take_applied(struct control *k)
 {
 	(void)k;
 	t.applied = true;
-	tell_ready();
+	tell_ready(NULL);
 }
 
 void
@@ -315,7 +326,7 @@ take_known(struct control *k)
 {
 	(void)k;
 	t.known = true;
-	tell_ready();
+	tell_ready(NULL);
 }
 
 void
