@@ -120,7 +120,7 @@ on_packet(void *arg, const struct msg_row *row, uint32_t seq, const union msg_an
 	struct err err;
 
 	must_obj(p, PEER_MAGIC);
-	if (p->leave_by != 0)
+	if (p->leave_by != 0 && !p->moving)
 		return;
 	if (p->known == (row->number == MSG_HELLO)) {
 		turn_away(
@@ -137,6 +137,8 @@ on_packet(void *arg, const struct msg_row *row, uint32_t seq, const union msg_an
 	} else if (rights_check(&p->rights, row, &err) != 0) {
 		p->bus->stats.refused++;
 		bus_send_result(p, seq, err.code, err.text, 0);
+	} else if (p->moving) {
+		bus_send_result(p, seq, MSG_MOVED, "another process answers now", 0);
 	} else {
 		on_request(p, &rq, m);
 	}
@@ -387,6 +389,27 @@ bus_fd(const struct bus *b)
 	return b->listener.fd;
 }
 
+/* Daemons come again by themselves; who asks once is told to, and keeps the answer that is under way. */
+static void
+move(struct bus_peer *p)
+{
+	p->topics = 0;
+	if (p->known && p->rights.program != PROG_CTL && p->answers_n == 0) {
+		wire_cut(&p->w);
+	} else if (p->leave_by == 0) {
+		p->moving = true;
+		p->leave_by = mono_now() + BUS_LEAVE;
+	}
+}
+
+static void
+stay(struct bus_peer *p)
+{
+	if (p->moving)
+		p->leave_by = 0;
+	p->moving = false;
+}
+
 void
 bus_listen(struct bus *b, bool on)
 {
@@ -394,16 +417,13 @@ bus_listen(struct bus *b, bool on)
 	b->elsewhere = !on;
 	b->resting = false;
 	loop_fd_want(&b->listener, on ? LOOP_READ : 0);
-	for (unsigned i = 0; !on && i < BUS_SLOTS; i++) {
+	for (unsigned i = 0; i < BUS_SLOTS; i++) {
 		struct bus_peer *p = b->slots[i];
 
-		if (p == NULL || !p->used)
-			continue;
-		p->topics = 0;
-		if (p->answers_n == 0)
-			wire_cut(&p->w);
-		else if (p->leave_by == 0)
-			p->leave_by = mono_now() + BUS_LEAVE;
+		if (p != NULL && p->used && on)
+			stay(p);
+		else if (p != NULL && p->used)
+			move(p);
 	}
 }
 

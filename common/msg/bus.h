@@ -43,8 +43,8 @@ void bus_close(struct bus *b); /* not from within a handler */
  * Nobody is accepted before bus_listen. */
 struct bus *bus_adopt(struct loop *l, const struct paths *p, const struct bus_ops *ops, int fd);
 int bus_fd(const struct bus *b); /* the listening socket; borrowed */
-/* bus_listen - off: nobody is accepted, who is connected leaves (at once, or BUS_LEAVE after it was given its answer),
- * and bus_close leaves the socket's path alone: another process serves it. on: accepts, and the path is ours. */
+/* bus_listen - off: nobody is accepted, who is connected leaves at once or is told to come again (MSG_MOVED) for
+ * BUS_LEAVE, and bus_close leaves the socket's path alone: another process serves it. on: accepts, and the path is ours. */
 void bus_listen(struct bus *b, bool on);
 void bus_release(struct bus *b); /* after bus_listen off, for good: this process's hold on the socket ends */
 #define BUS_LEAVE DUR_S(60)

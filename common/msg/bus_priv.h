@@ -47,6 +47,7 @@ struct bus_peer {
 	struct bus *bus;
 	struct wire w;
 	bool used, known;	   /* known: HELLO was taken */
+	bool moving;		   /* leave_by: because another process answers now */
 	uint64_t life;		   /* of this use of the slot */
 	mono_t hello_by, leave_by; /* 0: none */
 	unsigned uid, gid;

@@ -16,6 +16,7 @@
 #include <sys/time.h>
 
 #define TICK DUR_MS(500)
+#define TICK_FIRST DUR_MS(20)
 #define LAST_MOST 2 /* seconds that the last words may wait for room */
 
 void
@@ -127,7 +128,7 @@ linger_start(struct give *g)
 	    "upgrade: process %d has taken over; %u connections are finished here, for %llu s at most",
 	    g->pid, atomic_load(&k->px.conns), (unsigned long long)set->proxy_linger / 1000);
 	loop_timer_init(&g->tick, daemon_loop(k->d), on_tick, g);
-	loop_timer_set(&g->tick, TICK);
+	loop_timer_set(&g->tick, TICK_FIRST);
 }
 
 void
