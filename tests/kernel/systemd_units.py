@@ -269,7 +269,8 @@ def test_upgrade_of_lbd_proxy(node):
             shutil.copy(kept, "/usr/sbin/new")
             os.rename("/usr/sbin/new", file)  # as dpkg does it
             old = main()
-            run("systemctl", "reload", "lbd-proxy")
+            r = subprocess.run(["systemctl", "reload", "lbd-proxy"], capture_output=True, text=True)
+            assert r.returncode == 0, r.stderr + run("journalctl", "-b", "-q", "-u", "lbd-proxy", "-n", "40")
             wait_until(lambda: main() not in (0, old), 20, "systemd knows the new process")
             assert show("lbd-proxy", "ActiveState", "NRestarts")[0] == "active"
             under.both()

@@ -1,6 +1,7 @@
 """One lbd-proxy after the other (A061, A062): clients never notice, and a program that does not come up changes nothing.
 
 The new process becomes a child of whoever started the first one, so each is waited for here."""
+import contextlib
 import json
 import os
 import shutil
@@ -57,6 +58,10 @@ class Proxy(Lbd):
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
         wrong = []
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not any(map(alive, pids)), 5)
+        for pid in filter(alive, pids):
+            os.kill(pid, signal.SIGTERM)  # a test that failed has left connections: do not finish them
         if first and first.wait(20 * SLOW) != 0:
             wrong.append(f"{first.pid} ended with {first.returncode}")
         for pid in self.served:
@@ -147,11 +152,11 @@ def test_under_load(px, origins, closing, tmp_path):
     vip, closes = px.vip("web", a), px.vip("closes", a)
     tunnel = px.vip("tunnel", closing(Origin("echo", echo)), mode="tcp")
     web = px.vip("socket", closing(Origin("ws", socket_answer)))
-    load = px.vip("download", closing(Origin("slow", slow.serve)))
+    load = px.vip("download", closing(Origin("slow", slow.serve)), server_timeout="5m", client_timeout="5m")
     ca = Authority(tmp_path)
     bring(px, "a", *ca.sign("a", "DNS:a.example.org"))
     px.ctl("create", "tls", "base", "cert=a")
-    safe = px.vip("safe", a, tls="base")
+    safe = px.vip("safe", a, tls="base", request_timeout="5m", keep_timeout="5m")
     held = [tunnel.connect(30), web.connect(30), connect(safe, context(ca), timeout=30)]
     held[1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
     assert Reader(held[1]).head()[0].split()[1] == "101"
