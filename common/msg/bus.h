@@ -46,7 +46,8 @@ int bus_fd(const struct bus *b); /* the listening socket; borrowed */
 /* bus_listen - off: nobody is accepted, who is connected leaves at once or is told to come again (MSG_MOVED) for
  * BUS_LEAVE, and bus_close leaves the socket's path alone: another process serves it. on: accepts, and the path is ours. */
 void bus_listen(struct bus *b, bool on);
-void bus_release(struct bus *b); /* after bus_listen off, for good: this process's hold on the socket ends */
+void bus_release(
+    struct bus *b); /* after bus_listen off, for good: this process's hold on the socket ends */
 #define BUS_LEAVE DUR_S(60)
 struct bus_stats {
 	unsigned peers;
