@@ -315,7 +315,7 @@ hand_over(struct control *k, struct ctl_service *c, struct view *v)
 		if (ctl_known(c, i))
 			must(worker_post(k->px.w[i], letter_view, view_ref(v), NULL) == 0);
 	if (renew)
-		ports_renew(k, c);
+		ports_renew(c);
 }
 
 static void
@@ -592,6 +592,8 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 
 	k->d = d;
 	list_init(&k->orphans);
+	list_init(&k->elders);
+	handed_init(&k->handed);
 	k->resolver = resolver_new(l);
 	k->tls = tls_rows_new(key_of, k);
 	loop_timer_init(&k->tickets, l, on_tickets, k);
@@ -614,6 +616,7 @@ control_fini(struct control *k)
 		service_free(k, c);
 	}
 	ports_forget(k);
+	(void)handed_close(&k->handed);
 	page_fini(&k->page);
 	sorry_fini(&k->bodies);
 	tls_rows_free(k->tls);

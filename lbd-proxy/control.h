@@ -8,6 +8,7 @@
 
 #include "base/idmap.h"
 #include "net/ports.h"
+#include "upgrade/handed.h"
 #include "page.h"
 #include "net/worker.h"
 
@@ -72,7 +73,11 @@ struct control {
 	struct staples *staples;   /* what responders say of certificates */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
-	unsigned pinged, missed;   /* watchdog */
+	struct handed handed; /* sockets of the process before this one that nobody has taken yet */
+	struct list elders;   /* processes that were before this one (upgrade/elder.h) */
+	struct give *give;    /* handing over (upgrade/give.c); NULL: never asked */
+	bool lingering;	      /* another process is the daemon; no port is opened any more */
+	unsigned pinged, missed; /* watchdog */
 	atomic_uint ponged[WORKERS_MAX];
 };
 

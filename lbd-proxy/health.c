@@ -7,6 +7,7 @@
 
 #include "control.h"
 #include "net/letters.h"
+#include "upgrade/upgrade.h"
 
 #define OBSERVE DUR_MS(250) /* how often failures that traffic showed are passed on */
 
@@ -97,6 +98,13 @@ on_observe(void *arg)
 	}
 }
 
+/* All verdicts are here. */
+static void
+on_synced(void *arg)
+{
+	take_known(arg);
+}
+
 void
 health_start(struct control *k)
 {
@@ -104,6 +112,7 @@ health_start(struct control *k)
 		.daemon = "lbd-check",
 		.topics = TOPIC_HEALTH,
 		.row = on_row,
+		.synced = on_synced,
 		.arg = k,
 	};
 

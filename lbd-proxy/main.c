@@ -8,6 +8,9 @@
 #include "share.h"
 #include "tls/keys.h"
 #include "tls/staples.h"
+#include "upgrade/elder.h"
+#include "upgrade/spawn.h"
+#include "upgrade/upgrade.h"
 #include "view/status.h"
 
 static struct control control;
@@ -19,6 +22,7 @@ init(struct daemon *d, struct err *err)
 
 	if (code != 0)
 		return code;
+	take_begin(&control);
 	status_init(&control);
 	control.keys = keys_start(d);
 	keys_came(control.keys, control_again, &control);
@@ -37,6 +41,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	keys_look(control.keys);
 	staples_look(control.staples);
 	daemon_fault(d, keys_fault(control.keys));
+	take_applied(&control);
 	return code;
 }
 
@@ -71,10 +76,19 @@ on_keys(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_upgrade(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	give_start(&control, rq);
+}
+
+static void
 reload(struct daemon *d)
 {
 	(void)d;
 	logs_reopen(control.px.logs);
+	elders_reopen(&control);
 }
 
 static void
@@ -110,6 +124,9 @@ static void
 fini(struct daemon *d)
 {
 	(void)d;
+	give_fini(&control);
+	take_fini();
+	elders_fini(&control);
 	health_stop(&control);
 	staples_stop(control.staples);
 	control_fini(&control);
@@ -127,6 +144,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_KEY_GET, on_key_get },
 	{ MSG_KEYS, on_keys },
 	{ MSG_STAPLES, on_staples },
+	{ MSG_UPGRADE, on_upgrade },
 	{ 0, NULL },
 };
 
@@ -134,6 +152,7 @@ static const struct daemon_ops ops = {
 	.name = "lbd-proxy",
 	.synopsis = "balances HTTP and TCP connections over real servers",
 	.messages = messages,
+	.inherit = take_inherit,
 	.init = init,
 	.apply = apply,
 	.reload = reload,
@@ -147,5 +166,6 @@ static const struct daemon_ops ops = {
 int
 main(int argc, char **argv)
 {
+	spawn_remember(argv);
 	return daemon_main(argc, argv, &ops);
 }

@@ -22,6 +22,7 @@
 #include "tls/tls_ctx.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define COALESCE DUR_MS(5)
@@ -343,6 +344,58 @@ share_start(struct control *k)
 	stick_share(k->px.stick, bell, s);
 	s->met = false;
 	connect_in(s, daemon_loop(k->d));
+}
+
+void
+share_again(struct control *k)
+{
+	struct share *s = mem_alloc(sizeof(*s));
+
+	*s = (struct share){ .k = k, .synced = true, .met = true };
+	k->share = s;
+	loop_timer_init(&s->drain, daemon_loop(k->d), on_drain, s);
+	stick_share(k->px.stick, bell, s);
+	connect_in(s, daemon_loop(k->d)); /* everything is told again then */
+}
+
+void
+share_all(struct control *k)
+{
+	if (k->share == NULL)
+		return;
+	stick_tell_all(k->px.stick);
+	drain_in(k->share, COALESCE);
+}
+
+/* As if a worker had learned it. */
+static void
+learn(struct control *k, const struct stick_record *r, dur_t left)
+{
+	struct stick_key key = { .kind = r->key_kind };
+
+	memcpy(key.b, r->key, sizeof(key.b));
+	if ((r->flags & STICK_GONE) != 0)
+		(void)stick_clear(k->px.stick, r->service, 0, &key);
+	else
+		stick_store(k->px.stick, r->service, &key, r->value, mono_now(), left);
+}
+
+void
+share_bring(struct control *k, const void *p, size_t n, bool news)
+{
+	struct stick_record r;
+	struct stick_batch in;
+
+	if (k->share == NULL || stick_batch_open(p, n, &in) != 0)
+		return;
+	while (stick_batch_next(&in, &r)) {
+		dur_t left = r.kind == STICK_PERSIST ? allowed(k->share, &r) : 0;
+
+		if (left > 0 && news)
+			learn(k, &r, left);
+		else if (left > 0)
+			stick_merge(k->px.stick, &r, mono_now(), left, false);
+	}
 }
 
 void

@@ -142,7 +142,8 @@ apply(struct daemon *d, struct snapshot *next)
 	snapshot_unref(old);
 	if (!d->ready) {
 		d->ready = true;
-		notify_ready();
+		if (!d->held)
+			notify_ready();
 	}
 	status_tell(d);
 	return code;

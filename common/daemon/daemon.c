@@ -158,6 +158,15 @@ open_bus(struct daemon *d, struct err *err)
 		.snapshot = on_snapshot,
 		.arg = d,
 	};
+	if (d->ops->inherit != NULL) {
+		int fd = d->ops->inherit(d, err);
+
+		d->held = fd >= 0;
+		if (d->held)
+			d->bus = bus_adopt(d->loop, &d->paths, &d->bus_ops, fd);
+		if (fd != -1)
+			return d->held ? 0 : fd;
+	}
 	/* When the folder cannot be made, the socket's error says more. */
 	(void)paths_make(&d->paths, NULL);
 	return bus_open(d->loop, &d->paths, &d->bus_ops, &d->bus, err);
@@ -247,7 +256,7 @@ run(struct daemon *d)
 	if (d->ops->writes)
 		announce_init(d);
 	apply_check_store(d, true);
-	if (!d->ready && d->exit_code == 0) {
+	if (!d->ready && d->exit_code == 0 && !d->held) {
 		/* Without a store it is up as far as it can be; whoever makes one must not wait
 		 * for us. */
 		notify_ready();
@@ -350,6 +359,31 @@ daemon_stopped(struct daemon *d)
 {
 	must_obj(d, DAEMON_MAGIC);
 	loop_stop(d->loop);
+}
+
+void
+daemon_take(struct daemon *d)
+{
+	must_obj(d, DAEMON_MAGIC);
+	d->held = false;
+	bus_listen(d->bus, true);
+}
+
+void
+daemon_known(struct daemon *d)
+{
+	must_obj(d, DAEMON_MAGIC);
+	notify_ready();
+	notify_watchdog();
+	d->told[0] = '\0';
+	status_tell(d);
+}
+
+void
+daemon_yield(struct daemon *d, bool yield)
+{
+	must_obj(d, DAEMON_MAGIC);
+	bus_listen(d->bus, !yield);
 }
 
 void

@@ -25,6 +25,9 @@ struct daemon_ops {
 	const struct bus_handler *messages; /* not called before init; arg is the struct daemon */
 	/* state of the topics, see bus.h; may be NULL */
 	void (*snapshot)(void *arg, const struct bus_request *rq, unsigned topics);
+	/* Before its socket is opened; may be NULL. A descriptor: that socket, handed over by the process before this one, which
+	 * serves it until daemon_take. -1: there is none. Anything else: exit 75, err says why. */
+	int (*inherit)(struct daemon *d, struct err *err);
 	/* After the first snapshot is loaded, before apply. 0, or a code with err: exit 70. */
 	int (*init)(struct daemon *d, struct err *err);
 	/* old is NULL at the first call. Not 0: not in force, err says why; the daemon goes on
@@ -52,6 +55,12 @@ struct snapshot *daemon_snapshot(struct daemon *d); /* in force; borrowed; NULL 
 struct store *daemon_store(struct daemon *d);
 void daemon_stopped(struct daemon *d);
 void daemon_fault(struct daemon *d, const char *text); /* shown in status until cleared with NULL */
+/* One process after the other, without a moment in which none is there. daemon_take: this one, which was handed its socket,
+ * serves it from now on. daemon_known: systemd takes it for the main process, and is told how it does. daemon_yield: another
+ * process is the daemon now, this one only finishes what it has; or it is the daemon again. */
+void daemon_take(struct daemon *d);
+void daemon_known(struct daemon *d);
+void daemon_yield(struct daemon *d, bool yield);
 /* daemon_poke - this process made a commit itself: apply it after this turn, not at the next poll. */
 void daemon_poke(struct daemon *d);
 

@@ -24,6 +24,7 @@ struct daemon {
 	struct snapshot *snap; /* in force, or what apply was given last */
 	int64_t started;       /* seconds since 1970 */
 	bool verbose, inited, ready, stopping;
+	bool held; /* the process before this one is the daemon still */
 	int exit_code;
 	/* What keeps it from doing all that it should, by who says it; "" is nothing. */
 	char store_fault[600], apply_fault[600], own_fault[300];

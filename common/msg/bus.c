@@ -120,7 +120,7 @@ on_packet(void *arg, const struct msg_row *row, uint32_t seq, const union msg_an
 	struct err err;
 
 	must_obj(p, PEER_MAGIC);
-	if (p->leave_by != 0)
+	if (p->leave_by != 0 && !p->moving)
 		return;
 	if (p->known == (row->number == MSG_HELLO)) {
 		turn_away(
@@ -137,6 +137,8 @@ on_packet(void *arg, const struct msg_row *row, uint32_t seq, const union msg_an
 	} else if (rights_check(&p->rights, row, &err) != 0) {
 		p->bus->stats.refused++;
 		bus_send_result(p, seq, err.code, err.text, 0);
+	} else if (p->moving) {
+		bus_send_result(p, seq, MSG_MOVED, "another process answers now", 0);
 	} else {
 		on_request(p, &rq, m);
 	}
@@ -336,12 +338,10 @@ bus_stats(const struct bus *b, struct bus_stats *out)
 	*out = b->stats;
 }
 
-int
-bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out,
-    struct err *err)
+static struct bus *
+make(struct loop *l, const struct paths *p, const struct bus_ops *ops)
 {
 	struct bus *b = mem_alloc(sizeof(*b));
-	int fd;
 
 	*b = (struct bus){
 		.magic = BUS_MAGIC, .loop = l, .ops = ops, .program = msg_program(ops->program)
@@ -350,16 +350,91 @@ bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struc
 	for (const struct bus_handler *h = ops->handlers; h != NULL && h->number != 0; h++)
 		must(msg_row(h->number) != NULL && (msg_row(h->number)->to & b->program) != 0);
 	paths_socket(p, ops->program, b->path);
-	fd = sock_listen_unix(b->path, 0666, err);
+	loop_timer_init(&b->tick, l, on_tick, b);
+	return b;
+}
+
+int
+bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out,
+    struct err *err)
+{
+	struct bus *b = make(l, p, ops);
+	int fd = sock_listen_unix(b->path, 0666, err);
+
 	if (fd < 0) {
+		loop_timer_fini(&b->tick);
 		free(b);
 		return fd;
 	}
 	loop_fd_init(&b->listener, l, fd, on_accept, b);
 	loop_fd_want(&b->listener, LOOP_READ);
-	loop_timer_init(&b->tick, l, on_tick, b);
 	*out = b;
 	return 0;
+}
+
+struct bus *
+bus_adopt(struct loop *l, const struct paths *p, const struct bus_ops *ops, int fd)
+{
+	struct bus *b = make(l, p, ops);
+
+	b->elsewhere = true;
+	loop_fd_init(&b->listener, l, fd, on_accept, b);
+	return b;
+}
+
+int
+bus_fd(const struct bus *b)
+{
+	must_obj(b, BUS_MAGIC);
+	return b->listener.fd;
+}
+
+/* Daemons come again by themselves; who asks once is told to, and keeps the answer that is under way. */
+static void
+move(struct bus_peer *p)
+{
+	p->topics = 0;
+	if (p->known && p->rights.program != PROG_CTL && p->answers_n == 0) {
+		wire_cut(&p->w);
+	} else if (p->leave_by == 0) {
+		p->moving = true;
+		p->leave_by = mono_now() + BUS_LEAVE;
+	}
+}
+
+static void
+stay(struct bus_peer *p)
+{
+	if (p->moving)
+		p->leave_by = 0;
+	p->moving = false;
+}
+
+void
+bus_listen(struct bus *b, bool on)
+{
+	must_obj(b, BUS_MAGIC);
+	b->elsewhere = !on;
+	b->resting = false;
+	loop_fd_want(&b->listener, on ? LOOP_READ : 0);
+	for (unsigned i = 0; i < BUS_SLOTS; i++) {
+		struct bus_peer *p = b->slots[i];
+
+		if (p != NULL && p->used && on)
+			stay(p);
+		else if (p != NULL && p->used)
+			move(p);
+	}
+}
+
+void
+bus_release(struct bus *b)
+{
+	must_obj(b, BUS_MAGIC);
+	must(b->elsewhere);
+	loop_fd_fini(&b->listener);
+	(void)close(b->listener.fd);
+	b->listener.fd = -1;
 }
 
 static void
@@ -381,10 +456,12 @@ bus_close(struct bus *b)
 	must_obj(b, BUS_MAGIC);
 	b->closed = true;
 	/* While we still listen, nobody else can have put his socket there. */
-	(void)unlink(b->path);
+	if (!b->elsewhere)
+		(void)unlink(b->path);
 	loop_timer_fini(&b->tick);
 	loop_fd_fini(&b->listener);
-	(void)close(b->listener.fd);
+	if (b->listener.fd != -1)
+		(void)close(b->listener.fd);
 	for (unsigned i = 0; i < BUS_SLOTS; i++) {
 		struct bus_peer *p = b->slots[i];
 

@@ -39,6 +39,16 @@ struct bus_ops {
 int bus_open(struct loop *l, const struct paths *p, const struct bus_ops *ops, struct bus **out,
     struct err *err);
 void bus_close(struct bus *b); /* not from within a handler */
+/* bus_adopt - the same with a socket that listens there already, handed over by the process that serves it now; takes fd.
+ * Nobody is accepted before bus_listen. */
+struct bus *bus_adopt(struct loop *l, const struct paths *p, const struct bus_ops *ops, int fd);
+int bus_fd(const struct bus *b); /* the listening socket; borrowed */
+/* bus_listen - off: nobody is accepted, who is connected leaves at once or is told to come again (MSG_MOVED) for
+ * BUS_LEAVE, and bus_close leaves the socket's path alone: another process serves it. on: accepts, and the path is ours. */
+void bus_listen(struct bus *b, bool on);
+void bus_release(
+    struct bus *b); /* after bus_listen off, for good: this process's hold on the socket ends */
+#define BUS_LEAVE DUR_S(60)
 struct bus_stats {
 	unsigned peers;
 	/* packets that closed a peer; peers and requests not let in; peers too slow */

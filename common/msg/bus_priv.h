@@ -47,6 +47,7 @@ struct bus_peer {
 	struct bus *bus;
 	struct wire w;
 	bool used, known;	   /* known: HELLO was taken */
+	bool moving;		   /* leave_by: because another process answers now */
 	uint64_t life;		   /* of this use of the slot */
 	mono_t hello_by, leave_by; /* 0: none */
 	unsigned uid, gid;
@@ -64,7 +65,8 @@ struct bus {
 	unsigned program;
 	char path[280];
 	struct loop_fd listener;
-	bool resting; /* no descriptor was left for accept */
+	bool resting;	/* no descriptor was left for accept */
+	bool elsewhere; /* another process serves the path */
 	struct loop_timer tick;
 	bool pumping, closed; /* pumping: the deferred call is under way */
 	uint64_t lives, round;

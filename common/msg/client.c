@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MOVES_MOST 8 /* processes of a daemon that follow one another while we ask */
+
 #define HELLO_WAIT DUR_S(5)
 #define SEND_WAIT DUR_S(5)
 #define BUSY_WAIT DUR_S(2) /* for a full backlog */
@@ -45,25 +47,31 @@ await(int fd, short events, mono_t deadline)
 	}
 }
 
-int
-client_connect(const struct paths *p, const char *daemon, struct client *c, struct err *err)
+static int
+dial(struct client *c, struct err *err)
 {
 	const struct timespec nap = { .tv_nsec = 20 * 1000 * 1000 };
 	mono_t deadline = mono_now() + BUSY_WAIT;
 
-	(void)snprintf(c->daemon, sizeof(c->daemon), "%s", daemon);
-	paths_socket(p, daemon, c->path);
 	/* There is nothing to wait on for room in a backlog. */
 	while ((c->fd = sock_connect_unix(c->path)) == -EAGAIN && mono_now() < deadline)
 		(void)nanosleep(&nap, NULL);
 	if (c->fd == -EACCES || c->fd == -EPERM)
-		return err_set(err, ERR_DENIED, "%s: %s: %s", daemon, c->path, strerror(-c->fd));
+		return err_set(err, ERR_DENIED, "%s: %s: %s", c->daemon, c->path, strerror(-c->fd));
 	if (c->fd == -EAGAIN)
-		return err_set(err, ERR_AWAY, "%s does not answer (%s)", daemon, c->path);
+		return err_set(err, ERR_AWAY, "%s does not answer (%s)", c->daemon, c->path);
 	if (c->fd < 0)
-		return err_set(
-		    err, ERR_AWAY, "%s does not run (%s: %s)", daemon, c->path, strerror(-c->fd));
+		return err_set(err, ERR_AWAY, "%s does not run (%s: %s)", c->daemon, c->path,
+		    strerror(-c->fd));
 	return 0;
+}
+
+int
+client_connect(const struct paths *p, const char *daemon, struct client *c, struct err *err)
+{
+	(void)snprintf(c->daemon, sizeof(c->daemon), "%s", daemon);
+	paths_socket(p, daemon, c->path);
+	return dial(c, err);
 }
 
 int
@@ -180,23 +188,29 @@ client_welcome(struct client *c, const struct msg_row *row, const union msg_any 
 	return 0;
 }
 
+static int
+greet(struct client *c, struct err *err)
+{
+	const struct msg_row *row;
+	union msg_any m;
+	uint32_t seq;
+	int code;
+
+	/* A connection that was refused is closed with the reason in it: read before complaining
+	 * of the send. */
+	(void)client_send_hello(c, NULL);
+	code = next(c, mono_now() + HELLO_WAIT, &row, &seq, &m, err);
+	return code != 0 ? code : client_welcome(c, row, &m, err);
+}
+
 int
 client_open(const struct paths *p, const char *daemon, struct client **out, struct err *err)
 {
 	struct client *c = mem_alloc(sizeof(*c));
-	const struct msg_row *row;
-	union msg_any m;
-	uint32_t seq;
 	int code = client_connect(p, daemon, c, err);
 
-	/* A connection that was refused is closed with the reason in it: read before complaining
-	 * of the send. */
 	if (code == 0)
-		(void)client_send_hello(c, NULL);
-	if (code == 0)
-		code = next(c, mono_now() + HELLO_WAIT, &row, &seq, &m, err);
-	if (code == 0)
-		code = client_welcome(c, row, &m, err);
+		code = greet(c, err);
 	if (code != 0) {
 		client_close(c);
 		return code;
@@ -232,6 +246,17 @@ grant(struct client *c, uint32_t seq, unsigned *taken, struct err *err)
 	return client_send(c, MSG_CREDIT, seq, &m, err);
 }
 
+/* To the process that answers now. */
+static int
+connect_again(struct client *c, struct err *err)
+{
+	int code;
+
+	(void)close(c->fd);
+	code = dial(c, err);
+	return code != 0 ? code : greet(c, err);
+}
+
 int
 client_call(struct client *c, unsigned number, const void *payload, client_row_fn on_row, void *arg,
     dur_t wait, struct err *err)
@@ -239,7 +264,7 @@ client_call(struct client *c, unsigned number, const void *payload, client_row_f
 	uint32_t ours = ++c->seq, seq;
 	const struct msg_row *row;
 	union msg_any m;
-	unsigned taken = 0;
+	unsigned taken = 0, moves = MOVES_MOST;
 	int code = client_send(c, number, ours, payload, err);
 
 	while (code == 0) {
@@ -247,6 +272,13 @@ client_call(struct client *c, unsigned number, const void *payload, client_row_f
 		if (code != 0 || (seq != ours && row->number != MSG_RESULT))
 			continue;
 		/* RESULT with sequence 0: the daemon turns us away. */
+		if (row->number == MSG_RESULT && seq == ours && m.result.code == MSG_MOVED &&
+		    moves-- > 0) {
+			code = connect_again(c, err);
+			if (code == 0)
+				code = client_send(c, number, ours, payload, err);
+			continue;
+		}
 		if (row->number == MSG_RESULT && (seq == ours || seq == 0))
 			return result_code(c, &m.result, err);
 		if (seq != ours)

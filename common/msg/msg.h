@@ -11,6 +11,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <errno.h>
+
+/* Code of RESULT: another process of the same daemon answers now; nothing was done, ask again over a new connection. */
+#define MSG_MOVED (-ESTALE)
+
 #define MSG_VERSION 1
 #define MSG_MAX 65536
 #define MSG_HEADER 12

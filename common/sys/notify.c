@@ -16,6 +16,8 @@
 
 #define LISTEN_FIRST 3 /* SD_LISTEN_FDS_START */
 
+static bool mute;
+
 static void
 tell(const char *text)
 {
@@ -24,7 +26,7 @@ tell(const char *text)
 	size_t len;
 	int fd;
 
-	if (path == NULL || (path[0] != '/' && path[0] != '@'))
+	if (mute || path == NULL || (path[0] != '/' && path[0] != '@'))
 		return;
 	len = strlen(path);
 	if (len >= sizeof(sa.sun_path))
@@ -83,6 +85,21 @@ void
 notify_watchdog(void)
 {
 	tell("WATCHDOG=1");
+}
+
+void
+notify_main(int pid)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof(text), "MAINPID=%d", pid);
+	tell(text);
+}
+
+void
+notify_mute(bool on)
+{
+	mute = on;
 }
 
 /* Whether a variable with a process number means this process; absent is yes. */

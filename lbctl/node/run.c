@@ -1,8 +1,13 @@
 /* lbctl run: keeps the daemons running in the foreground where there is no systemd. Starts each, starts it again after
  * exit 70, 75 or a signal (200 ms at first, up to 5 s), leaves alone one that ended on purpose or cannot start, and stops
- * all in the opposite order on SIGTERM, SIGINT or the end of --for; then lbd-ha --release takes the addresses away. */
+ * all in the opposite order on SIGTERM, SIGINT or the end of --for; then lbd-ha --release takes the addresses away.
+ *
+ * A daemon may be followed by another process of its own (lbctl upgrade), which is a child of ours too. Which of them is the
+ * daemon, it says itself (STATUS): asked when one of them ends, and before they are stopped. */
 #include "run.h"
 #include "ctl.h"
+
+#include "msg/client.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -71,6 +76,46 @@ how(int status, char out[40])
 	return out;
 }
 
+static int
+on_daemon(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	if (row->number == MSG_DAEMON)
+		*(pid_t *)arg = (pid_t)m->daemon.pid;
+	return 0;
+}
+
+/* The process that is the daemon, when that is a child of ours; 0: nobody answers. */
+static pid_t
+who_serves(const struct run *r, const struct child *k)
+{
+	const struct msg_empty none = { 0 };
+	struct client *c;
+	siginfo_t info;
+	pid_t pid = 0;
+
+	if (client_open(&r->c->paths, k->d->name, &c, NULL) != 0)
+		return 0;
+	(void)client_call(c, MSG_STATUS, &none, on_daemon, &pid, DUR_S(2), NULL);
+	client_close(c);
+	return pid != 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? pid
+											     : 0;
+}
+
+/* One process has followed another. */
+static bool
+follow(struct run *r, struct child *k)
+{
+	pid_t pid = who_serves(r, k);
+
+	if (pid == 0)
+		return false;
+	if (pid != k->pid)
+		ctl_note(r->c, "%s: pid %d goes on", k->d->name, (int)pid);
+	k->pid = pid;
+	k->started = mono_now();
+	return true;
+}
+
 static void
 ended(struct run *r, struct child *k, int status)
 {
@@ -78,6 +123,8 @@ ended(struct run *r, struct child *k, int status)
 	char text[40], wait[24];
 
 	k->pid = 0;
+	if (!again && !r->stopping && follow(r, k))
+		return;
 	if (r->stopping) {
 		if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
 			ctl_note(r->c, "%s: %s", k->d->name, how(status, text));
@@ -96,6 +143,18 @@ ended(struct run *r, struct child *k, int status)
 	k->backoff = k->backoff * 2 > BACKOFF_MOST ? BACKOFF_MOST : k->backoff * 2;
 }
 
+/* A process that we did not start: it followed a daemon, and is that daemon or not yet. */
+static void
+lost_one(struct run *r, int status)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		struct child *k = &r->child[i];
+
+		if (strcmp(k->d->name, "lbd-proxy") == 0 && k->pid > 0 && who_serves(r, k) == 0)
+			ended(r, k, status);
+	}
+}
+
 static void
 reap(struct run *r)
 {
@@ -103,10 +162,15 @@ reap(struct run *r)
 	unsigned i;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (i = 0; i < r->n; i++)
 			if (r->child[i].pid == pid)
-				ended(r, &r->child[i], status);
+				break;
+		if (i < r->n)
+			ended(r, &r->child[i], status);
+		else if (!r->stopping && (WIFSIGNALED(status) || WEXITSTATUS(status) != 0))
+			lost_one(r, status);
+	}
 }
 
 /* Starts what is due; the time until the next that will be. -1: nothing runs and nothing will. */
@@ -199,6 +263,9 @@ supervise(struct run *r, const sigset_t *set)
 		s = next_signal(set, wait > 0 ? wait : 0);
 		reap(r);
 	}
+	for (i = 0; i < r->n; i++)
+		if (r->child[i].pid > 0 && strcmp(r->child[i].d->name, "lbd-proxy") == 0)
+			(void)follow(r, &r->child[i]);
 	r->stopping = true;
 	for (i = r->n; i > 0; i--)
 		if (r->child[i - 1].pid > 0)

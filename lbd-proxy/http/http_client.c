@@ -233,7 +233,8 @@ void
 http_complete(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
-	bool keep = h->keep && h->up_over && !http_last(c);
+	/* Whether the other node or process is to be met was decided with the head: what that promised is kept. */
+	bool keep = h->keep && h->up_over && !c->svc->gone && !c->w->stopping;
 	bool linger = !h->up_over || (!keep && conn_kept(c) > 0);
 
 	flow_fini(&h->up);

@@ -190,9 +190,24 @@ listener_start(struct worker *w, void *listener, void *svc)
 
 	attach(l, svc);
 	list_push(&w->listeners, &l->link);
-	if (l->svc == NULL || io_watch_read(&l->io, w->loop, on_edge, l) != 0) {
+	if (l->svc == NULL ||
+	    (!atomic_load(&w->px->held) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)) {
 		destroy(l); /* no memory: its clients are refused */
 		return;
+	}
+}
+
+void
+listener_begin(struct worker *w)
+{
+	struct list *it, *next;
+
+	list_each_safe(it, next, &w->listeners)
+	{
+		struct listener *l = container_of(it, struct listener, link);
+
+		if (!io_watched(&l->io) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)
+			destroy(l);
 	}
 }
 

@@ -28,6 +28,8 @@ void listener_start(struct worker *w, void *listener, void *svc);
 void listener_move(struct worker *w, void *listener, void *svc);
 void listener_stop(struct worker *w, void *listener, void *none);
 
+/* listener_begin - nothing is held any more: those that were started before accept from now on. In the worker. */
+void listener_begin(struct worker *w);
 /* listener_resume - descriptors may be free again; listener_close_all - accept who waits, close. In the worker. */
 void listener_resume(struct worker *w);
 void listener_close_all(struct worker *w);

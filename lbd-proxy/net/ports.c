@@ -84,6 +84,15 @@ post(struct worker *w, worker_fn fn, struct listener *l, struct svc *svc)
 	must(worker_post(w, fn, l, svc == NULL ? NULL : svc_ref(svc)) == 0);
 }
 
+/* Whether there should be a socket in this place. */
+static bool
+serves(const struct control *k, const struct ctl_service *c, const struct ctl_port *p, unsigned i)
+{
+	if (i < k->px.n)
+		return c->owner < 0 || c->owner == (int)i;
+	return p->at[i] != NULL && (c->owner < 0 || c->owner == (int)p->at[i]->w->index);
+}
+
 /* An orphan of the same workers goes on under its new service. */
 static bool
 adopt(struct control *k, struct ctl_service *c, const struct addr *a, unsigned port)
@@ -94,13 +103,13 @@ adopt(struct control *k, struct ctl_service *c, const struct addr *a, unsigned p
 	if (p == NULL)
 		return false;
 	for (i = 0; i < p->n; i++)
-		if ((p->at[i] != NULL) != (c->owner < 0 || c->owner == (int)i))
+		if ((p->at[i] != NULL) != serves(k, c, p, i))
 			return false;
 	list_del(&p->link);
 	list_push(&c->ports.list, &p->link);
 	for (i = 0; i < p->n; i++)
 		if (p->at[i] != NULL)
-			post(k->px.w[i], listener_move, p->at[i], c->svc);
+			post(p->at[i]->w, listener_move, p->at[i], c->svc);
 	return true;
 }
 
@@ -113,6 +122,9 @@ open_one(struct control *k, const struct service *s, uint16_t port, struct err *
 	if (!proxy_fd_take(&k->px, 1))
 		return err_set(err, -EMFILE,
 		    "cannot listen on port %u: the file limit of %u is used up", port, k->fd_limit);
+	fd = handed_take(&k->handed, &s->address, port);
+	if (fd != -1)
+		return fd;
 	fd = sock_listen_tcp(&s->address, port, BACKLOG, s->mode == mode_http ? 1 : 0, err);
 	if (fd < 0)
 		proxy_fd_give(&k->px, 1);
@@ -122,11 +134,13 @@ open_one(struct control *k, const struct service *s, uint16_t port, struct err *
 	return fd;
 }
 
-/* The sockets of one port; all or none. */
+/* The sockets of one port, one for each worker that serves it; all or none. While the process before this one is the daemon
+ * there are no more than it has handed over: clients that wait at others would be lost if this one does not come up. */
 static int
 open_all(struct control *k, struct ctl_service *c, const struct service *s, uint16_t port, int *fd,
     struct err *err)
 {
+	bool handed = handed_has(&k->handed, &s->address, port);
 	unsigned i;
 	int code;
 
@@ -134,6 +148,10 @@ open_all(struct control *k, struct ctl_service *c, const struct service *s, uint
 		fd[i] = -1;
 		if (c->owner >= 0 && c->owner != (int)i)
 			continue;
+		if (handed && !handed_has(&k->handed, &s->address, port)) {
+			c->ports.sparse = true;
+			continue;
+		}
 		fd[i] = code = open_one(k, s, port, err);
 		if (code >= 0)
 			continue;
@@ -148,29 +166,77 @@ open_all(struct control *k, struct ctl_service *c, const struct service *s, uint
 	return 0;
 }
 
+static void
+begin(struct control *k, struct ctl_service *c, struct ctl_port *p, unsigned i, int fd)
+{
+	struct worker *w = k->px.w[i < k->px.n	   ? i
+				   : c->owner >= 0 ? (unsigned)c->owner
+						   : i % k->px.n];
+
+	p->at[i] = listener_new(w, fd, p->port);
+	post(w, listener_start, p->at[i], c->svc);
+}
+
 static int
 open_port(struct control *k, struct ctl_service *c, const struct service *s, uint16_t port,
     struct err *err)
 {
 	struct ctl_port *p;
-	int fd[WORKERS_MAX], code = open_all(k, c, s, port, fd, err);
-	unsigned i;
+	int fd[2 * WORKERS_MAX], code = open_all(k, c, s, port, fd, err);
+	unsigned i, n = k->px.n;
 
 	if (code != 0)
 		return code;
-	p = mem_alloc(sizeof(*p) + k->px.n * sizeof(p->at[0]));
+	/* The process before this one had more workers: clients may wait at each of its sockets. */
+	while (n < 2 * WORKERS_MAX && handed_has(&k->handed, &s->address, port) &&
+	       (code = open_one(k, s, port, NULL)) >= 0)
+		fd[n++] = code;
+	p = mem_alloc(sizeof(*p) + n * sizeof(p->at[0]));
 	p->addr = s->address;
 	p->port = port;
-	p->n = k->px.n;
+	p->n = n;
 	list_init(&p->link);
 	list_push(&c->ports.list, &p->link);
-	for (i = 0; i < p->n; i++) {
-		if (fd[i] == -1)
-			continue;
-		p->at[i] = listener_new(k->px.w[i], fd[i], port);
-		post(k->px.w[i], listener_start, p->at[i], c->svc);
-	}
+	for (i = 0; i < p->n; i++)
+		if (fd[i] != -1)
+			begin(k, c, p, i, fd[i]);
 	return 0;
+}
+
+static void
+fill_port(struct control *k, struct ctl_service *c, struct ctl_port *p)
+{
+	for (unsigned i = 0; i < k->px.n; i++) {
+		int fd;
+
+		if (p->at[i] != NULL || !serves(k, c, p, i) || !proxy_fd_take(&k->px, 1))
+			continue;
+		fd = sock_listen_tcp(&p->addr, p->port, BACKLOG, 0, NULL);
+		if (fd < 0) {
+			proxy_fd_give(&k->px, 1);
+			continue;
+		}
+		(void)sock_transparent(fd, p->addr.family);
+		begin(k, c, p, i, fd);
+	}
+}
+
+void
+ports_fill(struct control *k)
+{
+	struct ctl_service *c;
+	struct list *it;
+	uint32_t at = 0;
+
+	while ((c = idmap_next(&k->services, &at, NULL)) != NULL) {
+		if (!c->ports.sparse)
+			continue;
+		c->ports.sparse = false;
+		list_each(it, &c->ports.list)
+		{
+			fill_port(k, c, container_of(it, struct ctl_port, link));
+		}
+	}
 }
 
 int
@@ -181,7 +247,7 @@ ports_open(struct control *k, struct ctl_service *c, const struct service *s, st
 	int code = 0, now;
 
 	c->ports.missing = false;
-	if (c->ports.n == count(s))
+	if (c->ports.n == count(s) || k->lingering)
 		return 0;
 	for (i = 0; i < s->ports->n; i++) {
 		for (port = s->ports->r[i].lo; port <= s->ports->r[i].hi; port++) {
@@ -208,7 +274,7 @@ ports_open(struct control *k, struct ctl_service *c, const struct service *s, st
 }
 
 void
-ports_renew(struct control *k, struct ctl_service *c)
+ports_renew(struct ctl_service *c)
 {
 	struct list *it;
 	unsigned i;
@@ -219,7 +285,7 @@ ports_renew(struct control *k, struct ctl_service *c)
 
 		for (i = 0; i < p->n; i++)
 			if (p->at[i] != NULL)
-				post(k->px.w[i], listener_move, p->at[i], c->svc);
+				post(p->at[i]->w, listener_move, p->at[i], c->svc);
 	}
 }
 
@@ -233,7 +299,7 @@ ports_close(struct control *k)
 		list_del(&p->link);
 		for (i = 0; i < p->n; i++)
 			if (p->at[i] != NULL)
-				post(k->px.w[i], listener_stop, p->at[i], NULL);
+				post(p->at[i]->w, listener_stop, p->at[i], NULL);
 		free(p);
 	}
 }

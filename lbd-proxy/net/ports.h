@@ -17,12 +17,14 @@ struct ctl_port {
 	struct addr addr;
 	uint16_t port;
 	unsigned n;
-	struct listener *at[]; /* of each worker; NULL: not there */
+	struct listener
+	    *at[]; /* of each worker, then what was handed over beside; NULL: not there */
 };
 struct ctl_ports {
 	struct list list;
 	unsigned n;
 	bool missing; /* some could not be opened */
+	bool sparse;  /* handed over, and not to every worker that could have one */
 };
 
 /* ports_check - may a service have that many? ERR_INVALID naming the limit. */
@@ -33,7 +35,9 @@ void ports_release(struct control *k, struct ctl_service *c, const struct servic
  * cannot be opened fills err; the others are opened all the same. */
 int ports_open(struct control *k, struct ctl_service *c, const struct service *s, struct err *err);
 /* ports_renew - the mode has changed: HTTP defers accepting, TCP does not. */
-void ports_renew(struct control *k, struct ctl_service *c);
+void ports_renew(struct ctl_service *c);
+/* ports_fill - after a hand-over: workers that got no socket then get one now. */
+void ports_fill(struct control *k);
 /* ports_close - the orphans: who has connected is accepted, then they are closed. */
 void ports_close(struct control *k);
 /* ports_forget - the same when the workers have ended, and closed all sockets. */

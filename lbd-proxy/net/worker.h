@@ -31,6 +31,7 @@ struct proxy {
 	atomic_uint conns, conns_max; /* client connections, and the most of them */
 	atomic_uint fds, fds_max;     /* descriptors of the data path */
 	atomic_bool observed;	      /* some srv.observed is not 0 */
+	atomic_bool held; /* no client is accepted yet: the process before this one does it */
 	atomic_uint away; /* a bit for each group of which the other node of the pair is active */
 };
 

@@ -72,6 +72,9 @@ void stick_share(struct stick *s, void (*bell)(void *arg), void *arg);
 void stick_hear(struct stick *s);
 void stick_hush(struct stick *s);
 void stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t stamp);
+/* stick_agreed - what was agreed last, for a process that goes on with the table. */
+void stick_agreed(
+    const struct stick *s, uint64_t *seed_out, uint32_t *generation_out, uint64_t *stamp_out);
 unsigned stick_drain(
     struct stick *s, struct stick_record *out, unsigned room, mono_t now, bool *more);
 void stick_tell_all(struct stick *s);

@@ -70,6 +70,15 @@ stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t stamp)
 		drop_cookies(s);
 }
 
+void
+stick_agreed(
+    const struct stick *s, uint64_t *seed_out, uint32_t *generation_out, uint64_t *stamp_out)
+{
+	*seed_out = atomic_load(&s->cookie_seed);
+	*generation_out = s->generation;
+	*stamp_out = s->clock;
+}
+
 static void
 record_of(const struct entry *e, mono_t now, struct stick_record *out)
 {

@@ -47,5 +47,10 @@ struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
 #define TLS_TICKET_SECRET 32
 void tls_ticket_turn(int64_t now_s, int64_t wall_s);
 void tls_ticket_share(const unsigned char secret[TLS_TICKET_SECRET], int64_t wall_s);
+/* For the process that goes on after this one, on the same clock. tls_ticket_export - false: there are none yet.
+ * tls_ticket_import - before the first tls_ticket_turn; what is not of this form is passed over. */
+#define TLS_TICKET_BYTES 328
+bool tls_ticket_export(uint8_t out[TLS_TICKET_BYTES]);
+void tls_ticket_import(const void *p, size_t n);
 
 #endif

@@ -126,6 +126,33 @@ tls_ticket_share(const unsigned char secret[TLS_TICKET_SECRET], int64_t wall_s)
 	(void)pthread_rwlock_unlock(&ring.lock);
 }
 
+_Static_assert(sizeof(ring.turned_s) + sizeof(ring.key) == TLS_TICKET_BYTES, "what is exported");
+
+bool
+tls_ticket_export(uint8_t out[TLS_TICKET_BYTES])
+{
+	bool there;
+
+	(void)pthread_rwlock_rdlock(&ring.lock);
+	there = ring.there;
+	memcpy(out, &ring.turned_s, sizeof(ring.turned_s));
+	memcpy(out + sizeof(ring.turned_s), ring.key, sizeof(ring.key));
+	(void)pthread_rwlock_unlock(&ring.lock);
+	return there;
+}
+
+void
+tls_ticket_import(const void *p, size_t n)
+{
+	if (n != TLS_TICKET_BYTES)
+		return;
+	(void)pthread_rwlock_wrlock(&ring.lock);
+	memcpy(&ring.turned_s, p, sizeof(ring.turned_s));
+	memcpy(ring.key, (const uint8_t *)p + sizeof(ring.turned_s), sizeof(ring.key));
+	ring.there = true;
+	(void)pthread_rwlock_unlock(&ring.lock);
+}
+
 static int
 use(const struct ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX *c, EVP_MAC_CTX *m, int enc)
 {

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "log/logs.h"
 #include "pool/persist.h"
+#include "upgrade/elder.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,7 @@ put_service(
 	struct phases times;
 
 	svc_counts(c->svc, &n);
+	elders_service(k, c->id, &n);
 	n.persist_entries = (uintptr_t)idmap_get(&a->persists, table_of(c->id));
 	counters_put(service_counters, service_counters_n, &n, &b);
 	m.values = (struct span){ b.p, b.len };
@@ -80,6 +82,7 @@ put_server(const struct ctl_service *c, const struct ctl_server *s, const struct
 	struct msg_counts m = { .id = s->id, .since = c->svc->since };
 
 	srv_counts(s->srv, &n);
+	elders_server(k, s->id, &n);
 	counters_put(server_counters, server_counters_n, &n, &b);
 	m.values = (struct span){ b.p, b.len };
 	if (b.p == NULL)
@@ -353,7 +356,7 @@ void
 status_line(char *line, size_t room)
 {
 	const struct ctl_service *c;
-	unsigned live = 0, down = 0;
+	unsigned live = 0, down = 0, elders, conns;
 	uint64_t lines, lost;
 	uint32_t at = 0, i;
 	int n;
@@ -365,6 +368,11 @@ status_line(char *line, size_t room)
 	}
 	n = snprintf(line, room, "%u VIPs, %u RIPs of which %u down, %u connections", live,
 	    k->servers.n, down, atomic_load(&k->px.conns));
+	conns = elders_conns(k, &elders);
+	if (elders > 0 && n > 0 && (size_t)n < room)
+		n += snprintf(line + n, room - (size_t)n,
+		    ", %u more in %u process%s before this one", conns, elders,
+		    elders == 1 ? "" : "es");
 	logs_counts(k->px.logs, &lines, &lost);
 	if (lost > 0 && n > 0 && (size_t)n < room)
 		(void)snprintf(line + n, room - (size_t)n, ", %llu lines of access logs lost",

@@ -23,8 +23,8 @@ import demo  # noqa: E402  the same three servers and two services that a person
 class Load:
     """wrk on one service, 40 connections, until it is interrupted."""
 
-    def __init__(self, url):
-        self.p = subprocess.Popen(["wrk", "-t1", "-c40", "-d3600s", "--timeout", "10s", url],
+    def __init__(self, url, *more):
+        self.p = subprocess.Popen(["wrk", "-t1", "-c40", "-d3600s", "--timeout", "10s", *more, url],
                                   stdout=subprocess.PIPE, text=True)
 
     def finish(self):

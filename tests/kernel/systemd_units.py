@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
+import shutil
 import signal
 import subprocess
 
@@ -14,7 +16,7 @@ import pytest
 
 from lab import Lab
 from lbdbus import Bus
-from lbdtest import Load, Origin, Vip, wait_until
+from lbdtest import Load, Origin, Vip, alive, wait_until
 
 STAGE = os.environ.get("LBD_STAGE")
 WEB, FAST = "10.0.1.100", "10.0.1.101"
@@ -247,11 +249,53 @@ def test_one_daemon(node, name):
 
 def test_reload(node):
     """SIGHUP by systemctl: the same processes go on, no client notices."""
-    before = pids()
+    others, before = [d for d in DAEMONS if d != "lbd-proxy"], pids()
     with Under(node) as under:
-        run("systemctl", "reload", *DAEMONS)
+        run("systemctl", "reload", *others)
         under.both()
     assert pids() == before
+
+
+def test_upgrade_of_lbd_proxy(node):
+    """A061: systemctl reload lbd-proxy, as after an upgrade of the package: no client notices, systemd knows the new process, its
+    watchdog goes on, and it is started again when it dies. A program that does not start is said, and changes nothing."""
+    def main():
+        return int(show("lbd-proxy", "MainPID")[0])
+    file, kept = pathlib.Path("/usr/sbin/lbd-proxy"), pathlib.Path("/root/lbd-proxy.kept")
+    first = main()
+    with Under(node) as under:
+        shutil.copy(file, kept)
+        for _ in range(3):
+            shutil.copy(kept, "/usr/sbin/new")
+            os.rename("/usr/sbin/new", file)  # as dpkg does it
+            old = main()
+            r = subprocess.run(["systemctl", "reload", "lbd-proxy"], capture_output=True, text=True)
+            assert r.returncode == 0, r.stderr + run("journalctl", "-b", "-q", "-u", "lbd-proxy", "-n", "40")
+            wait_until(lambda: main() not in (0, old), 20, "systemd knows the new process")
+            assert show("lbd-proxy", "ActiveState", "NRestarts")[0] == "active"
+            under.both()
+        shutil.copy("/bin/false", "/usr/sbin/new")
+        os.rename("/usr/sbin/new", file)
+        old = main()
+        r = subprocess.run(["systemctl", "reload", "lbd-proxy"], capture_output=True, text=True)
+        assert r.returncode != 0 and main() == old
+        assert any("goes on" in x["MESSAGE"] for x in journal("-u", "lbd-proxy"))
+        under.both()
+        shutil.copy(kept, "/usr/sbin/new")
+        os.rename("/usr/sbin/new", file)
+        run("systemctl", "reload", "lbd-proxy")
+        wait_until(lambda: main() not in (0, old), 20, "systemd knows the new process")
+        wait_until(lambda: not alive(first), 20, "the first one has finished")
+        under.both()
+    uid = pwd.getpwnam("lbd-proxy").pw_uid
+    fields = dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{main()}/status").read_text().splitlines())
+    assert fields["Uid"].split() == [str(uid)] * 4 and int(fields["CapEff"], 16) == 1 << 10 | 1 << 13 and fields["NoNewPrivs"] == "1"
+    told = int(show("lbd-proxy", "WatchdogTimestampMonotonic")[0])
+    wait_until(lambda: int(show("lbd-proxy", "WatchdogTimestampMonotonic")[0]) > told, PATIENT, "it tells the watchdog")
+    old = main()
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: main() not in (0, old), 20, "it is started again")
+    all_well()
 
 
 def test_journal(node):

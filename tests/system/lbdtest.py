@@ -90,7 +90,7 @@ class Lbd:
 
     def __init__(self, root, *daemons, netns=None):
         self.root, self.daemons, self.netns = pathlib.Path(root), daemons, netns
-        self.process, self.log = {}, self.root / "log"
+        self.process, self.log, self.bin = {}, self.root / "log", BIN
         self.root.mkdir(parents=True, exist_ok=True)
 
     def _prefix(self):
@@ -149,7 +149,7 @@ class Lbd:
                 die_with_parent()
                 if preexec:
                     preexec()
-            p = subprocess.Popen([*self._prefix(), BIN / name, "-f", "--root", self.root], stderr=log, stdout=log,
+            p = subprocess.Popen([*self._prefix(), self.bin / name, "-f", "--root", self.root], stderr=log, stdout=log,
                                  env=dict(os.environ, NOTIFY_SOCKET=path, **(env or {})), preexec_fn=before)
             self.process[name] = p
             try:

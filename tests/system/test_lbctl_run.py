@@ -1,6 +1,7 @@
 """lbctl run: the daemons in the foreground where there is no systemd. Killed ones come back, all end in order, nothing
 stays behind; as root on the machine's own folders each daemon has its own user and only its capabilities."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from lbdtest import BIN, SLOW, Lbd, Origin, alive, children, free_port, wait_until
+from lbdtest import BIN, SLOW, Lbd, Origin, alive, children, free_port, listens, wait_until
 
 DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web")
 
@@ -84,6 +85,37 @@ def test_keeps_running_what_is_killed(lb, closing):
     assert not any(alive(p) for p in pids.values())
     gone = subprocess.run(["ip", "-o", "addr", "show", "to", vip.address], capture_output=True, text=True).stdout
     assert vip.address in held and vip.address not in gone, gone
+
+
+def test_follows_an_upgrade(lb, closing):
+    """A061: after lbctl upgrade the new lbd-proxy is the one that is kept running, while the old one has connections and after."""
+    def main():
+        return next(r.get("pid") for r in json.loads(lb.ctl("status", "-o", "json", check=False).stdout)["daemons"]
+                    if r["name"] == "lbd-proxy")
+
+    def proxies():
+        return [p for p in children(run.p.pid) if alive(p) and pathlib.Path(f"/proc/{p}/comm").read_text() == "lbd-proxy\n"]
+    vip = lb.vip("web", closing(Origin("a", lambda c, o: c.recv(1))), wait=False, mode="tcp")
+    run = closing(Run(lb))
+    wait_until(run.up, 20, "all daemons")
+    wait_until(lambda: listens(vip.address, vip.port), 10, "it listens")
+    held, first = vip.connect(), main()
+    lb.ctl("upgrade")
+    second = main()
+    assert set(proxies()) == {first, second}
+    held.close()
+    wait_until(lambda: proxies() == [second], 10, "the first one has finished")
+    wait_until(lambda: f"lbd-proxy: pid {second} goes on" in run.text(), 10, "it is followed")
+    held = vip.connect()
+    lb.ctl("upgrade")
+    third = main()
+    os.kill(third, signal.SIGKILL)  # while the second one has a connection
+    wait_until(lambda: set(proxies()) - {second, third}, 10, "another one")
+    wait_until(lambda: main() not in (None, second, third), 10, "it serves")
+    held.close()
+    wait_until(lambda: proxies() == [main()], 10, "the second one has finished")
+    run.stop()
+    assert run.p.returncode == 0 and not proxies()
 
 
 def test_one_that_ends_on_purpose_stays_down(lb, closing):
