@@ -57,8 +57,10 @@ http_free(struct http *h)
 		squeeze_free(h->squeeze);
 	if (h->out != h->room)
 		free(h->out);
-	free(h->asked);
-	rules_unref(h->rules);
+	if (h->rules != NULL) {
+		free(h->asked);
+		rules_unref(h->rules);
+	}
 	seat_quit(&h->seat);
 	h->c->task = NULL;
 	h->magic = 0;

@@ -293,7 +293,7 @@ BAD = [
     (7, ["set", "vip", "web", "check=nix"], "nix"),
     (7, ["set", "vip", "web", "address=192.0.2.300"], "192.0.2.300"),
     (7, ["create", "vip", "b ad", "address=192.0.2.1", "ports=80"], "b ad"),
-    (7, ["create", "vip", "app"], "address"),
+    (7, ["create", "vip", "app", "ports=80"], "address"),
     (7, ["create", "vip", "app", "address=192.0.2.10", "ports=8005"], "8005"),  # web has it
     (7, ["create", "rip", "slashless", "address=10.0.0.1"], "slashless"),
     (7, ["set", "rip", "web/rip1", "weight=65536"], "0 to 65535"),
