@@ -18,6 +18,7 @@
 #include "members.h"
 #include "net/letters.h"
 #include "share.h"
+#include "lists/lists.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
@@ -480,6 +481,14 @@ mark_missing(struct pass *p)
 			mark(p, c->id);
 }
 
+const char *
+control_fault(const struct control *k)
+{
+	const char *keys = keys_fault(k->keys);
+
+	return keys != NULL ? keys : lists_fault(k->lists);
+}
+
 void
 control_again(void *arg)
 {
@@ -487,8 +496,9 @@ control_again(void *arg)
 	struct err err = { 0 };
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
+	(void)lists_apply(k->lists, k->seen);
 	mark_missing(&p);
-	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
+	daemon_fault(k->d, run(&p) == 0 ? control_fault(k) : err.text);
 }
 
 /* Where access logs go, and whether there are any. */
@@ -519,6 +529,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	set_logs(k, now);
 	k->seen = snapshot_ref(now);
+	(void)lists_apply(k->lists, now);
 	if (old == NULL)
 		mark_all(&p);
 	else

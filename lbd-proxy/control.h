@@ -57,6 +57,7 @@ struct control {
 	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
 	struct keys *keys;	   /* private keys (tls/keys.h) */
+	struct lists *lists;	   /* their entries (lists/lists.h) */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	unsigned pinged, missed;   /* watchdog */
@@ -69,6 +70,8 @@ int control_apply(struct control *k, struct snapshot *now, struct err *err);
 void control_refresh(struct control *k, uint32_t service);
 /* control_again - what could not be done is tried again now; arg: the control. */
 void control_again(void *arg);
+/* control_fault - keys and entries of lists that are missing, as one line; NULL: none. */
+const char *control_fault(const struct control *k);
 void control_fini(struct control *k);
 
 #endif

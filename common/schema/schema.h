@@ -213,6 +213,10 @@ struct tls {
 	uint32_t id;
 #include "schema/tls.def"
 };
+struct itemlist {
+	uint32_t id;
+#include "schema/itemlist.def"
+};
 struct sni {
 	uint32_t id;
 #include "schema/sni.def"
@@ -259,7 +263,7 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     track_unknown_list, notify_on_list, advertise_list, ha_roles_list, fence_mode_list,
     vrouter_family_list, vrouter_way_list, vrouter_checksum_list, tls_profile_list,
     client_auth_list, server_tls_list, https_redirect_list, proxy_to_list, access_log_list,
-    request_id_list;
+    request_id_list, list_kind_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);
