@@ -19,6 +19,19 @@ open_proxy(struct ctl *c, struct client **k, struct err *err)
 		   : rc;
 }
 
+/* What lbd-proxy says of entries is said as our own. */
+static int
+own(int rc, struct err *err)
+{
+	static const char from[] = "lbd-proxy: ";
+
+	if ((rc == ERR_INVALID || rc == ERR_UNKNOWN) && err != NULL &&
+	    strncmp(err->text, from, sizeof(from) - 1) == 0)
+		memmove(err->text, err->text + sizeof(from) - 1,
+		    strlen(err->text + sizeof(from) - 1) + 1);
+	return rc;
+}
+
 static int
 on_is(void *arg, const struct msg_row *row, const union msg_any *m)
 {
@@ -54,7 +67,7 @@ pieces_put(struct ctl *c, unsigned kind, unsigned change, const char *base, cons
 		m.offset += n;
 	} while (rc == 0 && m.more);
 	client_close(k);
-	return rc;
+	return own(rc, err);
 }
 
 struct getting {
@@ -94,5 +107,5 @@ pieces_get(struct ctl *c, const char *name, struct buf *out, struct err *err)
 			rc = err_set(err, ERR_PROTO, "lbd-proxy gives the entries in part only");
 	}
 	client_close(k);
-	return rc;
+	return own(rc, err);
 }
