@@ -100,6 +100,8 @@ fits(const struct when_term *t, const struct when_value *v, const struct when_fo
 
 	switch ((enum when_op)t->op) {
 	case WHEN_IS:
+		if (v->list != NULL)
+			return v->set != NULL && v->has(v->set, type, f);
 		if (type == WHEN_ADDR)
 			return addr_contains(&v->net, f->addr);
 		if (type == WHEN_NUMBER)
@@ -127,9 +129,10 @@ static bool
 holds(const struct when_term *t, when_get_fn get, void *arg, struct pattern_match *m,
     struct when_groups *groups)
 {
+	const char *name = t->meter != NULL ? (const void *)t->meter : t->name;
 	struct when_found f = { 0 };
 
-	for (unsigned nth = 0; get(arg, t->source, t->name, t->name_len, nth, &f); nth++) {
+	for (unsigned nth = 0; get(arg, t->source, name, t->name_len, nth, &f); nth++) {
 		if (t->op == WHEN_EXISTS)
 			return true;
 		for (unsigned i = 0; i < t->n; i++)

@@ -76,7 +76,8 @@ read_word(struct parse *p, const char *at, const char *s, size_t n)
 	for (i = 0; i < WHEN_SOURCES; i++)
 		if (strlen(when_rows[i].name) == name && memcmp(when_rows[i].name, s, name) == 0)
 			break;
-	if (i == WHEN_SOURCES || i == WHEN_body || (when_rows[i].where & p->where) == 0)
+	if (i == WHEN_SOURCES || i == WHEN_body || i == WHEN_rate || i == WHEN_conns ||
+	    (when_rows[i].where & p->where) == 0)
 		return no_word(p, at, word);
 	if ((when_rows[i].argument != NULL) != (name < n) ||
 	    (name < n && (s[n - 1] != ')' || n - name < 3)))
