@@ -17,6 +17,7 @@
 #include "net/crew.h"
 #include "members.h"
 #include "net/letters.h"
+#include "rules/rules.h"
 #include "share.h"
 #include "lists/lists.h"
 #include "tls/keys.h"
@@ -90,6 +91,18 @@ mark_all(struct pass *p)
 		mark(p, ((const struct service *)snapshot_at(p->now, KIND_service, i))->id);
 }
 
+/* Whose rules lead to this service. */
+static void
+mark_leading(struct pass *p, uint32_t service)
+{
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_content_rule); i++) {
+		const struct content_rule *r = snapshot_at(p->now, KIND_content_rule, i);
+
+		if (r->pool == service)
+			mark(p, r->vip);
+	}
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -99,7 +112,12 @@ on_change(void *arg, const struct change *c)
 	const struct ctl_server *s;
 
 	switch (c->o->kind) {
-	case KIND_service: mark(p, ((const struct service *)row)->id); break;
+	case KIND_service:
+		mark(p, ((const struct service *)row)->id);
+		if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
+			mark_leading(p, ((const struct service *)row)->id);
+		break;
+	case KIND_content_rule: mark(p, ((const struct content_rule *)row)->vip); break;
 	case KIND_server:
 		mark(p, ((const struct server *)row)->vip);
 		if (c->old != NULL)
@@ -196,6 +214,81 @@ tls_fields(const struct pass *p, const struct service *row, struct view *v)
 		    t->hsts_subdomains ? "; includeSubDomains" : "");
 }
 
+/* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
+static int
+owner(const struct control *k, uint32_t id)
+{
+	uint32_t n = snapshot_count(k->seen, KIND_service);
+
+	if (n < k->n_ports)
+		n = k->n_ports;
+	if ((uint64_t)n * k->px.n <= k->fd_limit / 2)
+		return -1;
+	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
+}
+
+static struct ctl_service *
+service_get(struct control *k, const struct service *row)
+{
+	struct ctl_service *c = idmap_get(&k->services, row->id);
+
+	if (c == NULL) {
+		c = mem_alloc(sizeof(*c));
+		c->id = row->id;
+		c->control = k;
+		c->svc = svc_new(row->id, k->px.n);
+		c->owner = row->address.family == 0 ? -1 : owner(k, row->id);
+		list_init(&c->ports.list);
+		atomic_store(&c->svc->no_quorum, idmap_get(&k->no_quorum, row->id) != NULL);
+		idmap_put(&k->services, c->id, c);
+	}
+	member_name(c->name, row->name);
+	return c;
+}
+
+static bool
+served(const struct service *row)
+{
+	return row != NULL && row->enabled && service_layer(row) == 7;
+}
+
+/* A service that a rule leads to: all workers know it from now on. NULL: it is not served. */
+static struct svc *
+pool_of(struct pass *p, const struct content_rule *r)
+{
+	const struct service *row = snapshot_find(p->now, KIND_service, r->pool);
+	struct ctl_service *c;
+
+	if (!served(row))
+		return NULL;
+	c = service_get(p->k, row);
+	if (c->owner >= 0 && !c->pooled)
+		for (unsigned i = 0; c->view != NULL && i < p->k->px.n; i++)
+			if (c->owner != (int)i)
+				must(worker_post(
+					 p->k->px.w[i], letter_view, view_ref(c->view), NULL) == 0);
+	c->pooled = true;
+	return c->svc;
+}
+
+static struct rules *
+compile_rules(struct pass *p, const struct ctl_service *c, const struct service *row)
+{
+	uint32_t n;
+	const void *const *rows = snapshot_children(p->now, KIND_content_rule, row->id, &n);
+	struct svc **pools;
+	struct rules *x;
+
+	if (n == 0)
+		return NULL;
+	pools = mem_alloc(n * sizeof(struct svc *));
+	for (uint32_t i = 0; i < n; i++)
+		pools[i] = pool_of(p, rows[i]);
+	x = rules_new(row, rows, n, pools, c->view != NULL ? c->view->rules : NULL);
+	free(pools);
+	return x;
+}
+
 static struct view *
 compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
@@ -225,6 +318,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	tls_fields(p, row, v);
+	v->rules = compile_rules(p, c, row);
 	v->page = row->id >= PAGE_ID;
 	view_spread(v, c->view);
 	free(at);
@@ -246,42 +340,10 @@ hand_over(struct control *k, struct ctl_service *c, struct view *v)
 	view_unref(c->view);
 	c->view = v;
 	for (i = 0; i < k->px.n; i++)
-		if (c->owner < 0 || c->owner == (int)i)
+		if (ctl_known(c, i))
 			must(worker_post(k->px.w[i], letter_view, view_ref(v), NULL) == 0);
 	if (renew)
 		ports_renew(k, c);
-}
-
-/* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
-static int
-owner(const struct control *k, uint32_t id)
-{
-	uint32_t n = snapshot_count(k->seen, KIND_service);
-
-	if (n < k->n_ports)
-		n = k->n_ports;
-	if ((uint64_t)n * k->px.n <= k->fd_limit / 2)
-		return -1;
-	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
-}
-
-static struct ctl_service *
-service_get(struct control *k, const struct service *row)
-{
-	struct ctl_service *c = idmap_get(&k->services, row->id);
-
-	if (c == NULL) {
-		c = mem_alloc(sizeof(*c));
-		c->id = row->id;
-		c->control = k;
-		c->svc = svc_new(row->id, k->px.n);
-		c->owner = owner(k, row->id);
-		list_init(&c->ports.list);
-		atomic_store(&c->svc->no_quorum, idmap_get(&k->no_quorum, row->id) != NULL);
-		idmap_put(&k->services, c->id, c);
-	}
-	member_name(c->name, row->name);
-	return c;
 }
 
 static void
@@ -302,12 +364,6 @@ service_free(struct control *k, struct ctl_service *c)
 	tls_ctx_unref(c->front);
 	tls_ctx_unref(c->back);
 	free(c);
-}
-
-static bool
-served(const struct service *row)
-{
-	return row != NULL && row->enabled && service_layer(row) == 7;
 }
 
 static void
@@ -420,6 +476,15 @@ arm_orders(struct control *k)
 							     : DUR_S(60));
 }
 
+static bool
+has_rules(const struct pass *p, uint32_t id)
+{
+	uint32_t n;
+
+	(void)snapshot_children(p->now, KIND_content_rule, id, &n);
+	return n > 0;
+}
+
 static int
 run(struct pass *p)
 {
@@ -432,7 +497,11 @@ run(struct pass *p)
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
 		release(p, id);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		establish(p, id);
+		if (!has_rules(p, id)) /* pools come before those who use them */
+			establish(p, id);
+	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+		if (has_rules(p, id))
+			establish(p, id);
 	ports_close(k);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
 		forget(p, id);

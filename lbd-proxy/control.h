@@ -29,6 +29,7 @@ struct ctl_service {
 	struct svc *svc;
 	struct view *view; /* what the workers have; NULL: it is not served */
 	int owner;	   /* the only worker that serves it; -1 all */
+	bool pooled;	   /* rules of others lead to it: all workers know it */
 	struct ctl_ports ports;
 	struct ctl_server **servers;
 	uint32_t n;
@@ -37,6 +38,13 @@ struct ctl_service {
 	struct ctl_server *fallback;  /* NULL: none; its id is 0 */
 	int64_t next;		      /* seconds since 1970: when an order runs out; 0 never */
 };
+
+/* Whether worker i knows the service. */
+static inline bool
+ctl_known(const struct ctl_service *c, unsigned i)
+{
+	return c->owner < 0 || c->pooled || c->owner == (int)i;
+}
 
 struct control {
 	struct daemon *d;
