@@ -103,6 +103,20 @@ mark_leading(struct pass *p, uint32_t service)
 	}
 }
 
+/* Lists have other entries: whose rules look anything up. */
+static void
+look_at_lists(struct pass *p)
+{
+	if (!lists_apply(p->k->lists, p->now))
+		return;
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_content_rule); i++) {
+		const struct content_rule *r = snapshot_at(p->now, KIND_content_rule, i);
+
+		if (strchr(r->when, '@') != NULL)
+			mark(p, r->vip);
+	}
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -277,6 +291,9 @@ compile_rules(struct pass *p, const struct ctl_service *c, const struct service 
 	uint32_t n;
 	const void *const *rows = snapshot_children(p->now, KIND_content_rule, row->id, &n);
 	struct svc **pools;
+	struct rules_env env = {
+		.lists = p->k->lists, .lists_now = lists_now(p->k->lists), .svc = c->svc
+	};
 	struct rules *x;
 
 	if (n == 0)
@@ -284,7 +301,7 @@ compile_rules(struct pass *p, const struct ctl_service *c, const struct service 
 	pools = mem_alloc(n * sizeof(struct svc *));
 	for (uint32_t i = 0; i < n; i++)
 		pools[i] = pool_of(p, rows[i]);
-	x = rules_new(row, rows, n, pools, c->view != NULL ? c->view->rules : NULL);
+	x = rules_new(row, rows, n, pools, &env, c->view != NULL ? c->view->rules : NULL);
 	free(pools);
 	return x;
 }
@@ -565,7 +582,7 @@ control_again(void *arg)
 	struct err err = { 0 };
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
-	(void)lists_apply(k->lists, k->seen);
+	look_at_lists(&p);
 	mark_missing(&p);
 	daemon_fault(k->d, run(&p) == 0 ? control_fault(k) : err.text);
 }
@@ -598,7 +615,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	set_logs(k, now);
 	k->seen = snapshot_ref(now);
-	(void)lists_apply(k->lists, now);
+	look_at_lists(&p);
 	if (old == NULL)
 		mark_all(&p);
 	else

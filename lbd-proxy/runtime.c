@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "log/line.h"
 
+#include "rates/rates.h"
 #include "rules/rules.h"
 #include "tls/tls.h"
 
@@ -54,6 +55,7 @@ svc_unref(struct svc *s)
 	for (unsigned i = 0; i < s->workers; i++)
 		free(s->of[i].phases);
 	free(s->base_phases);
+	rates_unref(s->rates);
 	free(s);
 }
 

@@ -51,6 +51,9 @@ http_free(struct http *h)
 	flow_fini(&h->downflow);
 	if (h->out != h->room)
 		free(h->out);
+	if (h->metered != NULL)
+		meters_end(h->metered, w->now, h->story.status, h->c->bytes_in - h->story.in_before,
+		    h->c->bytes_out - h->story.out_before + h->story.own_len);
 	free(h->asked);
 	rules_unref(h->rules);
 	seat_quit(&h->seat);

@@ -51,8 +51,9 @@ struct http {
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
 	struct story story;
-	struct rules *rules; /* reference: rules that look at its answer; NULL none */
-	char *asked;	     /* its head, for them */
+	struct rules *rules;	 /* reference: rules that look at its answer; NULL none */
+	char *asked;		 /* its head, for them */
+	struct metered *metered; /* what is counted at its end; NULL: nothing */
 	struct http *spare;
 	/* not zeroed for a new stream */
 	struct h1_head head, answer;

@@ -33,6 +33,7 @@ struct lists {
 	struct list_put *put;
 	struct idmap slots; /* by row */
 	struct loop_timer sweep;
+	uint64_t now;	   /* counts changes */
 	char missing[400]; /* "": nothing is */
 	void (*came)(void *arg);
 	void *came_arg;
@@ -156,6 +157,7 @@ lists_apply(struct lists *l, const struct snapshot *now)
 			(void)snprintf(first, sizeof(first), "%.360s", why);
 	}
 	drop_gone(l);
+	l->now += changed;
 	if (faults > 1)
 		(void)snprintf(first + strlen(first), sizeof(first) - strlen(first),
 		    "; and %u more", faults - 1);
@@ -173,6 +175,23 @@ lists_get(const struct lists *l, uint32_t id)
 	const struct slot_of *s = idmap_get(&l->slots, id);
 
 	return s != NULL ? s->set : NULL;
+}
+
+struct itemset *
+lists_find(const struct lists *l, const char *name)
+{
+	const struct slot_of *s;
+
+	for (uint32_t at = 0; (s = idmap_next(&l->slots, &at, NULL)) != NULL;)
+		if (strcmp(s->name, name) == 0)
+			return s->set;
+	return NULL;
+}
+
+uint64_t
+lists_now(const struct lists *l)
+{
+	return l->now;
 }
 
 void

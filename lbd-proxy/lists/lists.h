@@ -18,6 +18,9 @@ void lists_stop(struct lists *l); /* NULL is fine */
 bool lists_apply(struct lists *l, const struct snapshot *now);
 /* lists_get - borrowed until the next lists_apply; NULL: it has no entries (yet). */
 struct itemset *lists_get(const struct lists *l, uint32_t id);
+/* lists_find - the same by name. lists_now - a number that changes whenever a list has other entries. */
+struct itemset *lists_find(const struct lists *l, const char *name);
+uint64_t lists_now(const struct lists *l);
 /* lists_came - told after entries were put; once, before the first lists_apply. */
 void lists_came(struct lists *l, void (*fn)(void *arg), void *arg);
 /* What is missing, as one line, each list named; NULL: nothing is. */

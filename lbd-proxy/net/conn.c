@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 
+#include "rates/meters.h"
 #include "tls/tls.h"
 #include "worker.h"
 
@@ -77,6 +78,8 @@ end(struct conn *c)
 	wheel_del(&w->wheel, &c->timer);
 	list_del(&c->link);
 	list_del(&c->turn);
+	if (c->metered != NULL)
+		meters_let_go(c->metered, w->now, c->bytes_in, c->bytes_out);
 	tls_free(c->tls);
 	free(c->in);
 	free(c->out);

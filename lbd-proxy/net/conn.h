@@ -14,6 +14,7 @@
 
 struct worker;
 struct conn;
+struct metered;
 struct tls_conn;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
 struct conn_view {
@@ -54,8 +55,9 @@ struct conn {
 	struct list link; /* of its service, or of idle or busy ones of its server */
 	struct list turn; /* in the worker's list again */
 	struct timer timer;
-	struct chunk *in, *out; /* read too early; not sent yet, as it goes out */
-	struct tls_conn *tls;	/* NULL: plain */
+	struct chunk *in, *out;	 /* read too early; not sent yet, as it goes out */
+	struct tls_conn *tls;	 /* NULL: plain */
+	struct metered *metered; /* client: what is counted of it; NULL: nothing */
 	uint64_t bytes_in, bytes_out;
 	uint32_t serial, requests;
 	uint32_t since_s;   /* seconds of the monotonic clock */
