@@ -17,7 +17,7 @@
 #include "net/crew.h"
 #include "members.h"
 #include "net/letters.h"
-#include "rules/rules.h"
+#include "pools.h"
 #include "share.h"
 #include "lists/lists.h"
 #include "tls/keys.h"
@@ -91,16 +91,10 @@ mark_all(struct pass *p)
 		mark(p, ((const struct service *)snapshot_at(p->now, KIND_service, i))->id);
 }
 
-/* Whose rules lead to this service. */
 static void
-mark_leading(struct pass *p, uint32_t service)
+mark_one(void *arg, uint32_t service)
 {
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_content_rule); i++) {
-		const struct content_rule *r = snapshot_at(p->now, KIND_content_rule, i);
-
-		if (r->pool == service)
-			mark(p, r->vip);
-	}
+	mark(arg, service);
 }
 
 /* Lists have other entries: whose rules look anything up. */
@@ -129,7 +123,7 @@ on_change(void *arg, const struct change *c)
 	case KIND_service:
 		mark(p, ((const struct service *)row)->id);
 		if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
-			mark_leading(p, ((const struct service *)row)->id);
+			pools_each_leading(p->now, ((const struct service *)row)->id, mark_one, p);
 		break;
 	case KIND_content_rule: mark(p, ((const struct content_rule *)row)->vip); break;
 	case KIND_server:
@@ -241,8 +235,8 @@ owner(const struct control *k, uint32_t id)
 	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
 }
 
-static struct ctl_service *
-service_get(struct control *k, const struct service *row)
+struct ctl_service *
+control_service(struct control *k, const struct service *row)
 {
 	struct ctl_service *c = idmap_get(&k->services, row->id);
 
@@ -260,50 +254,10 @@ service_get(struct control *k, const struct service *row)
 	return c;
 }
 
-static bool
-served(const struct service *row)
+bool
+control_serves(const struct service *row)
 {
 	return row != NULL && row->enabled && service_layer(row) == 7;
-}
-
-/* A service that a rule leads to: all workers know it from now on. NULL: it is not served. */
-static struct svc *
-pool_of(struct pass *p, const struct content_rule *r)
-{
-	const struct service *row = snapshot_find(p->now, KIND_service, r->pool);
-	struct ctl_service *c;
-
-	if (!served(row))
-		return NULL;
-	c = service_get(p->k, row);
-	if (c->owner >= 0 && !c->pooled)
-		for (unsigned i = 0; c->view != NULL && i < p->k->px.n; i++)
-			if (c->owner != (int)i)
-				must(worker_post(
-					 p->k->px.w[i], letter_view, view_ref(c->view), NULL) == 0);
-	c->pooled = true;
-	return c->svc;
-}
-
-static struct rules *
-compile_rules(struct pass *p, const struct ctl_service *c, const struct service *row)
-{
-	uint32_t n;
-	const void *const *rows = snapshot_children(p->now, KIND_content_rule, row->id, &n);
-	struct svc **pools;
-	struct rules_env env = {
-		.lists = p->k->lists, .lists_now = lists_now(p->k->lists), .svc = c->svc
-	};
-	struct rules *x;
-
-	if (n == 0)
-		return NULL;
-	pools = mem_alloc(n * sizeof(struct svc *));
-	for (uint32_t i = 0; i < n; i++)
-		pools[i] = pool_of(p, rows[i]);
-	x = rules_new(row, rows, n, pools, &env, c->view != NULL ? c->view->rules : NULL);
-	free(pools);
-	return x;
 }
 
 static struct view *
@@ -335,7 +289,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	tls_fields(p, row, v);
-	v->rules = compile_rules(p, c, row);
+	v->rules = pools_rules(p->k, p->now, c, row);
 	v->page = row->id >= PAGE_ID;
 	view_spread(v, c->view);
 	free(at);
@@ -402,7 +356,7 @@ release(struct pass *p, uint32_t id)
 	const struct service *row = row_of(p, id);
 
 	if (c != NULL)
-		ports_release(p->k, c, served(row) ? row : NULL);
+		ports_release(p->k, c, control_serves(row) ? row : NULL);
 }
 
 /* What a service needs for TLS. When it cannot be made, the service goes on with what it had; false: it had nothing. */
@@ -439,14 +393,14 @@ establish(struct pass *p, uint32_t id)
 	struct err one;
 	int code;
 
-	if (!served(row))
+	if (!control_serves(row))
 		return;
 	code = ports_check(row, &one);
 	if (code != 0) {
 		fault(p, code, &one);
 		return;
 	}
-	c = service_get(p->k, row);
+	c = control_service(p->k, row);
 	if (!secure(p, c, row))
 		return;
 	hand_over(p->k, c, compile(p, c, row));
@@ -463,7 +417,7 @@ forget(struct pass *p, uint32_t id)
 	struct ctl_service *c = idmap_get(&p->k->services, id);
 	const struct service *row = row_of(p, id);
 
-	if (c == NULL || served(row))
+	if (c == NULL || control_serves(row))
 		return;
 	letter_to_svc(p->k, c, letter_gone, c->svc);
 	if (row == NULL || service_layer(row) != 7) {
@@ -493,15 +447,6 @@ arm_orders(struct control *k)
 							     : DUR_S(60));
 }
 
-static bool
-has_rules(const struct pass *p, uint32_t id)
-{
-	uint32_t n;
-
-	(void)snapshot_children(p->now, KIND_content_rule, id, &n);
-	return n > 0;
-}
-
 static int
 run(struct pass *p)
 {
@@ -514,10 +459,10 @@ run(struct pass *p)
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
 		release(p, id);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		if (!has_rules(p, id)) /* pools come before those who use them */
+		if (!pools_leads(p->now, id)) /* pools come before those who use them */
 			establish(p, id);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		if (has_rules(p, id))
+		if (pools_leads(p->now, id))
 			establish(p, id);
 	ports_close(k);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)

@@ -76,6 +76,9 @@ int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
 /* control_refresh - one service again, with the snapshot as it is. */
 void control_refresh(struct control *k, uint32_t service);
+/* control_service - as the workers know it or will, made when it is new; control_serves - whether it is served at all. */
+struct ctl_service *control_service(struct control *k, const struct service *row);
+bool control_serves(const struct service *row); /* NULL is not */
 /* control_again - what could not be done is tried again now; arg: the control. */
 void control_again(void *arg);
 /* control_fault - keys and entries of lists that are missing, as one line; NULL: none. */
