@@ -89,6 +89,19 @@ found_match(const struct when_value *v, const struct when_found *f, struct patte
 	return true;
 }
 
+static bool
+in_list(const struct when_value *v, unsigned type, const struct when_found *f,
+    struct when_groups *groups)
+{
+	struct when_group value = { 0 };
+
+	if (v->set == NULL || !v->has(v->set, type, f, &value.p, &value.len))
+		return false;
+	if (groups != NULL)
+		groups->value = value;
+	return true;
+}
+
 /* One value of a term against one of its source. */
 static bool
 fits(const struct when_term *t, const struct when_value *v, const struct when_found *f,
@@ -101,7 +114,7 @@ fits(const struct when_term *t, const struct when_value *v, const struct when_fo
 	switch ((enum when_op)t->op) {
 	case WHEN_IS:
 		if (v->list != NULL)
-			return v->set != NULL && v->has(v->set, type, f);
+			return in_list(v, type, f, groups);
 		if (type == WHEN_ADDR)
 			return addr_contains(&v->net, f->addr);
 		if (type == WHEN_NUMBER)

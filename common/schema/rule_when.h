@@ -36,6 +36,7 @@ enum when_source {
 enum when_type { WHEN_TEXT, WHEN_NOCASE, WHEN_ADDR, WHEN_NUMBER, WHEN_WORD };
 /* Where a rule is: its mode, and what it is looked at for. Of a source: where it can be used. */
 enum { W_REQUEST = 1, W_ANSWER = 2, W_TCP = 4 };
+#define W_VALUE 8 /* of templates: the condition looks a list up, so {value} may be there */
 struct when_row {
 	const char *name, *argument, *help;
 	const char *words; /* WHEN_WORD: "a|b" */
@@ -67,9 +68,11 @@ struct when_value {
 	uint64_t number;	 /* WHEN_NUMBER, and of the operators < > <= >= */
 	struct pattern *pattern; /* matches */
 	const char *list;	 /* @LIST: its name; NULL: it is none */
-	/* What it has, and whether something is in it; set by who looks rules at. NULL: nothing is. */
+	/* What it has, and whether something is in it, with what stands behind the entry; set by who looks rules at. NULL: nothing
+	 * is. */
 	const void *set;
-	bool (*has)(const void *set, unsigned type, const struct when_found *f);
+	bool (*has)(const void *set, unsigned type, const struct when_found *f, const char **value,
+	    uint32_t *len);
 };
 
 /* Where evaluation goes on after a term: the index of another, or one of these. */
@@ -104,7 +107,7 @@ struct when_groups {
 	struct when_group {
 		const char *p; /* NULL: took no part */
 		uint32_t len;
-	} of[PATTERN_GROUPS];
+	} of[PATTERN_GROUPS], value; /* value: behind the last entry of a list that was found */
 };
 /* What a source is now, for the nth time (header fields may come again). */
 struct when_found {

@@ -259,6 +259,16 @@ groups_of(const struct when *w)
 	return most < PATTERN_GROUPS ? most : PATTERN_GROUPS;
 }
 
+static bool
+has_list(const struct when *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		for (unsigned k = 0; k < w->term[i].n; k++)
+			if (w->term[i].value[k].list != NULL)
+				return true;
+	return false;
+}
+
 static int
 check_template(const struct rules *x, const struct content_rule *r, const char *field,
     const char *text, unsigned where, unsigned groups)
@@ -336,7 +346,8 @@ check_rule(struct rules *x, const struct content_rule *r)
 		return bad(x, r, "when", why.text);
 	rc = check_operands(x->l, r, &w, &x->seen);
 	if (rc == 0)
-		rc = check_texts(x, r, where_of(x, r), groups_of(&w));
+		rc = check_texts(
+		    x, r, where_of(x, r) | (has_list(&w) ? W_VALUE : 0u), groups_of(&w));
 	when_fini(&w);
 	return rc;
 }

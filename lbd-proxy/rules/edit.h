@@ -11,7 +11,8 @@ struct edit {
 	struct subject s;
 	const char *buf; /* of the head that is changed */
 	const struct h1_head *head;
-	bool any; /* something is changed */
+	bool any;		 /* something is changed */
+	struct when_group value; /* of the rule that is applied: what a list had behind its entry */
 };
 
 void edit_begin(struct edit *e);

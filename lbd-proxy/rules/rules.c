@@ -76,10 +76,17 @@ keep(struct rules *x, const char *text)
 /* ---- lists and meters ------------------------------------------------------------------------- */
 
 static bool
-in_list(const void *set, unsigned type, const struct when_found *f)
+in_list(
+    const void *set, unsigned type, const struct when_found *f, const char **value, uint32_t *len)
 {
-	return type == WHEN_ADDR ? itemset_has_addr(set, f->addr, NULL)
-				 : itemset_has(set, f->text, f->len, NULL);
+	struct item_value v;
+
+	if (!(type == WHEN_ADDR ? itemset_has_addr(set, f->addr, &v)
+				: itemset_has(set, f->text, f->len, &v)))
+		return false;
+	*value = v.at;
+	*len = (uint32_t)v.len;
+	return true;
 }
 
 /* The table of a service, made when its first rule counts. */
@@ -141,8 +148,8 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 
 	if (rc == 0)
 		rc = rule_text_parse(
-		    row->action == rule_action_redirect ? row->location : row->value, where,
-		    PATTERN_GROUPS, x->arena, &r->text, err);
+		    row->action == rule_action_redirect ? row->location : row->value,
+		    where | W_VALUE, PATTERN_GROUPS, x->arena, &r->text, err);
 	if (rc == 0 && row->pattern[0] != '\0') {
 		r->pattern = pattern_new(row->pattern, strlen(row->pattern), true, err);
 		rc = r->pattern == NULL ? ERR_INVALID : 0;

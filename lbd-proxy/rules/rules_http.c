@@ -298,6 +298,7 @@ rules_request(struct http *h, const char *buf, size_t len)
 		unsigned status;
 
 		g.n = 0;
+		g.value.p = NULL;
 		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
 			continue;
 		if (is_final(r) || r->last)
@@ -330,6 +331,7 @@ rules_answer(struct http *h, const char *buf)
 		const struct rule *r = &x->answer[i];
 
 		g.n = 0;
+		g.value.p = NULL;
 		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
 			continue;
 		(void)edit_apply(&e, r, &g); /* what has no room stays as it came */

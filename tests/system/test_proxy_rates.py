@@ -141,8 +141,8 @@ def test_connections_of_mode_tcp(lb, closing):
         while data := c.recv(1000):
             c.sendall(data)
     vip = lb.vip("t", closing(Origin("a", serve)), mode="tcp")
-    rule(lb, "t/often", "rate(connections, src, 10m) > 4", "drop")
-    rule(lb, "t/many", "conns(src) > 2", "deny", order=50)
+    rule(lb, "t/often", "src is 127.0.0.2 and rate(connections, src, 10m) > 4", "drop")
+    rule(lb, "t/many", "src is 127.0.0.3 and conns(src) > 2", "deny", order=50)
 
     def answered(source):
         try:
@@ -158,7 +158,7 @@ def test_connections_of_mode_tcp(lb, closing):
         assert c.recv(1) == b"x"
     assert answered("127.0.0.3") == b""
     two.pop().close()
-    wait_until(lambda: answered("127.0.0.4") == b"hello", what="others are served")
+    wait_until(lambda: answered("127.0.0.3") == b"hello", what="room again")
 
 
 def test_a_table_is_bounded(lb, closing):
@@ -170,3 +170,28 @@ def test_a_table_is_bounded(lb, closing):
     for i in range(3000):
         assert status(vip, f"/?k={i}", connection=c) == 200
     assert [status(vip, "/?k=x") for _ in range(3)] == [200, 200, 429]
+
+
+def test_maps_give_values(lb, closing):
+    """A077: what a map has behind its entry goes into redirects and header fields; without an entry the rule does not hold."""
+    origin = closing(Origin("a"))
+    vip = lb.vip("web", origin)
+    lb.ctl("create", "list", "moved", "kind=prefix")
+    lb.ctl("create", "list", "owners", "kind=suffix")
+    lb.ctl("list", "load", "moved", "-", input='/old https://new.example/x\n/old/deep https://deep.example\n/bare\n')
+    lb.ctl("list", "add", "owners", 'shop.example "team a"', "bare.example")
+    rule(lb, "web/moved", "path in @moved", "redirect", location="{value}{url}", status=308)
+    rule(lb, "web/owner", "host in @owners", "set_header", header="X-Owner", value="<{value}>")
+    rule(lb, "web/part", "host in @owners", "replace_header", header="X-Part", pattern="(.)-", value="{1}={value}")
+    ready(lb, vip)
+    assert get(vip, "/old/a?b=c").headers["Location"] == "https://new.example/x/old/a?b=c"
+    assert get(vip, "/old/deep/1").headers["Location"] == "https://deep.example/old/deep/1"
+    assert get(vip, "/bare").headers["Location"] == "/bare"
+
+    def seen(host, name):
+        assert status(vip, headers=[("Host", host), ("X-Part", "a-b")]) == 200
+        return dict(origin.requests[-1]["fields"]).get(name)
+    assert seen("www.Shop.example", "x-owner") == "<team a>" and seen("www.shop.example", "x-part") == "a=team ab"
+    assert seen("bare.example", "x-owner") == "<>" and seen("other.example", "x-owner") is None
+    r = lb.ctl("create", "rule", "web/bad", "when=path is /x", "action=redirect", "location={value}", check=False)
+    assert r.returncode == 7 and "location: column 1: {value} is what a list has behind its entry" in r.stderr, r

@@ -80,8 +80,10 @@ test_meters(void **state)
 static const char *const set_of[] = { "office", "names" };
 
 static bool
-has(const void *set, unsigned type, const struct when_found *f)
+has(const void *set, unsigned type, const struct when_found *f, const char **value, uint32_t *len)
 {
+	*value = set;
+	*len = (uint32_t)strlen(set);
 	if (type == WHEN_ADDR)
 		return set == set_of[0] && f->addr->b[0] == 10;
 	return set == set_of[1] && f->len == 1 && f->text[0] == 'a';
@@ -230,6 +232,8 @@ test_templates(void **state)
 	    ERR_INVALID);
 	assert_int_equal(
 	    rule_text_parse("{conns(src)}", W_REQUEST, 0, arena, &t, &err), ERR_INVALID);
+	assert_int_equal(rule_text_parse("{value}", W_REQUEST, 0, arena, &t, &err), ERR_INVALID);
+	assert_non_null(strstr(err.text, "column 1: {value} is what a list has behind its entry"));
 }
 
 int
