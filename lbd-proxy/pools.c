@@ -10,15 +10,14 @@
 #include "net/letters.h"
 #include "rules/rules.h"
 
-/* NULL: it is not served. */
-static struct svc *
+static struct rules_pool
 pool_of(struct control *k, const struct snapshot *now, const struct content_rule *r)
 {
 	const struct service *row = snapshot_find(now, KIND_service, r->pool);
 	struct ctl_service *c;
 
 	if (!control_serves(row))
-		return NULL;
+		return (struct rules_pool){ NULL, row == NULL ? NULL : row->name };
 	c = control_service(k, row);
 	if (c->owner >= 0 && !c->pooled)
 		for (unsigned i = 0; c->view != NULL && i < k->px.n; i++)
@@ -26,7 +25,7 @@ pool_of(struct control *k, const struct snapshot *now, const struct content_rule
 				must(worker_post(
 					 k->px.w[i], letter_view, view_ref(c->view), NULL) == 0);
 	c->pooled = true;
-	return c->svc;
+	return (struct rules_pool){ c->svc, row->name };
 }
 
 struct rules *
@@ -35,7 +34,7 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 {
 	uint32_t n;
 	const void *const *rows = snapshot_children(now, KIND_content_rule, row->id, &n);
-	struct svc **pools;
+	struct rules_pool *pools;
 	struct rules_env env = {
 		.lists = k->lists, .lists_now = lists_now(k->lists), .svc = c->svc
 	};
@@ -43,7 +42,7 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 
 	if (n == 0)
 		return NULL;
-	pools = mem_alloc(n * sizeof(struct svc *));
+	pools = mem_alloc(n * sizeof(*pools));
 	for (uint32_t i = 0; i < n; i++)
 		pools[i] = pool_of(k, now, rows[i]);
 	x = rules_new(row, rows, n, pools, &env, c->view != NULL ? c->view->rules : NULL);

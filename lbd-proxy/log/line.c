@@ -397,8 +397,12 @@ put_word(const struct line_format *f, const struct out *o, char *p, struct line_
 	switch (word) {
 	case LOGW_ci: return put_addr(o, p, r->client);
 	case LOGW_si: return put_addr(o, p, r->real);
-	case LOGW_ft:
-	case LOGW_b: return put(o, p, r->service.p, r->service.n);
+	case LOGW_b:
+		if (r->pool.n > 0)
+			return put(o, p, r->pool.p, r->pool.n);
+		/* fall through */
+	case LOGW_ft: return put(o, p, r->service.p, r->service.n);
+	case LOGW_rule: return r->rule.n > 0 ? put(o, p, r->rule.p, r->rule.n) : SHORT(p, "-");
 	case LOGW_s:
 		return r->server.n > 0 ? put(o, p, r->server.p, r->server.n) : SHORT(p, "<NOSRV>");
 	case LOGW_tr:

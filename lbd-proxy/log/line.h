@@ -51,6 +51,7 @@ enum { PHASE_REQUEST, PHASE_QUEUE, PHASE_CONNECT, PHASE_ANSWER, PHASE_TOTAL, PHA
 struct line_record {
 	struct line_text service, server, version; /* words of ours: never escaped */
 	struct line_text method, target, host, referer, agent, id;
+	struct line_text rule, pool;	  /* names too; empty: none */
 	const struct addr *client, *real; /* real NULL: no server was reached */
 	uint16_t client_port, port, real_port;
 	uint16_t status; /* 0: none */

@@ -136,6 +136,18 @@ logs_notes(struct worker *w)
 }
 
 void
+logs_rule(struct log_notes *n, const char *rule, const char *pool)
+{
+	size_t len = strlen(rule), pool_len = pool == NULL ? 0 : strlen(pool);
+
+	n->rule_len = (uint8_t)(len < sizeof(n->rule) ? len : sizeof(n->rule));
+	memcpy(n->rule, rule, n->rule_len);
+	n->pool_len = (uint8_t)(pool_len < sizeof(n->pool) ? pool_len : sizeof(n->pool));
+	if (pool != NULL)
+		memcpy(n->pool, pool, n->pool_len);
+}
+
+void
 logs_notes_free(struct worker *w, struct log_notes *n)
 {
 	struct log_seat *s = seat_of(w);

@@ -31,7 +31,9 @@ struct log_notes {
 	struct addr real;    /* family 0: no server */
 	uint16_t real_port;
 	uint32_t server_conns, server_queue;
+	uint8_t rule_len, pool_len;
 	char text[LINE_TARGET + 6 * LINE_TEXT];
+	char rule[64], pool[64]; /* content rule that decided, and where it led */
 };
 
 /* A worker's side. */
@@ -78,6 +80,8 @@ logs_note(struct log_notes *n, unsigned which, const char *p, size_t len, size_t
 	line_copy(n->text + at, p, len);
 	n->end[which] = (uint16_t)(at + len);
 }
+/* logs_rule - a content rule decided; pool: where it led, NULL nowhere. */
+void logs_rule(struct log_notes *n, const char *rule, const char *pool);
 static inline struct line_text
 logs_noted(const struct log_notes *n, unsigned which)
 {

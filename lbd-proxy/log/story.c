@@ -93,6 +93,8 @@ tell_notes(const struct log_notes *n, const struct conn *c, struct line_record *
 	r->agent = logs_noted(n, NOTE_AGENT);
 	r->id = logs_noted(n, NOTE_ID);
 	r->server = logs_noted(n, NOTE_SERVER);
+	r->rule = (struct line_text){ n->rule, n->rule_len };
+	r->pool = (struct line_text){ n->pool, n->pool_len };
 	if (n->real.family == 0)
 		return;
 	r->real = &n->real;

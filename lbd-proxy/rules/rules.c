@@ -16,7 +16,7 @@
 
 struct source {
 	const struct content_rule *row;
-	struct svc *pool;
+	struct rules_pool pool;
 };
 
 static int
@@ -41,7 +41,8 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64
 			r->pattern, r->body, r->content_type };
 
 		buf_put_be(b, r->id, 4);
-		buf_put_be(b, (uint64_t)(uintptr_t)v[i].pool, 8);
+		buf_put_be(b, (uint64_t)(uintptr_t)v[i].pool.svc, 8);
+		buf_puts(b, v[i].pool.name == NULL ? "" : v[i].pool.name);
 		buf_put_be(b, r->action, 1);
 		buf_put_be(b, r->on, 1);
 		buf_put_be(b, r->part, 1);
@@ -169,7 +170,8 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 	r->body = keep(x, row->body);
 	r->type = keep(x, row->content_type);
 	r->time = DUR_MS(row->time);
-	r->pool = from->pool == NULL ? NULL : svc_ref(from->pool);
+	r->pool = from->pool.svc == NULL ? NULL : svc_ref(from->pool.svc);
+	r->pool_name = from->pool.name == NULL ? NULL : keep(x, from->pool.name);
 	return 0;
 }
 
@@ -215,8 +217,8 @@ add(struct rules *x, const struct service *of, const struct source *from,
 }
 
 struct rules *
-rules_new(const struct service *of, const void *const *rows, uint32_t n, struct svc *const *pools,
-    const struct rules_env *env, struct rules *old)
+rules_new(const struct service *of, const void *const *rows, uint32_t n,
+    const struct rules_pool *pools, const struct rules_env *env, struct rules *old)
 {
 	struct source *v = mem_alloc((n + 1) * sizeof(*v));
 	struct buf key = { 0 };

@@ -25,7 +25,8 @@ struct rule {
 	struct when when;
 	struct rule_text text; /* of location or value */
 	struct pattern *pattern;
-	struct svc *pool; /* reference; NULL: not served now */
+	struct svc *pool;      /* reference; NULL: not served now */
+	const char *pool_name; /* NULL: it leads nowhere */
 	const char *body, *type;
 	dur_t time;
 	unsigned retry_s; /* of an answer 429: the window of what its condition counts; 0 unknown */
@@ -49,10 +50,15 @@ struct rules_env {
 	uint64_t lists_now; /* changes whenever a list has other entries */
 	struct svc *svc;    /* whose rules they are: it has the table of what is counted */
 };
+/* Where a rule leads: name NULL nowhere; svc NULL: it is not served now. Borrowed. */
+struct rules_pool {
+	struct svc *svc;
+	const char *name;
+};
 /* rules_new - of n rows of kind content_rule; pools: what the pool of each row is now, NULL where it is not served. NULL: none is enabled. old
  * (may be NULL) is what there was before: it is taken again when nothing differs. */
 struct rules *rules_new(const struct service *of, const void *const *rows, uint32_t n,
-    struct svc *const *pools, const struct rules_env *env, struct rules *old);
+    const struct rules_pool *pools, const struct rules_env *env, struct rules *old);
 struct rules *rules_ref(struct rules *r);
 void rules_unref(struct rules *r); /* NULL is fine */
 

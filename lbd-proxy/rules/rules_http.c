@@ -308,6 +308,8 @@ rules_request(struct http *h, const char *buf, size_t len)
 			return refuse(h, status);
 	}
 	h->edited = e.any;
+	if (end != NULL && h->story.notes != NULL)
+		logs_rule(h->story.notes, end->name, end->pool_name);
 	return end == NULL || !is_final(end) || finish(&e, h, end, &g, buf, len);
 }
 

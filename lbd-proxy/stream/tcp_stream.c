@@ -395,6 +395,8 @@ decide(struct tcp *t, const struct hello *hello)
 
 	t->peeks = false;
 	conn_timer_off(t->c);
+	if (r != NULL && t->story.notes != NULL)
+		logs_rule(t->story.notes, r->name, r->pool_name);
 	if (!lost && (r == NULL || r->action == rule_action_allow)) {
 		choose(t);
 		return;

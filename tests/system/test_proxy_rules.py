@@ -502,3 +502,41 @@ def test_pool_is_tested(tmp_path, origins, closing):
         return next(r["status"]["state"] for r in lb.json("get", "rip", "p/") if r["name"] == "a") == "down"
     wait_until(down, what="a is down")
     assert {get(vip).server for _ in range(6)} == {"b"}
+
+
+def test_access_log(make, origins, lb):
+    """Item 6: lines say which rule decided, and %b is the pool that it chose."""
+    pool, = origins("pool")
+    vip, own = make({"api": {"when": "path is /api", "action": "use", "pool": "p"},
+                     "no": {"when": "path is /no", "action": "deny"}}, {"p": pool},
+                    log="custom", log_format="%ft %b/%s %rule %ST")
+    path = lb.root / "var/log/lbd/access.log"
+
+    def lines():
+        return [x for x in (path.read_text().splitlines() if path.exists() else []) if x.startswith(vip.name + " ")]
+    for p in "/", "/api", "/no":
+        get(vip, p)
+    wait_until(lambda: len(lines()) == 3, what="three lines")
+    assert sorted(lines()) == sorted([f"{vip.name} {vip.name}/own - 200", f"{vip.name} {vip.name}-p/pool api 200",
+                                      f"{vip.name} {vip.name}/<NOSRV> no 403"])
+    lb.ctl("delete", "rip", f"{vip.name}-p/pool", "-y")
+    wait_until(lambda: get(vip, "/api").status == 503, what="no server in the pool")
+    wait_until(lambda: f"{vip.name} {vip.name}-p/<NOSRV> api 503" in lines(), what="its line")
+
+
+def test_lists_and_kills_know_pools(make, origins, lb):
+    """A client that a rule led to a pool is among the connections of the pool, and can be reset by it."""
+    pool, = origins("pool")
+    vip, own = make({"p": {"when": "src is 127.0.0.31", "action": "use", "pool": "p"}}, {"p": pool}, mode="tcp")
+    with vip.connect(source="127.0.0.31") as a, vip.connect(source="127.0.0.32") as b:
+        for s in a, b:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 " in s.recv(65536)
+        assert len(lb.json("conns", vip.name)) == 2
+        mine, = lb.json("conns", f"{vip.name}-p")
+        assert mine["client"].startswith("127.0.0.31:")
+        lb.ctl("conns", "kill", f"{vip.name}-p", "-y")
+        with pytest.raises(ConnectionResetError):
+            if a.recv(100) == b"":
+                pytest.fail("closed, and not reset")
+        assert len(wait_until(lambda: lb.json("conns", vip.name), what="the other")) == 1
