@@ -44,6 +44,9 @@ read_quoted(const char **p, const char *end, struct piece *w, struct err *err)
 				   : err_set(err, ERR_INVALID,
 					 "has something right behind a closing quote");
 		}
+		if (**p == '\t')
+			return err_set(err, ERR_INVALID,
+			    "has a tab within quotes, where only spaces are allowed");
 		if (**p == '\\' && (*p + 1 == end || ((*p)[1] != '"' && (*p)[1] != '\\')))
 			return err_set(err, ERR_INVALID,
 			    "has a \\ within quotes that neither \" nor \\ follows");

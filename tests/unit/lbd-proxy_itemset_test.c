@@ -219,6 +219,7 @@ test_bad(void **state)
 		{ list_kind_word, "\"a\n", "line 1: the entry has a quote that is not closed" },
 		{ list_kind_word, "\"a\"b\n", "line 1: the entry has something right behind" },
 		{ list_kind_word, "\"a\\n\"\n", "line 1: the entry has a \\ within quotes" },
+		{ list_kind_word, "\"a\tb\"\n", "line 1: the entry has a tab within quotes" },
 		{ list_kind_word, "a \"b\" c\n", "line 1: something follows the value" },
 		{ list_kind_word, "a\x01\n", "line 1: has a control character (01)" },
 		{ list_kind_suffix, "a..b\n", "line 1: a..b: allowed are names" },
