@@ -10,7 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define RULES_MAX 5000 /* of one service */
+#define RATE_LEAST 1024u /* bytes a second */
+#define RULES_MAX 5000	 /* of one service */
 
 #define MODE_HTTP 1u
 #define MODE_TCP 2u
@@ -29,9 +30,10 @@ enum {
 	A_TYPE = 256,
 	A_TIME = 512,
 	A_LAST = 1024,
+	A_RATE = 2048,
 };
 static const char *const arguments[] = { "pool", "status", "location", "header", "value", "pattern",
-	"part", "body", "content_type", "time", "last" };
+	"part", "body", "content_type", "time", "last", "rate" };
 
 static const struct action {
 	uint8_t modes, on;
@@ -53,6 +55,8 @@ static const struct action {
 	    A_HEADER },
 	[rule_action_replace_header] = { MODE_HTTP, ON_REQUEST | ON_ANSWER, false,
 	    A_HEADER | A_VALUE | A_PATTERN | A_LAST, A_HEADER | A_PATTERN },
+	[rule_action_limit_bandwidth] = { MODE_HTTP, ON_REQUEST | ON_ANSWER, false, A_RATE | A_LAST,
+	    A_RATE },
 	[rule_action_rewrite] = { MODE_HTTP, ON_REQUEST, false,
 	    A_VALUE | A_PATTERN | A_PART | A_LAST, 0 },
 };
@@ -176,6 +180,10 @@ check_status(const struct rules *x, const struct content_rule *r)
 	static const uint16_t denied[] = { 400, 403, 404, 405, 408, 410, 413, 414, 429, 431, 451,
 		500, 501, 502, 503, 504 };
 
+	if (r->rate > 0 && r->rate < RATE_LEAST)
+		return look_bad(x->l, KIND_content_rule, r, "rate",
+		    "%u bytes a second are less than timeouts allow for; allowed are %u to 1099511627776",
+		    (unsigned)r->rate, RATE_LEAST);
 	if (r->status == 0)
 		return 0;
 	switch (r->action) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define UNIX_BACKLOG 64
+#define PACED_UNSENT (16 * 1024) /* so that a slow socket is heard of before timeouts are over */
 #define LOCK_PATH (sizeof(((struct sockaddr_un *)NULL)->sun_path) + sizeof(".lock"))
 
 static int
@@ -312,4 +313,16 @@ sock_fd_limit(void)
 		(void)getrlimit(RLIMIT_NOFILE, &rl);
 	}
 	return rl.rlim_cur > 0x40000000 ? 0x40000000 : (unsigned)rl.rlim_cur;
+}
+
+int
+sock_pace(int fd, uint64_t bytes_s)
+{
+	unsigned long rate = bytes_s == 0 ? ~0ul : (unsigned long)bytes_s;
+	int unsent = bytes_s == 0 ? 0 : PACED_UNSENT; /* 0: the system's own */
+
+	if (setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) == -1)
+		return -errno;
+	return 0;
 }

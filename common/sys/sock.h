@@ -36,4 +36,7 @@ int sock_accept_unix(int fd, struct sock_peer *out); /* fd or -errno; identity b
 
 unsigned sock_fd_limit(void); /* RLIMIT_NOFILE, raised to the hard limit */
 
+/* sock_pace - TCP: the kernel sends no more than so many bytes a second, and takes not much more than it sends; 0: as fast as it can. 0 or -errno. */
+int sock_pace(int fd, uint64_t bytes_s);
+
 #endif

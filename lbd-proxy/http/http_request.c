@@ -179,6 +179,8 @@ attach(struct http *h)
 		http_server_lost(h);
 		return;
 	}
+	if (h->rate_up != 0)
+		conn_pace(s, h->rate_up);
 	s->task = h;
 	s->requests++;
 	h->up.to = s;

@@ -7,6 +7,7 @@
 #include "conn.h"
 
 #include "base/must.h"
+#include "sys/sock.h"
 
 #include "rates/meters.h"
 #include "tls/tls.h"
@@ -459,4 +460,11 @@ conn_finish(struct conn *c, bool linger)
 	if (conn_unsent(c))
 		conn_timer(c, c->svc->view->client);
 	finish_step(c);
+}
+
+void
+conn_pace(struct conn *c, uint64_t bytes_s)
+{
+	if (io_fd(&c->io) != -1 && sock_pace(io_fd(&c->io), bytes_s) == 0)
+		c->paced = bytes_s > 0;
 }

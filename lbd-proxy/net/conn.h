@@ -45,6 +45,7 @@ struct conn {
 	bool drained : 1;  /* closing, and what still arrives is thrown away */
 	bool reused : 1;   /* server: came out of the pool */
 	bool up : 1;	   /* server: the connect succeeded */
+	bool paced : 1;	   /* the kernel sends no faster than a rule says */
 	struct worker *w;
 	union {
 		struct wsvc *svc; /* client */
@@ -116,6 +117,8 @@ conn_timer_off(struct conn *c)
 {
 	wheel_off(&c->timer);
 }
+/* conn_pace - most bytes a second that are sent from now on; 0: no limit. */
+void conn_pace(struct conn *c, uint64_t bytes_s);
 /* conn_again - its ops->event(c, 0) is called after the others had their turn. */
 void conn_again(struct conn *c);
 /* conn_finish - a client that is done with: send what is kept, then close. linger: it may still be sending; tell it that

@@ -247,11 +247,14 @@ worker_stop(struct worker *w)
 void
 worker_cut_all(struct worker *w)
 {
-	while (!list_empty(&w->services)) {
-		struct wsvc *s = container_of(w->services.next, struct wsvc, link);
+	struct list *it;
+
+	local_hold(w);
+	list_each(it, &w->services)
+	{
+		struct wsvc *s = container_of(it, struct wsvc, link);
 
 		s->gone = true;
-		s->clients++; /* stays until the walk is over */
 		while (!list_empty(&s->conns)) {
 			struct conn *c = container_of(s->conns.next, struct conn, link);
 
@@ -260,9 +263,8 @@ worker_cut_all(struct worker *w)
 			else
 				conn_reset(c);
 		}
-		s->clients--;
-		local_release_svc(s);
 	}
+	local_let_go(w);
 }
 
 static void

@@ -531,6 +531,8 @@ backend_done(struct conn *c, bool reusable)
 		conn_close(c);
 		return;
 	}
+	if (c->paced)
+		conn_pace(c, 0);
 	c->ops = &idle_ops;
 	c->since_s = (uint32_t)(s->w->now / 1000000); /* of its idleness */
 	list_del(&c->link);

@@ -240,6 +240,31 @@ local_gone(struct wsvc *s)
 }
 
 void
+local_hold(struct worker *w)
+{
+	struct list *it;
+
+	list_each(it, &w->services)
+	{
+		container_of(it, struct wsvc, link)->clients++;
+	}
+}
+
+void
+local_let_go(struct worker *w)
+{
+	struct list *it, *next;
+
+	list_each_safe(it, next, &w->services)
+	{
+		struct wsvc *s = container_of(it, struct wsvc, link);
+
+		s->clients--;
+		local_release_svc(s);
+	}
+}
+
+void
 local_cut(struct worker *w, struct srv *srv)
 {
 	struct wsrv *s = srv->of[w->index].wsrv;
@@ -247,6 +272,7 @@ local_cut(struct worker *w, struct srv *srv)
 
 	if (s == NULL)
 		return;
+	local_hold(w);
 	listed = s->listed;
 	s->listed = true; /* stays until the walk is over */
 	local_drop_idle(s);
@@ -258,4 +284,5 @@ local_cut(struct worker *w, struct srv *srv)
 	}
 	s->listed = listed;
 	local_release_srv(s);
+	local_let_go(w);
 }

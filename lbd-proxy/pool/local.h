@@ -42,6 +42,10 @@ void local_set(struct worker *w, struct view *v);
 struct wsvc *local_find(const struct worker *w, const struct svc *s);
 /* local_gone - the service is no more: end what is idle, let the rest finish. */
 void local_gone(struct wsvc *s);
+/* local_hold - no service of the worker is freed until local_let_go: a walk over them may end streams, and with these the service
+ * that a rule had chosen. */
+void local_hold(struct worker *w);
+void local_let_go(struct worker *w);
 /* local_servers - the arrays; false: no memory. */
 bool local_servers(struct wsvc *s);
 /* local_release - called when a client, listener or server connection has left; frees what nobody needs. */

@@ -40,6 +40,7 @@ edit_begin(struct edit *e)
 	d->target = NULL;
 	e->w->used = 0;
 	e->any = false;
+	e->rate = 0;
 }
 
 const char *
@@ -279,6 +280,7 @@ edit_apply(struct edit *e, const struct rule *r, const struct when_groups *g)
 		take_out(e, r);
 		return 0;
 	case rule_action_replace_header: return replace(e, r);
+	case rule_action_limit_bandwidth: e->rate = r->rate; return 0;
 	case rule_action_rewrite: return rewrite(e, r, g);
 	default: return 0;
 	}

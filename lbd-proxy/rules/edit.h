@@ -12,6 +12,7 @@ struct edit {
 	const char *buf; /* of the head that is changed */
 	const struct h1_head *head;
 	bool any;		 /* something is changed */
+	uint64_t rate;		 /* bytes a second; 0: no limit */
 	struct when_group value; /* of the rule that is applied: what a list had behind its entry */
 };
 

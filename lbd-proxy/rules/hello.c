@@ -95,14 +95,16 @@ hello_parse(const uint8_t *p, size_t len, uint8_t *work, struct hello *out)
 		memcpy(work + have, p + at + 5, n);
 		have += n;
 		at += 5 + n;
+		if (have > 0 && work[0] != CLIENT_HELLO)
+			return H1_BAD;
 		if (have < 4)
 			continue;
 		need = 4 + ((size_t)work[1] << 16 | (size_t)work[2] << 8 | work[3]);
-		if (work[0] != CLIENT_HELLO || need > HELLO_MAX)
+		if (need > HELLO_MAX)
 			return H1_BAD;
 		if (have >= need)
 			return read_hello((struct rd){ work + 4, need - 4, false }, out) ? H1_DONE
 											 : H1_BAD;
 	}
-	return have > 0 && work[0] != CLIENT_HELLO ? H1_BAD : H1_MORE;
+	return H1_MORE;
 }

@@ -49,6 +49,7 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64
 		buf_put_be(b, r->last, 1);
 		buf_put_be(b, r->status, 2);
 		buf_put_be(b, r->time, 4);
+		buf_put_be(b, r->rate, 8);
 		if (strchr(r->when, '@') != NULL)
 			buf_put_be(b, lists, 8);
 		for (unsigned k = 0; k < ARRAY_LEN(texts); k++)
@@ -170,6 +171,7 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 	r->body = keep(x, row->body);
 	r->type = keep(x, row->content_type);
 	r->time = DUR_MS(row->time);
+	r->rate = row->rate;
 	r->pool = from->pool.svc == NULL ? NULL : svc_ref(from->pool.svc);
 	r->pool_name = from->pool.name == NULL ? NULL : keep(x, from->pool.name);
 	return 0;

@@ -29,6 +29,7 @@ struct rule {
 	const char *pool_name; /* NULL: it leads nowhere */
 	const char *body, *type;
 	dur_t time;
+	uint64_t rate;
 	unsigned retry_s; /* of an answer 429: the window of what its condition counts; 0 unknown */
 };
 struct rules {

@@ -282,6 +282,8 @@ rules_request(struct http *h, const char *buf, size_t len)
 
 	if (e.w == NULL || !remember(h, x, buf))
 		return refuse(h, 503);
+	if (c->paced) /* the answer before */
+		conn_pace(c, 0);
 	subject_request(&e.s, c, buf, &h->head);
 	edit_begin(&e);
 	if (x->meters.n > 0) {
@@ -308,6 +310,7 @@ rules_request(struct http *h, const char *buf, size_t len)
 			return refuse(h, status);
 	}
 	h->edited = e.any;
+	h->rate_up = e.rate;
 	if (end != NULL && h->story.notes != NULL)
 		logs_rule(h->story.notes, end->name, end->pool_name);
 	return end == NULL || !is_final(end) || finish(&e, h, end, &g, buf, len);
@@ -340,5 +343,7 @@ rules_answer(struct http *h, const char *buf)
 		if (r->last)
 			break;
 	}
+	if (e.rate != 0)
+		conn_pace(h->c, e.rate);
 	return e.any ? &e.w->edits : NULL;
 }

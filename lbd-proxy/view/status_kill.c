@@ -100,17 +100,19 @@ static void
 kill_here(struct worker *w, void *arg, void *none)
 {
 	struct kill *q = arg;
-	struct list *it, *next;
+	struct list *it;
 	unsigned n = 0;
 
 	(void)none;
-	list_each_safe(it, next, &w->services)
+	local_hold(w);
+	list_each(it, &w->services)
 	{
 		struct wsvc *s = container_of(it, struct wsvc, link);
 
 		if (q->service == 0 || s->svc->id == q->service || q->pooled)
 			n += kill_of(q, s);
 	}
+	local_let_go(w);
 	atomic_fetch_add(&q->killed, n);
 	if (atomic_fetch_sub(&q->workers, 1) == 1)
 		loop_wake(daemon_loop(q->k->d), on_done, q);

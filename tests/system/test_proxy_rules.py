@@ -303,6 +303,28 @@ def test_body_of_a_rewritten_request_and_upgrades(make, origins):
     assert get(vip, method="PUT", body=b"x" * 1_000_000).json["body"] == 1_000_000
 
 
+def test_limit_bandwidth(make):
+    """A071: the body of an answer, and of a request, comes no faster than its rule says; the next one is free again."""
+    vip, own = make({"down": {"when": "path is /down", "on": "answer", "action": "limit_bandwidth", "rate": 1_000_000},
+                     "up": {"when": "path is /up", "action": "limit_bandwidth", "rate": 1_000_000}})
+    own.answer = lambda q: http_answer(b"x" * (2_000_000 if q["method"] == "GET" else 1))
+    with vip.connect(timeout=30) as s:
+        r = Reader(s)
+
+        def took(head, body=b""):
+            start = time.monotonic()
+            s.sendall(f"{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            line, got, _ = r.head()
+            assert " 200 " in line
+            r.body(got)
+            return time.monotonic() - start
+        assert took("GET /down") > 1.2
+        assert took("POST /up", b"y" * 2_500_000) > 1.0
+        slow = took("GET /down")
+        assert took("GET /free") < slow / 2
+        assert len(own.requests[1]["body"]) == 2_500_000
+
+
 # ---- mode tcp -----------------------------------------------------------------------------------------------------------
 
 def test_tcp_by_address(make, origins):
@@ -489,7 +511,7 @@ def test_pool_is_tested(tmp_path, origins, closing):
     lb = closing(Lbd(tmp_path / "lb", "lbd-proxy", "lbd-check"))
     a, b, own = origins("a", "b", "own")
     vip = lb.vip("web", own)
-    lb.ctl("create", "check", "fast", "interval=200ms", "timeout=200ms", "fall=1", "rise=1")
+    lb.ctl("create", "check", "fast", "interval=1s", "timeout=1s", "fall=1", "rise=1")
     lb.ctl("create", "vip", "p", "check=fast", "retries=0")
     lb.rip("p", "a", a.port)
     lb.rip("p", "b", b.port)
@@ -501,7 +523,7 @@ def test_pool_is_tested(tmp_path, origins, closing):
     def down():
         return next(r["status"]["state"] for r in lb.json("get", "rip", "p/") if r["name"] == "a") == "down"
     wait_until(down, what="a is down")
-    assert {get(vip).server for _ in range(6)} == {"b"}
+    wait_until(lambda: {get(vip).server for _ in range(6)} == {"b"}, what="a gets nobody")  # and nothing is tried again
 
 
 def test_access_log(make, origins, lb):
@@ -540,3 +562,33 @@ def test_lists_and_kills_know_pools(make, origins, lb):
             if a.recv(100) == b"":
                 pytest.fail("closed, and not reset")
         assert len(wait_until(lambda: lb.json("conns", vip.name), what="the other")) == 1
+
+
+def test_a_stop_cuts_what_is_at_a_pool(tmp_path, origins, closing):
+    """Told twice to end, lbd-proxy ends at once, with a tunnel and a request at a pool that was made before its front."""
+    def mute(c, origin):
+        origin.asked = True
+        while c.recv(65536):
+            pass
+    lb = closing(Lbd(tmp_path / "lb", "lbd-proxy"))
+    pool, = origins("pool", handle=mute)
+    fronts = []
+    for mode in "tcp", "http":
+        lb.ctl("create", "vip", f"p-{mode}", f"mode={mode}")
+        lb.rip(f"p-{mode}", "a", pool.port)
+        fronts.append(lb.vip(f"web-{mode}", mode=mode))
+        lb.ctl("create", "rule", f"web-{mode}/all", f"pool=p-{mode}")
+    lb.start()
+    held = []
+    for vip in fronts:
+        pool.asked = False
+        held.append(vip.connect())
+        held[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: pool.asked, what="it is at the pool")
+    p = lb.process.pop("lbd-proxy")
+    p.terminate()
+    wait_until(lambda: not listens(fronts[0].address, fronts[0].port), what="it stops")
+    p.terminate()
+    assert p.wait(15) == 0
+    for s in held:
+        s.close()

@@ -290,6 +290,8 @@ test_hello(void **state)
 	assert_int_equal(hello_parse((const uint8_t *)"\x16\x03\x01\x00\x00", 5, work, &h), H1_BAD);
 	assert_int_equal(hello_parse((const uint8_t *)"\x16\x03\x01\xff\xff", 5, work, &h), H1_BAD);
 	assert_int_equal(
+	    hello_parse((const uint8_t *)"\x16\x03\x00\x00\x01\x02\x16\x03", 8, work, &h), H1_BAD);
+	assert_int_equal(
 	    hello_parse((const uint8_t *)"\x16\x03\x01\x00\x04\x02\0\0\0", 9, work, &h), H1_BAD);
 	assert_int_equal(
 	    hello_parse((const uint8_t *)"\x16\x03\x01\x00\x04\x01\xff\0\0", 9, work, &h), H1_BAD);

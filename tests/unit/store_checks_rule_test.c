@@ -40,7 +40,7 @@ static const struct rule refused[] = {
 	    "rule v/r: on: \"answer\" is not possible in mode tcp" },
 	{ V, R "action=deny on=answer",
 	    "\"deny\" is not possible in mode http for an answer; allowed are set_header, add_header, "
-	    "del_header, replace_header" },
+	    "del_header, replace_header, limit_bandwidth" },
 	/* pools */
 	{ V, R "action=use", "rule v/r: pool: is required with action use" },
 	{ V, R "action=use pool=v", "rule v/r: pool: is the virtual service of the rule" },
@@ -116,6 +116,10 @@ static const struct rule taken[] = {
 	{ V, R "action=set_header header=X value={status} on=answer", NULL },
 	{ V, R "action=set_header header=X value={status}", "{status} is no part of a request" },
 	{ V, R "action=return status=200 body=ok content_type=text/html", NULL },
+	{ V, R "action=limit_bandwidth rate=100K on=answer", NULL },
+	{ V, R "action=limit_bandwidth", "rule v/r: rate: is required" },
+	{ V, R "action=limit_bandwidth rate=10",
+	    "rule v/r: rate: 10 bytes a second are less than" },
 	{ V, R "action=tarpit time=2s status=429 when=header(User-Agent)~contains~bot", NULL },
 };
 
