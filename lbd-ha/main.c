@@ -17,6 +17,7 @@
 #include "garp.h"
 #include "hold.h"
 #include "keys.h"
+#include "lists.h"
 #include "notify.h"
 #include "pair/pairing.h"
 #include "refill.h"
@@ -47,6 +48,7 @@ static struct {
 	struct exchange *exchange;
 	struct refill *refill;
 	struct key_courier *keys;
+	struct list_courier *lists;
 	struct verdicts *verdicts;
 	struct adverts *adverts;
 	struct loop_timer pulse;
@@ -168,8 +170,10 @@ on_pair_changed(void *arg)
 	bus_publish(daemon_bus(app.d), TOPIC_HA, MSG_HA_PEER, &peer);
 	role_set(app.role, pairing_cluster(app.pairing), daemon_snapshot(app.d));
 	exchange_pair(app.exchange, pairing_cluster(app.pairing), pairing_channel(app.pairing));
-	if (!pairing_channel(app.pairing))
+	if (!pairing_channel(app.pairing)) {
 		key_courier_down(app.keys);
+		list_courier_down(app.lists);
+	}
 }
 
 static void
@@ -187,6 +191,7 @@ on_up(void *arg, const struct msg_peer_hello *m)
 	refill_up(app.refill, pairing_channel(app.pairing));
 	exchange_up(app.exchange, m);
 	key_courier_up(app.keys, pairing_channel(app.pairing));
+	list_courier_up(app.lists, pairing_channel(app.pairing));
 }
 
 static void
@@ -197,6 +202,7 @@ on_down(void *arg, const char *why)
 	exchange_down(app.exchange);
 	refill_down(app.refill);
 	key_courier_down(app.keys);
+	list_courier_down(app.lists);
 }
 
 static void
@@ -209,6 +215,10 @@ on_peer_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		key_courier_on_ask(app.keys, &m->key_name);
 	else if (row->number == MSG_PEER_KEY)
 		key_courier_on_key(app.keys, &m->key_bytes);
+	else if (row->number == MSG_PEER_LIST_ASK)
+		list_courier_on_ask(app.lists, &m->list_get);
+	else if (row->number == MSG_PEER_LIST)
+		list_courier_on_text(app.lists, &m->list_text);
 	else
 		exchange_row(app.exchange, row, m);
 }
@@ -382,6 +392,7 @@ init(struct daemon *d, struct err *err)
 	app.refill = refill_new(daemon_loop(d), daemon_bus(d), app.role);
 	app.adverts = adverts_new(d, app.role, &adverts_ops);
 	app.keys = key_courier_new(d);
+	app.lists = list_courier_new(d);
 	app.verdicts = verdicts_new(d, app.role, &verdicts_ops);
 	exchange_trial(app.exchange, app.trial);
 	stick_ops.arg = app.exchange;
@@ -406,6 +417,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	exchange_moved(app.exchange);
 	refill_apply(app.refill, now);
 	key_courier_look(app.keys);
+	list_courier_look(app.lists);
 	verdicts_apply(app.verdicts);
 	adverts_look(app.adverts);
 	if (!trial_passed(app.trial, now))
@@ -463,6 +475,7 @@ fini(struct daemon *d)
 	adverts_free(app.adverts);
 	refill_free(app.refill);
 	key_courier_free(app.keys);
+	list_courier_free(app.lists);
 	role_free(app.role);
 	app.pairing = NULL;
 	app.exchange = NULL;

@@ -22,6 +22,7 @@
 #include "pools.h"
 #include "share.h"
 #include "sorry.h"
+#include "lists/lists.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_rows.h"
@@ -97,6 +98,20 @@ static void
 mark_one(void *arg, uint32_t service)
 {
 	mark(arg, service);
+}
+
+/* Lists have other entries: whose rules look anything up. */
+static void
+look_at_lists(struct pass *p)
+{
+	if (!lists_apply(p->k->lists, p->now))
+		return;
+	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_content_rule); i++) {
+		const struct content_rule *r = snapshot_at(p->now, KIND_content_rule, i);
+
+		if (strchr(r->when, '@') != NULL)
+			mark(p, r->vip);
+	}
 }
 
 /* Which services a difference touches. */
@@ -513,6 +528,14 @@ mark_missing(struct pass *p)
 			mark(p, c->id);
 }
 
+const char *
+control_fault(const struct control *k)
+{
+	const char *keys = keys_fault(k->keys);
+
+	return keys != NULL ? keys : lists_fault(k->lists);
+}
+
 void
 control_again(void *arg)
 {
@@ -520,8 +543,9 @@ control_again(void *arg)
 	struct err err = { 0 };
 	struct pass p = { .k = k, .now = k->seen, .err = &err };
 
+	look_at_lists(&p);
 	mark_missing(&p);
-	daemon_fault(k->d, run(&p) == 0 ? keys_fault(k->keys) : err.text);
+	daemon_fault(k->d, run(&p) == 0 ? control_fault(k) : err.text);
 }
 
 /* Where access logs go, and whether there are any. */
@@ -552,6 +576,7 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	set_logs(k, now);
 	k->seen = snapshot_ref(now);
+	look_at_lists(&p);
 	if (old == NULL)
 		mark_all(&p);
 	else

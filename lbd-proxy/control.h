@@ -71,6 +71,7 @@ struct control {
 	struct bus_link *check;
 	struct keys *keys;	   /* private keys (tls/keys.h) */
 	struct staples *staples;   /* what responders say of certificates */
+	struct lists *lists;	   /* their entries (lists/lists.h) */
 	struct share *share;	   /* of the persistence table; NULL: not yet, or not any more */
 	struct loop_timer observe; /* until lbd-check is told what traffic showed */
 	struct handed handed; /* sockets of the process before this one that nobody has taken yet */
@@ -90,6 +91,8 @@ struct ctl_service *control_service(struct control *k, const struct service *row
 bool control_serves(const struct service *row); /* NULL is not */
 /* control_again - what could not be done is tried again now; arg: the control. */
 void control_again(void *arg);
+/* control_fault - keys and entries of lists that are missing, as one line; NULL: none. */
+const char *control_fault(const struct control *k);
 void control_fini(struct control *k);
 
 #endif

@@ -6,6 +6,7 @@
 #include "health.h"
 #include "log/logs.h"
 #include "share.h"
+#include "lists/lists.h"
 #include "tls/keys.h"
 #include "tls/staples.h"
 #include "upgrade/elder.h"
@@ -26,6 +27,8 @@ init(struct daemon *d, struct err *err)
 	status_init(&control);
 	control.keys = keys_start(d);
 	keys_came(control.keys, control_again, &control);
+	control.lists = lists_start(d);
+	lists_came(control.lists, control_again, &control);
 	control.staples = staples_start(d, control.resolver);
 	share_start(&control);
 	health_start(&control);
@@ -40,7 +43,7 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	(void)old;
 	keys_look(control.keys);
 	staples_look(control.staples);
-	daemon_fault(d, keys_fault(control.keys));
+	daemon_fault(d, control_fault(&control));
 	take_applied(&control);
 	return code;
 }
@@ -81,6 +84,28 @@ on_upgrade(void *arg, const struct bus_request *rq, const union msg_any *m)
 	(void)arg;
 	(void)m;
 	give_start(&control, rq);
+}
+
+static void
+on_list_put(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	lists_on_put(control.lists, rq, &m->list_put);
+}
+
+static void
+on_list_get(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	lists_on_get(control.lists, rq, &m->list_get);
+}
+
+static void
+on_lists(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	(void)m;
+	lists_on_list(control.lists, rq);
 }
 
 static void
@@ -131,6 +156,7 @@ fini(struct daemon *d)
 	staples_stop(control.staples);
 	control_fini(&control);
 	keys_stop(control.keys);
+	lists_stop(control.lists);
 }
 
 static const struct bus_handler messages[] = {
@@ -143,6 +169,9 @@ static const struct bus_handler messages[] = {
 	{ MSG_KEY_PUT, on_key_put },
 	{ MSG_KEY_GET, on_key_get },
 	{ MSG_KEYS, on_keys },
+	{ MSG_LIST_PUT, on_list_put },
+	{ MSG_LIST_GET, on_list_get },
+	{ MSG_LISTS, on_lists },
 	{ MSG_STAPLES, on_staples },
 	{ MSG_UPGRADE, on_upgrade },
 	{ 0, NULL },

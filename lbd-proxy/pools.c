@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include "lists/lists.h"
 #include "net/letters.h"
 #include "rules/rules.h"
 
@@ -34,6 +35,9 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 	uint32_t n;
 	const void *const *rows = snapshot_children(now, KIND_content_rule, row->id, &n);
 	struct rules_pool *pools;
+	struct rules_env env = {
+		.lists = k->lists, .lists_now = lists_now(k->lists), .svc = c->svc
+	};
 	struct rules *x;
 
 	if (n == 0)
@@ -41,7 +45,7 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 	pools = mem_alloc(n * sizeof(*pools));
 	for (uint32_t i = 0; i < n; i++)
 		pools[i] = pool_of(k, now, rows[i]);
-	x = rules_new(row, rows, n, pools, c->view != NULL ? c->view->rules : NULL);
+	x = rules_new(row, rows, n, pools, &env, c->view != NULL ? c->view->rules : NULL);
 	free(pools);
 	return x;
 }

@@ -10,6 +10,7 @@
 #include "log/line.h"
 
 #include "http/error_pages.h"
+#include "rates/rates.h"
 #include "rules/rules.h"
 #include "tls/tls.h"
 
@@ -55,6 +56,7 @@ svc_unref(struct svc *s)
 	for (unsigned i = 0; i < s->workers; i++)
 		free(s->of[i].phases);
 	free(s->base_phases);
+	rates_unref(s->rates);
 	free(s);
 }
 

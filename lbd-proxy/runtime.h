@@ -24,6 +24,7 @@
 #define WORKERS_MAX 64
 struct wsrv;
 struct wsvc;
+struct rates;
 struct tls_ctx;
 struct error_pages;
 
@@ -40,6 +41,7 @@ struct svc {
 	struct service_counters
 	    base; /* what to take off since the counters were flushed; control thread */
 	struct phases *base_phases; /* the same; NULL: nothing */
+	struct rates *rates;	    /* what its rules count; NULL: nothing; control thread */
 	unsigned workers;
 	struct svc_local {
 		struct service_counters n;

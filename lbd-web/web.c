@@ -86,6 +86,8 @@ size_t
 web_body_max(void *arg, const struct http_rq *rq)
 {
 	(void)arg;
+	if (strncmp(rq->path, "/api/v1/lists/", 14) == 0)
+		return WEB_LIST_MAX;
 	return is_api(rq->path) ? WEB_API_MAX : WEB_FORM_MAX;
 }
 

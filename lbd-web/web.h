@@ -13,6 +13,7 @@
 
 #define WEB_FORM_MAX ((size_t)64 << 10)
 #define WEB_API_MAX ((size_t)8 << 20)
+#define WEB_LIST_MAX ((size_t)16 << 20) /* entries of a list */
 
 struct events;
 struct follow;

@@ -89,6 +89,19 @@ found_match(const struct when_value *v, const struct when_found *f, struct patte
 	return true;
 }
 
+static bool
+in_list(const struct when_value *v, unsigned type, const struct when_found *f,
+    struct when_groups *groups)
+{
+	struct when_group value = { 0 };
+
+	if (v->set == NULL || !v->has(v->set, type, f, &value.p, &value.len))
+		return false;
+	if (groups != NULL)
+		groups->value = value;
+	return true;
+}
+
 /* One value of a term against one of its source. */
 static bool
 fits(const struct when_term *t, const struct when_value *v, const struct when_found *f,
@@ -100,6 +113,8 @@ fits(const struct when_term *t, const struct when_value *v, const struct when_fo
 
 	switch ((enum when_op)t->op) {
 	case WHEN_IS:
+		if (v->list != NULL)
+			return in_list(v, type, f, groups);
 		if (type == WHEN_ADDR)
 			return addr_contains(&v->net, f->addr);
 		if (type == WHEN_NUMBER)
@@ -127,9 +142,10 @@ static bool
 holds(const struct when_term *t, when_get_fn get, void *arg, struct pattern_match *m,
     struct when_groups *groups)
 {
+	const char *name = t->meter != NULL ? (const void *)t->meter : t->name;
 	struct when_found f = { 0 };
 
-	for (unsigned nth = 0; get(arg, t->source, t->name, t->name_len, nth, &f); nth++) {
+	for (unsigned nth = 0; get(arg, t->source, name, t->name_len, nth, &f); nth++) {
 		if (t->op == WHEN_EXISTS)
 			return true;
 		for (unsigned i = 0; i < t->n; i++)

@@ -60,6 +60,18 @@ read_group(struct parse *p, const char *at, char digit)
 	return 0;
 }
 
+static int
+read_value(struct parse *p, const char *at)
+{
+	if ((p->where & W_VALUE) == 0)
+		return err_set(p->err, ERR_INVALID,
+		    "column %u: {value} is what a list has behind its entry, and the condition looks none up; "
+		    "allowed with in @LIST",
+		    (unsigned)(at - p->text) + 1);
+	p->item[p->n++] = (struct rule_text_item){ .kind = RULE_TEXT_VALUE };
+	return 0;
+}
+
 /* What stands between braces; n bytes. */
 static int
 read_word(struct parse *p, const char *at, const char *s, size_t n)
@@ -70,13 +82,16 @@ read_word(struct parse *p, const char *at, const char *s, size_t n)
 
 	if (n == 1 && s[0] >= '0' && s[0] <= '9')
 		return read_group(p, at, s[0]);
+	if (n == 5 && memcmp(s, "value", 5) == 0)
+		return read_value(p, at);
 	k = n < WORD_MOST ? n : WORD_MOST;
 	memcpy(word, s, k);
 	word[k] = '\0';
 	for (i = 0; i < WHEN_SOURCES; i++)
 		if (strlen(when_rows[i].name) == name && memcmp(when_rows[i].name, s, name) == 0)
 			break;
-	if (i == WHEN_SOURCES || i == WHEN_body || (when_rows[i].where & p->where) == 0)
+	if (i == WHEN_SOURCES || i == WHEN_body || i == WHEN_rate || i == WHEN_conns ||
+	    (when_rows[i].where & p->where) == 0)
 		return no_word(p, at, word);
 	if ((when_rows[i].argument != NULL) != (name < n) ||
 	    (name < n && (s[n - 1] != ')' || n - name < 3)))
@@ -178,6 +193,11 @@ rule_text_write(const struct rule_text *t, when_get_fn get, void *arg,
 				continue;
 			f.text = groups->of[it->what].p;
 			f.len = groups->of[it->what].len;
+		} else if (it->kind == RULE_TEXT_VALUE) {
+			if (groups == NULL || groups->value.p == NULL)
+				continue;
+			f.text = groups->value.p;
+			f.len = groups->value.len;
 		} else if (it->kind == RULE_TEXT_SOURCE) {
 			if (!get(arg, it->what, it->text, it->len, 0, &f))
 				continue;

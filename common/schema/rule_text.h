@@ -1,5 +1,5 @@
 /* rule_text.h - templates of content rules: text with parts of the request as {host}, {header(X-Key)}, {query}, and {1} to {9}, the
- * groups of the last pattern of the rule that matched; {0} is all that it matched. Two braces that open or close are one. Read here for the check of a
+ * groups of the last pattern of the rule that matched; {0} is all that it matched; {value}, what stands behind the entry of the last list that the condition found. Two braces that open or close are one. Read here for the check of a
  * commit and for lbd-proxy alike. */
 #ifndef SCHEMA_RULE_TEXT_H
 #define SCHEMA_RULE_TEXT_H
@@ -8,7 +8,7 @@
 
 #define RULE_TEXT_ITEMS 64
 
-enum { RULE_TEXT_LITERAL, RULE_TEXT_SOURCE, RULE_TEXT_GROUP };
+enum { RULE_TEXT_LITERAL, RULE_TEXT_SOURCE, RULE_TEXT_GROUP, RULE_TEXT_VALUE };
 struct rule_text_item {
 	uint8_t kind;
 	uint8_t what; /* enum when_source, or the number of the group */

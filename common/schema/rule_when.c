@@ -252,6 +252,22 @@ value_pattern(struct parse *p, const char *at, const struct when_term *t, struct
 	return 0;
 }
 
+/* "@office"; whether there is such a list, and of which kind, is for who knows the configuration. */
+static int
+value_list(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
+{
+	unsigned type = when_rows[t->source].type;
+
+	if (type == WHEN_NUMBER || type == WHEN_WORD)
+		return err_set(p->err, ERR_INVALID,
+		    "column %u: %s is looked up in no list; allowed are values, and lists for texts and addresses",
+		    column(p, at), when_rows[t->source].name);
+	if (v->len < 2)
+		return refuse(p, at, "the name of a list behind @");
+	v->list = v->text + 1;
+	return 0;
+}
+
 /* Kinds of operands: what reads them once their text is there. */
 typedef int (*value_fn)(
     struct parse *p, const char *at, const struct when_term *t, struct when_value *v);
@@ -309,7 +325,8 @@ read_values(struct parse *p, struct when_term *t)
 		at = p->at;
 		rc = read_text(p, v);
 		if (rc == 0)
-			rc = kind_of(t)(p, at, t, v);
+			rc = *at == '@' && t->op == WHEN_IS ? value_list(p, at, t, v)
+							    : kind_of(t)(p, at, t, v);
 		if (rc != 0)
 			return rc;
 		t->n++;
@@ -357,6 +374,18 @@ misplaced(struct parse *p, const char *at, const struct when_row *r)
 		: "any more when the answer comes; allowed are rules with on=request");
 }
 
+static int
+read_meter(struct parse *p, struct when_term *t)
+{
+	struct err why;
+	int rc;
+
+	t->meter = arena_alloc(p->a, sizeof(*t->meter));
+	rc = rule_meter_parse(
+	    p->at, p->where, t->source == WHEN_conns, p->a, t->meter, &p->at, &why);
+	return rc == 0 ? 0 : err_set(p->err, rc, "column %u: %s", column(p, p->at), why.text);
+}
+
 /* The name in parentheses. */
 static int
 read_argument(struct parse *p, struct when_term *t)
@@ -364,6 +393,8 @@ read_argument(struct parse *p, struct when_term *t)
 	const char *argument = when_rows[t->source].argument;
 	size_t n;
 
+	if (t->source == WHEN_rate || t->source == WHEN_conns)
+		return read_meter(p, t);
 	if (argument == NULL)
 		return *p->at == '(' ? refuse(p, p->at, "an operator") : 0;
 	if (*p->at != '(')
@@ -394,7 +425,8 @@ read_source(struct parse *p, struct when_term *t)
 			break;
 	if (i == WHEN_SOURCES)
 		return no_field(p, at, n);
-	if ((when_rows[i].where & p->where) == 0 || (i == WHEN_body && (p->where & W_ANSWER) != 0))
+	if ((when_rows[i].where & p->where) == 0 ||
+	    ((i == WHEN_body || i == WHEN_rate || i == WHEN_conns) && (p->where & W_ANSWER) != 0))
 		return misplaced(p, at, &when_rows[i]);
 	t->source = (uint8_t)i;
 	p->at += n;

@@ -5,7 +5,8 @@
  *   term:      FIELD OPERATOR VALUE[,VALUE...]  or  FIELD exists
  *   FIELD:     a row of rule_words.def, some with a name in parentheses: header(X-Key)
  *   OPERATOR:  is in starts ends contains matches under < > <= >=; exists
- *   VALUE:     bytes without space, comma, quotes and parentheses; or between single quotes, as they are; or between double
+ *   VALUE:     @LIST behind is or in: what the list has, by its kind; else
+ *              bytes without space, comma, quotes and parentheses; or between single quotes, as they are; or between double
  *              quotes, where \" is a quote and \\ a backslash and any other backslash stands for itself
  *
  * To add a field: a row in rule_words.def, and a case where lbd-proxy finds its value (lbd-proxy/rules/subject.c). To add a
@@ -17,6 +18,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "schema/pattern.h"
+#include "schema/rule_meter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +36,7 @@ enum when_source {
 enum when_type { WHEN_TEXT, WHEN_NOCASE, WHEN_ADDR, WHEN_NUMBER, WHEN_WORD };
 /* Where a rule is: its mode, and what it is looked at for. Of a source: where it can be used. */
 enum { W_REQUEST = 1, W_ANSWER = 2, W_TCP = 4 };
+#define W_VALUE 8 /* of templates: the condition looks a list up, so {value} may be there */
 struct when_row {
 	const char *name, *argument, *help;
 	const char *words; /* WHEN_WORD: "a|b" */
@@ -56,6 +59,7 @@ enum when_op {
 	WHEN_OPS
 };
 
+struct when_found;
 /* What a value is, by the type of the field and the operator: text, or one of the others. */
 struct when_value {
 	const char *text; /* as it was written, without quotes; ends with NUL */
@@ -63,6 +67,12 @@ struct when_value {
 	struct addr net;	 /* WHEN_ADDR: a host is a network of one */
 	uint64_t number;	 /* WHEN_NUMBER, and of the operators < > <= >= */
 	struct pattern *pattern; /* matches */
+	const char *list;	 /* @LIST: its name; NULL: it is none */
+	/* What it has, and whether something is in it, with what stands behind the entry; set by who looks rules at. NULL: nothing
+	 * is. */
+	const void *set;
+	bool (*has)(const void *set, unsigned type, const struct when_found *f, const char **value,
+	    uint32_t *len);
 };
 
 /* Where evaluation goes on after a term: the index of another, or one of these. */
@@ -73,7 +83,8 @@ struct when_term {
 	uint16_t yes, no;
 	uint16_t n; /* values */
 	uint16_t name_len;
-	const char *name; /* in parentheses: of a header, cookie, parameter; NULL */
+	const char *name;	  /* in parentheses: of a header, cookie, parameter; NULL */
+	struct when_meter *meter; /* of rate and conns; NULL: it is another source */
 	struct when_value *value;
 };
 struct when {
@@ -96,7 +107,7 @@ struct when_groups {
 	struct when_group {
 		const char *p; /* NULL: took no part */
 		uint32_t len;
-	} of[PATTERN_GROUPS];
+	} of[PATTERN_GROUPS], value; /* value: behind the last entry of a list that was found */
 };
 /* What a source is now, for the nth time (header fields may come again). */
 struct when_found {
@@ -105,7 +116,7 @@ struct when_found {
 	uint64_t number;
 	const struct addr *addr;
 };
-/* False: there is none (of that number). */
+/* False: there is none (of that number). name: of rate and conns it is the struct when_meter. */
 typedef bool (*when_get_fn)(void *arg, unsigned source, const char *name, unsigned name_len,
     unsigned nth, struct when_found *out);
 

@@ -174,6 +174,11 @@ static const struct field tls_fields[] = {
 #include "schema/tls.def"
 #undef OBJ
 };
+static const struct field itemlist_fields[] = {
+#define OBJ itemlist
+#include "schema/itemlist.def"
+#undef OBJ
+};
 static const struct field sni_fields[] = {
 #define OBJ sni
 #include "schema/sni.def"

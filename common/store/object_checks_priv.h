@@ -2,6 +2,7 @@
 #ifndef STORE_OBJECT_CHECKS_PRIV_H
 #define STORE_OBJECT_CHECKS_PRIV_H
 
+#include "schema/rule_when.h"
 #include "store/snapshot_priv.h"
 #include "sys/netlink.h"
 
@@ -79,6 +80,15 @@ int check_ha(struct look *l);
 int check_vrrp(struct look *l);
 /* object_checks_tls.c: TLS settings, and what services do with them. */
 int check_tls(struct look *l);
+/* object_checks_lists.c: lists and maps. */
+int check_lists(struct look *l);
+/* What conditions of the rules of a service count, each once. check_operands - lists and meters of a condition. */
+struct meters_seen {
+	unsigned n;
+	struct when_meter of[METERS_OF_SERVICE];
+};
+int check_operands(
+    struct look *l, const struct content_rule *r, const struct when *w, struct meters_seen *seen);
 /* object_checks_rule.c: content rules. */
 int check_rules(struct look *l);
 /* object_checks_hooks.c: programs that the pair runs, and routes. look_program - text is the name of a program in a folder and its

@@ -66,6 +66,7 @@ struct rules {
 	struct arena *a;
 	const struct service *svc;
 	const struct content_rule *none; /* defaults */
+	struct meters_seen seen;	 /* of the service */
 };
 
 static int
@@ -266,6 +267,16 @@ groups_of(const struct when *w)
 	return most < PATTERN_GROUPS ? most : PATTERN_GROUPS;
 }
 
+static bool
+has_list(const struct when *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		for (unsigned k = 0; k < w->term[i].n; k++)
+			if (w->term[i].value[k].list != NULL)
+				return true;
+	return false;
+}
+
 static int
 check_template(const struct rules *x, const struct content_rule *r, const char *field,
     const char *text, unsigned where, unsigned groups)
@@ -323,7 +334,7 @@ where_of(const struct rules *x, const struct content_rule *r)
 }
 
 static int
-check_rule(const struct rules *x, const struct content_rule *r)
+check_rule(struct rules *x, const struct content_rule *r)
 {
 	int rc = check_place(x, r);
 	struct when w = { 0 };
@@ -341,7 +352,10 @@ check_rule(const struct rules *x, const struct content_rule *r)
 		return rc;
 	if (when_parse(r->when, where_of(x, r), false, x->a, &w, &why) != 0)
 		return bad(x, r, "when", why.text);
-	rc = check_texts(x, r, where_of(x, r), groups_of(&w));
+	rc = check_operands(x->l, r, &w, &x->seen);
+	if (rc == 0)
+		rc = check_texts(
+		    x, r, where_of(x, r) | (has_list(&w) ? W_VALUE : 0u), groups_of(&w));
 	when_fini(&w);
 	return rc;
 }
@@ -440,6 +454,7 @@ check_of(struct rules *x)
 	if (n == 0)
 		return 0;
 	rc = check_service(x, row[0], n);
+	x->seen.n = 0;
 	v = mem_alloc(n * sizeof(*v));
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		const struct content_rule *r = row[i];

@@ -1,4 +1,4 @@
-/* Whether anything that is kept still names a private key: then it may be wanted again, by a rollback, by a transaction
+/* Whether anything that is kept still names a private key, or the entries of a list: then it may be wanted again, by a rollback, by a transaction
  * that is committed later, by a value that lost when the nodes joined and is taken after all. */
 #include "base/must.h"
 #include "store/store_priv.h"
@@ -10,6 +10,7 @@ store_mentions(struct store *st, const char *text)
 {
 	static const char sql[] =
 	    "SELECT EXISTS(SELECT 1 FROM cert WHERE key=?1)"
+	    " OR EXISTS(SELECT 1 FROM itemlist WHERE content=?1)"
 	    " OR EXISTS(SELECT 1 FROM revision WHERE delta IS NOT NULL AND instr(delta, CAST(?1 AS BLOB))>0)"
 	    " OR EXISTS(SELECT 1 FROM superseded WHERE delta IS NOT NULL AND instr(delta, CAST(?1 AS BLOB))>0)"
 	    " OR EXISTS(SELECT 1 FROM conflict WHERE instr(delta, CAST(?1 AS BLOB))>0)"

@@ -38,6 +38,15 @@ x509_hex(const uint8_t *p, size_t n, char *out)
 }
 
 void
+x509_digest(const void *p, size_t n, char out[X509_HEX])
+{
+	uint8_t sum[SHA256_DIGEST_LENGTH];
+
+	must(EVP_Digest(p, n, sum, NULL, EVP_sha256(), NULL) == 1);
+	x509_hex(sum, sizeof(sum), out);
+}
+
+void
 x509_spki(EVP_PKEY *key, char out[X509_HEX])
 {
 	uint8_t *der = NULL, sum[SHA256_DIGEST_LENGTH];

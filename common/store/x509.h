@@ -31,6 +31,8 @@ struct x509_face {
 };
 /* x509_face - the nth certificate of a PEM text, from 0. -ENOENT: there are fewer; -EBADMSG: it cannot be read. */
 int x509_face(const char *pem, unsigned nth, struct x509_face *out);
+/* x509_digest - SHA-256 of any bytes. */
+void x509_digest(const void *p, size_t n, char out[X509_HEX]);
 /* x509_until - when the first of a chain that ends, ends; 0: there is none, or it cannot be read. */
 int64_t x509_until(const char *chain);
 /* x509_ends - how near that is: every surface warns at the same times. */

@@ -243,6 +243,8 @@ offer_argument(struct offer *o, const char *name)
 		offer_names(o, KIND_fip);
 	else if (strcmp(name, "CERT") == 0)
 		offer_names(o, KIND_cert);
+	else if (strcmp(name, "LIST") == 0)
+		offer_names(o, KIND_itemlist);
 	else if (strcmp(name, "FIELD=VALUE") == 0 || strcmp(name, "FIELD") == 0)
 		offer_fields(o, name[5] == '=');
 	else if (strcmp(name, "PATH") == 0)

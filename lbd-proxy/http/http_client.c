@@ -57,6 +57,9 @@ http_free(struct http *h)
 		squeeze_free(h->squeeze);
 	if (h->out != h->room)
 		free(h->out);
+	if (h->metered != NULL)
+		meters_end(h->metered, w->now, h->story.status, h->c->bytes_in - h->story.in_before,
+		    h->c->bytes_out - h->story.out_before + h->story.own_len);
 	if (h->rules != NULL) {
 		free(h->asked);
 		rules_unref(h->rules);

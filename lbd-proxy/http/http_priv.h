@@ -52,9 +52,10 @@ struct http {
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
 	struct story story;
-	uint64_t rate_up;    /* bytes a second of its body, by a rule; 0: no limit */
-	struct rules *rules; /* reference: rules that look at its answer; NULL none */
-	char *asked;	     /* its head, for them */
+	uint64_t rate_up;	 /* bytes a second of its body, by a rule; 0: no limit */
+	struct rules *rules;	 /* reference: rules that look at its answer; NULL none */
+	char *asked;		 /* its head, for them */
+	struct metered *metered; /* what is counted at its end; NULL: nothing */
 	/* what http_look.h found: CUT_ of its head, enum coding of its answer, whether its body is waited for */
 	uint8_t cut, coding;
 	bool waits;

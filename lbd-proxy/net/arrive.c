@@ -11,6 +11,7 @@
 #include "http/http_stream.h"
 #include "stream/tcp_stream.h"
 #include "pp.h"
+#include "rules/rules.h"
 #include "tls/tls.h"
 #include "worker.h"
 
@@ -28,6 +29,8 @@ begin(struct conn *c)
 		return;
 	}
 	c->ops = http ? &http_client_ops : &tcp_ops;
+	if (c->svc->view->rules != NULL && c->svc->view->rules->meters.n > 0)
+		c->metered = meters_conn(&c->svc->view->rules->meters, c, !http, c->w->now);
 	if (http)
 		http_begin(c);
 	else

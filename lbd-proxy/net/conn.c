@@ -10,6 +10,7 @@
 #include "sys/sock.h"
 
 #include "h2/h2.h"
+#include "rates/meters.h"
 #include "tls/tls.h"
 #include "worker.h"
 
@@ -81,6 +82,8 @@ end(struct conn *c)
 	wheel_del(&w->wheel, &c->timer);
 	list_del(&c->link);
 	list_del(&c->turn);
+	if (c->metered != NULL)
+		meters_let_go(c->metered, w->now, c->bytes_in, c->bytes_out);
 	tls_free(c->tls);
 	free(c->in);
 	free(c->out);

@@ -14,6 +14,7 @@
 
 struct worker;
 struct conn;
+struct metered;
 struct tls_conn;
 struct h2_stream;
 /* What happens on a connection. None of these may be entered for a connection that was closed. */
@@ -57,8 +58,9 @@ struct conn {
 	struct list link; /* of its service, or of idle or busy ones of its server */
 	struct list turn; /* in the worker's list again */
 	struct timer timer;
-	struct chunk *in, *out; /* read too early; not sent yet, as it goes out */
-	struct tls_conn *tls;	/* NULL: plain */
+	struct chunk *in, *out;	 /* read too early; not sent yet, as it goes out */
+	struct tls_conn *tls;	 /* NULL: plain */
+	struct metered *metered; /* client: what is counted of it; NULL: nothing */
 	struct h2_stream
 	    *h2; /* NULL: it has a socket; else a stream of another connection (h2/h2.h) */
 	uint64_t bytes_in, bytes_out;

@@ -75,7 +75,7 @@ substitute(struct edit *e, const struct rule *r, const char *in, size_t len, con
 {
 	struct rules_scratch *w = e->w;
 	size_t at = 0, from = 0, off, n, start = w->used;
-	struct when_groups g;
+	struct when_groups g = { .value = e->value };
 
 	while (from <= len && pattern_find(r->pattern, w->match, in, len, from) &&
 	       pattern_group(w->match, 0, &off, &n)) {
@@ -271,6 +271,7 @@ rewrite(struct edit *e, const struct rule *r, const struct when_groups *g)
 unsigned
 edit_apply(struct edit *e, const struct rule *r, const struct when_groups *g)
 {
+	e->value = g->value;
 	switch (r->action) {
 	case rule_action_set_header:
 	case rule_action_add_header: e->any = true; return put_in(e, r, g);

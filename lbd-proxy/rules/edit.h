@@ -11,8 +11,9 @@ struct edit {
 	struct subject s;
 	const char *buf; /* of the head that is changed */
 	const struct h1_head *head;
-	bool any;      /* something is changed */
-	uint64_t rate; /* bytes a second; 0: no limit */
+	bool any;		 /* something is changed */
+	uint64_t rate;		 /* bytes a second; 0: no limit */
+	struct when_group value; /* of the rule that is applied: what a list had behind its entry */
 };
 
 void edit_begin(struct edit *e);

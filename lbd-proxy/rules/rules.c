@@ -6,11 +6,13 @@
 #include "base/must.h"
 #include "sys/log.h"
 
+#include "lists/lists.h"
 #include "net/worker.h"
 #include "runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct source {
 	const struct content_rule *row;
@@ -30,7 +32,7 @@ by_order(const void *a, const void *b)
 
 /* All that a rule is made of, so that two sets can be told apart. */
 static void
-put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n)
+put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64_t lists)
 {
 	buf_put_be(b, mode, 1);
 	for (uint32_t i = 0; i < n; i++) {
@@ -48,6 +50,8 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n)
 		buf_put_be(b, r->status, 2);
 		buf_put_be(b, r->time, 4);
 		buf_put_be(b, r->rate, 8);
+		if (strchr(r->when, '@') != NULL)
+			buf_put_be(b, lists, 8);
 		for (unsigned k = 0; k < ARRAY_LEN(texts); k++)
 			buf_put(b, texts[k], strlen(texts[k]) + 1);
 	}
@@ -71,6 +75,73 @@ keep(struct rules *x, const char *text)
 	return arena_text(x->arena, text, strlen(text));
 }
 
+/* ---- lists and meters ------------------------------------------------------------------------- */
+
+static bool
+in_list(
+    const void *set, unsigned type, const struct when_found *f, const char **value, uint32_t *len)
+{
+	struct item_value v;
+
+	if (!(type == WHEN_ADDR ? itemset_has_addr(set, f->addr, &v)
+				: itemset_has(set, f->text, f->len, &v)))
+		return false;
+	*value = v.at;
+	*len = (uint32_t)v.len;
+	return true;
+}
+
+/* The table of a service, made when its first rule counts. */
+static struct rates *
+table_of(struct svc *svc)
+{
+	uint64_t seed;
+
+	if (svc->rates == NULL) {
+		must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+		svc->rates = rates_new(RATES_KEYS, seed);
+		must(svc->rates != NULL);
+	}
+	return svc->rates;
+}
+
+static void
+bind_list(struct when_value *v, const struct rules_env *env)
+{
+	if (v->list == NULL || env == NULL)
+		return;
+	v->set = itemset_ref(lists_find(env->lists, v->list));
+	v->has = in_list;
+}
+
+/* The sets of its lists as they are now, and places of its meters. False: there are too many, which the commit refuses. */
+static bool
+refer(struct rules *x, struct rule *r, const struct rules_env *env)
+{
+	for (unsigned i = 0; i < r->when.n; i++) {
+		struct when_term *t = &r->when.term[i];
+
+		for (unsigned k = 0; k < t->n; k++)
+			bind_list(&t->value[k], env);
+		if (t->meter == NULL)
+			continue;
+		if (env == NULL || !meters_add(&x->meters, t->meter, table_of(env->svc)))
+			return false;
+		if (r->retry_s == 0)
+			r->retry_s = (t->meter->window_ms + 999) / 1000;
+	}
+	return true;
+}
+
+static void
+unbind(struct when *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		for (unsigned k = 0; k < w->term[i].n; k++)
+			if (w->term[i].value[k].list != NULL)
+				itemset_unref((struct itemset *)(uintptr_t)w->term[i].value[k].set);
+}
+
 static int
 compile(struct rules *x, unsigned where, const struct source *from, struct rule *r, struct err *err)
 {
@@ -79,8 +150,8 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 
 	if (rc == 0)
 		rc = rule_text_parse(
-		    row->action == rule_action_redirect ? row->location : row->value, where,
-		    PATTERN_GROUPS, x->arena, &r->text, err);
+		    row->action == rule_action_redirect ? row->location : row->value,
+		    where | W_VALUE, PATTERN_GROUPS, x->arena, &r->text, err);
 	if (rc == 0 && row->pattern[0] != '\0') {
 		r->pattern = pattern_new(row->pattern, strlen(row->pattern), true, err);
 		rc = r->pattern == NULL ? ERR_INVALID : 0;
@@ -107,7 +178,17 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 }
 
 static void
-add(struct rules *x, const struct service *of, const struct source *from)
+rule_fini(struct rule *r)
+{
+	unbind(&r->when);
+	when_fini(&r->when);
+	pattern_free(r->pattern);
+	svc_unref(r->pool);
+}
+
+static void
+add(struct rules *x, const struct service *of, const struct source *from,
+    const struct rules_env *env)
 {
 	bool answer = from->row->on == rule_on_answer;
 	unsigned where = of->mode == mode_tcp ? W_TCP : answer ? W_REQUEST | W_ANSWER : W_REQUEST;
@@ -117,6 +198,12 @@ add(struct rules *x, const struct service *of, const struct source *from)
 
 	if (compile(x, where, from, r, &err) != 0) {
 		log_warn("rule %s/%s: is left out: %s", of->name, from->row->name, err.text);
+		*r = (struct rule){ 0 };
+		return;
+	}
+	if (!refer(x, r, env)) {
+		log_warn("rule %s/%s: is left out: it counts what has no place", of->name, r->name);
+		rule_fini(r);
 		*r = (struct rule){ 0 };
 		return;
 	}
@@ -133,7 +220,7 @@ add(struct rules *x, const struct service *of, const struct source *from)
 
 struct rules *
 rules_new(const struct service *of, const void *const *rows, uint32_t n,
-    const struct rules_pool *pools, struct rules *old)
+    const struct rules_pool *pools, const struct rules_env *env, struct rules *old)
 {
 	struct source *v = mem_alloc((n + 1) * sizeof(*v));
 	struct buf key = { 0 };
@@ -147,7 +234,7 @@ rules_new(const struct service *of, const void *const *rows, uint32_t n,
 			v[on++] = (struct source){ r, pools[i] };
 	}
 	qsort(v, on, sizeof(*v), by_order);
-	put_key(&key, of->mode, v, on);
+	put_key(&key, of->mode, v, on, env != NULL ? env->lists_now : 0);
 	if (on > 0 && old != NULL && old->key.len == key.len &&
 	    memcmp(old->key.p, key.p, key.len) == 0) {
 		x = rules_ref(old);
@@ -160,7 +247,7 @@ rules_new(const struct service *of, const void *const *rows, uint32_t n,
 		x->request = arena_alloc(x->arena, on * sizeof(*x->request));
 		x->answer = arena_alloc(x->arena, on * sizeof(*x->answer));
 		for (uint32_t i = 0; i < on; i++)
-			add(x, of, &v[i]);
+			add(x, of, &v[i], env);
 	} else {
 		buf_fini(&key);
 	}
@@ -176,14 +263,6 @@ rules_ref(struct rules *r)
 	return r;
 }
 
-static void
-rule_fini(struct rule *r)
-{
-	when_fini(&r->when);
-	pattern_free(r->pattern);
-	svc_unref(r->pool);
-}
-
 void
 rules_unref(struct rules *r)
 {
@@ -193,6 +272,7 @@ rules_unref(struct rules *r)
 		rule_fini(&r->request[i]);
 	for (uint32_t i = 0; i < r->answers; i++)
 		rule_fini(&r->answer[i]);
+	meters_fini(&r->meters);
 	buf_fini(&r->key);
 	arena_unref(r->arena);
 	free(r);

@@ -9,6 +9,7 @@
 #include "schema/schema.h"
 
 #include "http/http_edit.h"
+#include "rates/meters.h"
 
 #include <stdatomic.h>
 
@@ -29,6 +30,7 @@ struct rule {
 	const char *body, *type;
 	dur_t time;
 	uint64_t rate;
+	unsigned retry_s; /* of an answer 429: the window of what its condition counts; 0 unknown */
 };
 struct rules {
 	atomic_uint refs;
@@ -37,10 +39,18 @@ struct rules {
 	uint32_t requests, answers;
 	struct rule *request; /* in the order in which they are looked at */
 	struct rule *answer;
-	uint32_t uses;	 /* a bit for each source that rules for requests look at */
-	bool keeps_head; /* rules for answers look at the request */
+	uint32_t uses;	      /* a bit for each source that rules for requests look at */
+	bool keeps_head;      /* rules for answers look at the request */
+	struct meters meters; /* what they count; n 0: nothing */
 };
 
+/* What rules refer to beside servers; NULL: they name no list and count nothing. */
+struct lists;
+struct rules_env {
+	const struct lists *lists;
+	uint64_t lists_now; /* changes whenever a list has other entries */
+	struct svc *svc;    /* whose rules they are: it has the table of what is counted */
+};
 /* Where a rule leads: name NULL nowhere; svc NULL: it is not served now. Borrowed. */
 struct rules_pool {
 	struct svc *svc;
@@ -49,7 +59,7 @@ struct rules_pool {
 /* rules_new - of n rows of kind content_rule; pools: what the pool of each row is now, NULL where it is not served. NULL: none is enabled. old
  * (may be NULL) is what there was before: it is taken again when nothing differs. */
 struct rules *rules_new(const struct service *of, const void *const *rows, uint32_t n,
-    const struct rules_pool *pools, struct rules *old);
+    const struct rules_pool *pools, const struct rules_env *env, struct rules *old);
 struct rules *rules_ref(struct rules *r);
 void rules_unref(struct rules *r); /* NULL is fine */
 

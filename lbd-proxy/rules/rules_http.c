@@ -170,6 +170,20 @@ give_text(struct http *h, const struct rule *r, const char *buf, size_t len)
 	http_own(h, r->status, out, (size_t)n);
 }
 
+/* Whoever comes too often learns when to come again. */
+static void
+too_many(struct http *h, const struct rule *r)
+{
+	static const char body[] = "429 Too Many Requests\n";
+	char *out = (char *)h->c->w->out;
+	int n = sprintf(out,
+	    "HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+	    "Retry-After: %u\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n%s",
+	    sizeof(body) - 1, r->retry_s, h->head.method == H1_M_HEAD ? "" : body);
+
+	http_tell(h, 429, out, (size_t)n);
+}
+
 /* The client waits; its answer comes by http_held when the time is over. */
 static void
 hold(struct http *h, const struct rule *r)
@@ -216,7 +230,10 @@ finish(struct edit *e, struct http *h, const struct rule *r, const struct when_g
 	case rule_action_drop: http_abort(h, false); break;
 	default:
 		h->keep = false;
-		http_fail(h, r->status);
+		if (r->status == 429 && r->retry_s > 0)
+			too_many(h, r);
+		else
+			http_fail(h, r->status);
 		break;
 	}
 	return false;
@@ -261,6 +278,7 @@ rules_request(struct http *h, const char *buf, size_t len)
 	struct edit e = { .w = rules_scratch(c->w), .buf = buf, .head = &h->head };
 	const struct rule *end = NULL;
 	struct when_groups g;
+	struct metering m;
 
 	if (e.w == NULL || !remember(h, x, buf))
 		return refuse(h, 503);
@@ -268,6 +286,11 @@ rules_request(struct http *h, const char *buf, size_t len)
 		conn_pace(c, 0);
 	subject_request(&e.s, c, buf, &h->head);
 	edit_begin(&e);
+	if (x->meters.n > 0) {
+		meters_begin(&x->meters, &e.s, c->w->now, &m);
+		e.s.meters = &m;
+		h->metered = meters_keep(&x->meters, &m);
+	}
 	if ((x->uses & 1u << WHEN_body) != 0) {
 		(void)body_of(h, buf + h->head.length, len - h->head.length, e.w->room, &e.s);
 		e.w->used = WHEN_BODY;
@@ -277,6 +300,7 @@ rules_request(struct http *h, const char *buf, size_t len)
 		unsigned status;
 
 		g.n = 0;
+		g.value.p = NULL;
 		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
 			continue;
 		if (is_final(r) || r->last)
@@ -312,6 +336,7 @@ rules_answer(struct http *h, const char *buf)
 		const struct rule *r = &x->answer[i];
 
 		g.n = 0;
+		g.value.p = NULL;
 		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
 			continue;
 		(void)edit_apply(&e, r, &g); /* what has no room stays as it came */

@@ -19,8 +19,13 @@ rules_conn(struct conn *c, const struct hello *hello, bool *lost_out)
 	const struct rules *x = c->svc->view->rules;
 	struct rules_scratch *w = rules_scratch(c->w);
 	struct subject s = { .c = c, .hello = hello };
+	struct metering m;
 
 	*lost_out = w == NULL;
+	if (x->meters.n > 0) {
+		meters_begin(&x->meters, &s, c->w->now, &m);
+		s.meters = &m;
+	}
 	for (uint32_t i = 0; w != NULL && i < x->requests; i++)
 		if (when_test(&x->request[i].when, subject_get, &s, w->match, NULL))
 			return &x->request[i];

@@ -5,6 +5,7 @@
 
 #include "hello.h"
 #include "http/cookie.h"
+#include "rates/meters.h"
 #include "tls/tls.h"
 
 #include <string.h>
@@ -222,6 +223,8 @@ subject_get(void *arg, unsigned source, const char *name, unsigned name_len, uns
 {
 	const struct subject *s = arg;
 
+	if (source == WHEN_rate || source == WHEN_conns)
+		return nth == 0 && meters_get(s->meters, (const void *)name, out);
 	if (name != NULL || source == WHEN_alpn)
 		return (source == WHEN_alpn || source == WHEN_answer_header || s->head != NULL) &&
 		       get_named(s, source, name, name_len, nth, out);

@@ -8,6 +8,7 @@
 #include "net/conn.h"
 
 struct hello;
+struct metering;
 struct subject {
 	struct conn *c; /* of the client */
 	/* mode http: the request's head, at buf; NULL otherwise */
@@ -23,6 +24,7 @@ struct subject {
 	const struct h1_head *answer;
 	/* mode tcp: the beginning of TLS; NULL: there is none */
 	const struct hello *hello;
+	const struct metering *meters; /* what is counted of it; NULL: nothing */
 };
 
 void subject_request(

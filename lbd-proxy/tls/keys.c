@@ -122,7 +122,6 @@ keys_on_put(struct keys *k, const struct bus_request *rq, const struct msg_key_p
 	(void)bus_reply(rq, MSG_KEY_IS, &is);
 	bus_result(rq, 0, NULL);
 	keys_look(k);
-	daemon_fault(k->d, keys_fault(k));
 	if (k->came != NULL)
 		k->came(k->came_arg);
 }

@@ -5,7 +5,7 @@
 
 #include "store/x509.h"
 
-struct keystore;
+struct keystore; /* a digest_dir */
 
 /* keystore_open - the folder is made when it is missing (0700). -errno, with err: it cannot be, or others can read it. */
 int keystore_open(const char *state, struct keystore **out, struct err *err);

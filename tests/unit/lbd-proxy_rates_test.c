@@ -1,0 +1,236 @@
+/* Counts by key: sliding windows, what is held, the bound, many threads, what one costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "lbd-proxy/rates/rate_window.h"
+#include "lbd-proxy/rates/rates.h"
+
+#define W DUR_S(10)
+#define T0 DUR_S(1000)
+#define THREADS 8
+#define EACH 20000
+
+static void
+test_window(void **state)
+{
+	/* One after the other: at (tenths of a second after T0), what is added, what is within 10 s then. */
+	static const struct {
+		int at;
+		uint64_t add, sum;
+	} t[] = {
+		{ 0, 10, 10 },
+		{ 50, 10, 20 },
+		{ 99, 0, 20 },
+		{ 100, 0, 20 },
+		{ 150, 0, 10 },
+		{ 150, 5, 15 },
+		{ 175, 0, 10 },
+		{ 200, 0, 5 },
+		{ 250, 0, 2 },
+		{ 299, 0, 0 },
+		{ 299, 4, 4 },
+		{ 600, 0, 0 },
+		{ 600, 7, 7 },
+		{ 10, 1, 8 },
+		{ 650, 0, 8 },
+		{ 900, 0, 0 },
+	};
+	struct rate_window w = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		mono_t at = T0 + (mono_t)t[i].at * 100000;
+
+		if (t[i].add > 0)
+			rate_window_add(&w, at, W, t[i].add);
+		if (rate_window_get(&w, at, W) != t[i].sum)
+			fail_msg(
+			    "row %zu: %llu", i, (unsigned long long)rate_window_get(&w, at, W));
+	}
+}
+
+/* A steady rate is seen as it is, at every instant. */
+static void
+test_window_steady(void **state)
+{
+	struct rate_window w = { 0 };
+
+	(void)state;
+	for (mono_t at = T0; at < T0 + 10 * W; at += DUR_MS(10)) {
+		uint64_t n;
+
+		rate_window_add(&w, at, W, 1);
+		n = rate_window_get(&w, at, W);
+		if (at > T0 + W)
+			assert_in_range(n, 998, 1002);
+	}
+}
+
+static void
+key(const struct rates *r, uint64_t meter, uint32_t n, struct rates_key *k)
+{
+	rates_key(r, meter, &n, sizeof(n), k);
+}
+
+static void
+test_keys(void **state)
+{
+	struct rates *r = rates_new(RATES_KEYS, 7), *s = rates_new(RATES_KEYS, 8);
+	struct rates_key a, b, c, d;
+
+	(void)state;
+	key(r, 1, 1, &a);
+	key(r, 1, 2, &b);
+	key(r, 2, 1, &c);
+	key(s, 1, 1, &d);
+	assert_memory_not_equal(&a, &d, sizeof(a)); /* by the seed */
+	assert_int_equal(rates_get(r, &a, T0, W), 0);
+	assert_int_equal(rates_count(r), 0);
+	assert_int_equal(rates_touch(r, &a, T0, W, 1), 1);
+	assert_int_equal(rates_touch(r, &a, T0, W, 2), 3);
+	assert_int_equal(rates_touch(r, &b, T0, W, 5), 5);
+	assert_int_equal(rates_get(r, &a, T0 + 1, W), 3);
+	assert_int_equal(rates_get(r, &c, T0 + 1, W), 0);
+	assert_int_equal(rates_get(r, &a, T0 + 2 * W, W), 0);
+	assert_int_equal(rates_count(r), 2);
+	assert_int_equal(rates_hold(r, &c), 1);
+	assert_int_equal(rates_hold(r, &c), 2);
+	rates_drop(r, &c);
+	assert_int_equal(rates_held(r, &c), 1);
+	rates_drop(r, &c);
+	rates_drop(r, &c); /* once more than it was held */
+	assert_int_equal(rates_held(r, &c), 0);
+	rates_drop(r, &d); /* not known */
+	rates_unref(rates_ref(r));
+	assert_int_equal(rates_count(r), 3);
+	rates_unref(r);
+	rates_unref(s);
+	rates_unref(NULL);
+}
+
+/* A full table forgets what was silent longest, and rather not what holds connections. */
+static void
+test_bound(void **state)
+{
+	struct rates *r = rates_new(64 * RATES_SHARDS, 3);
+	struct rates_key k, loud, holds;
+
+	(void)state;
+	key(r, 9, 1, &loud);
+	key(r, 9, 2, &holds);
+	(void)rates_hold(r, &holds);
+	for (uint32_t i = 0; i < 100000; i++) {
+		key(r, 1, i, &k);
+		(void)rates_touch(r, &k, T0 + i, W, 1);
+		(void)rates_touch(r, &loud, T0 + i, DUR_S(100), 1);
+	}
+	assert_int_equal(rates_count(r), 64 * RATES_SHARDS);
+	assert_int_equal(rates_get(r, &loud, T0 + 100000, DUR_S(100)), 100000);
+	assert_int_equal(rates_held(r, &holds), 1);
+	key(r, 1, 99999, &k);
+	assert_int_equal(rates_get(r, &k, T0 + 100000, W), 1);
+	key(r, 1, 5, &k);
+	assert_int_equal(rates_get(r, &k, T0 + 100000, W), 0);
+	rates_unref(r);
+	r = rates_new(1, 3); /* one for each shard */
+	for (uint32_t i = 0; i < 1000; i++) {
+		key(r, 1, i, &k);
+		(void)rates_hold(r, &k); /* all hold something: the oldest goes all the same */
+	}
+	assert_int_equal(rates_count(r), RATES_SHARDS);
+	rates_unref(r);
+}
+
+static struct rates *shared;
+
+static void *
+work(void *arg)
+{
+	struct rates_key k;
+
+	for (uint32_t i = 0; i < EACH; i++) {
+		key(shared, 1, i % 100, &k);
+		(void)rates_touch(shared, &k, T0, W, 1);
+		(void)rates_hold(shared, &k);
+		key(shared, 2, i + (uint32_t)(uintptr_t)arg * EACH, &k);
+		(void)rates_touch(shared, &k, T0, W, 1);
+		key(shared, 1, i % 100, &k);
+		rates_drop(shared, &k);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void **state)
+{
+	pthread_t t[THREADS];
+	struct rates_key k;
+	uint64_t sum = 0;
+
+	(void)state;
+	shared = rates_new(RATES_KEYS, 11);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, work, (void *)i), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		key(shared, 1, i, &k);
+		sum += rates_get(shared, &k, T0, W);
+		assert_int_equal(rates_held(shared, &k), 0);
+	}
+	assert_int_equal(sum, THREADS * EACH);
+	assert_int_equal(rates_count(shared), 100 + THREADS * EACH);
+	rates_unref(shared);
+}
+
+/* What one costs is printed; the bound is far off, for slow machines. */
+static void
+test_cost(void **state)
+{
+	struct rates *r = rates_new(RATES_KEYS, 11);
+	struct rates_key k;
+	mono_t t;
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		t = mono_now();
+		for (uint32_t i = 0; i < 400000; i++) {
+			key(r, 1, i * 2654435761u, &k);
+			(void)rates_touch(r, &k, T0, W, 1);
+		}
+		t = mono_now() - t;
+		print_message(
+		    "%u keys, each new: %lld ns\n", rates_count(r), (long long)t * 1000 / 400000);
+		assert_true(t < DUR_S(20));
+	}
+	t = mono_now();
+	for (uint32_t i = 0; i < 400000; i++) {
+		key(r, 1, 399999 * 2654435761u, &k);
+		(void)rates_touch(r, &k, T0, W, 1);
+	}
+	t = mono_now() - t;
+	print_message("the same key: %lld ns\n", (long long)t * 1000 / 400000);
+	rates_unref(r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_window_steady),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_cost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
