@@ -186,12 +186,46 @@ void hap_server_template(struct hap *h, struct hap_proxy *p, const struct hap_li
 void hap_default_server(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_server_init(struct hap_server *s);
 
-/* haproxy_rule.c: acl, rules on content, and the choice of a backend. */
+/* haproxy_when.c: conditions, as the field when of a rule. "" is always; HAP_NEVER is never. */
+#define HAP_NEVER "!"
 void hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+/* hap_when_at - where "if" or "unless" stands behind word from; the number of words: nowhere. */
+unsigned hap_when_at(const struct hap_line *l, unsigned from);
+/* hap_when - the condition that begins there. why_out: set when it cannot be taken, else left alone. */
+const char *hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_line *l,
+    unsigned at, const char **why_out);
+/* hap_when_test - one test, words i to before end, behind what out has. NULL, or why it cannot be taken. */
+const char *hap_when_test(
+    struct hap *h, const struct hap_line *l, unsigned i, unsigned end, struct buf *out);
+const char *hap_when_and(struct hap *h, const char *a, const char *b);
+const char *hap_when_or(struct hap *h, const char *a, const char *b);
+const char *hap_when_not(struct hap *h, const char *a);
+void hap_when_value(const char *s, struct buf *out); /* quoted as far as it is needed */
+
+/* haproxy_template.c: formats of HAProxy as templates of content rules. */
+/* hap_template - in the arena; NULL: a part has no counterpart. */
+const char *hap_template(struct hap *h, const char *format, bool answer);
+/* hap_replacement - "\\1" of a regular expression too. */
+const char *hap_replacement(struct hap *h, const char *format, bool answer);
+
+/* haproxy_rule.c: one line as rules of ours. */
+struct hap_rule_row {
+	struct hap_rule_row *next;
+	const struct hap_line *l;
+	struct import_row row; /* of kind rule; order, when and name come at the end */
+	const char *when;
+	bool answer;
+};
+struct hap_rule_rows {
+	struct hap_rule_row *first, **last;
+};
 void hap_rule(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_use_backend(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
-/* hap_rules_finish - what the rules of a frontend and of its backend become in a service; once for each service. first: say
- * what becomes of each. */
+void hap_monitor_uri(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+/* hap_rules_of - the rules of a section, with what becomes of each line said. Once for each section. */
+void hap_rules_of(struct hap *h, struct hap_proxy *p, struct hap_rule_rows *out);
+
+/* haproxy_switch.c: rules of a frontend and of its backends as the rules of one service, and pools. */
 void hap_rules_finish(struct hap *h, struct hap_proxy *front, struct hap_proxy *back,
     struct import_service *s, bool first);
 
