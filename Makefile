@@ -19,7 +19,7 @@ comma    := ,
 BUILD    ?= build$(if $(SAN),-$(subst $(space),-,$(SAN)))$(if $(COV),-cov)$(if $(findstring clang,$(CC)),-clang)
 BIN      := $(BUILD)/bin
 
-PKGS     := libevent_core libevent_pthreads openssl sqlite3 yaml-0.1 jansson libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libcares libxcrypt libxxhash libmicrohttpd
+PKGS     := libevent_core libevent_pthreads openssl sqlite3 yaml-0.1 jansson libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libcares libxcrypt libxxhash libmicrohttpd libpcre2-8
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
             -Wwrite-strings -Wvla -Wformat=2 -Werror
 CPPFLAGS += -Icommon -D_GNU_SOURCE -DLBD_VERSION='"$(VERSION)"' -MMD -MP $(if $(SAN)$(DEBUG),,-D_FORTIFY_SOURCE=2) \
@@ -27,7 +27,7 @@ CPPFLAGS += -Icommon -D_GNU_SOURCE -DLBD_VERSION='"$(VERSION)"' -MMD -MP $(if $(
 CFLAGS   ?= -g $(if $(DEBUG),-O0,-O2)
 CFLAGS   += -std=gnu11 -fPIE -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN)) -fno-sanitize-recover=all,-fstack-protector-strong -fstack-clash-protection -fcf-protection) $(if $(COV),--coverage)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN))) $(if $(COV),--coverage)
-LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lcrypt -lcrypto -lpthread -lm
+LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lpcre2-8 -lcrypt -lcrypto -lpthread -lm
 LIB_lbd-proxy := -lxxhash -lssl
 LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3

@@ -24,7 +24,7 @@ is_in_path(const struct field *f)
 void
 help_object(const struct object *o, bool advanced, struct buf *out)
 {
-	const struct object *parent = object_of(o->parent), *child = object_child(o);
+	const struct object *parent = object_of(o->parent), *child = NULL;
 	unsigned width = 0, hidden = 0;
 
 	for (unsigned i = 0; i < o->n; i++)
@@ -34,7 +34,7 @@ help_object(const struct object *o, bool advanced, struct buf *out)
 	if ((o->flags & O_CHILD) != 0)
 		buf_printf(out, "  It is named within its %s, as %s/%s.\n", parent->name,
 		    parent->name, o->name);
-	if (child != NULL)
+	while ((child = object_child(o, child)) != NULL)
 		buf_printf(out, "  Its %s are named within it.\n", child->plural);
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct field *f = &o->f[i];

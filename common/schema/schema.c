@@ -179,6 +179,12 @@ static const struct field sni_fields[] = {
 #undef OBJ
 };
 
+static const struct field content_rule_fields[] = {
+#define OBJ content_rule
+#include "schema/rule.def"
+#undef OBJ
+};
+
 /* Where in its fields a CHILD has the REF flagged PARENT: one byte for each row gives its place. An object with
  * the flag CHILD that has no block here does not compile. */
 #undef FIELD
@@ -188,6 +194,9 @@ struct server_places {
 };
 struct sni_places {
 #include "schema/sni.def"
+};
+struct content_rule_places {
+#include "schema/rule.def"
 };
 #undef FIELD
 #define FIELD(t, n, ty, lo, hi, d, e, fl, s, l, h) \
@@ -202,6 +211,13 @@ enum {
 enum {
 	sni_parent_ref = 0
 #include "schema/sni.def"
+};
+#undef FIELD
+#define FIELD(t, n, ty, lo, hi, d, e, fl, s, l, h) \
+	+(((fl)&F_PARENT) != 0 ? offsetof(struct content_rule_places, n) : 0)
+enum {
+	content_rule_parent_ref = 0
+#include "schema/rule.def"
 };
 #undef FIELD
 
@@ -276,9 +292,9 @@ object_find(const char *word)
 }
 
 const struct object *
-object_child(const struct object *o)
+object_child(const struct object *o, const struct object *after)
 {
-	for (unsigned i = 0; i < KINDS; i++)
+	for (unsigned i = after == NULL ? 0 : after->kind; i < KINDS; i++)
 		if (objects[i].parent == o->kind && (objects[i].flags & O_CHILD) != 0)
 			return &objects[i];
 	return NULL;

@@ -217,6 +217,10 @@ struct sni {
 	uint32_t id;
 #include "schema/sni.def"
 };
+struct content_rule {
+	uint32_t id;
+#include "schema/rule.def"
+};
 #undef FIELD
 #undef RETIRED
 
@@ -244,7 +248,8 @@ extern const uint8_t
 unsigned schema_version(void);			    /* the newest of its rows (column since) */
 const struct object *object_of(unsigned kind);	    /* NULL when unknown */
 const struct object *object_find(const char *word); /* by name, plural or alias; NULL */
-const struct object *object_child(const struct object *o); /* the kind named within o; NULL */
+/* A kind named within o, the one behind after (NULL: the first); NULL. */
+const struct object *object_child(const struct object *o, const struct object *after);
 const struct field *field_find(const struct object *o, const char *name);
 const struct field *field_by_tag(const struct object *o, unsigned tag);
 /* The known field of o (or the object, with o NULL) that looks most like text; NULL when none is near. */
@@ -259,7 +264,7 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     track_unknown_list, notify_on_list, advertise_list, ha_roles_list, fence_mode_list,
     vrouter_family_list, vrouter_way_list, vrouter_checksum_list, tls_profile_list,
     client_auth_list, server_tls_list, https_redirect_list, proxy_to_list, access_log_list,
-    request_id_list;
+    request_id_list, rule_action_list, rule_on_list, rule_part_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -151,11 +151,11 @@ tree_key(struct tree *t, const struct doc_item *it, const char *key, const struc
 	*out = field_find(it->o, key);
 	if (*out != NULL)
 		return 0;
-	child = object_child(it->o);
-	if (child != NULL && object_find(key) == child) {
-		*child_out = child;
-		return 0;
-	}
+	for (child = NULL; (child = object_child(it->o, child)) != NULL;)
+		if (object_find(key) == child) {
+			*child_out = child;
+			return 0;
+		}
 	(void)doc_no_field(it->o, key, t->err);
 	(void)doc_item_err(it, 0, t->err);
 	return ERR_INVALID;

@@ -92,13 +92,13 @@ put_children(struct exporter *e, const struct object *child, uint32_t parent)
 static void
 put_row(struct exporter *e, const struct object *o, const char *key, const void *row)
 {
-	const struct object *child = object_child(o);
+	const struct object *child = NULL;
 	struct arena *all = e->a;
 
 	e->a = arena_new(4096); /* what one row needs, freed with it */
 	open_map(e, key);
 	put_fields(e, o, row);
-	if (child != NULL)
+	while ((child = object_child(o, child)) != NULL)
 		put_children(e, child, row_id(row));
 	close_map(e);
 	arena_unref(e->a);

@@ -310,8 +310,8 @@ static int
 check_all(struct look *l)
 {
 	static int (*const parts[])(struct look *) = { check_setting, check_node, check_checks,
-		check_fips, check_tls, check_services, check_groups, check_natrules, check_places,
-		check_ha, check_vrrp, check_users };
+		check_fips, check_tls, check_services, check_rules, check_groups, check_natrules,
+		check_places, check_ha, check_vrrp, check_users };
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)

@@ -93,6 +93,8 @@ add_service(struct walk *w, const struct service *s)
 {
 	const struct addrs *more = s->more_addresses;
 
+	if (s->address.family == 0)
+		return;
 	add_range(w, s, &(struct addr_range){ s->address, s->address });
 	for (unsigned i = 0; more != NULL && i < more->n; i++)
 		add_range(w, s, &more->r[i]);

@@ -68,6 +68,8 @@ int check_ha(struct look *l);
 int check_vrrp(struct look *l);
 /* object_checks_tls.c: TLS settings, and what services do with them. */
 int check_tls(struct look *l);
+/* object_checks_rule.c: content rules. */
+int check_rules(struct look *l);
 /* object_checks_hooks.c: programs that the pair runs, and routes. look_program - text is the name of a program in a folder and its
  * arguments. */
 int look_program(struct look *l, unsigned kind, const void *row, const char *field,

@@ -178,7 +178,8 @@ check_more(struct look *l, const struct service *s)
 static bool
 is_itself(const struct service *s, const struct addr *a, uint16_t port)
 {
-	return (addr_same_host(a, &s->address) || addrs_contain(s->more_addresses, a)) &&
+	return s->address.family != 0 &&
+	       (addr_same_host(a, &s->address) || addrs_contain(s->more_addresses, a)) &&
 	       (port == 0 || ranges_contain(s->ports, port));
 }
 
@@ -200,15 +201,35 @@ check_fallback(struct look *l, const struct service *s)
 	return 0;
 }
 
+/* Where clients come to; without an address it is a pool, and nobody comes there. */
 static int
-check_service(struct look *l, const struct service *s)
+check_front(struct look *l, const struct service *s)
 {
-	int rc = look_address(l, KIND_service, s, &s->address);
+	int rc;
 
+	if (s->address.family == 0 && service_layer(s) == 7) {
+		if (s->ports->n > 0)
+			return look_bad(l, KIND_service, s, "address",
+			    "is required with ports; without both it is a pool for content rules");
+		if (s->tls != 0)
+			return look_bad(l, KIND_service, s, "tls",
+			    "is not possible without an address: clients come by the virtual service whose rules "
+			    "lead here; unset it");
+		return 0;
+	}
+	rc = look_address(l, KIND_service, s, &s->address);
 	if (rc == 0)
 		rc = look_own_address(l, KIND_service, s, "address", &s->address, &s->address);
 	if (rc == 0 && s->ports->n == 0)
 		rc = look_bad(l, KIND_service, s, "ports", "is required");
+	return rc;
+}
+
+static int
+check_service(struct look *l, const struct service *s)
+{
+	int rc = check_front(l, s);
+
 	if (rc == 0)
 		rc = check_layer(l, s);
 	if (rc == 0)
@@ -312,6 +333,10 @@ check_server(struct look *l, const struct service *s, const struct server *r)
 
 	if (r->address.text[0] == '\0')
 		return look_bad(l, KIND_server, r, "address", "is required");
+	if (r->port == 0 && s->address.family == 0)
+		return look_bad(l, KIND_server, r, "port",
+		    "is required: 0 is the port of the virtual service, and vip %s has none; allowed is 1 to 65535",
+		    s->name);
 	if (why != NULL)
 		return look_bad(l, KIND_server, r, "address",
 		    "\"%s\" is %s; allowed is the address of one host", r->address.text, why);
@@ -383,7 +408,7 @@ check_groups(struct look *l)
 		v[i] = snapshot_at(l->s, KIND_service, i);
 	qsort(v, n, sizeof(*v), by_service_address);
 	for (uint32_t i = 1; i < n; i++)
-		if (v[i]->group != v[i - 1]->group &&
+		if (v[i]->group != v[i - 1]->group && v[i]->address.family != 0 &&
 		    look_by_address(&v[i]->address, &v[i - 1]->address) == 0)
 			return look_bad(l, KIND_service, v[i], "group",
 			    "%u is not allowed: vip %s has the same address and is in group %u",

@@ -175,17 +175,14 @@ fill_fields(struct ctl *c, struct doc *d, struct doc_item *it, const void *row, 
 }
 
 static int
-copy_children(struct ctl *c, struct doc *d, const struct object *o, uint32_t id, const char *to,
+copy_kind(struct ctl *c, struct doc *d, const struct object *child, uint32_t id, const char *to,
     struct err *err)
 {
-	const struct object *child = object_child(o);
 	const void *const *rows;
 	struct doc_item *it;
 	uint32_t n, i;
 	int rc = 0;
 
-	if (child == NULL || (child->flags & O_NAMELESS))
-		return 0;
 	rows = snapshot_children(c->snap, child->kind, id, &n);
 	for (i = 0; i < n && rc == 0; i++) {
 		char from[160], path[160];
@@ -198,6 +195,18 @@ copy_children(struct ctl *c, struct doc *d, const struct object *o, uint32_t id,
 		if (rc == 0)
 			rc = fill_fields(c, d, it, rows[i], err);
 	}
+	return rc;
+}
+
+static int
+copy_children(struct ctl *c, struct doc *d, const struct object *o, uint32_t id, const char *to,
+    struct err *err)
+{
+	const struct object *child = NULL;
+	int rc = 0;
+
+	while (rc == 0 && (child = object_child(o, child)) != NULL)
+		rc = copy_kind(c, d, child, id, to, err);
 	return rc;
 }
 

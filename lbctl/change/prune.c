@@ -94,26 +94,37 @@ add_deletion(struct doc *d, const struct object *o, const char *path, unsigned *
 }
 
 static int
-prune_service(const struct snapshot *s, struct doc *d, const struct keep *k, enum prune how,
-    const struct service *svc, unsigned *n, struct err *err)
+prune_children(const struct snapshot *s, struct doc *d, const struct keep *k,
+    const struct object *child, uint32_t parent, unsigned *n, struct err *err)
 {
-	const struct object *rip = object_of(KIND_server);
 	const void *const *rows;
 	uint32_t count, i;
 	char path[160];
 	int rc = 0;
 
+	rows = snapshot_children(s, child->kind, parent, &count);
+	for (i = 0; i < count && rc == 0; i++) {
+		(void)snapshot_path(s, child->kind, *(const uint32_t *)rows[i], path);
+		if (keep_find(k, child->kind, path) == NULL)
+			rc = add_deletion(d, child, path, n, err);
+	}
+	return rc;
+}
+
+static int
+prune_service(const struct snapshot *s, struct doc *d, const struct keep *k, enum prune how,
+    const struct service *svc, unsigned *n, struct err *err)
+{
+	const struct object *o = object_of(KIND_service), *child = NULL;
+	int rc = 0;
+
 	if (keep_find(k, KIND_service, svc->name) == NULL) {
 		if (how == PRUNE_ALL || (how == PRUNE_OWNED && same_owner(d, svc->labels)))
-			return add_deletion(d, object_of(KIND_service), svc->name, n, err);
+			return add_deletion(d, o, svc->name, n, err);
 		return 0;
 	}
-	rows = snapshot_children(s, KIND_server, svc->id, &count);
-	for (i = 0; i < count && rc == 0; i++) {
-		(void)snapshot_path(s, KIND_server, *(const uint32_t *)rows[i], path);
-		if (keep_find(k, KIND_server, path) == NULL)
-			rc = add_deletion(d, rip, path, n, err);
-	}
+	while (rc == 0 && (child = object_child(o, child)) != NULL)
+		rc = prune_children(s, d, k, child, svc->id, n, err);
 	return rc;
 }
 

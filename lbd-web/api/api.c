@@ -33,8 +33,10 @@ no_kind(struct call *c, const char *word)
 /* Kinds that are named within another: /api/v1/vips/{vip}/rips/{rip}. */
 static const struct {
 	unsigned kind;
-	const char *parent, *own;
-} within[] = { { KIND_server, "vip", "rip" }, { KIND_sni, "tls", "sni" } };
+	const char *parent, *own, *in; /* words of the path */
+} within[] = { { KIND_server, "vip", "rip", "/{vip}/rips" },
+	{ KIND_sni, "tls", "sni", "/{tls}/snis" },
+	{ KIND_content_rule, "vip", "rule", "/{vip}/rules" } };
 
 bool
 api_where(struct call *c, struct api_where *out)
@@ -43,11 +45,12 @@ api_where(struct call *c, struct api_where *out)
 	const char *name = call_param(c, "name");
 
 	*out = (struct api_where){ .o = object_find(kind) };
-	for (unsigned i = 0; i < ARRAY_LEN(within) && parent[0] == '\0'; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(within); i++) {
+		if (strstr(c->route->pattern, within[i].in) == NULL)
+			continue;
 		parent = call_param(c, within[i].parent);
 		own = call_param(c, within[i].own);
-		if (parent[0] != '\0')
-			out->o = object_of(within[i].kind);
+		out->o = object_of(within[i].kind);
 	}
 	if (out->o == NULL || (out->o->flags & O_NAMELESS) != 0) {
 		no_kind(c, kind);

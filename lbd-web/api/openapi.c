@@ -258,6 +258,8 @@ object_in(const struct route *r)
 		return object_of(KIND_server);
 	if (strcmp(tail, "/snis") == 0 || strcmp(tail, "/{sni}") == 0)
 		return object_of(KIND_sni);
+	if (strcmp(tail, "/rules") == 0 || strcmp(tail, "/{rule}") == 0)
+		return object_of(KIND_content_rule);
 	return NULL;
 }
 

@@ -135,8 +135,9 @@ test_doc_set(void **state)
 	assert_int_equal(doc_set(&d, it, "", "x", &err), ERR_INVALID);
 	assert_int_equal(doc_set(&d, it, "scheduler", DOC_UNSET, &err), 0);
 	assert_ptr_equal(it->text[field_find(it->o, "scheduler") - it->o->f], DOC_UNSET);
-	assert_int_equal(doc_set(&d, it, "address", DOC_UNSET, &err), ERR_INVALID);
-	assert_string_equal(err.text, "vip web: address: is required");
+	assert_int_equal(
+	    doc_set(&d, add(DOC_MERGE, "rip", "web/a"), "address", DOC_UNSET, &err), ERR_INVALID);
+	assert_string_equal(err.text, "rip web/a: address: is required");
 	assert_int_equal(doc_set(&d, it, "nonsense", "x", NULL), ERR_INVALID);
 }
 

@@ -1,0 +1,147 @@
+/* Content rules and pools as a table: what is refused names object, field, value and what is allowed; what is close to it is fine. */
+#include "checks_help.h"
+
+#define V "create vip v address=10.0.0.1 ports=80"
+#define P "; create vip p; create rip p/a address=10.1.0.1 port=80"
+#define M_TCP "create vip v address=10.0.0.1 ports=80 mode=tcp; create vip p mode=tcp"
+#define R "create rule v/r "
+
+static const struct rule pools[] = {
+	{ NULL, "create vip p", NULL },
+	{ NULL, "create vip p mode=tcp", NULL },
+	{ NULL, "create vip p ports=80",
+	    "vip p: address: is required with ports; without both it is a pool for content rules" },
+	{ NULL, "create vip p address=10.0.0.1", "vip p: ports: is required" },
+	{ NULL, "create vip p mode=nat", "vip p: address: is required" },
+	{ NULL, "create vip p; create vip q; create vip r mode=tcp group=2", NULL },
+	{ NULL, "create vip p; create rip p/a address=10.1.0.1",
+	    "rip p/a: port: is required: 0 is the port of the virtual service, and vip p has none" },
+	{ NULL, "create vip p; create rip p/a address=10.1.0.1 port=80", NULL },
+	{ V P "; " R "action=use pool=p", "set vip p address=10.0.0.2 ports=80", NULL },
+};
+
+static const struct rule refused[] = {
+	/* where rules are */
+	{ NULL, "create vip v address=10.0.0.1 ports=80 mode=nat; " R "action=allow",
+	    "rule v/r: vip: vip v has mode nat, where the kernel forwards packets" },
+	{ NULL, "create vip v; " R "action=allow", "rule v/r: vip: vip v has no address" },
+	{ V, R "", "rule v/r: pool: is required with action use" },
+	{ M_TCP, R "action=redirect location=/",
+	    "rule v/r: action: \"redirect\" is not possible in mode tcp for a connection; allowed are use, "
+	    "allow, deny, drop" },
+	{ M_TCP, R "action=deny status=403", "rule v/r: status: is not possible in mode tcp" },
+	{ M_TCP, R "action=deny on=answer",
+	    "rule v/r: on: \"answer\" is not possible in mode tcp" },
+	{ V, R "action=deny on=answer",
+	    "\"deny\" is not possible in mode http for an answer; allowed are set_header, add_header, "
+	    "del_header, replace_header" },
+	/* pools */
+	{ V, R "action=use", "rule v/r: pool: is required with action use" },
+	{ V, R "action=use pool=v", "rule v/r: pool: is the virtual service of the rule" },
+	{ V "; create vip p mode=tcp", R "action=use pool=p",
+	    "rule v/r: pool: \"p\" has mode tcp, and vip v has mode http; allowed are virtual services of the "
+	    "same mode" },
+	{ V P, R "action=deny pool=p",
+	    "rule v/r: pool: is not looked at with action deny; unset it" },
+	/* arguments */
+	{ V, R "action=redirect", "rule v/r: location: is required with action redirect" },
+	{ V, R "action=redirect location=/x status=200",
+	    "rule v/r: status: 200 sends nobody elsewhere; allowed are 301, 302, 303, 307 and 308" },
+	{ V, R "action=deny status=200", "rule v/r: status: 200 is not allowed with action deny" },
+	{ V, R "action=deny time=5s",
+	    "rule v/r: time: is not looked at with action deny; unset it" },
+	{ V, R "action=return status=199", "rule v/r: status: 199 is no final status" },
+	{ V, R "action=return status=204 body=x",
+	    "rule v/r: body: is not possible with status 204" },
+	{ V, R "action=set_header value=x",
+	    "rule v/r: header: is required with action set_header" },
+	{ V, R "action=set_header header=X",
+	    "rule v/r: value: is required with action set_header" },
+	{ V, R "action=del_header header=X value=y", "rule v/r: value: is not looked at" },
+	{ V, R "action=set_header header=a:b value=x", "\"a:b\" is no name of a header field" },
+	{ V, R "action=set_header header=content-length value=5",
+	    "rule v/r: header: \"content-length\" says how a message is sent" },
+	{ V, R "action=del_header header=host", "\"host\" must be in a request exactly once" },
+	{ V, R "action=replace_header header=X value=y", "rule v/r: pattern: is required" },
+	{ V, R "action=replace_header header=X pattern=(",
+	    "rule v/r: pattern: \"(\" is no regular expression: at offset 1" },
+	{ V, R "action=rewrite value=x",
+	    "rule v/r: value: \"x\" becomes the whole path and does not begin with a slash" },
+	{ V, R "action=rewrite value={1}/ pattern=^/a",
+	    "rule v/r: value: column 1: {1} is more than" },
+	{ V, R "action=redirect location={hots}",
+	    "rule v/r: location: column 1: {hots} is no part of a request, perhaps {host}" },
+	{ V, R "action=redirect location={1}",
+	    "rule v/r: location: column 1: {1} is a part of what a pattern matched" },
+	/* conditions */
+	{ V, R "action=deny when=hots",
+	    "rule v/r: when: column 1: \"hots\" is no field of a condition, perhaps host" },
+	{ M_TCP, R "action=deny when=path~is~/", "path is not known in mode tcp" },
+	{ V, R "action=deny when=status~is~404", "status is not known before there is an answer" },
+	{ V, R "action=deny when=path~matches~[",
+	    "rule v/r: when: column 14: \"[\" is no regular expression" },
+	/* order */
+	{ V, R "action=deny order=1; create rule v/s action=allow order=2 when=port~is~80",
+	    "rule v/s: order: 2: the rule would never be looked at, as rule r before it (order 1) always holds" },
+	{ V,
+	    R
+	    "action=allow when=port~is~80; create rule v/s action=set_header header=a value=b when=port~is~80",
+	    "as rule r before it (order 100) has the same condition and ends the evaluation" },
+	{ V, R "action=del_header header=a last=yes; create rule v/s action=deny",
+	    "rule v/s: order: 100: the rule would never be looked at" },
+	{ V, R "action=deny order=2 when=port~is~80; create rule v/s action=allow order=2", NULL },
+	{ V, R "action=deny order=2 enabled=no; create rule v/s action=allow order=3", NULL },
+	{ V,
+	    R
+	    "action=add_header header=a value=b on=answer last=yes; create rule v/s action=deny order=200",
+	    NULL },
+	{ V, R "action=add_header header=a value=b; create rule v/s action=deny", NULL },
+};
+
+static const struct rule taken[] = {
+	{ V P, R "action=use pool=p when=path~under~/api", NULL },
+	{ M_TCP, R "action=use pool=p when=sni~under~example.org", NULL },
+	{ M_TCP, R "action=drop when=alpn~is~h2~and~src~in~10.0.0.0/8", NULL },
+	{ V, R "action=redirect location=https://{host}{url} status=308", NULL },
+	{ V, R "action=redirect location=/{1} when=path~matches~^/old/.*", "{1} is more than" },
+	{ V, R "action=rewrite pattern=^/old/(.*) value=/new/{1}", NULL },
+	{ V, R "action=rewrite part=query value=", NULL },
+	{ V, R "action=set_header header=Host value=backend", NULL },
+	{ V, R "action=set_header header=X value={status} on=answer", NULL },
+	{ V, R "action=set_header header=X value={status}", "{status} is no part of a request" },
+	{ V, R "action=return status=200 body=ok content_type=text/html", NULL },
+	{ V, R "action=tarpit time=2s status=429 when=header(User-Agent)~contains~bot", NULL },
+};
+
+static void
+test_pools(void **state)
+{
+	(void)state;
+	run_rules(pools, ARRAY_LEN(pools));
+}
+
+static void
+test_refused(void **state)
+{
+	(void)state;
+	run_rules(refused, ARRAY_LEN(refused));
+}
+
+static void
+test_taken(void **state)
+{
+	(void)state;
+	run_rules(taken, ARRAY_LEN(taken));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_pools, open_store, drop_dir),
+		cmocka_unit_test_setup_teardown(test_refused, open_store, drop_dir),
+		cmocka_unit_test_setup_teardown(test_taken, open_store, drop_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
