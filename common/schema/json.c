@@ -140,7 +140,8 @@ static int read_names(
 static int
 read_fields(struct tree *t, struct doc_item *it, json_t *v)
 {
-	const struct object *child, *seen = NULL;
+	const struct object *child;
+	uint32_t seen = 0; /* a bit for each kind of children */
 	const struct field *f;
 	const char *key;
 	json_t *member;
@@ -151,14 +152,14 @@ read_fields(struct tree *t, struct doc_item *it, json_t *v)
 	json_object_foreach(v, key, member)
 	{
 		rc = tree_key(t, it, key, &f, &child);
-		if (rc == 0 && child != NULL && seen == child)
+		if (rc == 0 && child != NULL && (seen & 1U << child->kind) != 0)
 			rc = tree_shape(t, it->o, it, key, "is there twice");
 		if (rc == 0)
 			rc = child != NULL ? read_names(t, child, it, member)
 					   : set_field(t, it, f, member);
 		if (rc != 0)
 			break;
-		seen = child != NULL ? child : seen;
+		seen |= child != NULL ? 1U << child->kind : 0;
 	}
 	return rc;
 }

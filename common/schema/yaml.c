@@ -21,8 +21,8 @@ enum level {
 
 struct frame {
 	enum level level;
-	bool in_value; /* the key was there, its value comes next */
-	bool had_children;
+	bool in_value;		/* the key was there, its value comes next */
+	uint32_t children;	/* a bit for each kind that was there */
 	const struct object *o; /* NAMES: their kind; TOP and FIELDS: the kind that the key named */
 	struct doc_item *it;	/* FIELDS: the object; NAMES: the parent or NULL */
 	const struct field *f;	/* FIELDS: that the key named */
@@ -80,9 +80,9 @@ on_key(struct reader *r, const char *text)
 	}
 	r->t.line = r->line;
 	rc = tree_key(&r->t, fr->it, text, &fr->f, &fr->o);
-	if (rc == 0 && fr->o != NULL && fr->had_children)
+	if (rc == 0 && fr->o != NULL && (fr->children & 1U << fr->o->kind) != 0)
 		rc = tree_shape(&r->t, fr->it->o, fr->it, text, "is there twice");
-	fr->had_children = fr->had_children || fr->o != NULL;
+	fr->children |= fr->o != NULL ? 1U << fr->o->kind : 0;
 	return rc;
 }
 

@@ -24,8 +24,10 @@ static const struct other {
 	enum taken how;
 	const char *why;
 } others[] = {
-	{ "peers", TAKEN_OTHERWISE, "the nodes of a pair share their persistence table by themselves: lbctl ha pair" },
-	{ "resolvers", TAKEN_OTHERWISE, "names are asked for at the resolvers of the system, again when their TTL has passed" },
+	{ "peers", TAKEN_OTHERWISE,
+	    "the nodes of a pair share their persistence table by themselves: lbctl ha pair" },
+	{ "resolvers", TAKEN_OTHERWISE,
+	    "names are asked for at the resolvers of the system, again when their TTL has passed" },
 	{ "mailers", NOT_TAKEN, "no mail is sent; lbctl events and the API tell of changes" },
 	{ "userlist", NOT_TAKEN, "clients are not asked for passwords" },
 	{ "cache", NOT_TAKEN, "nothing is cached" },
@@ -82,6 +84,7 @@ proxy_init(struct hap_proxy *p, const struct hap_proxy *defaults)
 			p->timeout[t] = HAP_UNSAID;
 	}
 	p->next = NULL;
+	p->from = defaults;
 	p->binds = NULL;
 	p->last_bind = &p->binds;
 	p->servers = NULL;
@@ -175,8 +178,8 @@ begin_section(struct reader *r, const struct hap_line *l, unsigned section)
 	r->now = NULL;
 	r->other = NULL;
 	if ((section & HAP_PROXY) != 0 && section != HAP_DEFAULTS && l->n < 2)
-		return err_set(r->h.err, ERR_INVALID, "line %u: a %s without a name", l->at.line,
-		    l->w[0]);
+		return err_set(
+		    r->h.err, ERR_INVALID, "line %u: a %s without a name", l->at.line, l->w[0]);
 	if (l->variable) {
 		say(r, l, NOT_TAKEN,
 		    "variables of the environment are not followed: write the value; the section is left out");

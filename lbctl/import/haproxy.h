@@ -6,6 +6,7 @@
 #include "import/import.h"
 
 #define HAP_UNSAID UINT32_MAX
+#define HAP_STEPS_MAX 1000000 /* rules times services */
 
 /* One line as words. */
 struct hap_line {
@@ -14,6 +15,7 @@ struct hap_line {
 	unsigned n;
 	const char *w[IMPORT_WORDS_MAX + 1]; /* "" behind the last */
 	bool variable;			     /* has an environment variable */
+	bool *said;			     /* of a hap_later: the report has told of it */
 };
 
 enum hap_timeout {
@@ -87,8 +89,20 @@ struct hap_later {
 struct hap_laters {
 	struct hap_later *first, **last;
 };
+/* Rules of a section. */
+struct hap_rule_row {
+	struct hap_rule_row *next;
+	const struct hap_line *l;
+	struct import_row row; /* of kind rule; order, when and name come at the end */
+	const char *when;
+	bool answer;
+};
+struct hap_rule_rows {
+	struct hap_rule_row *first, **last;
+};
 struct hap_proxy {
 	struct hap_proxy *next;
+	const struct hap_proxy *from; /* defaults; NULL */
 	unsigned section;
 	const char *name, *what; /* what: its header, for the report */
 	struct place at;
@@ -100,8 +114,12 @@ struct hap_proxy {
 	    all_backups, disabled, used, asked; /* asked: the check is a dialog */
 	struct hap_bind *binds, **last_bind;
 	struct hap_server *servers, **last_server;
-	struct hap_laters acls, rules, uses; /* uses: use_backend, and default_backend alone in the next */
-	struct hap_line *to;		     /* default_backend; NULL */
+	struct hap_laters acls, rules,
+	    uses;	     /* uses: use_backend, and default_backend alone in the next */
+	struct hap_line *to; /* default_backend; NULL */
+	struct hap_rule_rows rows;
+	bool ruled;	  /* rows are there */
+	const char *pool; /* the name of its pool; NULL: there is none yet */
 };
 
 struct hap {
@@ -113,8 +131,8 @@ struct hap {
 	struct textmap tls_by_text, certs, cas;
 	struct import_row *setting;
 	const char *crt_base, *ca_base, *syslog;
-	struct import_row tls; /* ssl-default-bind-... */
-	uint32_t jitter;
+	struct import_row tls;	/* ssl-default-bind-... */
+	uint32_t jitter, steps; /* steps: rules that were looked at for services */
 	bool verify_none;
 };
 typedef void (*hap_fn)(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
@@ -208,28 +226,19 @@ const char *hap_template(struct hap *h, const char *format, bool answer);
 /* hap_replacement - "\\1" of a regular expression too. */
 const char *hap_replacement(struct hap *h, const char *format, bool answer);
 
-/* haproxy_rule.c: one line as rules of ours. */
-struct hap_rule_row {
-	struct hap_rule_row *next;
-	const struct hap_line *l;
-	struct import_row row; /* of kind rule; order, when and name come at the end */
-	const char *when;
-	bool answer;
-};
-struct hap_rule_rows {
-	struct hap_rule_row *first, **last;
-};
+/* haproxy_rule.c: lines as rules of ours. */
 void hap_rule(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_use_backend(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
-void hap_monitor_uri(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
-/* hap_rules_of - the rules of a section, with what becomes of each line said. Once for each section. */
-void hap_rules_of(struct hap *h, struct hap_proxy *p, struct hap_rule_rows *out);
+/* hap_rules_of - the rules of a section, with what becomes of each line said; read when they are asked for first. */
+const struct hap_rule_rows *hap_rules_of(struct hap *h, struct hap_proxy *p);
 
 /* haproxy_switch.c: rules of a frontend and of its backends as the rules of one service, and pools. */
 void hap_rules_finish(struct hap *h, struct hap_proxy *front, struct hap_proxy *back,
-    struct import_service *s, bool first);
+    struct import_service *s, bool tls, bool first);
 
 /* haproxy_finish.c */
 int hap_finish(struct hap *h);
+/* hap_pool_of - the name of the pool that a backend is; NULL: there are too many services (h->rc). */
+const char *hap_pool_of(struct hap *h, struct hap_proxy *back);
 
 #endif

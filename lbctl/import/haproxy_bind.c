@@ -20,13 +20,14 @@ on_min_version(struct hap *h, struct import_row *tls, const struct hap_line *l, 
 	if (strcmp(version, "TLSv1.3") == 0)
 		import_putf(h->im, tls, "profile", "modern");
 	else if (strcmp(version, "TLSv1.2") != 0)
-		say_tls(h, l, version, NOT_TAKEN, "tls.profile: TLS 1.2 is the oldest that is spoken");
+		say_tls(
+		    h, l, version, NOT_TAKEN, "tls.profile: TLS 1.2 is the oldest that is spoken");
 	return 2;
 }
 
 static unsigned
-put_tls(struct hap *h, struct import_row *tls, const struct hap_line *l, unsigned i,
-    const char *field)
+put_tls(
+    struct hap *h, struct import_row *tls, const struct hap_line *l, unsigned i, const char *field)
 {
 	struct err err = { 0 };
 
@@ -96,8 +97,8 @@ take_place(struct hap *h, char *s, struct hap_place *out)
 	char *colon, *host;
 
 	*out = (struct hap_place){ 0 };
-	if (strncmp(s, "ipv4@", 5) == 0 || strncmp(s, "ipv6@", 5) == 0 || strncmp(s, "tcp4@", 5) == 0 ||
-	    strncmp(s, "tcp6@", 5) == 0)
+	if (strncmp(s, "ipv4@", 5) == 0 || strncmp(s, "ipv6@", 5) == 0 ||
+	    strncmp(s, "tcp4@", 5) == 0 || strncmp(s, "tcp6@", 5) == 0)
 		s += 5;
 	colon = strrchr(s, ':');
 	if (colon == NULL || !take_ports(colon + 1, &out->lo, &out->hi))
@@ -162,7 +163,8 @@ on_verify(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigned 
 	if (strcmp(w, "required") == 0 || strcmp(w, "optional") == 0)
 		import_putf(h->im, &b->tls, "client_auth", "%s", w);
 	else if (strcmp(w, "none") != 0)
-		import_say(h->im, l->at, NOT_TAKEN, w, "tls.client_auth: none, optional or required");
+		import_say(
+		    h->im, l->at, NOT_TAKEN, w, "tls.client_auth: none, optional or required");
 	return 2;
 }
 
@@ -201,7 +203,8 @@ on_argument(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigne
 	if (o != NULL)
 		return 1 + (unsigned)o->args;
 	n = strcmp(l->w[i], "ssl") != 0 && strcmp(l->w[i], "accept-proxy") != 0;
-	return 1 + (n > 0 && strstr("crt crt-list ca-file crl-file ca-verify-file", l->w[i]) != NULL);
+	return 1 +
+	       (n > 0 && strstr("crt crt-list ca-file crl-file ca-verify-file", l->w[i]) != NULL);
 }
 
 void

@@ -210,13 +210,11 @@ on_expect(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	unsigned i = 2;
 	bool not ;
 
-	while (i + 1 < l->n && (strcmp(l->w[i], "min-recv") == 0 || strcmp(l->w[i], "comment") == 0 ||
-				   strcmp(l->w[i], "ok-status") == 0 ||
-				   strcmp(l->w[i], "error-status") == 0 ||
-				   strcmp(l->w[i], "tout-status") == 0 ||
-				   strcmp(l->w[i], "on-success") == 0 ||
-				   strcmp(l->w[i], "on-error") == 0 ||
-				   strcmp(l->w[i], "status-code") == 0))
+	while (i + 1 < l->n &&
+	       (strcmp(l->w[i], "min-recv") == 0 || strcmp(l->w[i], "comment") == 0 ||
+		   strcmp(l->w[i], "ok-status") == 0 || strcmp(l->w[i], "error-status") == 0 ||
+		   strcmp(l->w[i], "tout-status") == 0 || strcmp(l->w[i], "on-success") == 0 ||
+		   strcmp(l->w[i], "on-error") == 0 || strcmp(l->w[i], "status-code") == 0))
 		i += 2;
 	not = strcmp(l->w[i], "!") == 0;
 	i += not ;
@@ -245,7 +243,8 @@ on_send(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		else if (strcmp(w, "hdr") == 0) {
 			bool host = strcasecmp(v, "Host") == 0;
 
-			all = host && import_put(h->im, &p->check, "host", l->w[i + 2], &err) == 0 && all;
+			all = host &&
+			      import_put(h->im, &p->check, "host", l->w[i + 2], &err) == 0 && all;
 			i++;
 		} else if (strcmp(w, "ver") != 0 && strcmp(w, "comment") != 0)
 			all = false;

@@ -19,7 +19,7 @@ struct out {
 	struct ports {
 		struct ports *next;
 		uint16_t lo, hi;
-	} *ports; /* rising */
+	} * ports; /* rising */
 };
 
 static const char **
@@ -37,7 +37,7 @@ add_place(struct hap *h, struct out **first, const struct hap_bind *b, const str
 	struct ports **at, *own = arena_alloc(h->im->a, sizeof(*own));
 
 	while (*o != NULL &&
-		(!addr_same_host(&(*o)->addr, &p->addr) || (*o)->tls != (b->ssl ? b : NULL)))
+	       (!addr_same_host(&(*o)->addr, &p->addr) || (*o)->tls != (b->ssl ? b : NULL)))
 		o = &(*o)->next;
 	if (*o == NULL) {
 		*o = arena_alloc(h->im->a, sizeof(**o));
@@ -70,7 +70,7 @@ ports_text(const struct out *o, struct buf *text)
 
 /* Of the client's side; the rest is of the server's. Of either: whoever says it. */
 static const char *const front_fields[] = { "enabled", "comment", "max_conns", "client_timeout",
-	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect" };
+	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect", "proxy_from" };
 static const char *const either_fields[] = { "forwarded_for", "forwarded", "request_id",
 	"x_forwarded", "transparent", "pool_timeout" };
 
@@ -160,7 +160,8 @@ drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, boo
 			import_say(h->im, back->at, TAKEN_OTHERWISE, "cookie",
 			    "vip.persistence: none, as no cookie is looked at in mode tcp, there and here");
 	}
-	if (*scheduler != NULL && strchr("puh", (*scheduler)[0]) != NULL) { /* path, uri, url_param, header */
+	if (*scheduler != NULL &&
+	    strchr("puh", (*scheduler)[0]) != NULL) { /* path, uri, url_param, header */
 		import_putf(h->im, r, "scheduler", "wrr");
 		*text_of(r, "hash_key") = *text_of(r, "balance_factor") = NULL;
 		if (first)
@@ -201,8 +202,9 @@ say_timeouts(struct hap *h, const struct hap_proxy *front, const struct hap_prox
 
 	if (client || server || connect)
 		import_say(h->im, front->at, TAKEN_OTHERWISE, front->what,
-		    "timeouts that are not said are those of lbd:%s%s%s", client ? " client 60s" : "",
-		    server ? " server 60s" : "", connect ? " connect 5s" : "");
+		    "timeouts that are not said are those of lbd:%s%s%s",
+		    client ? " client 60s" : "", server ? " server 60s" : "",
+		    connect ? " connect 5s" : "");
 }
 
 /* ---- servers ------------------------------------------------------------------------------------------------------------ */
@@ -265,8 +267,7 @@ put_server(struct hap *h, struct import_service *s, const struct hap_proxy *back
 }
 
 static void
-put_servers(
-    struct hap *h, struct import_service *s, const struct hap_proxy *back, bool first)
+put_servers(struct hap *h, struct import_service *s, const struct hap_proxy *back, bool first)
 {
 	const struct hap_server *with = back->servers;
 	bool weights = false, cut = false;
@@ -359,7 +360,32 @@ make_service(struct hap *h, struct hap_proxy *front, struct hap_proxy *back, str
 	if (o->tls != NULL)
 		put_tls(h, s, o);
 	put_servers(h, s, back, first);
-	hap_rules_finish(h, front, back, s, first);
+	hap_rules_finish(h, front, back, s, o->tls != NULL, first);
+}
+
+const char *
+hap_pool_of(struct hap *h, struct hap_proxy *back)
+{
+	struct import_service *s;
+	struct buf name = { 0 };
+
+	if (back->pool != NULL)
+		return back->pool;
+	s = import_output_new(h->im, back->at, h->err);
+	if (s == NULL) {
+		h->rc = ERR_INVALID;
+		return NULL;
+	}
+	name_clean(back->name, NAME_LEN, &name);
+	import_name(h->im, &s->row, "vip ", buf_text(&name));
+	buf_fini(&name);
+	back->used = true;
+	back->pool = s->row.name;
+	put_fields(h, s, back, back, true);
+	*text_of(&s->row, "proxy_from") = *text_of(&s->row, "log") = NULL;
+	*text_of(&s->row, "max_conns") = *text_of(&s->row, "https_redirect") = NULL;
+	put_servers(h, s, back, true);
+	return back->pool;
 }
 
 /* The backend that takes what no rule sends elsewhere; the frontend itself when there is none. */
@@ -410,6 +436,7 @@ finish_front(struct hap *h, struct hap_proxy *front)
 	import_say(h->im, front->at, TAKEN, front->what, "vip%s",
 	    all->next != NULL ? ": one for each address, with TLS and without" : "");
 	say_timeouts(h, front, back);
+	(void)hap_rules_of(h, front); /* one of them is a field */
 	for (struct out *o = all; o != NULL && h->rc == 0; o = o->next)
 		make_service(h, front, back, o, o == all, all->next == NULL);
 }
@@ -423,7 +450,8 @@ hap_finish(struct hap *h)
 	for (struct hap_proxy *p = h->proxies; p != NULL && h->rc == 0; p = p->next)
 		if (p->section != HAP_FRONTEND && (p->section == HAP_BACKEND || p->binds == NULL))
 			import_say(h->im, p->at, p->used ? TAKEN : NOT_TAKEN, p->what,
-			    p->used ? "its servers are those of a vip"
-				    : "left out: no frontend sends to it by default");
+			    p->pool != NULL ? "vip without address: a pool for content rules"
+			    : p->used	    ? "its servers are those of a vip"
+					    : "left out: no frontend sends to it");
 	return h->rc;
 }

@@ -62,8 +62,7 @@ on_log(struct hap *h, const struct hap_line *l)
 static void
 on_maxconn(struct hap *h, const struct hap_line *l)
 {
-	(void)import_take(
-	    h->im, setting(h, l), l->at, l->what, "proxy_conns", l->w[1], NULL);
+	(void)import_take(h->im, setting(h, l), l->at, l->what, "proxy_conns", l->w[1], NULL);
 }
 
 static void

@@ -20,9 +20,9 @@ struct lexer {
 static int
 hex(char c)
 {
-	return c >= '0' && c <= '9'		      ? c - '0'
+	return c >= '0' && c <= '9'			? c - '0'
 	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-						      : -1;
+							: -1;
 }
 
 /* What a backslash and the next characters are; behind them. false: no escape that there is. */
@@ -194,6 +194,8 @@ hap_later(struct hap *h, struct hap_laters *to, const struct hap_line *l)
 
 	own->next = NULL;
 	own->l = *l;
+	if (own->l.said == NULL)
+		own->l.said = arena_alloc(h->im->a, sizeof(bool));
 	if (to->last == NULL)
 		to->last = &to->first;
 	*to->last = own;

@@ -310,8 +310,8 @@ hap_appsession(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		return;
 	}
 	for (unsigned i = 2; i + 1 < l->n; i++)
-		if (strcmp(l->w[i], "timeout") == 0 && hap_time(l->w[i + 1], 1, &ms) && ms >= 1000 &&
-		    ms <= 2592000000)
+		if (strcmp(l->w[i], "timeout") == 0 && hap_time(l->w[i + 1], 1, &ms) &&
+		    ms >= 1000 && ms <= 2592000000)
 			import_putf(h->im, &p->vip, "persist_timeout", "%ums", ms);
 	(void)take(h, p, l, "persistence", "app_cookie",
 	    has_word(l, 2, "request-learn") ? "values are learnt from answers only" : NULL);

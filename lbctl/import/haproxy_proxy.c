@@ -57,8 +57,8 @@ static const struct {
 };
 
 static void
-take_timeout(struct hap *h, struct hap_proxy *p, const struct hap_line *l, unsigned t,
-    const char *value)
+take_timeout(
+    struct hap *h, struct hap_proxy *p, const struct hap_line *l, unsigned t, const char *value)
 {
 	struct err err = { 0 };
 	char text[24];
@@ -90,9 +90,10 @@ on_timeout(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 			return;
 		}
 	say(h, l, NOT_TAKEN,
-	    strcmp(l->w[1], "tarpit") == 0 ? "content rules hold clients (action tarpit)"
-					   : "vip.client_timeout, server_timeout and tunnel_timeout count until a "
-					     "connection has ended");
+	    strcmp(l->w[1], "tarpit") == 0
+		? "content rules hold clients (action tarpit)"
+		: "vip.client_timeout, server_timeout and tunnel_timeout count until a "
+		  "connection has ended");
 }
 
 static void
@@ -169,8 +170,8 @@ on_log_format(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	const char *text = hap_join(h, l, 1);
 
 	if (log_format_parse(text, items, &err) < 0) {
-		import_say(h->im, l->at, NOT_TAKEN, l->what, "vip.log_format %s; the form is haproxy",
-		    err.text);
+		import_say(h->im, l->at, NOT_TAKEN, l->what,
+		    "vip.log_format %s; the form is haproxy", err.text);
 		return;
 	}
 	if (import_take(h->im, &p->vip, l->at, l->what, "log_format", text, NULL))
@@ -204,7 +205,8 @@ on_source(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	if (strcmp(l->w[2], "usesrc") == 0 &&
 	    (strcmp(l->w[3], "clientip") == 0 || strcmp(l->w[3], "client") == 0))
 		(void)import_take(h->im, &p->vip, l->at, l->what, "transparent", "yes",
-		    strcmp(l->w[3], "client") == 0 ? "the port is another than the client's" : NULL);
+		    strcmp(l->w[3], "client") == 0 ? "the port is another than the client's"
+						   : NULL);
 	else
 		say(h, l, NOT_TAKEN,
 		    "the kernel chooses the address that servers see, or it is the client's (vip.transparent)");
@@ -219,6 +221,7 @@ static const struct {
 	{ "appsession", HAP_BACK, hap_appsession },
 	{ "balance", HAP_BACK, hap_balance },
 	{ "bind", HAP_PROXY, hap_bind },
+	{ "block", HAP_PROXY, hap_rule },
 	{ "clitimeout", HAP_PROXY, on_old_timeout },
 	{ "contimeout", HAP_PROXY, on_old_timeout },
 	{ "cookie", HAP_PROXY, hap_cookie },
@@ -236,11 +239,18 @@ static const struct {
 	{ "log-format", HAP_PROXY, on_log_format },
 	{ "maxconn", HAP_PROXY, on_maxconn },
 	{ "mode", HAP_PROXY, on_mode },
+	{ "monitor-uri", HAP_PROXY, hap_rule },
 	{ "option", HAP_PROXY, hap_option },
 	{ "redirect", HAP_PROXY, hap_rule },
 	{ "redisp", HAP_PROXY, hap_option },
+	{ "reqadd", HAP_PROXY, hap_rule },
+	{ "reqdel", HAP_PROXY, hap_rule },
+	{ "reqidel", HAP_PROXY, hap_rule },
 	{ "retries", HAP_PROXY, on_retries },
 	{ "retry-on", HAP_PROXY, on_retry_on },
+	{ "rspadd", HAP_PROXY, hap_rule },
+	{ "rspdel", HAP_PROXY, hap_rule },
+	{ "rspidel", HAP_PROXY, hap_rule },
 	{ "server", HAP_PROXY, hap_server },
 	{ "server-template", HAP_PROXY, hap_server_template },
 	{ "source", HAP_PROXY, on_source },

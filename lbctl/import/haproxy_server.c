@@ -43,8 +43,8 @@ refuse(struct reader *r, const char *why)
 {
 	char what[120];
 
-	(void)snprintf(what, sizeof(what), "%.60s: %.50s", r->s->name != NULL ? r->s->name : r->l->w[0],
-	    r->l->w[r->i]);
+	(void)snprintf(what, sizeof(what), "%.60s: %.50s",
+	    r->s->name != NULL ? r->s->name : r->l->w[0], r->l->w[r->i]);
 	import_say(r->h->im, r->l->at, NOT_TAKEN, what, "%s", why);
 }
 
@@ -105,7 +105,8 @@ on_sni(struct reader *r)
 static unsigned
 on_verify(struct reader *r)
 {
-	r->s->verify = strcmp(r->l->w[r->i + 1], "none") == 0 ? HAP_VERIFY_NONE : HAP_VERIFY_REQUIRED;
+	r->s->verify =
+	    strcmp(r->l->w[r->i + 1], "none") == 0 ? HAP_VERIFY_NONE : HAP_VERIFY_REQUIRED;
 	return 2;
 }
 
@@ -123,8 +124,10 @@ on_source(struct reader *r)
 {
 	bool clients = strcmp(r->l->w[r->i + 2], "usesrc") == 0;
 
-	refuse(r, clients ? "vip.transparent is for all servers: source 0.0.0.0 usesrc clientip in the section"
-			  : "the kernel chooses the address that servers see");
+	refuse(r,
+	    clients
+		? "vip.transparent is for all servers: source 0.0.0.0 usesrc clientip in the section"
+		: "the kernel chooses the address that servers see");
 	return clients ? 4 : 2;
 }
 
@@ -197,8 +200,9 @@ on_value(struct reader *r)
 		return 2;
 	}
 	if (strcmp(w, "cookie") == 0) {
-		note(r, "cookies name servers in a way of lbd's own: clients that come with older ones are "
-			"balanced anew");
+		note(r,
+		    "cookies name servers in a way of lbd's own: clients that come with older ones are "
+		    "balanced anew");
 		return 2;
 	}
 	if (strcmp(w, "verifyhost") == 0) {
@@ -376,8 +380,7 @@ hap_default_server(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 
 	read_arguments(&r, 1);
 	if (r.notes.len > 0)
-		import_say(
-		    h->im, l->at, TAKEN_OTHERWISE, l->what, "%s", buf_text(&r.notes));
+		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what, "%s", buf_text(&r.notes));
 	else
 		import_say(h->im, l->at, TAKEN, l->what, "rip, check");
 	buf_fini(&r.notes);

@@ -235,16 +235,16 @@ take_pem(void *arg, const char *file, const char *text, size_t len, struct err *
 }
 
 static bool
-read_pem(struct hap *h, struct place at, struct import_row *row, const char *field,
-    const char *path)
+read_pem(
+    struct hap *h, struct place at, struct import_row *row, const char *field, const char *path)
 {
 	struct pem_text p = { h, row, field };
 	struct err err = { 0 };
 
 	if (each_of(h, path, take_pem, &p, &err) == 0 && import_value(row, field) != NULL)
 		return true;
-	import_say(h->im, at, NOT_TAKEN, path, "ca.%s: bring this file, and import again%s%s", field,
-	    err.text[0] != '\0' ? ": " : "", err.text);
+	import_say(h->im, at, NOT_TAKEN, path, "ca.%s: bring this file, and import again%s%s",
+	    field, err.text[0] != '\0' ? ": " : "", err.text);
 	return false;
 }
 
@@ -260,8 +260,7 @@ hap_ca_of(struct hap *h, struct place at, const char *ca, const char *crl)
 	c = textmap_get(&h->cas, buf_text(&key));
 	if (c == NULL) {
 		c = arena_alloc(h->im->a, sizeof(*c));
-		(void)textmap_put(
-		    &h->cas, arena_text(h->im->a, buf_text(&key), key.len), c);
+		(void)textmap_put(&h->cas, arena_text(h->im->a, buf_text(&key), key.len), c);
 		if (read_pem(h, at, &made, "certs", path) &&
 		    (crl == NULL || read_pem(h, at, &made, "crl", full_path(h, h->ca_base, crl)))) {
 			row = import_extra_new(h->im, KIND_ca, at);

@@ -15,7 +15,7 @@
 
 #define WHEN_MOST 2000 /* of the field when */
 
-enum method {
+enum match {
 	M_STR,
 	M_BEG,
 	M_END,
@@ -32,7 +32,7 @@ enum method {
 static const char *const methods[] = { "str", "beg", "end", "sub", "dir", "dom", "reg", "found",
 	"int", "len", "bool" };
 
-enum type { T_TEXT, T_HOST, T_ADDR, T_NUMBER, T_FLAG };
+enum value_type { T_TEXT, T_HOST, T_ADDR, T_NUMBER, T_FLAG };
 static const struct fetch {
 	const char *word, *field; /* field: NULL: always; of T_FLAG: the whole term */
 	uint8_t type;
@@ -155,8 +155,11 @@ pattern_of(const struct test *t, const char *value, struct buf *out)
 {
 	static const struct {
 		const char *before, *after;
-	} around[] = { [M_STR] = { "^", "$" }, [M_BEG] = { "^", "" }, [M_END] = { "", "$" },
-		[M_SUB] = { "", "" }, [M_DIR] = { "(^|[/?])", "([/?]|$)" },
+	} around[] = { [M_STR] = { "^", "$" },
+		[M_BEG] = { "^", "" },
+		[M_END] = { "", "$" },
+		[M_SUB] = { "", "" },
+		[M_DIR] = { "(^|[/?])", "([/?]|$)" },
 		[M_DOM] = { "(^|[/?.:])", "([/?.:]|$)" } };
 	struct buf b = { 0 };
 
@@ -166,7 +169,7 @@ pattern_of(const struct test *t, const char *value, struct buf *out)
 		buf_puts(&b, value);
 	} else {
 		while ((t->method == M_DIR || t->method == M_DOM) &&
-			(*value == '/' || (t->method == M_DOM && *value == '.')))
+		       (*value == '/' || (t->method == M_DOM && *value == '.')))
 			value++;
 		buf_puts(&b, around[t->method].before);
 		literal(value, &b);
@@ -179,8 +182,8 @@ pattern_of(const struct test *t, const char *value, struct buf *out)
 static void
 put_list(struct test *t, const char *operator, bool patterns)
 {
-	buf_printf(t->out, "%s %s ", t->field,
-	    strcmp(operator, "is") == 0 && t->n > 1 ? "in" : operator);
+	buf_printf(
+	    t->out, "%s %s ", t->field, strcmp(operator, "is") == 0 && t->n > 1 ? "in" : operator);
 	for (unsigned i = 0; i < t->n; i++) {
 		if (i > 0)
 			buf_puts(t->out, ",");
@@ -217,8 +220,9 @@ put_addresses(struct test *t)
 
 	for (unsigned i = 0; i < t->n; i++)
 		if (addr_parse(t->values[i], ADDR_NET, &a) != 0 || a.family == 0) {
-			t->why = "addresses and networks are compared, as 10.0.0.0/8, with no bits behind the "
-				 "prefix; names are not resolved";
+			t->why =
+			    "addresses and networks are compared, as 10.0.0.0/8, with no bits behind the "
+			    "prefix; names are not resolved";
 			return;
 		}
 	put_list(t, "in", false);
@@ -226,7 +230,7 @@ put_addresses(struct test *t)
 
 /* "80", "1024:", ":1023", "80:90"; "ge 400". */
 static void
-put_number(struct test *t, const char *field, const char *operator, const char *value)
+put_number(struct test *t, const char *field, const char *operator, const char * value)
 {
 	const char *colon = strchr(value, ':');
 	uint32_t lo = 0, hi = UINT32_MAX;
@@ -238,8 +242,8 @@ put_number(struct test *t, const char *field, const char *operator, const char *
 		else if (strcmp(operator, "=") == 0 && t->type != T_NUMBER)
 			buf_printf(t->out, "%s >= %u and %s <= %u", field, lo, field, lo);
 		else
-			buf_printf(
-			    t->out, "%s %s %u", field, strcmp(operator, "=") == 0 ? "is" : operator, lo);
+			buf_printf(t->out, "%s %s %u", field,
+			    strcmp(operator, "=") == 0 ? "is" : operator, lo);
 		return;
 	}
 	(void)snprintf(first, sizeof(first), "%.*s", (int)(colon - value), value);
@@ -280,11 +284,13 @@ put_numbers(struct test *t)
 static void
 put_count(struct test *t)
 {
-	bool there = (t->n == 2 && strcmp(t->values[0], "gt") == 0 && strcmp(t->values[1], "0") == 0) ||
-		     (t->n == 2 && strcmp(t->values[0], "ge") == 0 && strcmp(t->values[1], "1") == 0);
-	bool none = (t->n == 1 && strcmp(t->values[0], "0") == 0) ||
-		    (t->n == 2 && strcmp(t->values[0], "eq") == 0 && strcmp(t->values[1], "0") == 0) ||
-		    (t->n == 2 && strcmp(t->values[0], "lt") == 0 && strcmp(t->values[1], "1") == 0);
+	bool there =
+	    (t->n == 2 && strcmp(t->values[0], "gt") == 0 && strcmp(t->values[1], "0") == 0) ||
+	    (t->n == 2 && strcmp(t->values[0], "ge") == 0 && strcmp(t->values[1], "1") == 0);
+	bool none =
+	    (t->n == 1 && strcmp(t->values[0], "0") == 0) ||
+	    (t->n == 2 && strcmp(t->values[0], "eq") == 0 && strcmp(t->values[1], "0") == 0) ||
+	    (t->n == 2 && strcmp(t->values[0], "lt") == 0 && strcmp(t->values[1], "1") == 0);
 
 	if (there || none)
 		buf_printf(t->out, "%s%s exists", none ? "not " : "", t->field);
@@ -358,8 +364,9 @@ read_fetch(struct test *t, const char *word)
 			(void)snprintf(t->field, sizeof(t->field), "cert.cn");
 			argument = NULL;
 		} else {
-			t->why = t->f->argument ? "the name of the field, cookie or parameter is needed"
-						: "its argument has no counterpart";
+			t->why = t->f->argument
+				     ? "the name of the field, cookie or parameter is needed"
+				     : "its argument has no counterpart";
 			return;
 		}
 	} else if (t->f->argument &&
@@ -367,7 +374,8 @@ read_fetch(struct test *t, const char *word)
 		t->why = "one name of a field, cookie or parameter is possible";
 		return;
 	} else if (t->f->argument && strcmp(t->f->field, "header") == 0 &&
-		   strcasecmp(argument, "host") == 0 && t->method != M_INT && t->method != M_OTHER) {
+		   strcasecmp(argument, "host") == 0 && t->method != M_INT &&
+		   t->method != M_OTHER) {
 		(void)snprintf(t->field, sizeof(t->field), "host");
 		t->type = T_HOST;
 	} else {
@@ -405,8 +413,9 @@ read_flags(struct test *t, const struct hap_line *l, unsigned i, unsigned end)
 				t->method = m;
 			i++;
 		} else if (strcmp(w, "-n") != 0) {
-			t->why = w[1] == 'f' || w[1] == 'M' ? "values of files are not read: name them in the line"
-							    : "the flag has no counterpart";
+			t->why = w[1] == 'f' || w[1] == 'M'
+				     ? "values of files are not read: name them in the line"
+				     : "the flag has no counterpart";
 		}
 	}
 	return i;
@@ -478,7 +487,8 @@ hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 			a->when = when;
 		} else if (a->when[0] != '\0') {
 			buf_printf(&b, "%s or %s", a->when, when);
-			a->when = when[0] == '\0' ? when : arena_text(h->im->a, buf_text(&b), b.len);
+			a->when =
+			    when[0] == '\0' ? when : arena_text(h->im->a, buf_text(&b), b.len);
 		}
 	}
 	if (why == NULL && strlen(a->when) > WHEN_MOST)
@@ -516,11 +526,14 @@ is_or(const char *w)
 static const char *
 named(struct reading *r, const char *name)
 {
-	const struct acl *a;
+	const struct acl *a = NULL;
 	struct buf key = { 0 };
 
-	buf_printf(&key, "acl %p %s", (const void *)r->p, name);
-	a = textmap_get(&r->h->by_name, buf_text(&key));
+	for (const struct hap_proxy *p = r->p; p != NULL && a == NULL; p = p->from) {
+		key.len = 0;
+		buf_printf(&key, "acl %p %s", (const void *)p, name);
+		a = textmap_get(&r->h->by_name, buf_text(&key));
+	}
 	buf_fini(&key);
 	if (a != NULL && a->why != NULL)
 		r->why = "an acl of its condition cannot be taken";
@@ -542,7 +555,7 @@ read_term(struct reading *r)
 	bool not = false;
 
 	while (*w == '!') {
-		not = !not;
+		not = !not ;
 		w = w[1] != '\0' ? w + 1 : r->l->w[++r->i];
 	}
 	r->i++;
@@ -557,9 +570,20 @@ read_term(struct reading *r)
 	} else {
 		text = named(r, w);
 	}
-	if (not)
+	if (not )
 		text = hap_when_not(r->h, text);
 	buf_fini(&b);
+	return text;
+}
+
+/* What is too long for a rule stays too long, and no more. */
+static const char *
+bounded(struct hap *h, struct buf *b)
+{
+	const char *text =
+	    arena_text(h->im->a, buf_text(b), b->len < 2 * WHEN_MOST ? b->len : 2 * WHEN_MOST);
+
+	buf_fini(b);
 	return text;
 }
 
@@ -567,7 +591,6 @@ const char *
 hap_when_and(struct hap *h, const char *a, const char *b)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	if (strcmp(a, HAP_NEVER) == 0 || strcmp(b, HAP_NEVER) == 0)
 		return HAP_NEVER;
@@ -575,32 +598,26 @@ hap_when_and(struct hap *h, const char *a, const char *b)
 		return a[0] == '\0' ? b : a;
 	buf_printf(&out, strstr(a, " or ") != NULL ? "(%s) and " : "%s and ", a);
 	buf_printf(&out, strstr(b, " or ") != NULL ? "(%s)" : "%s", b);
-	text = arena_text(h->im->a, buf_text(&out), out.len);
-	buf_fini(&out);
-	return text;
+	return bounded(h, &out);
 }
 
 const char *
 hap_when_or(struct hap *h, const char *a, const char *b)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	if (a[0] == '\0' || b[0] == '\0')
 		return "";
 	if (strcmp(a, HAP_NEVER) == 0 || strcmp(b, HAP_NEVER) == 0)
 		return strcmp(a, HAP_NEVER) == 0 ? b : a;
 	buf_printf(&out, "%s or %s", a, b);
-	text = arena_text(h->im->a, buf_text(&out), out.len);
-	buf_fini(&out);
-	return text;
+	return bounded(h, &out);
 }
 
 const char *
 hap_when_not(struct hap *h, const char *a)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	if (a[0] == '\0')
 		return HAP_NEVER;
@@ -611,9 +628,7 @@ hap_when_not(struct hap *h, const char *a)
 		? "not %s"
 		: "not (%s)",
 	    a);
-	text = arena_text(h->im->a, buf_text(&out), out.len);
-	buf_fini(&out);
-	return text;
+	return bounded(h, &out);
 }
 
 unsigned
