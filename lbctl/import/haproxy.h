@@ -111,7 +111,7 @@ struct hap_proxy {
 	struct hap_server base; /* default-server */
 	uint32_t timeout[HAP_TIMEOUTS];
 	bool http, logs, http_log, tcp_log, forwardfor, forwarded, close, server_close, redispatch,
-	    all_backups, disabled, used, asked; /* asked: the check is a dialog */
+	    all_backups, disabled, used, stats, asked; /* asked: the check is a dialog */
 	struct hap_bind *binds, **last_bind;
 	struct hap_server *servers, **last_server;
 	struct hap_laters acls, rules,
@@ -204,20 +204,23 @@ void hap_server_template(struct hap *h, struct hap_proxy *p, const struct hap_li
 void hap_default_server(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_server_init(struct hap_server *s);
 
-/* haproxy_when.c: conditions, as the field when of a rule. "" is always; HAP_NEVER is never. */
+/* haproxy_cond.c: conditions, as the field when of a rule. "" is always; HAP_NEVER is never. */
 #define HAP_NEVER "!"
+#define HAP_WHEN_MAX 2000 /* of the field when */
 void hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 /* hap_when_at - where "if" or "unless" stands behind word from; the number of words: nowhere. */
 unsigned hap_when_at(const struct hap_line *l, unsigned from);
 /* hap_when - the condition that begins there. why_out: set when it cannot be taken, else left alone. */
 const char *hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_line *l,
     unsigned at, const char **why_out);
-/* hap_when_test - one test, words i to before end, behind what out has. NULL, or why it cannot be taken. */
-const char *hap_when_test(
-    struct hap *h, const struct hap_line *l, unsigned i, unsigned end, struct buf *out);
 const char *hap_when_and(struct hap *h, const char *a, const char *b);
 const char *hap_when_or(struct hap *h, const char *a, const char *b);
 const char *hap_when_not(struct hap *h, const char *a);
+
+/* haproxy_when.c */
+/* hap_when_test - one test, words i to before end, behind what out has. NULL, or why it cannot be taken. */
+const char *hap_when_test(
+    struct hap *h, const struct hap_line *l, unsigned i, unsigned end, struct buf *out);
 void hap_when_value(const char *s, struct buf *out); /* quoted as far as it is needed */
 
 /* haproxy_template.c: formats of HAProxy as templates of content rules. */
@@ -231,6 +234,8 @@ void hap_rule(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_use_backend(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 /* hap_rules_of - the rules of a section, with what becomes of each line said; read when they are asked for first. */
 const struct hap_rule_rows *hap_rules_of(struct hap *h, struct hap_proxy *p);
+/* hap_rules_changed - why a condition behind all rules of a section means something else with us; NULL: it does not. */
+const char *hap_rules_changed(struct hap *h, struct hap_proxy *p, const char *when);
 
 /* haproxy_switch.c: rules of a frontend and of its backends as the rules of one service, and pools. */
 void hap_rules_finish(struct hap *h, struct hap_proxy *front, struct hap_proxy *back,

@@ -181,6 +181,10 @@ put_fields(struct hap *h, struct import_service *s, const struct hap_proxy *fron
 	import_putf(h->im, r, "mode", http ? "http" : "tcp");
 	if (*text_of(r, "scheduler") == NULL)
 		import_putf(h->im, r, "scheduler", "wrr");
+	if (strcmp(*text_of(r, "scheduler"), "sh") != 0 &&
+	    strchr("puhd", **text_of(r, "scheduler")) == NULL &&
+	    strcmp(*text_of(r, "scheduler"), "rdp_cookie") != 0)
+		*text_of(r, "balance_factor") = NULL;
 	if (back->disabled)
 		import_putf(h->im, r, "enabled", "no");
 	put_timeouts(h, r, front, back, http);
@@ -383,6 +387,7 @@ hap_pool_of(struct hap *h, struct hap_proxy *back)
 	back->pool = s->row.name;
 	put_fields(h, s, back, back, true);
 	*text_of(&s->row, "proxy_from") = *text_of(&s->row, "log") = NULL;
+	*text_of(&s->row, "log_format") = NULL;
 	*text_of(&s->row, "max_conns") = *text_of(&s->row, "https_redirect") = NULL;
 	put_servers(h, s, back, true);
 	return back->pool;
@@ -427,6 +432,12 @@ finish_front(struct hap *h, struct hap_proxy *front)
 			}
 			add_place(h, &all, b, p);
 		}
+	if (back->servers == NULL && front->to == NULL && front->uses.first == NULL &&
+	    front->rules.first == NULL) {
+		import_say(h->im, front->at, front->stats ? TAKEN_OTHERWISE : NOT_TAKEN,
+		    front->what, "the service is left out: it has no servers and no rules");
+		return;
+	}
 	if (all == NULL) {
 		import_say(h->im, front->at, NOT_TAKEN, front->what,
 		    "the service is left out: it has no address that can be taken");

@@ -94,17 +94,20 @@ take_word(struct lexer *x)
 	return x->quote == 0 ? word : NULL;
 }
 
-/* Whether what follows the word may be a password. */
-static bool
-hides(const char *word)
+/* How much of a word may be repeated when what follows may be a password; -1: all, and what follows too. */
+static int
+shown_len(const char *word)
 {
 	static const char *const marks[] = { "auth", "passw", "secret", "insecure-", "token" };
 
 	for (unsigned i = 0; i < sizeof(marks) / sizeof(*marks); i++)
 		for (const char *p = word; *p != '\0'; p++)
-			if (strncasecmp(p, marks[i], strlen(marks[i])) == 0)
-				return true;
-	return false;
+			if (strncasecmp(p, marks[i], strlen(marks[i])) == 0) {
+				while (isalnum((unsigned char)*p) || *p == '-' || *p == '_')
+					p++;
+				return (int)(p - word);
+			}
+	return -1;
 }
 
 static const char *
@@ -112,10 +115,12 @@ shown(struct import *im, const struct hap_line *l)
 {
 	struct buf b = { 0 };
 	const char *text;
+	int n = -1;
 
-	for (unsigned i = 0; i < l->n; i++) {
-		buf_printf(&b, "%s%s", i > 0 ? " " : "", l->w[i]);
-		if (hides(l->w[i]) || (strcmp(l->w[0], "user") == 0 && i == 1))
+	for (unsigned i = 0; i < l->n && n < 0 && b.len < 400; i++) {
+		n = shown_len(l->w[i]);
+		buf_printf(&b, "%s%.*s", i > 0 ? " " : "", n < 0 ? 400 : n, l->w[i]);
+		if (strcmp(l->w[0], "user") == 0 && i == 1)
 			break;
 	}
 	text = arena_text(im->a, buf_text(&b), b.len);

@@ -122,7 +122,6 @@ static const struct note {
 	{ "monitor-net", HAP_PROXY, NOT_TAKEN, "probes are served as any client" },
 	{ "monitor", HAP_PROXY, NOT_TAKEN, PANEL },
 	/* sections */
-	{ "stats *", HAP_PROXY, TAKEN_OTHERWISE, PANEL "; who may look is in kind user" },
 	{ "enabled", HAP_PROXY, TAKEN, "it is" },
 	{ "id", HAP_PROXY, TAKEN_OTHERWISE, "services are known by name" },
 	{ "guid", HAP_PROXY, TAKEN_OTHERWISE, "services are known by name" },

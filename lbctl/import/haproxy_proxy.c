@@ -123,6 +123,21 @@ on_retries(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 }
 
 static void
+on_redisp(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
+{
+	p->redispatch = true;
+	say(h, l, TAKEN, "vip.retries");
+}
+
+static void
+on_stats(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
+{
+	p->stats = true;
+	say(h, l, TAKEN_OTHERWISE,
+	    "the panel, the API and lbctl status show what goes on; who may look is in kind user");
+}
+
+static void
 on_retry_on(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
 	bool other = false;
@@ -242,7 +257,8 @@ static const struct {
 	{ "monitor-uri", HAP_PROXY, hap_rule },
 	{ "option", HAP_PROXY, hap_option },
 	{ "redirect", HAP_PROXY, hap_rule },
-	{ "redisp", HAP_PROXY, hap_option },
+	{ "redisp", HAP_PROXY, on_redisp },
+	{ "redispatch", HAP_PROXY, on_redisp },
 	{ "reqadd", HAP_PROXY, hap_rule },
 	{ "reqdel", HAP_PROXY, hap_rule },
 	{ "reqidel", HAP_PROXY, hap_rule },
@@ -255,6 +271,7 @@ static const struct {
 	{ "server-template", HAP_PROXY, hap_server_template },
 	{ "source", HAP_PROXY, on_source },
 	{ "srvtimeout", HAP_PROXY, on_old_timeout },
+	{ "stats", HAP_PROXY, on_stats },
 	{ "stick", HAP_PROXY, hap_stick },
 	{ "stick-table", HAP_PROXY, hap_stick_table },
 	{ "tcp-check", HAP_PROXY, hap_tcp_check },

@@ -33,7 +33,8 @@ step(struct hap *h, const struct hap_line *l)
 {
 	if (h->rc == 0 && ++h->steps > HAP_STEPS_MAX)
 		h->rc = err_set(h->err, ERR_INVALID,
-		    "line %u: the rules of all services are more than %d", l->at.line, HAP_STEPS_MAX);
+		    "line %u: the rules of all services are more than %d", l->at.line,
+		    HAP_STEPS_MAX);
 	return h->rc == 0;
 }
 
@@ -74,8 +75,7 @@ is_reached(struct emit *e, const struct import_row *r, const char *when, bool an
 	buf_printf(&key, "%u %s", answer, when);
 	was = textmap_get(&e->ended, buf_text(&key)) != NULL || (e->done && !answer);
 	if (!was && is_final(r))
-		(void)textmap_put(
-		    &e->ended, arena_text(e->h->im->a, buf_text(&key), key.len), e);
+		(void)textmap_put(&e->ended, arena_text(e->h->im->a, buf_text(&key), key.len), e);
 	e->done |= !was && is_final(r) && when[0] == '\0';
 	buf_fini(&key);
 	return !was;
@@ -98,8 +98,8 @@ put_rule(struct emit *e, const struct hap_line *l, const struct import_row *from
 		return;
 	status = import_value(from, "status");
 	if (when[0] == '\0' && e->order == 0 && !e->tls && is_https_redirect(from) &&
-	    import_put(e->h->im, &e->s->row, "https_redirect", status != NULL ? status : "302",
-		NULL) == 0)
+	    import_put(
+		e->h->im, &e->s->row, "https_redirect", status != NULL ? status : "302", NULL) == 0)
 		return;
 	r = import_kid_new(e->h->im, &e->s->row, KIND_content_rule, l->at);
 	memcpy(r->text, from->text, sizeof(r->text));
@@ -152,7 +152,7 @@ static struct use *
 read_use(struct hap *h, struct hap_proxy *front, const struct hap_line *l, bool first)
 {
 	struct use *u;
-	const char *why = NULL;
+	const char *why = NULL, *changed;
 
 	if (!step(h, l))
 		return NULL;
@@ -169,8 +169,11 @@ read_use(struct hap *h, struct hap_proxy *front, const struct hap_line *l, bool 
 		why = "a pool has the mode of the service";
 	if (why != NULL && first)
 		import_say(h->im, l->at, NOT_TAKEN, l->what, "rule (action use): %s", why);
+	changed = why == NULL ? hap_rules_changed(h, front, u->when) : NULL;
 	if (why == NULL && first)
-		import_say(h->im, l->at, TAKEN, l->what, "rule (action use)");
+		import_say(h->im, l->at, changed != NULL ? TAKEN_OTHERWISE : TAKEN, l->what,
+		    "rule (action use)%s%s", changed != NULL ? ": " : "",
+		    changed != NULL ? changed : "");
 	return why == NULL && strcmp(u->when, HAP_NEVER) != 0 ? u : NULL;
 }
 

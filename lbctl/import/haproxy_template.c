@@ -61,8 +61,10 @@ put_expression(const char *s, size_t n, bool answer, struct buf *out)
 			return true;
 		}
 		if (e[len - 1] == '(' && n > len + 1 && memcmp(e, s, len) == 0 && s[n - 1] == ')' &&
-		    memchr(s + len, ',', n - len) == NULL && memchr(s + len, ' ', n - len) == NULL &&
-		    memchr(s + len, '(', n - len) == NULL && memchr(s + len, '}', n - len) == NULL) {
+		    memchr(s + len, ',', n - len) == NULL &&
+		    memchr(s + len, ' ', n - len) == NULL &&
+		    memchr(s + len, '(', n - len) == NULL &&
+		    memchr(s + len, '}', n - len) == NULL) {
 			buf_printf(out, "%s%.*s)}", words[i].word, (int)(n - len - 1), s + len);
 			return true;
 		}
