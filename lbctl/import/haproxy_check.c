@@ -318,15 +318,16 @@ hap_check_of(struct hap *h, const struct hap_proxy *p, const struct hap_server *
 {
 	struct import_row r = p->check;
 	uint32_t inter = s->inter != HAP_UNSAID ? s->inter : INTER_MS;
-	uint32_t timeout = p->timeout[HAP_check] != HAP_UNSAID ? p->timeout[HAP_check] : inter;
+	uint32_t timeout;
 
 	r.o = object_of(KIND_check);
 	r.at = p->at;
 	if (!s->check)
 		return import_untested(h->im, p->at);
 	inter = inter < 100 ? 100 : inter;
-	if (timeout > inter)
-		timeout = inter; /* one probe at a time */
+	timeout = p->timeout[HAP_check];
+	if (timeout > inter) /* one probe at a time; or it is not said */
+		timeout = inter;
 	put_ms(h, &r, "interval", inter, 100, 86400000);
 	put_ms(h, &r, "timeout", timeout, 50, TIMEOUT_MOST);
 	if (s->fastinter != HAP_UNSAID)
