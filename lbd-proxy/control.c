@@ -17,6 +17,7 @@
 #include "net/crew.h"
 #include "members.h"
 #include "net/letters.h"
+#include "pools.h"
 #include "share.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
@@ -89,6 +90,12 @@ mark_all(struct pass *p)
 		mark(p, ((const struct service *)snapshot_at(p->now, KIND_service, i))->id);
 }
 
+static void
+mark_one(void *arg, uint32_t service)
+{
+	mark(arg, service);
+}
+
 /* Which services a difference touches. */
 static void
 on_change(void *arg, const struct change *c)
@@ -98,7 +105,12 @@ on_change(void *arg, const struct change *c)
 	const struct ctl_server *s;
 
 	switch (c->o->kind) {
-	case KIND_service: mark(p, ((const struct service *)row)->id); break;
+	case KIND_service:
+		mark(p, ((const struct service *)row)->id);
+		if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
+			pools_each_leading(p->now, ((const struct service *)row)->id, mark_one, p);
+		break;
+	case KIND_content_rule: mark(p, ((const struct content_rule *)row)->vip); break;
 	case KIND_server:
 		mark(p, ((const struct server *)row)->vip);
 		if (c->old != NULL)
@@ -195,6 +207,44 @@ tls_fields(const struct pass *p, const struct service *row, struct view *v)
 		    t->hsts_subdomains ? "; includeSubDomains" : "");
 }
 
+/* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
+static int
+owner(const struct control *k, uint32_t id)
+{
+	uint32_t n = snapshot_count(k->seen, KIND_service);
+
+	if (n < k->n_ports)
+		n = k->n_ports;
+	if ((uint64_t)n * k->px.n <= k->fd_limit / 2)
+		return -1;
+	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
+}
+
+struct ctl_service *
+control_service(struct control *k, const struct service *row)
+{
+	struct ctl_service *c = idmap_get(&k->services, row->id);
+
+	if (c == NULL) {
+		c = mem_alloc(sizeof(*c));
+		c->id = row->id;
+		c->control = k;
+		c->svc = svc_new(row->id, k->px.n);
+		c->owner = row->address.family == 0 ? -1 : owner(k, row->id);
+		list_init(&c->ports.list);
+		atomic_store(&c->svc->no_quorum, idmap_get(&k->no_quorum, row->id) != NULL);
+		idmap_put(&k->services, c->id, c);
+	}
+	member_name(c->name, row->name);
+	return c;
+}
+
+bool
+control_serves(const struct service *row)
+{
+	return row != NULL && row->enabled && service_layer(row) == 7;
+}
+
 static struct view *
 compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
@@ -224,6 +274,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 			.fresh = true };
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	tls_fields(p, row, v);
+	v->rules = pools_rules(p->k, p->now, c, row);
 	v->page = row->id >= PAGE_ID;
 	view_spread(v, c->view);
 	free(at);
@@ -245,42 +296,10 @@ hand_over(struct control *k, struct ctl_service *c, struct view *v)
 	view_unref(c->view);
 	c->view = v;
 	for (i = 0; i < k->px.n; i++)
-		if (c->owner < 0 || c->owner == (int)i)
+		if (ctl_known(c, i))
 			must(worker_post(k->px.w[i], letter_view, view_ref(v), NULL) == 0);
 	if (renew)
 		ports_renew(k, c);
-}
-
-/* All workers, or the one that a hash of the id gives when sockets for all would take too many descriptors. */
-static int
-owner(const struct control *k, uint32_t id)
-{
-	uint32_t n = snapshot_count(k->seen, KIND_service);
-
-	if (n < k->n_ports)
-		n = k->n_ports;
-	if ((uint64_t)n * k->px.n <= k->fd_limit / 2)
-		return -1;
-	return (int)((id * UINT64_C(0x9e3779b97f4a7c15) >> 33) % k->px.n);
-}
-
-static struct ctl_service *
-service_get(struct control *k, const struct service *row)
-{
-	struct ctl_service *c = idmap_get(&k->services, row->id);
-
-	if (c == NULL) {
-		c = mem_alloc(sizeof(*c));
-		c->id = row->id;
-		c->control = k;
-		c->svc = svc_new(row->id, k->px.n);
-		c->owner = owner(k, row->id);
-		list_init(&c->ports.list);
-		atomic_store(&c->svc->no_quorum, idmap_get(&k->no_quorum, row->id) != NULL);
-		idmap_put(&k->services, c->id, c);
-	}
-	member_name(c->name, row->name);
-	return c;
 }
 
 static void
@@ -303,12 +322,6 @@ service_free(struct control *k, struct ctl_service *c)
 	free(c);
 }
 
-static bool
-served(const struct service *row)
-{
-	return row != NULL && row->enabled && service_layer(row) == 7;
-}
-
 static void
 fault(struct pass *p, int code, const struct err *one)
 {
@@ -328,7 +341,7 @@ release(struct pass *p, uint32_t id)
 	const struct service *row = row_of(p, id);
 
 	if (c != NULL)
-		ports_release(p->k, c, served(row) ? row : NULL);
+		ports_release(p->k, c, control_serves(row) ? row : NULL);
 }
 
 /* What a service needs for TLS. When it cannot be made, the service goes on with what it had; false: it had nothing. */
@@ -365,14 +378,14 @@ establish(struct pass *p, uint32_t id)
 	struct err one;
 	int code;
 
-	if (!served(row))
+	if (!control_serves(row))
 		return;
 	code = ports_check(row, &one);
 	if (code != 0) {
 		fault(p, code, &one);
 		return;
 	}
-	c = service_get(p->k, row);
+	c = control_service(p->k, row);
 	if (!secure(p, c, row))
 		return;
 	hand_over(p->k, c, compile(p, c, row));
@@ -389,7 +402,7 @@ forget(struct pass *p, uint32_t id)
 	struct ctl_service *c = idmap_get(&p->k->services, id);
 	const struct service *row = row_of(p, id);
 
-	if (c == NULL || served(row))
+	if (c == NULL || control_serves(row))
 		return;
 	letter_to_svc(p->k, c, letter_gone, c->svc);
 	if (row == NULL || service_layer(row) != 7) {
@@ -431,7 +444,11 @@ run(struct pass *p)
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
 		release(p, id);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		establish(p, id);
+		if (!pools_leads(p->now, id)) /* pools come before those who use them */
+			establish(p, id);
+	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+		if (pools_leads(p->now, id))
+			establish(p, id);
 	ports_close(k);
 	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
 		forget(p, id);

@@ -29,6 +29,7 @@ struct ctl_service {
 	struct svc *svc;
 	struct view *view; /* what the workers have; NULL: it is not served */
 	int owner;	   /* the only worker that serves it; -1 all */
+	bool pooled;	   /* rules of others lead to it: all workers know it */
 	struct ctl_ports ports;
 	struct ctl_server **servers;
 	uint32_t n;
@@ -37,6 +38,13 @@ struct ctl_service {
 	struct ctl_server *fallback;  /* NULL: none; its id is 0 */
 	int64_t next;		      /* seconds since 1970: when an order runs out; 0 never */
 };
+
+/* Whether worker i knows the service. */
+static inline bool
+ctl_known(const struct ctl_service *c, unsigned i)
+{
+	return c->owner < 0 || c->pooled || c->owner == (int)i;
+}
 
 struct control {
 	struct daemon *d;
@@ -67,6 +75,9 @@ int control_init(struct control *k, struct daemon *d, struct err *err);
 int control_apply(struct control *k, struct snapshot *now, struct err *err);
 /* control_refresh - one service again, with the snapshot as it is. */
 void control_refresh(struct control *k, uint32_t service);
+/* control_service - as the workers know it or will, made when it is new; control_serves - whether it is served at all. */
+struct ctl_service *control_service(struct control *k, const struct service *row);
+bool control_serves(const struct service *row); /* NULL is not */
 /* control_again - what could not be done is tried again now; arg: the control. */
 void control_again(void *arg);
 void control_fini(struct control *k);

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "log/line.h"
 
+#include "rules/rules.h"
 #include "tls/tls.h"
 
 #include <string.h>
@@ -170,21 +171,20 @@ compile_server(struct view *v, struct view_server *at)
 	v->elastic = v->elastic || (at->min_conns > 0 && at->max_conns > 0);
 }
 
-/* The names of its servers, for the access log. */
+/* The names of its servers, for its access log, and for those of services whose rules lead here. */
 static void
 keep_names(struct view *v)
 {
 	size_t room = 0, n;
 	char *p;
 
-	for (uint32_t i = 0; v->log != NULL && i < v->n; i++)
-		room += strlen(v->at[i].name) + 1;
-	p = v->names = v->log != NULL ? mem_alloc(room + 1) : NULL;
 	for (uint32_t i = 0; i < v->n; i++) {
-		if (p == NULL) {
-			v->at[i].name = NULL;
-			continue;
-		}
+		if (v->at[i].name == NULL)
+			v->at[i].name = "";
+		room += strlen(v->at[i].name) + 1;
+	}
+	p = v->names = mem_alloc(room + 1);
+	for (uint32_t i = 0; i < v->n; i++) {
 		n = strlen(v->at[i].name) + 1;
 		memcpy(p, v->at[i].name, n);
 		v->at[i].name = p;
@@ -267,6 +267,7 @@ view_unref(struct view *v)
 	cookie_map_fini(&v->tokens);
 	spread_unref(v->spread);
 	line_format_free(v->log);
+	rules_unref(v->rules);
 	free(v->names);
 	svc_unref(v->svc);
 	free(v);
@@ -293,7 +294,8 @@ view_same(const struct view *a, const struct view *b)
 	uint32_t i;
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
-	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log))
+	    !same_addrs(a->proxy_from, b->proxy_from) || !line_format_same(a->log, b->log) ||
+	    a->rules != b->rules)
 		return false;
 	for (i = 0; i < a->n; i++) {
 		const struct view_server *x = &a->at[i], *y = &b->at[i];
@@ -302,8 +304,7 @@ view_same(const struct view *a, const struct view *b)
 		    x->max_conns != y->max_conns || x->min_conns != y->min_conns ||
 		    x->backup != y->backup || x->far != y->far || x->fresh != y->fresh ||
 		    x->known != y->known || x->proven != y->proven ||
-		    !same_text(x->host, y->host) ||
-		    (a->log != NULL && strcmp(x->name, y->name) != 0) ||
+		    !same_text(x->host, y->host) || strcmp(x->name, y->name) != 0 ||
 		    memcmp(&x->addr, &y->addr, sizeof(x->addr)) != 0)
 			return false;
 	}

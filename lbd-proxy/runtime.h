@@ -68,8 +68,7 @@ struct srv {
 #define SLOW_SCALE 64 /* so that small weights grow in steps too */
 struct view_server {
 	struct srv *srv;
-	const char *
-	    name; /* for access logs; borrowed by view_new, else the view's own; NULL: it logs nothing */
+	const char *name; /* for access logs; borrowed by view_new, else the view's own */
 	struct addr addr; /* family 0: its name has not been resolved yet */
 	uint16_t port;	  /* 0: the port the client used */
 	uint16_t weight;
@@ -118,6 +117,7 @@ struct view {
 	struct addrs *proxy_from; /* who brings a header; NULL nobody */
 	struct spread *spread;	  /* reference; NULL: its scheduler does not hash */
 	struct line_format *log;  /* NULL: no access log */
+	struct rules *rules;	  /* reference; NULL: no content rule */
 	char *names;		  /* of at[], when there is one */
 	uint32_t n;
 	struct view_server at[];

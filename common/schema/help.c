@@ -5,8 +5,10 @@
  * system or ordered by an operator is not part of the file, and is left out of the manual. */
 #include "schema/doc.h"
 #include "schema/log_format.h"
+#include "schema/rule_when.h"
 #include "schema/value.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const effects[] = {
@@ -56,6 +58,36 @@ default_text(const struct field *f)
 	return f->def == NULL || f->def[0] == '\0' ? "none" : f->def;
 }
 
+/* The fields of its conditions, and of templates, belong to it too. */
+static bool
+is_when(const struct object *o, const struct field *f)
+{
+	return o->kind == KIND_content_rule && strcmp(f->name, "when") == 0;
+}
+
+/* "header(NAME)" */
+static void
+when_name(const struct when_row *r, char out[40])
+{
+	(void)snprintf(out, 40, r->argument != NULL ? "%s(%s)" : "%s", r->name, r->argument);
+}
+
+static void
+help_when(struct buf *out)
+{
+	char name[40];
+
+	buf_puts(out,
+	    "  FIELD OPERATOR VALUE, with and, or, not and parentheses between; values have commas between\n"
+	    "  them, and quotes around what is not one word\n"
+	    "  operators: is, in, starts, ends, contains, matches (PCRE2), under (whole parts of a path or host),\n"
+	    "  < > <= >= (numbers); exists, without a value\n");
+	for (unsigned i = 0; i < WHEN_SOURCES; i++) {
+		when_name(&when_rows[i], name);
+		buf_printf(out, "  %-19s %s\n", name, when_rows[i].help);
+	}
+}
+
 /* The words of its templates belong to what the field may hold. */
 static bool
 is_log_format(const struct object *o, const struct field *f)
@@ -83,6 +115,8 @@ help_field(const struct object *o, const char *field, struct buf *out, struct er
 	if (is_log_format(o, f))
 		for (unsigned i = 1; i < LOGW_END; i++)
 			buf_printf(out, "  %%%-8s %s\n", log_words[i].name, log_words[i].help);
+	if (is_when(o, f))
+		help_when(out);
 	if (f->type != VT_ENUM)
 		return 0;
 	for (unsigned i = 0; i < f->words->n; i++)
@@ -142,6 +176,22 @@ man_log_words(struct buf *out)
 }
 
 static void
+man_when(struct buf *out)
+{
+	char name[40];
+
+	buf_puts(out,
+	    "The fields of conditions; those with a text can be parts of a template too, between braces:\n"
+	    ".Bl -tag -width Ds -compact\n");
+	for (unsigned i = 0; i < WHEN_SOURCES; i++) {
+		when_name(&when_rows[i], name);
+		buf_printf(out, ".It Cm %s\n", name);
+		man_text(when_rows[i].help, out);
+	}
+	buf_puts(out, ".El\nThe language is in\n.Xr lbd-proxy 8 .\n");
+}
+
+static void
 man_field(const struct object *o, const struct field *f, struct buf *out)
 {
 	struct buf line = { 0 };
@@ -162,6 +212,8 @@ man_field(const struct object *o, const struct field *f, struct buf *out)
 	buf_fini(&line);
 	if (is_log_format(o, f))
 		man_log_words(out);
+	if (is_when(o, f))
+		man_when(out);
 }
 
 static void

@@ -3,6 +3,7 @@
 #include "store/object_checks_priv.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -205,16 +206,21 @@ check_fallback(struct look *l, const struct service *s)
 static int
 check_front(struct look *l, const struct service *s)
 {
+	static const char *const of_clients[] = { "tls", "https_redirect", "proxy_from", "syn_rate",
+		"max_conns", "log", "request_id" };
 	int rc;
 
 	if (s->address.family == 0 && service_layer(s) == 7) {
 		if (s->ports->n > 0)
 			return look_bad(l, KIND_service, s, "address",
 			    "is required with ports; without both it is a pool for content rules");
-		if (s->tls != 0)
-			return look_bad(l, KIND_service, s, "tls",
-			    "is not possible without an address: clients come by the virtual service whose rules "
-			    "lead here; unset it");
+		for (unsigned i = 0; i < ARRAY_LEN(of_clients); i++)
+			if (!value_same(
+				field_find(object_of(KIND_service), of_clients[i]), s, &l->service))
+				return look_bad(l, KIND_service, s, of_clients[i],
+				    "is not possible without an address: clients come by the virtual service whose rules "
+				    "lead here, and its %s counts; unset it",
+				    of_clients[i]);
 		return 0;
 	}
 	rc = look_address(l, KIND_service, s, &s->address);

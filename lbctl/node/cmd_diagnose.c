@@ -110,6 +110,11 @@ step_address(struct diagnosis *d)
 	struct addr a;
 
 	d->step = "address";
+	if (d->svc->address.family == 0) {
+		found(d, FINDING_not_held, FOUND_RIGHT, "",
+		    "it has none: content rules of others lead to it");
+		return;
+	}
 	addr_format(&d->svc->address, ADDR_HOST, vip);
 	for (; f != NULL; f = f->next)
 		if (addr_parse(f->address, ADDR_CIDR, &a) == 0 &&

@@ -70,6 +70,8 @@ rules_put_ports(struct buf *b, const struct ranges *r)
 bool
 rules_address(const struct service *s, unsigned i, struct addr_range *out)
 {
+	if (s->address.family == 0) /* a pool: nobody comes there */
+		return false;
 	if (i == 0)
 		*out = (struct addr_range){ s->address, s->address };
 	else if (s->more_addresses != NULL && i <= s->more_addresses->n)

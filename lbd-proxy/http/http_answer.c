@@ -10,6 +10,7 @@
 #include "cookie.h"
 
 #include "pool/persist.h"
+#include "rules/rules_http.h"
 #include "store/state.h"
 #include "stream/tcp_stream.h"
 
@@ -64,7 +65,7 @@ interim(struct http *h, const char *buf)
 		if (conn_send(c, c->w->out, p->out_len) < 0)
 			return client_gone(h);
 	}
-	h1_head_init(&h->answer, true, c->svc->view->head_max);
+	h1_head_init(&h->answer, true, http_pool(h)->head_max);
 	return true;
 }
 
@@ -102,7 +103,7 @@ static size_t
 rewrite(struct http *h, const char *buf)
 {
 	struct conn *c = h->c;
-	const struct view *v = c->svc->view;
+	const struct view *v = c->svc->view, *pool = http_pool(h);
 	const struct srv *srv = h->seat.srv->srv;
 	struct http_plan *p = &c->w->plan;
 	char line[COOKIE_LINE_MAX + sizeof(v->hsts)];
@@ -110,13 +111,13 @@ rewrite(struct http *h, const char *buf)
 
 	h->keep = h->keep && h->up_over && h->down != H1_UNTIL_CLOSE && !http_last(c);
 	policy.keep_alive = h->keep;
-	if (v->persistence == persistence_cookie) {
+	if (pool->persistence == persistence_cookie) {
 		h->story.cookie[0] = h->known == 0 ? 'N' : h->known == srv->id ? 'V' : 'D';
 		h->story.cookie[1] = h->known != srv->id && srv->id != 0 ? 'I' : 'N';
 	}
 	if (h->story.cookie[1] == 'I') {
 		policy.insert = line;
-		policy.insert_len = (uint16_t)cookie_line_format(v->cookie, srv->token, line);
+		policy.insert_len = (uint16_t)cookie_line_format(pool->cookie, srv->token, line);
 	}
 	if (v->hsts[0] != 0) {
 		size_t n = strlen(v->hsts);
@@ -125,6 +126,8 @@ rewrite(struct http *h, const char *buf)
 		policy.insert = line;
 		policy.insert_len = (uint16_t)(policy.insert_len + n);
 	}
+	if (h->rules != NULL)
+		policy.edits = rules_answer(h, buf);
 	http_plan_answer(p, buf, &h->answer, &policy);
 	return http_plan_write(p, buf, (char *)c->w->out);
 }
@@ -143,6 +146,7 @@ upgrade(struct http *h, const char *rest, size_t n)
 	}
 	h->s = NULL;
 	h->seat.srv = NULL;
+	h->seat.pooled = false;
 	s->task = NULL;
 	h->story.notes = NULL;
 	h->untold = true; /* its line comes when the tunnel ends */
@@ -172,7 +176,7 @@ begin(struct http *h, const char *buf, size_t len)
 	story_phase(&h->story, PHASE_ANSWER, c->w->now);
 	h->story.heads_len += (uint32_t)head;
 	http_count_status(h, h->answer.status);
-	persist_keep_head(c, h->seat.srv->srv->id, buf, &h->answer);
+	persist_keep_head(h->seat.svc, c, h->seat.srv->srv->id, buf, &h->answer);
 	h->told = true;
 	memcpy(c->w->out + head, rest, (size_t)here);
 	code = conn_send(c, c->w->out, head + (size_t)here);

@@ -5,6 +5,7 @@
  * before, until that one has been answered. A head must be complete within the request timeout from its first byte.
  * What the parser refuses is answered and the connection closed: nothing after it can be trusted. */
 #include "http_priv.h"
+#include "rules/rules_http.h"
 
 #include "base/must.h"
 
@@ -50,6 +51,9 @@ http_free(struct http *h)
 	flow_fini(&h->downflow);
 	if (h->out != h->room)
 		free(h->out);
+	free(h->asked);
+	rules_unref(h->rules);
+	seat_quit(&h->seat);
 	h->c->task = NULL;
 	h->magic = 0;
 	if (w->spare_https >= SPARE_KEPT) {
@@ -88,34 +92,34 @@ http_drop_server(struct http *h)
 		seat_leave(&h->seat);
 }
 
+static void
+count_status(struct service_counters *n, unsigned status)
+{
+	switch (status / 100) {
+	case 1: COUNT(n->http_1xx); break;
+	case 2: COUNT(n->http_2xx); break;
+	case 3: COUNT(n->http_3xx); break;
+	case 4: COUNT(n->http_4xx); break;
+	default: COUNT(n->http_5xx); break;
+	}
+}
+
 void
 http_count_status(struct http *h, unsigned status)
 {
-	struct service_counters *n = h->c->svc->n;
 	struct server_counters *m = h->seat.srv == NULL ? NULL : h->seat.srv->n;
 
+	count_status(h->c->svc->n, status);
+	if (h->seat.pooled)
+		count_status(h->seat.svc->n, status);
+	if (m == NULL)
+		return;
 	switch (status / 100) {
-	case 1: COUNT(n->http_1xx); break;
-	case 2:
-		COUNT(n->http_2xx);
-		if (m != NULL)
-			COUNT(m->http_2xx);
-		break;
-	case 3:
-		COUNT(n->http_3xx);
-		if (m != NULL)
-			COUNT(m->http_3xx);
-		break;
-	case 4:
-		COUNT(n->http_4xx);
-		if (m != NULL)
-			COUNT(m->http_4xx);
-		break;
-	default:
-		COUNT(n->http_5xx);
-		if (m != NULL)
-			COUNT(m->http_5xx);
-		break;
+	case 1: break;
+	case 2: COUNT(m->http_2xx); break;
+	case 3: COUNT(m->http_3xx); break;
+	case 4: COUNT(m->http_4xx); break;
+	default: COUNT(m->http_5xx); break;
 	}
 }
 
@@ -167,6 +171,42 @@ http_abort(struct http *h, bool reset)
 		conn_finish(c, linger);
 }
 
+/* After an answer: the next request. */
+static void
+next(struct conn *c)
+{
+	if (c->in != NULL || c->can_read) {
+		conn_timer(c, c->svc->view->keep);
+		conn_again(c); /* the next request, after the others had their turn */
+		return;
+	}
+	if (!conn_watch(c)) {
+		conn_close(c);
+		return;
+	}
+	conn_timer(c, conn_unsent(c) ? c->svc->view->client : c->svc->view->keep);
+}
+
+void
+http_own(struct http *h, unsigned status, const char *answer, size_t n)
+{
+	struct conn *c = h->c;
+
+	if (!h->keep || !h->up_over || http_last(c)) {
+		http_tell(h, status, answer, n);
+		return;
+	}
+	http_drop_server(h);
+	http_count_status(h, status);
+	h->story.status = (uint16_t)status;
+	h->story.own_len = (uint32_t)n;
+	http_free(h);
+	if (conn_send(c, answer, n) < 0)
+		conn_close(c);
+	else
+		next(c);
+}
+
 void
 http_complete(struct http *h)
 {
@@ -180,20 +220,10 @@ http_complete(struct http *h)
 	backend_done(s, h->down_reuse && h->up_over);
 	seat_leave(&h->seat);
 	http_free(h);
-	if (!keep) {
+	if (keep)
+		next(c);
+	else
 		conn_finish(c, linger);
-		return;
-	}
-	if (c->in != NULL || c->can_read) {
-		conn_timer(c, c->svc->view->keep);
-		conn_again(c); /* the next request, after the others had their turn */
-		return;
-	}
-	if (!conn_watch(c)) {
-		conn_close(c);
-		return;
-	}
-	conn_timer(c, conn_unsent(c) ? c->svc->view->client : c->svc->view->keep);
 }
 
 /* The head cannot be read. */
@@ -214,13 +244,51 @@ fits(struct http *h)
 	       h->head.body_length <= v->body_max;
 }
 
+/* The client closed, or broke, between two requests. */
+static void
+left(struct conn *c, struct http *h, bool error)
+{
+	if (h != NULL || error)
+		COUNT(c->svc->n->client_aborts);
+	if (h == NULL) {
+		conn_close(c);
+		return;
+	}
+	http_ended(h, 'C');
+	http_abort(h, false);
+}
+
+/* Rules look at the body too. Its client may wait to be asked for it. */
+static void
+await_body(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+	size_t n;
+	const char *go = http_continue(&n);
+
+	if (!h->whole && h->head.expect_continue && len == h->head.length &&
+	    conn_send(c, go, n) < 0) {
+		left(c, h, true);
+		return;
+	}
+	h->whole = true;
+	if (conn_keep(c, buf, len) != 0 || !conn_watch(c)) {
+		COUNT(c->svc->n->refused_total);
+		http_ended(h, 'R');
+		http_abort(h, true);
+		return;
+	}
+	if (c->can_read)
+		conn_again(c);
+}
+
 /* len bytes of a request are at buf, from its first one on. */
 static void
 parse(struct http *h, const char *buf, size_t len)
 {
 	struct conn *c = h->c;
 
-	switch (h1_head_parse(&h->head, buf, len)) {
+	switch (h->whole ? H1_DONE : h1_head_parse(&h->head, buf, len)) {
 	case H1_DONE: break;
 	case H1_MORE:
 		if (c->eof) {
@@ -240,6 +308,10 @@ parse(struct http *h, const char *buf, size_t len)
 		return;
 	case H1_BAD: refuse_head(h); return;
 	}
+	if (c->svc->view->rules != NULL && rules_wants_body(h, buf, len)) {
+		await_body(h, buf, len);
+		return;
+	}
 	c->requests++;
 	COUNT(c->svc->n->requests_total);
 	h->keep = h->head.keep_alive && c->svc->view->keep > 0;
@@ -254,20 +326,6 @@ parse(struct http *h, const char *buf, size_t len)
 		return;
 	}
 	http_start(h, buf, len);
-}
-
-/* The client closed, or broke, between two requests. */
-static void
-left(struct conn *c, struct http *h, bool error)
-{
-	if (h != NULL || error)
-		COUNT(c->svc->n->client_aborts);
-	if (h == NULL) {
-		conn_close(c);
-		return;
-	}
-	http_ended(h, 'C');
-	http_abort(h, false);
 }
 
 static void
@@ -346,7 +404,7 @@ http_time(struct http *h)
 		return;
 	}
 	conn_timer_off(c);
-	conn_timer(s, v->server);
+	conn_timer(s, http_pool(h)->server);
 }
 
 /* Something happened on the client's side while its request is in flight. */
@@ -417,6 +475,11 @@ on_timeout(struct conn *c)
 		return;
 	}
 	must_obj(h, HTTP_MAGIC);
+	if (h->held != 0) {
+		h->keep = false;
+		http_fail(h, h->held);
+		return;
+	}
 	http_ended(h, h->state == HTTP_SEAT ? 's' : 'c');
 	switch (h->state) {
 	case HTTP_HEAD:

@@ -9,10 +9,16 @@
 /* status, words, length of the body */
 #define ANSWERS                                         \
 	ROW(400, "Bad Request", 16)                     \
+	ROW(403, "Forbidden", 14)                       \
+	ROW(404, "Not Found", 14)                       \
+	ROW(405, "Method Not Allowed", 23)              \
 	ROW(408, "Request Timeout", 20)                 \
+	ROW(410, "Gone", 9)                             \
 	ROW(413, "Content Too Large", 22)               \
 	ROW(414, "URI Too Long", 17)                    \
 	ROW(417, "Expectation Failed", 23)              \
+	ROW(429, "Too Many Requests", 22)               \
+	ROW(451, "Unavailable For Legal Reasons", 34)   \
 	ROW(431, "Request Header Fields Too Large", 36) \
 	ROW(500, "Internal Server Error", 26)           \
 	ROW(501, "Not Implemented", 20)                 \

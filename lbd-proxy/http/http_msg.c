@@ -176,10 +176,37 @@ told_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigne
 	}
 }
 
+/* What content rules do to a field line; false: nothing. */
+static bool
+edited(struct http_plan *p, const struct h1_head *h, unsigned i, const struct http_edits *e)
+{
+	const struct h1_header *f = &h->header[i];
+
+	if (http_edit_cuts(e, i)) {
+		cut_line(p, h, i);
+		return true;
+	}
+	for (unsigned k = 0; k < e->changed_n; k++)
+		if (e->changed[k].line == i) {
+			edit(p, f->value_off, f->value_len, e->changed[k].text, e->changed[k].len);
+			return true;
+		}
+	return false;
+}
+
+static void
+put_added(struct http_plan *p, const struct h1_head *h, const struct http_edits *e)
+{
+	for (unsigned i = 0; i < e->added_n; i++)
+		edit(p, h->length - 2, 0, e->added[i].text, e->added[i].len);
+}
+
 static void
 request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
     const struct http_request_policy *policy)
 {
+	if (policy->edits != NULL && edited(p, h, i, policy->edits))
+		return;
 	switch (h->header[i].id) {
 	case H1_OTHER:
 		if (h->nominates && nominated(h, buf, &h->header[i]))
@@ -217,10 +244,14 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	static const char xff[] = "X-Forwarded-For: ";
 
 	plan_init(p, h);
-	if (h->form == H1_ABSOLUTE)
+	if (policy->edits != NULL && policy->edits->target != NULL)
+		edit(p, h->target_off, h->target_len, policy->edits->target,
+		    policy->edits->target_len);
+	else if (h->form == H1_ABSOLUTE)
 		plan_target(p, buf, h);
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates || policy->tell != NULL)
+		if (h->header[i].id != H1_OTHER || h->nominates || policy->tell != NULL ||
+		    policy->edits != NULL)
 			request_line(p, buf, h, i, policy);
 	const char *text = p->room + p->used;
 	bool there =
@@ -242,6 +273,8 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 
 		put_pieces(p, h->length - 2, piece, http_tell_lines(policy->tell, buf, h, piece));
 	}
+	if (policy->edits != NULL)
+		put_added(p, h, policy->edits);
 }
 
 static void
@@ -284,7 +317,9 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || h->nominates)
+		if (policy->edits != NULL && edited(p, h, i, policy->edits))
+			continue;
+		else if (h->header[i].id != H1_OTHER || h->nominates)
 			answer_line(p, buf, h, i, policy->client_minor);
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
@@ -296,6 +331,8 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 		edit(p, end, 0, TEXT("Connection: keep-alive\r\n"));
 	if (policy->insert_len > 0)
 		edit(p, end, 0, policy->insert, policy->insert_len);
+	if (policy->edits != NULL)
+		put_added(p, h, policy->edits);
 }
 
 size_t

@@ -8,8 +8,9 @@
 
 #include "base/addr.h"
 #include "h1_parse.h"
+#include "http_edit.h"
 
-#define HTTP_EDITS_MAX (H1_HEADERS_MAX + 24)
+#define HTTP_EDITS_MAX (H1_HEADERS_MAX + 24 + HTTP_ADDED_MAX)
 #define HTTP_CLIENT_TEXT 48 /* longest textual address and a bit */
 #define HTTP_IOV_MAX (2 * HTTP_EDITS_MAX + 1)
 
@@ -39,14 +40,16 @@ struct http_request_policy {
 	bool close;		/* ask the server to close after this request */
 	const char *cookie;	/* name of our persistence cookie: the server never sees it */
 	struct http_tell *tell; /* what else the server is told (http_tell.h); NULL: nothing */
+	const struct http_edits *edits; /* of content rules; NULL: none */
 };
 
 /* What happens to answers. */
 struct http_answer_policy {
 	const char *insert; /* complete field lines with CRLF (cookie_line_format), or NULL */
 	uint16_t insert_len;
-	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
-	bool keep_alive;      /* the client's connection stays open after this answer */
+	uint8_t client_minor;		/* of the request: HTTP/1.0 needs its keep-alive said */
+	bool keep_alive;		/* the client's connection stays open after this answer */
+	const struct http_edits *edits; /* of content rules; NULL: none */
 };
 
 /* http_plan_request - the head that goes to the server.
@@ -75,7 +78,7 @@ unsigned http_plan_iov(const struct http_plan *p, const char *buf, struct iovec 
 size_t http_client_text(const struct addr *a, char *out);
 
 /* http_error_answer - a whole answer with a short body, Content-Length and Connection: close; constant bytes.
- * Statuses: 400 408 413 414 417 431 500 501 502 503 504 505; any other gives 500's. head: the request was HEAD, so no body. */
+ * Statuses: 400 403 404 405 408 410 413 414 417 429 431 451 500 501 502 503 504 505; any other gives 500's. head: the request was HEAD, so no body. */
 const char *http_error_answer(unsigned status, bool head, size_t *len_out);
 /* http_redirect_answer - sends the client to the same place by https (RFC 9110 section 15.4): the host without its port,
  * the path as it was asked for. out holds HTTP_REDIRECT_MAX bytes. Returns the length; 0: the request names no host. */

@@ -28,15 +28,18 @@ enum http_state {
 struct http {
 	uint32_t magic;
 	uint8_t state;
-	bool keep;    /* the client's connection stays for the next request */
-	bool sure;    /* may be sent again: idempotent by its method, and all of it is in out */
-	bool broke;   /* a server that was reached broke off; others are tried */
-	bool fresh;   /* a pooled connection has failed it already */
-	bool up_over; /* all of the request was read and sent, or kept */
-	bool up_stop; /* the server does not take the rest of it */
-	bool told;    /* an answer (not 1xx) has begun */
-	bool untold;  /* its story goes on elsewhere */
-	bool slow;    /* the last connect was given up */
+	bool keep;     /* the client's connection stays for the next request */
+	bool sure;     /* may be sent again: idempotent by its method, and all of it is in out */
+	bool broke;    /* a server that was reached broke off; others are tried */
+	bool fresh;    /* a pooled connection has failed it already */
+	bool up_over;  /* all of the request was read and sent, or kept */
+	bool up_stop;  /* the server does not take the rest of it */
+	bool told;     /* an answer (not 1xx) has begun */
+	bool untold;   /* its story goes on elsewhere */
+	bool slow;     /* the last connect was given up */
+	bool edited;   /* rules change its head: w->rules->edits, until it was composed */
+	bool whole;    /* the head is complete, and rules wait for its body */
+	uint16_t held; /* rules let it wait, and then answer this; 0 not */
 	struct conn *c, *s;
 	struct seat seat;
 	uint32_t known;	 /* server of the client by persistence */
@@ -48,6 +51,8 @@ struct http {
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
 	struct story story;
+	struct rules *rules; /* reference: rules that look at its answer; NULL none */
+	char *asked;	     /* its head, for them */
 	struct http *spare;
 	/* not zeroed for a new stream */
 	struct h1_head head, answer;
@@ -61,6 +66,8 @@ void http_complete(struct http *h);
 void http_fail(struct http *h, unsigned status);
 /* The same with an answer of n bytes, status of the counters. */
 void http_tell(struct http *h, unsigned status, const char *answer, size_t n);
+/* An answer of ours to a request that was well read: the connection stays when h->keep and all of the request is there. */
+void http_own(struct http *h, unsigned status, const char *answer, size_t n);
 /* The answer cannot be completed, or nobody is there to read it. Without reset the client gets what there is, and an
  * end that is too early; http_break_off resets when nothing else would show that. */
 void http_break_off(struct http *h);
@@ -89,6 +96,13 @@ static inline void
 http_ended(struct http *h, char cause)
 {
 	story_ended(&h->story, cause, "RQCHD"[h->state]);
+}
+
+/* Of a stream with a seat: whose servers take it, the client's service or a pool that a rule chose. */
+static inline const struct view *
+http_pool(const struct http *h)
+{
+	return h->seat.svc->view;
 }
 
 /* No more requests on this connection: its service or this process ends, or the other node of the pair is active. */

@@ -11,6 +11,7 @@
 #include "sys/sock.h"
 
 #include "http_tell.h"
+#include "rules/rules_http.h"
 #include "pool/persist.h"
 #include "tls/tls.h"
 
@@ -64,15 +65,15 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
     char by[HTTP_CLIENT_TEXT], char id[REQUEST_ID])
 {
 	const struct conn *c = h->c;
-	const struct view *v = c->svc->view;
+	const struct view *v = c->svc->view, *pool = http_pool(h);
 
-	if (!v->x_forwarded && !v->forwarded_field && !v->via && v->request_id == request_id_off &&
-	    !v->client_headers)
+	if (!pool->x_forwarded && !pool->forwarded_field && !pool->via &&
+	    v->request_id == request_id_off && !v->client_headers)
 		return false;
-	t->x_forwarded = v->x_forwarded;
-	t->forwarded = v->forwarded_field;
-	t->via = v->via;
-	t->policy = v->forwarded;
+	t->x_forwarded = pool->x_forwarded;
+	t->forwarded = pool->forwarded_field;
+	t->via = pool->via;
+	t->policy = pool->forwarded;
 	t->request_id = v->request_id;
 	t->port = c->port;
 	t->scheme = c->tls != NULL ? "https" : "http";
@@ -80,7 +81,7 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->client_len = p->client_len;
 	t->client_v6 = c->addr.family == 6;
 	t->by = by;
-	t->by_len = v->forwarded_field ? (uint8_t)http_client_text(&v->address, by) : 0;
+	t->by_len = pool->forwarded_field ? (uint8_t)http_client_text(&v->address, by) : 0;
 	t->by_v6 = v->address.family == 6;
 	t->id = id;
 	t->id_len = REQUEST_ID;
@@ -108,21 +109,22 @@ compose(struct http *h, const char *buf, size_t len)
 	const char *body = buf + h->head.length;
 	size_t rest = len - h->head.length;
 	ssize_t here = body_here(h, body, rest);
-	const struct view *v = c->svc->view;
+	const struct view *v = c->svc->view, *pool = http_pool(h);
 	char client[HTTP_CLIENT_TEXT], by[HTTP_CLIENT_TEXT], id[REQUEST_ID];
 	struct http_tell told;
 	struct http_request_policy policy = {
 		.client = client,
-		.forwarded = v->forwarded,
-		.cookie = v->cookie,
-		.cookie_len = v->persistence == persistence_cookie ? v->cookie_len : 0,
+		.forwarded = pool->forwarded,
+		.cookie = pool->cookie,
+		.cookie_len = pool->persistence == persistence_cookie ? pool->cookie_len : 0,
+		.edits = h->edited ? &c->w->rules->edits : NULL,
 	};
 
 	if (here < 0)
 		return h->up_chunk.error->status;
 	if (v->body_max > 0 && h->up_chunk.total > v->body_max)
 		return 413;
-	if (v->forwarded != forwarded_off)
+	if (pool->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
 	if (tell(h, &policy, &told, by, id))
 		policy.tell = &told;
@@ -195,8 +197,8 @@ seated(struct http *h, enum seat_result r)
 	case SEAT_WAIT:
 		h->state = HTTP_SEAT;
 		h->story.queue =
-		    atomic_load_explicit(&c->svc->svc->waiting, memory_order_relaxed) - 1;
-		conn_timer(c, c->svc->view->queue);
+		    atomic_load_explicit(&h->seat.svc->svc->waiting, memory_order_relaxed) - 1;
+		conn_timer(c, http_pool(h)->queue);
 		if (!conn_watch(c)) {
 			http_ended(h, 'R');
 			http_abort(h, true);
@@ -257,6 +259,8 @@ http_start(struct http *h, const char *buf, size_t len)
 		redirect(h, buf);
 		return;
 	}
+	if (c->svc->view->rules != NULL && !rules_request(h, buf, len))
+		return;
 	status = compose(h, buf, len);
 	if (status != 0) {
 		bad_body(h, status);
@@ -264,7 +268,7 @@ http_start(struct http *h, const char *buf, size_t len)
 	}
 	h->sure = h->up_over && idempotent(h->head.method);
 	seat_key(&h->seat, c, buf, &h->head);
-	h->known = persist_by_head(c, buf, &h->head);
+	h->known = persist_by_head(h->seat.svc, c, buf, &h->head);
 	seated(h, seat_take(&h->seat, h->known));
 }
 
@@ -277,8 +281,8 @@ http_send_out(struct http *h)
 	while (h->out_off < h->out_len) {
 		n = conn_write(s, h->out + h->out_off, h->out_len - h->out_off);
 		if (n == -EAGAIN) {
-			conn_timer(s, s->up || s->reused ? h->c->svc->view->server
-							 : h->c->svc->view->connect);
+			conn_timer(
+			    s, s->up || s->reused ? http_pool(h)->server : http_pool(h)->connect);
 			if (conn_watch(s))
 				return true;
 		}
@@ -291,7 +295,7 @@ http_send_out(struct http *h)
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;
-	h1_head_init(&h->answer, true, h->c->svc->view->head_max);
+	h1_head_init(&h->answer, true, http_pool(h)->head_max);
 	if (!h->up_over && !http_pump_up(h))
 		return false;
 	if (!conn_watch(s)) {

@@ -75,8 +75,6 @@ story_server(struct story *s, const struct seat *seat)
 
 	if (n == NULL)
 		return;
-	if (name == NULL) /* the log was switched off meanwhile */
-		name = "";
 	logs_note(n, NOTE_SERVER, name, strlen(name), LINE_TEXT);
 	n->real = at->addr;
 	n->real_port = at->port;

@@ -13,7 +13,7 @@ letter_to_svc(struct control *k, const struct ctl_service *s, worker_fn fn, stru
 	unsigned i;
 
 	for (i = 0; i < k->px.n; i++)
-		if (s == NULL || s->owner < 0 || s->owner == (int)i)
+		if (s == NULL || ctl_known(s, i))
 			must(worker_post(k->px.w[i], fn, svc_ref(a), NULL) == 0);
 }
 
@@ -23,7 +23,7 @@ letter_to_srv(struct control *k, const struct ctl_service *s, worker_fn fn, stru
 	unsigned i;
 
 	for (i = 0; i < k->px.n; i++)
-		if (s == NULL || s->owner < 0 || s->owner == (int)i)
+		if (s == NULL || ctl_known(s, i))
 			must(worker_post(k->px.w[i], fn, srv_ref(a), NULL) == 0);
 }
 

@@ -13,6 +13,7 @@
 #include "http/http_stream.h"
 #include "log/logs.h"
 #include "listener.h"
+#include "rules/rules.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -319,5 +320,6 @@ worker_free(struct worker *w)
 	loop_free(w->loop);
 	(void)pthread_mutex_destroy(&w->lock);
 	tls_engine_free(w->tls);
+	rules_scratch_free(w->rules);
 	free(w);
 }

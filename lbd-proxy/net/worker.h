@@ -74,6 +74,7 @@ struct worker {
 
 	struct tls_engine *tls;
 	struct http_plan plan;
+	struct rules_scratch *rules; /* NULL: no content rule was looked at yet */
 	uint8_t in[SCRATCH], out[SCRATCH_OUT];
 };
 

@@ -35,9 +35,28 @@ seat_init(
 	s->ready = ready;
 	s->failed = failed;
 	s->tries = 0;
-	s->hashed = s->retrying = false;
+	s->hashed = s->retrying = s->pooled = false;
 	s->asked = 0;
 	list_init(&s->link);
+}
+
+void
+seat_enter(struct seat *s, struct wsvc *pool)
+{
+	s->svc = pool;
+	s->pooled = true;
+	pool->clients++;
+	COUNT(pool->n->requests_total);
+}
+
+void
+seat_quit_pool(struct seat *s)
+{
+	struct wsvc *pool = s->svc;
+
+	s->pooled = false;
+	pool->clients--;
+	local_release_svc(pool);
 }
 
 /* A place at server i, unless it has so many; 0 is no limit. */

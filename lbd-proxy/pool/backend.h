@@ -21,6 +21,7 @@ struct seat {
 	uint8_t tries;
 	bool hashed;   /* hash is that of its key */
 	bool retrying; /* counted in svc->retrying */
+	bool pooled;   /* svc is a pool that a rule chose, and stays for it */
 	uint64_t hash;
 	mono_t asked; /* least_time: when it was given its place; 0: its first byte is there */
 	uint32_t tried[SEAT_TRIES]; /* ids of servers that could not be reached */
@@ -34,6 +35,16 @@ enum seat_result {
 
 void seat_init(
     struct seat *s, struct wsvc *svc, void (*ready)(struct seat *), void (*failed)(struct seat *));
+/* seat_enter - after seat_init: the servers are those of another service, which stays as long as the seat. seat_quit - let
+ * go of it, after seat_leave; fine without one. */
+void seat_enter(struct seat *s, struct wsvc *pool);
+void seat_quit_pool(struct seat *s);
+static inline void
+seat_quit(struct seat *s)
+{
+	if (s->pooled)
+		seat_quit_pool(s);
+}
 /* seat_key - after seat_init: what its scheduler looks at, of the client and of a request's head at buf; h NULL: no
  * request. Without a key the seat is balanced by turns. */
 void seat_find_key(

@@ -9,9 +9,8 @@
 #include "net/worker.h"
 
 uint32_t
-persist_by_source(struct conn *c)
+persist_by_source(const struct wsvc *s, struct conn *c)
 {
-	const struct wsvc *s = c->svc;
 	struct stick_key k;
 
 	if (s->view->persistence != persistence_source)
@@ -21,9 +20,8 @@ persist_by_source(struct conn *c)
 }
 
 void
-persist_keep_source(struct conn *c, uint32_t server)
+persist_keep_source(const struct wsvc *s, struct conn *c, uint32_t server)
 {
-	const struct wsvc *s = c->svc;
 	struct stick_key k;
 
 	if (s->view->persistence != persistence_source || server == 0)
@@ -49,9 +47,8 @@ find_cookie(const struct view *v, const char *buf, const struct h1_head *h, stru
 }
 
 uint32_t
-persist_by_head(struct conn *c, const char *buf, const struct h1_head *h)
+persist_by_head(const struct wsvc *s, struct conn *c, const char *buf, const struct h1_head *h)
 {
-	const struct wsvc *s = c->svc;
 	const struct view *v = s->view;
 	struct cookie_span value;
 	struct stick_key k;
@@ -61,7 +58,7 @@ persist_by_head(struct conn *c, const char *buf, const struct h1_head *h)
 	if (v->persistence == persistence_none)
 		return 0;
 	if (v->persistence == persistence_source)
-		return persist_by_source(c);
+		return persist_by_source(s, c);
 	if (!find_cookie(v, buf, h, &value))
 		return 0;
 	if (v->persistence == persistence_cookie) {
@@ -77,9 +74,9 @@ persist_by_head(struct conn *c, const char *buf, const struct h1_head *h)
 }
 
 static void
-learn(struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
+learn(
+    const struct wsvc *s, struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
 {
-	const struct wsvc *s = c->svc;
 	const struct view *v = s->view;
 	struct cookie_span value;
 	struct stick_key k;
@@ -100,15 +97,16 @@ learn(struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
 }
 
 void
-persist_keep_head(struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
+persist_keep_head(
+    const struct wsvc *s, struct conn *c, uint32_t server, const char *buf, const struct h1_head *h)
 {
 	if (server == 0) /* the fallback: nobody belongs there */
 		return;
-	switch (c->svc->view->persistence) {
-	case persistence_source: persist_keep_source(c, server); break;
+	switch (s->view->persistence) {
+	case persistence_source: persist_keep_source(s, c, server); break;
 	case persistence_app_cookie:
 		if ((h->seen & H1_BIT(H1_SET_COOKIE)) != 0)
-			learn(c, server, buf, h);
+			learn(s, c, server, buf, h);
 		break;
 	default: break;
 	}

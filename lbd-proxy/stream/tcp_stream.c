@@ -15,6 +15,8 @@
 #include "net/flow.h"
 #include "pool/persist.h"
 #include "net/worker.h"
+#include "rules/hello.h"
+#include "rules/rules_tcp.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -27,6 +29,7 @@ struct tcp {
 	bool slow;		 /* the last connect was given up */
 	bool up_over, down_over; /* that direction has ended, and the end was passed on */
 	bool reads;		 /* waits for the client's first packet */
+	bool peeks;		 /* the same, for rules */
 	struct conn *c, *s;	 /* s NULL: waits for a place */
 	struct seat seat;
 	struct flow up, down;
@@ -53,6 +56,7 @@ over(struct tcp *t, bool reset)
 			conn_close(s);
 	}
 	seat_leave(&t->seat);
+	seat_quit(&t->seat);
 	t->magic = 0;
 	free(t);
 	if (reset)
@@ -158,7 +162,7 @@ connected(struct tcp *t)
 	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
 	conn_timer(c, c->svc->view->tunnel);
-	persist_keep_source(c, t->seat.srv->srv->id);
+	persist_keep_source(t->seat.svc, c, t->seat.srv->srv->id);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
 		over(t, true);
 		return;
@@ -248,7 +252,7 @@ start_connect(struct tcp *t)
 		return;
 	}
 	conn_timer_off(c);
-	conn_timer(s, c->svc->view->connect);
+	conn_timer(s, t->seat.svc->view->connect);
 }
 
 static void
@@ -258,8 +262,8 @@ connect_next(struct tcp *t, enum seat_result r)
 	case SEAT_OK: start_connect(t); break;
 	case SEAT_WAIT:
 		t->story.queue =
-		    atomic_load_explicit(&t->c->svc->svc->waiting, memory_order_relaxed) - 1;
-		conn_timer(t->c, t->c->svc->view->queue);
+		    atomic_load_explicit(&t->seat.svc->svc->waiting, memory_order_relaxed) - 1;
+		conn_timer(t->c, t->seat.svc->view->queue);
 		if (!conn_watch(t->c))
 			over(t, true);
 		break;
@@ -329,7 +333,7 @@ read_user(struct tcp *t)
 	if (r != H1_MORE) {
 		t->reads = false;
 		conn_timer_off(c);
-		connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+		connect_next(t, seat_take(&t->seat, persist_by_source(t->seat.svc, c)));
 		return;
 	}
 	if (!conn_watch(c)) {
@@ -341,6 +345,105 @@ read_user(struct tcp *t)
 	t->reads = true;
 	if (c->can_read)
 		conn_again(c);
+}
+
+/* Its rules are done with: a server is chosen. */
+static void
+choose(struct tcp *t)
+{
+	struct conn *c = t->c;
+
+	if (t->seat.svc->view->scheduler == scheduler_rdp_cookie) {
+		read_user(t);
+		return;
+	}
+	seat_key(&t->seat, c, NULL, NULL);
+	connect_next(t, seat_take(&t->seat, persist_by_source(t->seat.svc, c)));
+}
+
+/* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */
+static void
+drop(struct tcp *t)
+{
+	struct conn *c = t->c;
+
+	story_end(&t->story, c);
+	c->task = NULL;
+	t->magic = 0;
+	free(t);
+	conn_finish(c, true);
+}
+
+static void
+use(struct tcp *t, const struct rule *r)
+{
+	struct wsvc *pool = r->pool == NULL ? NULL : local_find(t->c->w, r->pool);
+
+	if (pool == NULL || pool->gone || pool->view == NULL) {
+		connect_next(t, SEAT_NONE);
+		return;
+	}
+	seat_enter(&t->seat, pool);
+	choose(t);
+}
+
+static void
+decide(struct tcp *t, const struct hello *hello)
+{
+	bool lost;
+	const struct rule *r = rules_conn(t->c, hello, &lost);
+
+	t->peeks = false;
+	conn_timer_off(t->c);
+	if (!lost && (r == NULL || r->action == rule_action_allow)) {
+		choose(t);
+		return;
+	}
+	if (!lost && r->action == rule_action_use) {
+		use(t, r);
+		return;
+	}
+	story_ended(&t->story, lost ? 'R' : 'P', 'R');
+	if (lost || r->action == rule_action_deny)
+		over(t, true);
+	else
+		drop(t);
+}
+
+/* The beginning of TLS is looked at, and stays to be sent. */
+static void
+read_hello(struct tcp *t)
+{
+	struct conn *c = t->c;
+	uint8_t *p = c->w->in;
+	ssize_t n = conn_recv(c, p, HELLO_MAX);
+	enum h1_result r = H1_MORE;
+	struct hello hello;
+
+	if (n > 0) {
+		r = hello_parse(p, (size_t)n, c->w->out, &hello);
+		if (conn_keep(c, p, (size_t)n) != 0) {
+			over(t, true);
+			return;
+		}
+	}
+	if (n < 0) {
+		client_broke(t);
+		return;
+	}
+	if (r == H1_MORE && !c->eof && n < HELLO_MAX) {
+		if (!conn_watch(c)) {
+			over(t, true);
+			return;
+		}
+		if (!t->peeks)
+			conn_timer(c, c->svc->view->request);
+		t->peeks = true;
+		if (c->can_read)
+			conn_again(c);
+		return;
+	}
+	decide(t, r == H1_DONE ? &hello : NULL);
 }
 
 void
@@ -357,12 +460,12 @@ tcp_begin(struct conn *c)
 	COUNT(c->svc->n->requests_total);
 	if (c->svc->view->log != NULL)
 		story_notes(&t->story, c);
-	if (c->svc->view->scheduler == scheduler_rdp_cookie) {
-		read_user(t);
-		return;
-	}
-	seat_key(&t->seat, c, NULL, NULL);
-	connect_next(t, seat_take(&t->seat, persist_by_source(c)));
+	if (c->svc->view->rules == NULL)
+		choose(t);
+	else if (rules_want_hello(c))
+		read_hello(t);
+	else
+		decide(t, NULL);
 }
 
 void
@@ -375,10 +478,13 @@ tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat, const struct stor
 		logs_notes_free(c->w, story->notes);
 		conn_reset(s);
 		seat_leave(seat);
+		seat_quit(seat);
 		conn_reset(c);
 		return;
 	}
 	t->story = *story;
+	t->seat.svc = seat->svc;
+	t->seat.pooled = seat->pooled;
 	t->seat.srv = seat->srv;
 	seat->srv = NULL;
 	t->s = s;
@@ -408,7 +514,9 @@ on_event(struct conn *c, unsigned edges)
 		return;
 	}
 	if (c->client) {
-		if (t->reads)
+		if (t->peeks)
+			read_hello(t);
+		else if (t->reads)
 			read_user(t);
 		else if (t->s == NULL && c->hup)
 			client_broke(t); /* it did not want to wait any longer */
@@ -433,6 +541,8 @@ on_timeout(struct conn *c)
 	if (!c->client) {
 		t->slow = true;
 		connect_failed(t);
+	} else if (t->peeks) {
+		decide(t, NULL); /* it may be the server that speaks first */
 	} else if (t->reads) {
 		client_broke(t);
 	} else if (t->s == NULL) {
@@ -463,7 +573,7 @@ show(const struct conn *c, struct conn_view *out)
 {
 	const struct tcp *t = c->task;
 
-	*out = (struct conn_view){ .state = t->reads ? "request" : "queue" };
+	*out = (struct conn_view){ .state = t->reads || t->peeks ? "request" : "queue" };
 	if (t->s != NULL)
 		*out =
 		    (struct conn_view){ .state = t->s->up ? "tunnel" : "connect", .server = t->s };

@@ -16,6 +16,11 @@ void status_on_persist_clear(void *arg, const struct bus_request *rq, const unio
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
 /* status_kill.c */
 void status_kill(struct control *k, const struct bus_request *rq, const struct msg_conns_kill *m);
+/* A pool has no clients of its own: those whose rules led them to its servers are meant. status_pooled - rules lead to
+ * this service. status_is_at - in the worker: the client is at a server of it now. */
+struct conn;
+bool status_pooled(const struct control *k, uint32_t service);
+bool status_is_at(const struct conn *c, uint32_t service);
 struct msg_daemon;
 void status_tell_logs(struct msg_daemon *m);
 void status_line(char *line, size_t room);

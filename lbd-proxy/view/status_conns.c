@@ -27,6 +27,7 @@ struct conns_answer {
 	struct bus_request rq;
 	struct control *k;
 	uint32_t only;
+	bool pooled;	     /* those that are at its servers by rules of others, too */
 	atomic_uint workers; /* that have not written yet */
 	pthread_mutex_t lock;
 	struct row *row;
@@ -141,13 +142,18 @@ collect(struct worker *w, void *answer, void *none)
 	{
 		struct wsvc *s = container_of(i, struct wsvc, link);
 
-		if (a->only != 0 && s->svc->id != a->only)
+		bool all = a->only == 0 || s->svc->id == a->only;
+
+		if (!all && !a->pooled)
 			continue;
 		list_each(j, &s->conns)
 		{
+			struct conn *c = container_of(j, struct conn, link);
+
 			if (a->n >= a->most)
 				break;
-			write_row(a, s, container_of(j, struct conn, link));
+			if (all || status_is_at(c, a->only))
+				write_row(a, s, c);
 		}
 	}
 	(void)pthread_mutex_unlock(&a->lock);
@@ -164,6 +170,7 @@ status_conns(struct control *k, const struct bus_request *rq, const struct msg_s
 	a->rq = *rq;
 	a->k = k;
 	a->only = m->service;
+	a->pooled = status_pooled(k, m->service);
 	a->most = m->most > 0 && m->most < LIST_MOST ? m->most : LIST_MOST;
 	atomic_init(&a->workers, k->px.n);
 	(void)pthread_mutex_init(&a->lock, NULL); /* does not fail on Linux */

@@ -18,12 +18,30 @@ struct kill {
 	struct control *k;
 	uint32_t service, server; /* 0: any */
 	struct addr client;	  /* family 0: any */
-	bool one;		  /* only connection serial of worker */
+	bool pooled; /* those that are at the servers of service by rules of others, too */
+	bool one;    /* only connection serial of worker */
 	unsigned worker;
 	uint32_t serial;
 	atomic_uint workers; /* that have not done it yet */
 	atomic_uint killed;
 };
+
+bool
+status_pooled(const struct control *k, uint32_t service)
+{
+	const struct ctl_service *c = idmap_get(&k->services, service);
+
+	return service != 0 && c != NULL && c->pooled;
+}
+
+bool
+status_is_at(const struct conn *c, uint32_t service)
+{
+	struct conn_view v;
+
+	c->ops->show(c, &v);
+	return v.server != NULL && v.server->srv->svc->svc->id == service;
+}
 
 static bool
 meant(const struct kill *q, const struct conn *c)
@@ -43,6 +61,7 @@ meant(const struct kill *q, const struct conn *c)
 static unsigned
 kill_of(const struct kill *q, struct wsvc *s)
 {
+	bool all = q->service == 0 || s->svc->id == q->service;
 	struct list *it, *next;
 	unsigned n = 0;
 
@@ -51,7 +70,7 @@ kill_of(const struct kill *q, struct wsvc *s)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 
-		if (!meant(q, c))
+		if (!meant(q, c) || (!all && !status_is_at(c, q->service)))
 			continue;
 		n++;
 		if (c->task != NULL)
@@ -89,7 +108,7 @@ kill_here(struct worker *w, void *arg, void *none)
 	{
 		struct wsvc *s = container_of(it, struct wsvc, link);
 
-		if (q->service == 0 || s->svc->id == q->service)
+		if (q->service == 0 || s->svc->id == q->service || q->pooled)
 			n += kill_of(q, s);
 	}
 	atomic_fetch_add(&q->killed, n);
@@ -131,6 +150,7 @@ status_kill(struct control *k, const struct bus_request *rq, const struct msg_co
 	q->k = k;
 	q->service = m->service;
 	q->server = m->server;
+	q->pooled = status_pooled(k, m->service);
 	atomic_init(&q->workers, k->px.n);
 	for (unsigned i = 0; i < k->px.n; i++)
 		must(worker_post(k->px.w[i], kill_here, q, NULL) == 0);

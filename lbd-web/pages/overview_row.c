@@ -105,7 +105,7 @@ service_cells(struct call *c, struct buf *b, const struct overview_query *q,
 	page_add(b, "<th class=\"full\" scope=\"row\"><a class=\"exp\" href=\"");
 	overview_toggle(b, q, s->name);
 	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a></th><td>%s", s->name,
-	    open ? "true" : "false", s->name, address);
+	    open ? "true" : "false", s->name, address[0] != '\0' ? address : "pool");
 	if (s->more_addresses != NULL && s->more_addresses->n > 0)
 		buf_printf(b, " <small>+%u</small>", (unsigned)s->more_addresses->total);
 	page_add(b, "</td><td class=\"r\">");

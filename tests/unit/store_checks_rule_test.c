@@ -12,6 +12,12 @@ static const struct rule pools[] = {
 	{ NULL, "create vip p ports=80",
 	    "vip p: address: is required with ports; without both it is a pool for content rules" },
 	{ NULL, "create vip p address=10.0.0.1", "vip p: ports: is required" },
+	{ NULL, "create vip p log=json",
+	    "vip p: log: is not possible without an address: clients come by the virtual service whose rules "
+	    "lead here" },
+	{ NULL, "create vip p max_conns=5",
+	    "vip p: max_conns: is not possible without an address" },
+	{ NULL, "create vip p persistence=cookie queue_max=5 forwarded_for=off", NULL },
 	{ NULL, "create vip p mode=nat", "vip p: address: is required" },
 	{ NULL, "create vip p; create vip q; create vip r mode=tcp group=2", NULL },
 	{ NULL, "create vip p; create rip p/a address=10.1.0.1",

@@ -1,0 +1,18 @@
+/* pools.h - content rules in the control thread: what a service's rules are now, and whom they lead to. */
+#ifndef LBD_PROXY_POOLS_H
+#define LBD_PROXY_POOLS_H
+
+#include "control.h"
+
+struct rules;
+/* pools_rules - the rules of a service that is compiled; NULL: none. Services that they lead to are known to all workers from
+ * now on. The reference is the caller's. */
+struct rules *pools_rules(struct control *k, const struct snapshot *now,
+    const struct ctl_service *c, const struct service *row);
+/* pools_leads - a service has rules, so those without come before it. */
+bool pools_leads(const struct snapshot *now, uint32_t service);
+/* pools_each_leading - the services whose rules lead to this one. */
+void pools_each_leading(const struct snapshot *now, uint32_t service,
+    void (*fn)(void *arg, uint32_t leading), void *arg);
+
+#endif

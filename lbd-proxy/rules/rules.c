@@ -1,0 +1,220 @@
+/* From rows to rules. What a row says was checked at the commit with the same parsers; a rule that cannot be read all the same (the
+ * store of a newer build) is left out with a warning: it may neither end the process nor send clients where nobody meant. */
+#include "rules.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "sys/log.h"
+
+#include "net/worker.h"
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+	const struct content_rule *row;
+	struct svc *pool;
+};
+
+static int
+by_order(const void *a, const void *b)
+{
+	const struct content_rule *x = ((const struct source *)a)->row,
+				  *y = ((const struct source *)b)->row;
+
+	if (x->order != y->order)
+		return x->order < y->order ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* All that a rule is made of, so that two sets can be told apart. */
+static void
+put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n)
+{
+	buf_put_be(b, mode, 1);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct content_rule *r = v[i].row;
+		const char *const texts[] = { r->name, r->when, r->location, r->header, r->value,
+			r->pattern, r->body, r->content_type };
+
+		buf_put_be(b, r->id, 4);
+		buf_put_be(b, (uint64_t)(uintptr_t)v[i].pool, 8);
+		buf_put_be(b, r->action, 1);
+		buf_put_be(b, r->on, 1);
+		buf_put_be(b, r->part, 1);
+		buf_put_be(b, r->last, 1);
+		buf_put_be(b, r->status, 2);
+		buf_put_be(b, r->time, 4);
+		for (unsigned k = 0; k < ARRAY_LEN(texts); k++)
+			buf_put(b, texts[k], strlen(texts[k]) + 1);
+	}
+}
+
+static uint16_t
+status_of(const struct content_rule *r)
+{
+	if (r->status != 0)
+		return r->status;
+	switch (r->action) {
+	case rule_action_redirect: return 302;
+	case rule_action_return: return 200;
+	default: return 403;
+	}
+}
+
+static const char *
+keep(struct rules *x, const char *text)
+{
+	return arena_text(x->arena, text, strlen(text));
+}
+
+static int
+compile(struct rules *x, unsigned where, const struct source *from, struct rule *r, struct err *err)
+{
+	const struct content_rule *row = from->row;
+	int rc = when_parse(row->when, where, true, x->arena, &r->when, err);
+
+	if (rc == 0)
+		rc = rule_text_parse(
+		    row->action == rule_action_redirect ? row->location : row->value, where,
+		    PATTERN_GROUPS, x->arena, &r->text, err);
+	if (rc == 0 && row->pattern[0] != '\0') {
+		r->pattern = pattern_new(row->pattern, strlen(row->pattern), true, err);
+		rc = r->pattern == NULL ? ERR_INVALID : 0;
+	}
+	if (rc != 0) {
+		when_fini(&r->when);
+		return rc;
+	}
+	r->name = keep(x, row->name);
+	r->id = row->id;
+	r->action = row->action;
+	r->part = row->part;
+	r->last = row->last;
+	r->status = status_of(row);
+	r->header = keep(x, row->header);
+	r->header_len = (uint8_t)strlen(row->header);
+	r->body = keep(x, row->body);
+	r->type = keep(x, row->content_type);
+	r->time = DUR_MS(row->time);
+	r->pool = from->pool == NULL ? NULL : svc_ref(from->pool);
+	return 0;
+}
+
+static void
+add(struct rules *x, const struct service *of, const struct source *from)
+{
+	bool answer = from->row->on == rule_on_answer;
+	unsigned where = of->mode == mode_tcp ? W_TCP : answer ? W_REQUEST | W_ANSWER : W_REQUEST;
+	struct rule *r = answer ? &x->answer[x->answers] : &x->request[x->requests];
+	uint32_t uses;
+	struct err err;
+
+	if (compile(x, where, from, r, &err) != 0) {
+		log_warn("rule %s/%s: is left out: %s", of->name, from->row->name, err.text);
+		*r = (struct rule){ 0 };
+		return;
+	}
+	uses = r->when.uses | r->text.uses;
+	if (answer) {
+		x->answers++;
+		x->keeps_head =
+		    x->keeps_head || (uses & ~(1u << WHEN_status | 1u << WHEN_answer_header)) != 0;
+	} else {
+		x->requests++;
+		x->uses |= uses;
+	}
+}
+
+struct rules *
+rules_new(const struct service *of, const void *const *rows, uint32_t n, struct svc *const *pools,
+    struct rules *old)
+{
+	struct source *v = mem_alloc((n + 1) * sizeof(*v));
+	struct buf key = { 0 };
+	struct rules *x = NULL;
+	uint32_t on = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct content_rule *r = rows[i];
+
+		if (r->enabled)
+			v[on++] = (struct source){ r, pools[i] };
+	}
+	qsort(v, on, sizeof(*v), by_order);
+	put_key(&key, of->mode, v, on);
+	if (on > 0 && old != NULL && old->key.len == key.len &&
+	    memcmp(old->key.p, key.p, key.len) == 0) {
+		x = rules_ref(old);
+		buf_fini(&key);
+	} else if (on > 0) {
+		x = mem_alloc(sizeof(*x));
+		atomic_init(&x->refs, 1);
+		x->arena = arena_new(4096);
+		x->key = key;
+		x->request = arena_alloc(x->arena, on * sizeof(*x->request));
+		x->answer = arena_alloc(x->arena, on * sizeof(*x->answer));
+		for (uint32_t i = 0; i < on; i++)
+			add(x, of, &v[i]);
+	} else {
+		buf_fini(&key);
+	}
+	free(v);
+	return x;
+}
+
+struct rules *
+rules_ref(struct rules *r)
+{
+	if (r != NULL)
+		atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+static void
+rule_fini(struct rule *r)
+{
+	when_fini(&r->when);
+	pattern_free(r->pattern);
+	svc_unref(r->pool);
+}
+
+void
+rules_unref(struct rules *r)
+{
+	if (r == NULL || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (uint32_t i = 0; i < r->requests; i++)
+		rule_fini(&r->request[i]);
+	for (uint32_t i = 0; i < r->answers; i++)
+		rule_fini(&r->answer[i]);
+	buf_fini(&r->key);
+	arena_unref(r->arena);
+	free(r);
+}
+
+struct rules_scratch *
+rules_scratch(struct worker *w)
+{
+	if (w->rules != NULL)
+		return w->rules;
+	w->rules = malloc(sizeof(*w->rules));
+	if (w->rules == NULL)
+		return NULL;
+	w->rules->match = pattern_match_new();
+	if (w->rules->match == NULL) {
+		free(w->rules);
+		w->rules = NULL;
+	}
+	return w->rules;
+}
+
+void
+rules_scratch_free(struct rules_scratch *s)
+{
+	if (s == NULL)
+		return;
+	pattern_match_free(s->match);
+	free(s);
+}

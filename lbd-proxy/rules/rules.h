@@ -1,0 +1,61 @@
+/* rules.h - the content rules of a service, compiled once for its view and never changed. Made by the control thread; any thread may
+ * take a reference and give it back. */
+#ifndef LBD_PROXY_RULES_H
+#define LBD_PROXY_RULES_H
+
+#include "base/buf.h"
+#include "base/mono.h"
+#include "schema/rule_text.h"
+#include "schema/schema.h"
+
+#include "http/http_edit.h"
+
+#include <stdatomic.h>
+
+struct svc;
+struct rule {
+	const char *name;
+	uint32_t id;
+	uint8_t action, part; /* enum rule_action, rule_part */
+	bool last;
+	uint16_t status; /* with the default of the action */
+	uint8_t header_len;
+	const char *header;
+	struct when when;
+	struct rule_text text; /* of location or value */
+	struct pattern *pattern;
+	struct svc *pool; /* reference; NULL: not served now */
+	const char *body, *type;
+	dur_t time;
+};
+struct rules {
+	atomic_uint refs;
+	struct arena *arena;
+	struct buf key; /* all that it was made of */
+	uint32_t requests, answers;
+	struct rule *request; /* in the order in which they are looked at */
+	struct rule *answer;
+	uint32_t uses;	 /* a bit for each source that rules for requests look at */
+	bool keeps_head; /* rules for answers look at the request */
+};
+
+/* rules_new - of n rows of kind content_rule; pools: what the pool of each row is now, NULL where it is not served. NULL: none is enabled. old
+ * (may be NULL) is what there was before: it is taken again when nothing differs. */
+struct rules *rules_new(const struct service *of, const void *const *rows, uint32_t n,
+    struct svc *const *pools, struct rules *old);
+struct rules *rules_ref(struct rules *r);
+void rules_unref(struct rules *r); /* NULL is fine */
+
+/* What a worker needs while it looks at rules; made when it first does. */
+#define RULES_ROOM (64 * 1024) /* bytes of texts for one head */
+struct rules_scratch {
+	struct pattern_match *match;
+	struct http_edits edits;
+	size_t used;
+	char room[RULES_ROOM];
+};
+struct worker;
+struct rules_scratch *rules_scratch(struct worker *w); /* NULL: no memory */
+void rules_scratch_free(struct rules_scratch *s);      /* NULL is fine */
+
+#endif

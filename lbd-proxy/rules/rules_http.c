@@ -1,0 +1,317 @@
+/* Content rules on requests and answers. Rules are looked at in their order; header actions and rewrite are noted and go on, every other
+ * action ends the evaluation. A request whose rules look at answers too keeps them, and its head, until its answer came: a commit
+ * meanwhile does not change what it meets. */
+#include "rules_http.h"
+
+#include "base/must.h"
+
+#include "edit.h"
+#include "http/http_msg.h"
+#include "http/http_priv.h"
+#include "net/worker.h"
+#include "runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOCATION_MAX 12288
+
+/* ---- bodies ----------------------------------------------------------------------------------- */
+
+/* What is there of a chunked body, without its coding; *over: all of it. */
+static uint32_t
+unchunk(const char *p, size_t n, char out[WHEN_BODY], bool *over)
+{
+	struct h1_chunk k = { 0 };
+	uint32_t have = 0;
+	size_t used;
+
+	for (size_t i = 0; i < n && have < WHEN_BODY && !*over; i++) {
+		bool data = h1_chunk_data(&k);
+
+		*over = h1_chunk_scan(&k, p + i, 1, &used) != H1_MORE;
+		if (data)
+			out[have++] = p[i];
+	}
+	return have;
+}
+
+/* The first bytes of the body, among those that came behind the head; out holds WHEN_BODY bytes. False: more would be
+ * looked at. */
+static bool
+body_of(const struct http *h, const char *p, size_t n, char *out, struct subject *s)
+{
+	const struct h1_head *head = &h->head;
+	bool over = false;
+	uint64_t most;
+
+	switch (head->framing) {
+	case H1_LENGTH:
+		most = head->body_length < WHEN_BODY ? head->body_length : WHEN_BODY;
+		s->body = p;
+		s->body_len = (uint32_t)(n < most ? n : most);
+		return s->body_len == most;
+	case H1_CHUNKED:
+		s->body_len = unchunk(p, n, out, &over);
+		s->body = out;
+		return over || s->body_len == WHEN_BODY || n >= HTTP_READ / 2;
+	default: return true;
+	}
+}
+
+bool
+rules_wants_body(const struct http *h, const char *buf, size_t len)
+{
+	struct rules_scratch *w;
+	struct subject s;
+
+	if ((h->c->svc->view->rules->uses & 1u << WHEN_body) == 0)
+		return false;
+	w = rules_scratch(h->c->w);
+	return w != NULL && !h->c->eof &&
+	       !body_of(h, buf + h->head.length, len - h->head.length, w->room, &s);
+}
+
+/* ---- answers of ours -------------------------------------------------------------------------- */
+
+static const char *
+words(unsigned status)
+{
+	static const struct {
+		uint16_t status;
+		const char *words;
+	} rows[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 204, "No Content" },
+		{ 301, "Moved Permanently" },
+		{ 302, "Found" },
+		{ 303, "See Other" },
+		{ 304, "Not Modified" },
+		{ 307, "Temporary Redirect" },
+		{ 308, "Permanent Redirect" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 410, "Gone" },
+		{ 418, "Unused" },
+		{ 429, "Too Many Requests" },
+		{ 451, "Unavailable For Legal Reasons" },
+		{ 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].status == status)
+			return rows[i].words;
+	return "Status";
+}
+
+/* Whether the connection can go on after an answer of ours: nothing of the request is still to come. */
+static bool
+keeps(struct http *h, const char *buf, size_t len)
+{
+	const struct h1_head *head = &h->head;
+
+	h->up_over =
+	    head->framing == H1_NO_BODY || (head->framing == H1_LENGTH && head->body_length == 0);
+	if (!h->up_over || conn_keep(h->c, buf + head->length, len - head->length) != 0)
+		h->keep = false;
+	return h->keep && !http_last(h->c);
+}
+
+static const char *
+connection(const struct http *h, bool kept)
+{
+	return !kept		    ? "Connection: close\r\n"
+	       : h->head.minor == 0 ? "Connection: keep-alive\r\n"
+				    : "";
+}
+
+static void
+redirect(struct edit *e, struct http *h, const struct rule *r, const struct when_groups *g,
+    const char *buf, size_t len)
+{
+	char *out = (char *)h->c->w->out;
+	size_t n;
+	const char *to = edit_text(e, &r->text, g, &n);
+	int all;
+
+	if (to == NULL || n == 0 || n > LOCATION_MAX) {
+		h->keep = false;
+		http_fail(h, 500);
+		return;
+	}
+	all = sprintf(out,
+	    "HTTP/1.1 %u %s\r\nLocation: %.*s\r\nContent-Length: 0\r\nCache-Control: no-store\r\n%s\r\n",
+	    r->status, words(r->status), (int)n, to, connection(h, keeps(h, buf, len)));
+	http_own(h, r->status, out, (size_t)all);
+}
+
+static void
+give_text(struct http *h, const struct rule *r, const char *buf, size_t len)
+{
+	char *out = (char *)h->c->w->out;
+	bool bodiless = r->status == 204 || r->status == 304;
+	const char *more = connection(h, keeps(h, buf, len));
+	int n;
+
+	if (bodiless)
+		n = sprintf(out, "HTTP/1.1 %u %s\r\n%s\r\n", r->status, words(r->status), more);
+	else
+		n = sprintf(out,
+		    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n%s",
+		    r->status, words(r->status), r->type[0] != '\0' ? r->type : "text/plain",
+		    strlen(r->body), more, h->head.method == H1_M_HEAD ? "" : r->body);
+	http_own(h, r->status, out, (size_t)n);
+}
+
+/* The client waits; its answer comes by http_held when the time is over. */
+static void
+hold(struct http *h, const struct rule *r)
+{
+	h->held = r->status;
+	conn_timer(h->c, r->time);
+	if (conn_watch(h->c))
+		return;
+	http_ended(h, 'R');
+	http_abort(h, true);
+}
+
+/* ---- the end of an evaluation ------------------------------------------------------------------ */
+
+static bool
+use(struct http *h, const struct rule *r)
+{
+	struct wsvc *pool = r->pool == NULL ? NULL : local_find(h->c->w, r->pool);
+
+	if (pool != NULL && !pool->gone && pool->view != NULL) {
+		seat_enter(&h->seat, pool);
+		return true;
+	}
+	COUNT(h->c->svc->n->no_server);
+	story_ended(&h->story, 'S', 'C');
+	http_fail(h, 503);
+	return false;
+}
+
+static bool
+finish(struct edit *e, struct http *h, const struct rule *r, const struct when_groups *g,
+    const char *buf, size_t len)
+{
+	switch (r->action) {
+	case rule_action_allow: return true;
+	case rule_action_use: return use(h, r);
+	default: break;
+	}
+	story_ended(&h->story, 'P', 'R');
+	switch (r->action) {
+	case rule_action_redirect: redirect(e, h, r, g, buf, len); break;
+	case rule_action_return: give_text(h, r, buf, len); break;
+	case rule_action_tarpit: hold(h, r); break;
+	case rule_action_drop: http_abort(h, false); break;
+	default:
+		h->keep = false;
+		http_fail(h, r->status);
+		break;
+	}
+	return false;
+}
+
+static bool
+is_final(const struct rule *r)
+{
+	return r->action < rule_action_set_header;
+}
+
+/* For its answer. */
+static bool
+remember(struct http *h, struct rules *x, const char *buf)
+{
+	if (x->answers == 0)
+		return true;
+	if (x->keeps_head) {
+		h->asked = malloc(h->head.length);
+		if (h->asked == NULL)
+			return false;
+		memcpy(h->asked, buf, h->head.length);
+	}
+	h->rules = rules_ref(x);
+	return true;
+}
+
+static bool
+refuse(struct http *h, unsigned status)
+{
+	story_ended(&h->story, status == 503 ? 'R' : 'P', 'R');
+	h->keep = false;
+	http_fail(h, status);
+	return false;
+}
+
+bool
+rules_request(struct http *h, const char *buf, size_t len)
+{
+	struct conn *c = h->c;
+	struct rules *x = c->svc->view->rules;
+	struct edit e = { .w = rules_scratch(c->w), .buf = buf, .head = &h->head };
+	const struct rule *end = NULL;
+	struct when_groups g;
+
+	if (e.w == NULL || !remember(h, x, buf))
+		return refuse(h, 503);
+	subject_request(&e.s, c, buf, &h->head);
+	edit_begin(&e);
+	if ((x->uses & 1u << WHEN_body) != 0) {
+		(void)body_of(h, buf + h->head.length, len - h->head.length, e.w->room, &e.s);
+		e.w->used = WHEN_BODY;
+	}
+	for (uint32_t i = 0; i < x->requests && end == NULL; i++) {
+		const struct rule *r = &x->request[i];
+		unsigned status;
+
+		g.n = 0;
+		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
+			continue;
+		if (is_final(r) || r->last)
+			end = r;
+		status = is_final(r) ? 0 : edit_apply(&e, r, &g);
+		if (status != 0)
+			return refuse(h, status);
+	}
+	h->edited = e.any;
+	return end == NULL || !is_final(end) || finish(&e, h, end, &g, buf, len);
+}
+
+const struct http_edits *
+rules_answer(struct http *h, const char *buf)
+{
+	const struct rules *x = h->rules;
+	struct edit e = { .w = rules_scratch(h->c->w), .buf = buf, .head = &h->answer };
+	struct when_groups g;
+
+	if (e.w == NULL)
+		return NULL;
+	if (h->asked != NULL)
+		subject_request(&e.s, h->c, h->asked, &h->head);
+	else
+		e.s = (struct subject){ .c = h->c, .head = &h->head, .buf = "", .url = "" };
+	e.s.answer = &h->answer;
+	e.s.answer_buf = buf;
+	edit_begin(&e);
+	for (uint32_t i = 0; i < x->answers; i++) {
+		const struct rule *r = &x->answer[i];
+
+		g.n = 0;
+		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
+			continue;
+		(void)edit_apply(&e, r, &g); /* what has no room stays as it came */
+		if (r->last)
+			break;
+	}
+	return e.any ? &e.w->edits : NULL;
+}

@@ -1,0 +1,36 @@
+/* subject.h - what conditions and templates of content rules are about: one request, its answer, or one connection. */
+#ifndef LBD_PROXY_SUBJECT_H
+#define LBD_PROXY_SUBJECT_H
+
+#include "schema/rule_when.h"
+
+#include "http/h1_parse.h"
+#include "net/conn.h"
+
+struct hello;
+struct subject {
+	struct conn *c; /* of the client */
+	/* mode http: the request's head, at buf; NULL otherwise */
+	const char *buf;
+	const struct h1_head *head;
+	/* path and query as they are now: rules that rewrite come before rules that look */
+	const char *url;
+	uint32_t url_len, path_len;
+	const char *body; /* what is there of it */
+	uint32_t body_len;
+	/* the answer's head; NULL: there is none yet */
+	const char *answer_buf;
+	const struct h1_head *answer;
+	/* mode tcp: the beginning of TLS; NULL: there is none */
+	const struct hello *hello;
+};
+
+void subject_request(
+    struct subject *s, struct conn *c, const char *buf, const struct h1_head *head);
+/* subject_url - another path and query, borrowed. */
+void subject_url(struct subject *s, const char *url, uint32_t len);
+/* subject_get - a when_get_fn; arg is a struct subject. */
+bool subject_get(void *arg, unsigned source, const char *name, unsigned name_len, unsigned nth,
+    struct when_found *out);
+
+#endif
