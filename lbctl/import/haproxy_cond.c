@@ -150,8 +150,8 @@ read_term(struct reading *r)
 static const char *
 bounded(struct hap *h, struct buf *b)
 {
-	const char *text =
-	    arena_text(h->im->a, buf_text(b), b->len < 2 * HAP_WHEN_MAX ? b->len : 2 * HAP_WHEN_MAX);
+	const char *text = arena_text(
+	    h->im->a, buf_text(b), b->len < 2 * HAP_WHEN_MAX ? b->len : 2 * HAP_WHEN_MAX);
 
 	buf_fini(b);
 	return text;
