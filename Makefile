@@ -27,12 +27,10 @@ CPPFLAGS += -Icommon -D_GNU_SOURCE -DLBD_VERSION='"$(VERSION)"' -MMD -MP $(if $(
 CFLAGS   ?= -g $(if $(DEBUG),-O0,-O2)
 CFLAGS   += -std=gnu11 -fPIE -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN)) -fno-sanitize-recover=all,-fstack-protector-strong -fstack-clash-protection -fcf-protection) $(if $(COV),--coverage)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN))) $(if $(COV),--coverage)
-LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lpcre2-8 -lcrypt -lcrypto -lpthread -lm
-LIB_lbd-proxy := -lxxhash -lssl
-LIB_lbd-web   := -lmicrohttpd -lssl -lgnutls
+LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lpcre2-8 -lcrypt -lssl -lcrypto -lpthread -lm
+LIB_lbd-proxy := -lxxhash
+LIB_lbd-web   := -lmicrohttpd -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3
-LIB_lbd-check := -lssl
-LIB_lbd-ha    := -lssl
 LIB_lbctl     :=
 
 SRC_lib  := $(wildcard common/*/*.c)
@@ -124,7 +122,7 @@ check:
 	$(Q)packaging/install-packages build run demo test
 	$(Q)packaging/run-check
 check-system: all $(BUILD)/bench/vrrp_try
-	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/system $(T)
+	$(Q)LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(J),-n $(J) --dist loadfile) tests/system $(T)
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all
 	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run --limit 1800 -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)

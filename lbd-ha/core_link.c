@@ -29,6 +29,8 @@
 #define AGAIN_TIRED DUR_S(1)
 #define TIRED 5 /* starts within ten seconds */
 #define END_WAIT_MS 3000
+#define DEAD_MOST 32 /* more than the core opens in that time */
+#define BURY DUR_MS(100)
 #define CORE_PRIORITY 20 /* SCHED_FIFO; the unit file allows it (LimitRTPRIO) */
 
 extern char **environ;
@@ -41,7 +43,9 @@ struct core_link {
 	struct shared *sh;
 	int fd; /* to the core; -1 */
 	struct loop_fd io;
-	struct loop_timer again, look;
+	struct loop_timer again, look, bury;
+	int dead[DEAD_MOST]; /* sockets that the core is done with */
+	unsigned dead_n;
 	pid_t pid; /* of a core that we started; 0 */
 	unsigned starts, events;
 	mono_t first_start;
@@ -100,12 +104,11 @@ connect_door(const char *path)
 	return -1;
 }
 
-/* The first packet of the core, with the memory; waits for a moment, since it comes at once or never. -1: none. */
-static int
-take_region(int fd)
+/* A packet of the core. 1; 0 at its end; -1 with errno. fd_out: the descriptor that came along, the caller's; -1 none. */
+static ssize_t
+take_word(int fd, char *word, int *fd_out)
 {
-	char word;
-	struct iovec iov = { &word, 1 };
+	struct iovec iov = { word, 1 };
 	union {
 		struct cmsghdr h;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -114,17 +117,29 @@ take_region(int fd)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	const struct cmsghdr *h;
-	int region = -1;
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (poll(&p, 1, 2000) != 1 || recvmsg(fd, &m, MSG_CMSG_CLOEXEC) != 1 || word != CORE_HERE)
-		return -1;
-	h = CMSG_FIRSTHDR(&m);
+	*fd_out = -1;
 	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
 	    h->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&region, CMSG_DATA(h), sizeof(int));
-	return region;
+		memcpy(fd_out, CMSG_DATA(h), sizeof(int));
+	return n;
+}
+
+/* The first packet of the core, with the memory; waits for a moment, since it comes at once or never. -1: none. */
+static int
+take_region(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char word;
+	int region = -1;
+
+	if (poll(&p, 1, 2000) != 1 || take_word(fd, &word, &region) != 1 || word == CORE_HERE)
+		return region;
+	if (region != -1)
+		(void)close(region);
+	return -1;
 }
 
 static int
@@ -186,6 +201,29 @@ start_core(struct core_link *k)
 	return code;
 }
 
+/* ---- what the core is done with ---------------------------------------------------------------------------- */
+
+static void
+on_bury(void *arg)
+{
+	struct core_link *k = arg;
+
+	while (k->dead_n > 0)
+		(void)close(k->dead[--k->dead_n]);
+}
+
+/* See probe_close: the core must not be the last to close it. */
+static void
+bury_later(struct core_link *k, int fd)
+{
+	if (k->dead_n == DEAD_MOST)
+		on_bury(k);
+	k->dead[k->dead_n++] = fd;
+	loop_timer_set(&k->bury, BURY);
+}
+
+/* ---- what it says ------------------------------------------------------------------------------------------ */
+
 static void
 hear_events(struct core_link *k)
 {
@@ -242,12 +280,14 @@ static void
 on_core(void *arg, unsigned ready)
 {
 	struct core_link *k = arg;
-	char words[64];
+	char word;
 	ssize_t n;
+	int fd;
 
 	(void)ready;
-	while ((n = recv(k->fd, words, sizeof(words), MSG_DONTWAIT)) > 0)
-		;
+	while ((n = take_word(k->fd, &word, &fd)) > 0)
+		if (fd != -1)
+			bury_later(k, fd);
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
 		hear_events(k); /* its last words */
 		lose(k);
@@ -332,6 +372,7 @@ core_link_new(
 	len = snprintf(k->path, sizeof(k->path), "%s/lbd-ha.core", p->run);
 	loop_timer_init(&k->again, l, on_again, k);
 	loop_timer_init(&k->look, l, on_look, k);
+	loop_timer_init(&k->bury, l, on_bury, k);
 	if (len < 0 || (size_t)len >= sizeof(k->path))
 		code = -ENAMETOOLONG;
 	if (code == 0 && !adopt(k)) {
@@ -355,6 +396,8 @@ core_link_free(struct core_link *k)
 		return;
 	loop_timer_fini(&k->again);
 	loop_timer_fini(&k->look);
+	loop_timer_fini(&k->bury);
+	on_bury(k);
 	if (k->fd != -1) {
 		loop_fd_fini(&k->io);
 		(void)close(k->fd);

@@ -115,7 +115,7 @@ check_snis(struct look *l, const struct tls *t)
 	return rc;
 }
 
-/* Names of OpenSSL, with colons; which there are is known to lbd-proxy. */
+/* Names of OpenSSL, with colons; which there are is asked in x509_tls.c. */
 static int
 check_names(struct look *l, const struct tls *t, const char *field, const char *text)
 {

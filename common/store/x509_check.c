@@ -195,5 +195,11 @@ x509_check(const struct snapshot *base, const struct snapshot *s, struct err *er
 		    strcmp(old->crl, a->crl) != 0)
 			rc = check_ca(a, err);
 	}
+	for (uint32_t i = 0; rc == 0 && i < snapshot_count(s, KIND_tls); i++) {
+		const struct tls *t = snapshot_at(s, KIND_tls, i);
+
+		rc = x509_check_tls(
+		    t, base != NULL ? snapshot_find(base, KIND_tls, t->id) : NULL, err);
+	}
 	return rc;
 }

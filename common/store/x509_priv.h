@@ -16,5 +16,7 @@ void x509_name_text(const X509_NAME *name, char *out, size_t room);
 int64_t x509_time(const ASN1_TIME *t); /* seconds since 1970; 0: it is none */
 /* Whether one has signed the other: name, rights and signature. */
 bool x509_signed_by(X509 *x, X509 *issuer);
+/* x509_check_tls - old: the row in force, NULL none. 0, or ERR_INVALID with the name that nobody knows. */
+int x509_check_tls(const struct tls *t, const struct tls *old, struct err *err);
 
 #endif

@@ -210,6 +210,7 @@ probe_ask(struct probe *p, const struct shared_want *w, unsigned groups, dur_t e
 	if (now < p->next)
 		return 0;
 	p->next = now + every;
+	p->every = every;
 	if (w->macs == 0)
 		return 0; /* nobody whose answer would count is known */
 	if (p->fd == -1)
@@ -256,5 +257,5 @@ probe_read(struct probe *p, const struct shared_want *w, mono_t now)
 bool
 probe_is_answered(const struct probe *p, unsigned group, mono_t now)
 {
-	return p->answered[group] != 0 && now - p->answered[group] < PROBE_KEEP;
+	return p->answered[group] != 0 && now - p->answered[group] < PROBE_KEEP * p->every;
 }

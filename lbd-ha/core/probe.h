@@ -8,19 +8,20 @@
 
 #include "core/shared.h"
 
-#define PROBE_KEEP DUR_MS(150) /* so long an answer counts: three questions */
-#define PROBE_ASKED 8	       /* addresses of a group that are asked for */
+#define PROBE_KEEP 3  /* for the time of so many questions an answer counts */
+#define PROBE_ASKED 8 /* addresses of a group that are asked for */
 
 struct probe {
 	int fd; /* open while it is asked; -1 */
 	mono_t next;
+	dur_t every;		      /* between questions, as they were asked last */
 	mono_t answered[SHARED_SETS]; /* 0 never */
 };
 
 void probe_init(struct probe *p);
 /* probe_close - the last close of a packet socket waits in the kernel for all processors, 10 to 40 ms, in which no
- * heartbeat goes out. So the socket goes to the side (-1: there is none) along with the word, and is closed there, by the
- * kernel, since the side takes no descriptors. */
+ * heartbeat goes out. So the socket goes to the side (-1: there is none) along with the word, which closes it a moment after
+ * this process has. */
 void probe_close(struct probe *p, int side, char word);
 /* probe_ask - for the groups of the mask, at most once each `every`. Opens the socket when needed. 0 or -errno. */
 int probe_ask(

@@ -146,6 +146,10 @@ menu(struct call *c, struct buf *b)
 	    " <p class=\"close\"><a class=\"btn\" href=\"#main\">Close menu</a></p>\n <ul>\n");
 	buf_printf(b, "  <li><a class=\"n1\" href=\"/\"%s>System Overview</a></li>\n",
 	    overview ? " aria-current=\"page\"" : "");
+	buf_printf(b,
+	    "  <li><a class=\"n6\" href=\"/reports/layer7\" target=\"_blank\"%s>Layer 7 status <span "
+	    "class=\"vh\">(in a new tab)</span></a></li>\n",
+	    strcmp(c->rq->path, "/reports/layer7") == 0 ? " aria-current=\"page\"" : "");
 	buf_printf(b, "  <li><a class=\"n2\" href=\"/account\"%s>Account</a></li>\n",
 	    strcmp(c->rq->path, "/account") == 0 ? " aria-current=\"page\"" : "");
 	page_add(b, " </ul>\n </div>\n</nav>\n");

@@ -224,6 +224,15 @@ def test_many_certificates_in_a_bundle(lb, made, tmp_path):
 
 # ---- the API ---------------------------------------------------------------------------------------------------------
 
+def test_names_of_ciphers_and_curves(lb):
+    """Each name of a list is asked for by itself: OpenSSL alone passes over those that it does not know."""
+    lb.ctl("create", "tls", "good", "ciphers=ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL:-SHA:@STRENGTH", "curves=X25519:P-256:secp384r1")
+    for field, text, name in (("ciphers", "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA255", "ECDHE-RSA-AES128-GCM-SHA255"),
+                              ("ciphers", "HIGH:!MD6", "!MD6"), ("ciphers", "ALL:@SECLEVEL=0", "@SECLEVEL=0"),
+                              ("curves", "X25519:X25518", "X25518")):
+        refused(lb, 7, "set", "tls", "good", f"{field}={text}", says=f'tls good: {field}: "{name}" is none that OpenSSL has')
+
+
 def b64(path):
     return base64.b64encode(path.read_bytes()).decode()
 

@@ -148,9 +148,10 @@ test_probe_is_answered(void **state)
 	probe_init(&p);
 	assert_false(probe_is_answered(&p, 0, DUR_S(9)));
 	p.answered[1] = DUR_S(9);
+	p.every = DUR_MS(2);
 	assert_false(probe_is_answered(&p, 0, DUR_S(9)));
-	assert_true(probe_is_answered(&p, 1, DUR_S(9) + PROBE_KEEP - 1));
-	assert_false(probe_is_answered(&p, 1, DUR_S(9) + PROBE_KEEP));
+	assert_true(probe_is_answered(&p, 1, DUR_S(9) + PROBE_KEEP * DUR_MS(2) - 1));
+	assert_false(probe_is_answered(&p, 1, DUR_S(9) + PROBE_KEEP * DUR_MS(2)));
 }
 
 int

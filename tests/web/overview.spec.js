@@ -306,6 +306,31 @@ module.exports = {
 			assert.ok(await page.isVisible('#nav'));
 		}),
 
+		'S205 S206 layer 7 status in a new tab, with HAProxy\'s columns, servers that are down left out, CSV': (t) => panel(t, {}, async (first, c) => {
+			const [page] = await Promise.all([c.waitForEvent('page'), first.click('.nav a:has-text("Layer 7 status")')]);
+			await page.waitForSelector('h1:text("Layer 7 status")');
+			const row = (service, name) => `section:has(h2:text-is("${service}")) tr:has(th:text-is("${name}"))`;
+			const words = (service) => page.$$eval(`section:has(h2:text-is("${service}")) tbody th`, (h) => h.map((x) => x.textContent));
+			assert.deepStrictEqual(await words('yellow'), ['Frontend', 'c', 'gone', 'Backend']);
+			assert.match(await page.textContent(`${row('yellow', 'gone')} .st`), /^DOWN$/);
+			assert.match(await page.textContent(`${row('blue', 'd')} .st`), /^MAINT$/);
+			assert.match(await page.textContent('.tiles'), /process id[\s\S]*1,000,000\s*at most/);
+			const all = async () => Number((await page.textContent(`${row('green', 'Frontend')} td[data-l="Sessions in all"]`)).replace(/,/g, ''));
+			const was = await all();
+			await (await fetch(`http://${VIP}:${t.port.green}/`)).text();
+			await waitUntil(async () => {
+				await page.click('text=Read again now');
+				return await all() > was;
+			}, 'the counters to move');
+			await axe(page, 'layer 7 status');
+			await page.click('text=Hide servers that are down');
+			assert.deepStrictEqual(await words('yellow'), ['Frontend', 'c', 'Backend']);
+			const csv = await page.getAttribute('a:has-text("Download CSV")', 'href');
+			const lines = (await (await c.request.get(`${t.lbd.url}${csv}`)).text()).split('\n');
+			assert.match(lines[0], /^# pxname,svname,qcur/);
+			assert.ok(lines.some((l) => l.startsWith('yellow,c,')) && !lines.some((l) => l.startsWith('yellow,gone,')));
+		}),
+
 		'links shows the words': async (t) => {
 			const r = await t.lbd.fetch('/login', {
 				method: 'POST', headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
