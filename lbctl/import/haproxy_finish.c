@@ -444,8 +444,12 @@ finish_front(struct hap *h, struct hap_proxy *front)
 		return;
 	}
 	front->used = true;
-	import_say(h->im, front->at, TAKEN, front->what, "vip%s",
-	    all->next != NULL ? ": one for each address, with TLS and without" : "");
+	if (all->next != NULL)
+		import_say(h->im, front->at, TAKEN_OTHERWISE, front->what,
+		    "vip: one for each address, with TLS and without; limits, queues and persistence are those of "
+		    "each");
+	else
+		import_say(h->im, front->at, TAKEN, front->what, "vip");
 	say_timeouts(h, front, back);
 	(void)hap_rules_of(h, front); /* one of them is a field */
 	for (struct out *o = all; o != NULL && h->rc == 0; o = o->next)

@@ -180,8 +180,8 @@ static const struct note {
 	{ "rsp*", HAP_PROXY, NOT_TAKEN,
 	    "the head of an answer is not edited by regular expressions; " RULES },
 	/* options */
-	{ "option dontlognull", HAP_PROXY, TAKEN,
-	    "a connection without a request is no line in the log" },
+	{ "option dontlognull", HAP_PROXY, TAKEN_OTHERWISE,
+	    "mode http: a connection without a request is no line in the log; mode tcp: each connection is one" },
 	{ "option dontlog-normal", HAP_PROXY, NOT_TAKEN, "vip.log_sample logs one of so many" },
 	{ "option log-separate-errors", HAP_PROXY, NOT_TAKEN, "all lines have one level" },
 	{ "option log-health-checks", HAP_PROXY, TAKEN,

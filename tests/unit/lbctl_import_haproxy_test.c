@@ -38,7 +38,8 @@ test_sections(void **state)
 		    "line 5: not supported: default_backend c: there is no such backend" },
 		/* Addresses: one service for each, and one with TLS. */
 		{ "listen l\n bind 10.0.0.1:80,10.0.0.1:81-83,[fd00::1]:80\n bind 10.0.0.1:90\n server s 10.0.0.2\n",
-		    "...ports: 80-83,90\n", "line 1: mapped: listen l: vip: one for each address" },
+		    "...ports: 80-83,90\n",
+		    "line 1: mapped with a difference: listen l: vip: one for each address" },
 		{ "listen l\n bind *:80\n server s 10.0.0.2\n", "{}\n",
 		    "line 2: not supported: *:80: left out: a vip has one address" },
 		{ "listen l 10.0.0.1:80\n server s 10.0.0.2\n",
