@@ -111,7 +111,7 @@ struct hap_proxy {
 	struct hap_server base; /* default-server */
 	uint32_t timeout[HAP_TIMEOUTS];
 	bool http, logs, http_log, tcp_log, forwardfor, forwarded, close, server_close, redispatch,
-	    all_backups, disabled, used, stats, asked; /* asked: the check is a dialog */
+	    all_backups, disabled, used, stats, head_said;
 	struct hap_bind *binds, **last_bind;
 	struct hap_server *servers, **last_server;
 	struct hap_laters acls, rules,
@@ -182,8 +182,7 @@ bool hap_check_option(struct hap *h, struct hap_proxy *p, const struct hap_line 
 void hap_http_check(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_tcp_check(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 /* hap_check_of - how a server of a section is tested. */
-struct import_check *hap_check_of(
-    struct hap *h, const struct hap_proxy *p, const struct hap_server *s);
+struct import_check *hap_check_of(struct hap *h, struct hap_proxy *p, const struct hap_server *s);
 
 /* haproxy_bind.c */
 void hap_bind(struct hap *h, struct hap_proxy *p, const struct hap_line *l);

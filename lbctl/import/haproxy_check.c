@@ -13,12 +13,31 @@
 #define INTER_MS 2000
 #define TIMEOUT_MOST 600000
 
+static const char **
+text_of(struct import_row *r, const char *field)
+{
+	return &r->text[field_find(r->o, field) - r->o->f];
+}
+
+/* What http-check has said stays, whichever comes first. */
 static void
 set_kind(struct hap *h, struct hap_proxy *p, const char *kind)
 {
-	p->check = (struct import_row){ .o = object_of(KIND_check) };
 	import_putf(h->im, &p->check, "kind", "%s", kind);
-	p->asked = strcmp(kind, "http") == 0;
+	*text_of(&p->check, "method") = *text_of(&p->check, "path") = NULL;
+	*text_of(&p->check, "host") = NULL;
+}
+
+/* A path begins with a slash. */
+static bool
+put_path(struct hap *h, struct import_row *check, const char *path, struct err *err)
+{
+	if (path[0] != '/') {
+		(void)err_set(
+		    err, ERR_INVALID, "path: a path that begins with a slash is asked for");
+		return false;
+	}
+	return import_put(h->im, check, "path", path, err) == 0;
 }
 
 /* ---- option httpchk ----------------------------------------------------------------------------------------------- */
@@ -59,7 +78,7 @@ on_httpchk(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		import_putf(h->im, &p->check, "method", "GET");
 		import_say(h->im, l->at, TAKEN_OTHERWISE, method, "check %s; it is GET", err.text);
 	}
-	if (path[0] != '\0' && import_put(h->im, &p->check, "path", path, &err) != 0)
+	if (path[0] != '\0' && !put_path(h, &p->check, path, &err))
 		import_say(h->im, l->at, NOT_TAKEN, path, "check %s", err.text);
 	if (lines != NULL)
 		all = take_lines(h, &p->check, lines);
@@ -239,7 +258,7 @@ on_send(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		if (strcmp(w, "meth") == 0)
 			all = import_put(h->im, &p->check, "method", v, &err) == 0 && all;
 		else if (strcmp(w, "uri") == 0)
-			all = import_put(h->im, &p->check, "path", v, &err) == 0 && all;
+			all = put_path(h, &p->check, v, &err) && all;
 		else if (strcmp(w, "hdr") == 0) {
 			bool host = strcasecmp(v, "Host") == 0;
 
@@ -313,8 +332,29 @@ put_ms(struct hap *h, struct import_row *r, const char *field, uint32_t ms, uint
 	import_putf(h->im, r, field, "%ums", ms < least ? least : ms > most ? most : ms);
 }
 
+/* Fields that do not go together with what the check is: there they are not looked at either, but for the last. */
+static void
+make_sound(struct hap *h, struct hap_proxy *p, struct import_row *r)
+{
+	static const char *const pages[] = { "method", "path", "host", "status", "expect",
+		"reject" };
+	const char *kind = import_value(r, "kind"), *method = import_value(r, "method");
+	const char **expect = text_of(r, "expect");
+
+	if (kind == NULL || strcmp(kind, "http") != 0)
+		for (unsigned i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+			*text_of(r, pages[i]) = NULL;
+	if (*expect == NULL || method == NULL || strcmp(method, "HEAD") != 0)
+		return;
+	*expect = NULL;
+	if (!p->head_said)
+		import_say(h->im, p->at, NOT_TAKEN, "http-check expect",
+		    "check.expect: the answer to HEAD has no body");
+	p->head_said = true;
+}
+
 struct import_check *
-hap_check_of(struct hap *h, const struct hap_proxy *p, const struct hap_server *s)
+hap_check_of(struct hap *h, struct hap_proxy *p, const struct hap_server *s)
 {
 	struct import_row r = p->check;
 	uint32_t inter = s->inter != HAP_UNSAID ? s->inter : INTER_MS;
@@ -322,6 +362,7 @@ hap_check_of(struct hap *h, const struct hap_proxy *p, const struct hap_server *
 
 	r.o = object_of(KIND_check);
 	r.at = p->at;
+	make_sound(h, p, &r);
 	if (!s->check)
 		return import_untested(h->im, p->at);
 	inter = inter < 100 ? 100 : inter;

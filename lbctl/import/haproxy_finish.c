@@ -238,7 +238,7 @@ is_like(const struct hap_server *a, const struct hap_server *b)
 }
 
 static bool
-put_server(struct hap *h, struct import_service *s, const struct hap_proxy *back,
+put_server(struct hap *h, struct import_service *s, struct hap_proxy *back,
     const struct hap_server *from, bool weights)
 {
 	struct import_server *r = import_output_server(h->im, s, from->at, h->err);
@@ -271,7 +271,7 @@ put_server(struct hap *h, struct import_service *s, const struct hap_proxy *back
 }
 
 static void
-put_servers(struct hap *h, struct import_service *s, const struct hap_proxy *back, bool first)
+put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back, bool first)
 {
 	const struct hap_server *with = back->servers;
 	bool weights = false, cut = false;

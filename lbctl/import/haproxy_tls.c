@@ -326,8 +326,10 @@ hap_tls_of(struct hap *h, const struct hap_bind *b, const char *wanted)
 	struct import_row made = b->tls;
 	struct hap_file *certs = b->certs;
 	const struct import_row *cert = NULL;
-	const char *auth, *ca;
+	const char *auth, *ca, *profile = import_value(&made, "profile");
 
+	if (profile != NULL && strcmp(profile, "modern") == 0)
+		set_ref(&made, "ciphers", NULL); /* they are those of TLS 1.2 */
 	while (certs != NULL && (cert = cert_of(h, b->at, certs->path)) == NULL)
 		certs = certs->next;
 	if (cert == NULL)

@@ -157,6 +157,17 @@ test_checks(void **state)
 		{ "global\n spread-checks 20\n" L "server a 10.0.0.2:1 check inter 10\n",
 		    "...interval: 100ms\n    timeout: 100ms\n    rise: 2\n    fall: 3\n    jitter: 20%\n",
 		    NULL },
+		/* What does not go together. */
+		{ L "http-check expect status 204\noption httpchk OPTIONS * HTTP/1.1\n"
+		    "server a 10.0.0.2:1 check\n",
+		    "...method: OPTIONS\n    status: 204\n",
+		    "line 9: not supported: *: check path: a path that begins with a slash" },
+		{ L "option httpchk HEAD /x\nhttp-check expect string up\nserver a 10.0.0.2:1 check\n"
+		    "server b 10.0.0.3:1 check\n",
+		    "...method: HEAD\n    path: /x\n    status: 100-599\nvip",
+		    "not supported: http-check expect: check.expect" },
+		{ L "http-check expect string up\nserver a 10.0.0.2:1 check\n", "...fall: 3\nvip",
+		    NULL },
 		{ L "option tcp-check\ntcp-check connect port 7\ntcp-check send x\nserver a 10.0.0.2:1 check\n",
 		    "...port: 7\n", "line 10: not supported: tcp-check send x" },
 	};
