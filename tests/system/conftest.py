@@ -13,8 +13,17 @@ def pytest_configure():
     if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:
         assert ctypes.CDLL(None).unshare(0x40000000) == 0  # CLONE_NEWNET
         for words in ("link set lo up", "link add lan type veth peer name wall", "link set wall up", "link set lan up",
-                      "addr add 192.0.2.1/24 dev lan"):  # a machine has an address beside the loopback's
+                      "addr add 100.64.255.1/24 dev lan"):  # a machine has an address beside the loopback's
             subprocess.run(["ip", *words.split()], check=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folders_for_others(tmp_path_factory):
+    """Daemons that give up root find their files; what is not for all has folders of its own within."""
+    top = tmp_path_factory.getbasetemp()
+    for d in (top, *top.parents):
+        if d.stat().st_uid == os.geteuid() and d.stat().st_mode & 0o5 != 0o5:
+            d.chmod(0o755)
 
 
 @pytest.fixture()
