@@ -40,6 +40,8 @@ static const struct {
 	    "vip web labels=a=b,c=d ports=" },
 	{ "{\"vip\":{\"web\":{\"comment\":null,\"rips\":{\"r1\":{\"weight\":5}}}}}",
 	    "vip web comment=UNSET | rip web/r1 weight=5" },
+	{ "{\"vip\":{\"web\":{\"rips\":{\"r1\":{}},\"rules\":{\"x\":{\"order\":5}}}}}",
+	    "vip web | rip web/r1 | rule web/x order=5" },
 	{ "{\"setting\":{\"threads\":2}}", "setting main threads=2" },
 	{ "{\"vip\":{\"web\":{\"comment\":\"\\u20ac\\n\"}}}", "vip web comment=\xe2\x82\xac\n" },
 };
@@ -78,6 +80,8 @@ static const struct {
 	    "line 1: this is not JSON: duplicate object key near '\"web\"'" },
 	{ "{\"vip\":{},\"vips\":{}}", "vip: is there twice" },
 	{ "{\"vip\":{\"web\":{\"rips\":{},\"rip\":{}}}}", "vip web: rip: is there twice" },
+	{ "{\"vip\":{\"web\":{\"rips\":{},\"rules\":{},\"rip\":{}}}}",
+	    "vip web: rip: is there twice" },
 	{ "{\"vip\":5}", "vip: an object with names belongs here" },
 	{ "{\"vip\":{\"web\":null}}", "vip web: an object with its fields belongs here" },
 	{ "{\"vip\":{\"web\":{\"rips\":[]}}}", "vip web: rips: an object with names belongs here" },
