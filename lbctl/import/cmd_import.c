@@ -7,6 +7,8 @@
 #include "ctl.h"
 #include "import/import.h"
 
+#include "store/x509.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -28,6 +30,7 @@ static const struct {
 	{ "ipvs", import_ipvs },
 	{ "ldirectord", import_ldirectord },
 	{ "keepalived", import_keepalived },
+	{ "haproxy", import_haproxy },
 };
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
@@ -80,7 +83,7 @@ include_one(struct files *f, const char *path, import_each_fn each, void *arg, s
 	if (rc == 0)
 		rc = each(arg, path, buf_text(&text), text.len, err);
 	f->depth--;
-	buf_fini(&text);
+	x509_wipe(&text); /* it may have had a private key */
 	return rc;
 }
 

@@ -324,8 +324,8 @@ set_check(
 	r->text[f - r->o->f] = c->row.name;
 }
 
-static void
-put_checks(struct import *im, struct import_service *s)
+void
+import_output_checks(struct import *im, struct import_service *s)
 {
 	struct import_check *common = NULL;
 
@@ -343,37 +343,62 @@ put_checks(struct import *im, struct import_service *s)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
+struct import_service *
+import_output_new(struct import *im, struct place at, struct err *err)
+{
+	struct import_service *s;
+
+	if (++im->out_services_n > IMPORT_SERVICES_MAX) {
+		(void)err_set(err, ERR_INVALID, "line %u: more than %u services", at.line,
+		    IMPORT_SERVICES_MAX);
+		return NULL;
+	}
+	s = arena_alloc(im->a, sizeof(*s));
+	s->row = (struct import_row){ .o = object_of(KIND_service), .at = at };
+	s->last_server = &s->servers;
+	*im->last_out = s;
+	im->last_out = &s->next;
+	return s;
+}
+
+struct import_server *
+import_output_server(struct import *im, struct import_service *s, struct place at, struct err *err)
+{
+	struct import_server *r;
+
+	if (++im->out_servers_n > IMPORT_SERVERS_MAX) {
+		(void)err_set(
+		    err, ERR_INVALID, "line %u: more than %u servers", at.line, IMPORT_SERVERS_MAX);
+		return NULL;
+	}
+	r = arena_alloc(im->a, sizeof(*r));
+	r->row = (struct import_row){ .o = object_of(KIND_server), .at = at };
+	*s->last_server = r;
+	s->last_server = &r->next;
+	return r;
+}
+
 /* A service and its servers, as they were read, once more: for one class. */
 static struct import_service *
 new_output(struct import *im, const struct import_service *from, struct err *err)
 {
-	struct import_service *s = arena_alloc(im->a, sizeof(*s));
+	struct import_service *s = import_output_new(im, from->row.at, err), *next;
+	struct import_server *own;
 
+	if (s == NULL)
+		return NULL;
+	next = s->next;
 	*s = *from;
-	s->next = NULL;
+	s->next = next;
 	s->servers = NULL;
 	s->last_server = &s->servers;
-	if (++im->out_services_n > IMPORT_SERVICES_MAX) {
-		(void)err_set(err, ERR_INVALID, "line %u: more than %u services", from->row.at.line,
-		    IMPORT_SERVICES_MAX);
-		return NULL;
-	}
 	for (const struct import_server *r = from->servers; r != NULL; r = r->next) {
-		struct import_server *own;
-
-		if (++im->out_servers_n > IMPORT_SERVERS_MAX) {
-			(void)err_set(err, ERR_INVALID, "line %u: more than %u servers",
-			    r->row.at.line, IMPORT_SERVERS_MAX);
+		own = import_output_server(im, s, r->row.at, err);
+		if (own == NULL)
 			return NULL;
-		}
-		own = arena_alloc(im->a, sizeof(*own));
 		*own = *r;
 		own->next = NULL;
-		*s->last_server = own;
-		s->last_server = &own->next;
 	}
-	*im->last_out = s;
-	im->last_out = &s->next;
 	return s;
 }
 
@@ -422,7 +447,7 @@ finish_class(struct import *im, const struct import_service *from, struct class 
 	}
 	put_forwarding(im, s);
 	put_fallback_port(im, s, first);
-	put_checks(im, s);
+	import_output_checks(im, s);
 	for (struct import_server *r = s->servers; r != NULL; r = r->next)
 		name_server(im, s, r);
 	return 0;

@@ -37,6 +37,8 @@ struct import_row {
 	const char *name;	       /* NULL until import_finish */
 	const struct import_row *with; /* it is written with that one alone; NULL: for itself */
 	bool left_out, hidden;	       /* refused by the rules; refused on this node only */
+	struct import_extra *kids,
+	    *last_kid; /* of one kind that is CHILD of this one; not servers */
 	const char *text[FIELDS_MAX];
 };
 struct import_check {
@@ -44,7 +46,7 @@ struct import_check {
 	struct import_row row;
 	bool used;
 };
-/* A row of a kind that belongs to no service: fip, route, vrrp, track. */
+/* A row of a kind that belongs to no service (fip, route, vrrp, track, tls), or within another row. */
 struct import_extra {
 	struct import_extra *next;
 	struct import_row row;
@@ -131,12 +133,19 @@ void import_fini(struct import *im);
 int import_ipvs(struct import *im, const char *text, size_t len, struct err *err);
 int import_ldirectord(struct import *im, const char *text, size_t len, struct err *err);
 int import_keepalived(struct import *im, const char *text, size_t len, struct err *err);
+int import_haproxy(struct import *im, const char *text, size_t len, struct err *err);
 
 /* import_finish - services as rows with names: one of ours for each service that was read, or several where a group
  * means more than one of ours can. Adds to the report. Once, after the parser. ERR_INVALID: more than the limits. */
 int import_finish(struct import *im, struct err *err);
 /* import_write - all rows that are neither left out nor (with hide) hidden, as YAML below a comment. */
 void import_write(struct import *im, bool hide, const char *title, struct buf *out);
+/* import_output_new - a service as it will be written, for parsers that know all of it; NULL: the limit. */
+struct import_service *import_output_new(struct import *im, struct place at, struct err *err);
+/* import_output_server - one of its servers; NULL: the limit. import_output_checks - checks are named, and named by them. */
+struct import_server *import_output_server(
+    struct import *im, struct import_service *s, struct place at, struct err *err);
+void import_output_checks(struct import *im, struct import_service *s);
 /* import_find - the row that an error calls "rip web/a"; NULL. */
 struct import_row *import_find(const struct import *im, const char *object);
 
@@ -152,6 +161,11 @@ int import_end_add(
 /* import_extra_new - one of a kind that is not CHILD, without a name. import_name - the name, or that with a number, when it
  * is another row's. prefix: "vip ", "rip web/", "fip ". */
 struct import_row *import_extra_new(struct import *im, enum kind kind, struct place at);
+/* import_kid_new - a row within that one; import_kid_name - the same as import_name, when its parent has its name. */
+struct import_row *import_kid_new(
+    struct import *im, struct import_row *parent, enum kind kind, struct place at);
+void import_kid_name(
+    struct import *im, struct import_row *r, const struct import_row *parent, const char *wanted);
 void import_name(struct import *im, struct import_row *r, const char *prefix, const char *wanted);
 /* import_put - the value into the field, in canonical form. ERR_INVALID with the field and what is allowed. */
 int import_put(

@@ -127,6 +127,30 @@ import_extra_new(struct import *im, enum kind kind, struct place at)
 	return &e->row;
 }
 
+struct import_row *
+import_kid_new(struct import *im, struct import_row *parent, enum kind kind, struct place at)
+{
+	struct import_extra *e = arena_alloc(im->a, sizeof(*e));
+
+	e->row = (struct import_row){ .o = object_of(kind), .at = at };
+	if (parent->last_kid != NULL)
+		parent->last_kid->next = e;
+	else
+		parent->kids = e;
+	parent->last_kid = e;
+	return &e->row;
+}
+
+void
+import_kid_name(
+    struct import *im, struct import_row *r, const struct import_row *parent, const char *wanted)
+{
+	char prefix[100];
+
+	(void)snprintf(prefix, sizeof(prefix), "%s %s/", r->o->name, parent->name);
+	import_name(im, r, prefix, wanted);
+}
+
 int
 import_put(
     struct import *im, struct import_row *r, const char *field, const char *value, struct err *err)

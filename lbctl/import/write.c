@@ -1,4 +1,4 @@
-/* The rows as YAML: checks first, then services with their servers, then the rest by kind, fields in the order of their
+/* The rows as YAML: checks and certificates first, then services with their servers, then the rest by kind, fields in the order of their
  * tags. The writer of the schema does the writing. */
 #include "import/import.h"
 
@@ -19,6 +19,25 @@ put_fields(struct yaml_writer *w, const struct import_row *r)
 	for (unsigned i = 0; i < r->o->n; i++)
 		if (r->text[i] != NULL)
 			yaml_scalar(w, r->o->f[i].name, &r->o->f[i], r->text[i]);
+}
+
+static void
+put_kids(struct yaml_writer *w, const struct import_row *r, bool hide)
+{
+	bool any = false;
+
+	for (const struct import_extra *e = r->kids; e != NULL; e = e->next) {
+		if (!shown(&e->row, hide))
+			continue;
+		if (!any)
+			yaml_map_begin(w, e->row.o->plural);
+		any = true;
+		yaml_map_begin(w, e->row.name);
+		put_fields(w, &e->row);
+		yaml_map_end(w);
+	}
+	if (any)
+		yaml_map_end(w);
 }
 
 static void
@@ -55,6 +74,18 @@ find_used(struct import *im, bool hide)
 	}
 }
 
+/* That of which there is one has no name there. */
+static void
+put_setting(struct yaml_writer *w, const struct import *im)
+{
+	for (const struct import_extra *e = im->extras; e != NULL; e = e->next)
+		if (e->row.o == object_of(KIND_setting) && shown(&e->row, false)) {
+			yaml_map_begin(w, e->row.o->name);
+			put_fields(w, &e->row);
+			yaml_map_end(w);
+		}
+}
+
 static void
 put_checks(struct yaml_writer *w, const struct import *im, bool hide)
 {
@@ -87,6 +118,7 @@ put_extras(struct yaml_writer *w, const struct import *im, enum kind kind, bool 
 		any = true;
 		yaml_map_begin(w, e->row.name);
 		put_fields(w, &e->row);
+		put_kids(w, &e->row, hide);
 		yaml_map_end(w);
 	}
 	if (any)
@@ -102,7 +134,11 @@ import_write(struct import *im, bool hide, const char *title, struct buf *out)
 	yaml_writer_init(&w, out);
 	yaml_comment(&w, title);
 	find_used(im, hide);
+	put_setting(&w, im);
 	put_checks(&w, im, hide);
+	put_extras(&w, im, KIND_cert, hide);
+	put_extras(&w, im, KIND_ca, hide);
+	put_extras(&w, im, KIND_tls, hide);
 	for (const struct import_service *s = im->out; s != NULL; s = s->next) {
 		if (!shown(&s->row, hide))
 			continue;
@@ -112,6 +148,7 @@ import_write(struct import *im, bool hide, const char *title, struct buf *out)
 		yaml_map_begin(&w, s->row.name);
 		put_fields(&w, &s->row);
 		put_servers(&w, s, hide);
+		put_kids(&w, &s->row, hide);
 		yaml_map_end(&w);
 	}
 	if (any)

@@ -55,7 +55,7 @@ bool command_asks(const struct command *c);
 /* The first sentence of help, with its period. */
 int command_summary_len(const struct command *c);
 
-#define ARG_NAME 32
+#define ARG_NAME 48
 struct arg_row {
 	char name[ARG_NAME]; /* "VIP/RIP" */
 	bool optional, repeats;

@@ -9,6 +9,16 @@
 #include <string.h>
 
 static unsigned
+count_kids(const struct import_row *r)
+{
+	unsigned n = 0;
+
+	for (const struct import_extra *e = r->kids; e != NULL; e = e->next)
+		n += e->row.name != NULL && !e->row.left_out;
+	return n;
+}
+
+static unsigned
 count_rows(const struct import *im)
 {
 	unsigned n = 0;
@@ -18,13 +28,14 @@ count_rows(const struct import *im)
 	for (const struct import_service *s = im->out; s != NULL; s = s->next) {
 		if (s->row.left_out)
 			continue;
-		n++;
+		n += 1 + count_kids(&s->row);
 		for (const struct import_server *r = s->servers; r != NULL; r = r->next)
 			n++;
 	}
 	for (const struct import_extra *e = im->extras; e != NULL; e = e->next)
-		n += e->row.name != NULL && !e->row.left_out &&
-		     (e->row.with == NULL || !e->row.with->left_out);
+		if (e->row.name != NULL && !e->row.left_out &&
+		    (e->row.with == NULL || !e->row.with->left_out))
+			n += 1 + count_kids(&e->row);
 	return n;
 }
 

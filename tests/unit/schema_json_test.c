@@ -40,6 +40,8 @@ static const struct {
 	    "vip web labels=a=b,c=d ports=" },
 	{ "{\"vip\":{\"web\":{\"comment\":null,\"rips\":{\"r1\":{\"weight\":5}}}}}",
 	    "vip web comment=UNSET | rip web/r1 weight=5" },
+	{ "{\"vip\":{\"web\":{\"rips\":{\"r1\":{}},\"rules\":{\"x\":{\"order\":5}}}}}",
+	    "vip web | rip web/r1 | rule web/x order=5" },
 	{ "{\"setting\":{\"threads\":2}}", "setting main threads=2" },
 	{ "{\"vip\":{\"web\":{\"comment\":\"\\u20ac\\n\"}}}", "vip web comment=\xe2\x82\xac\n" },
 };
