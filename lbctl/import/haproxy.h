@@ -61,7 +61,7 @@ struct hap_bind {
 	struct import_row tls;	/* without certificates */
 	struct hap_file *certs; /* the first is for clients that name no host */
 	const char *ca, *crl;
-	bool ssl;
+	bool ssl, h1_only, h2; /* h1_only: of alpn; h2: prior knowledge */
 };
 
 /* ---- servers --------------------------------------------------------------------------------------------------- */
@@ -71,6 +71,7 @@ struct hap_server {
 	struct hap_server *next;
 	struct place at;
 	const char *what, *name, *host;
+	unsigned first, last; /* numbers of a template; 0: it is none */
 	uint16_t port;
 	struct import_row row; /* of kind server; name and address come at the end */
 	bool check, disabled, backup, weighted, tls, cut;
@@ -120,6 +121,8 @@ struct hap_proxy {
 	struct hap_rule_rows rows;
 	bool ruled;	  /* rows are there */
 	const char *pool; /* the name of its pool; NULL: there is none yet */
+	const char
+	    *keeper; /* the first service with its servers, which keeps the clients of all; NULL */
 };
 
 struct hap {
@@ -175,6 +178,11 @@ void hap_cookie(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_appsession(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_stick(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_stick_table(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+
+/* haproxy_answer.c */
+void hap_compression(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+void hap_errorloc(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+bool hap_strict_option(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 
 /* haproxy_check.c */
 /* hap_check_option - "option httpchk" and its like; false: no check at all. */

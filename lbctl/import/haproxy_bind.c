@@ -52,6 +52,10 @@ hap_tls_word(struct hap *h, struct import_row *tls, const struct hap_line *l, un
 		return put_tls(h, tls, l, i, "ciphers");
 	if (strcmp(w, "curves") == 0)
 		return put_tls(h, tls, l, i, "curves");
+	if (strcmp(w, "ocsp-update") == 0) {
+		import_putf(h->im, tls, "stapling", strcmp(l->w[i + 1], "on") == 0 ? "yes" : "no");
+		return 2;
+	}
 	if (strcmp(w, "strict-sni") == 0)
 		import_putf(h->im, tls, "strict", "yes");
 	else if (strcmp(w, "no-strict-sni") == 0)
@@ -175,6 +179,8 @@ on_argument(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigne
 	const struct hap_option *o = hap_bind_option(l->w[i]);
 	unsigned n;
 
+	b->h1_only |= strcmp(l->w[i], "alpn") == 0 && strstr(l->w[i + 1], "h2") == NULL;
+	b->h2 |= strcmp(l->w[i], "proto") == 0 && strcmp(l->w[i + 1], "h2") == 0;
 	if (strcmp(l->w[i], "ssl") == 0)
 		b->ssl = true;
 	else if (strcmp(l->w[i], "crt") == 0)

@@ -16,6 +16,7 @@ struct out {
 	struct addr addr;
 	const struct hap_bind *tls; /* NULL: without */
 	struct place at;
+	bool h2; /* prior knowledge */
 	struct ports {
 		struct ports *next;
 		uint16_t lo, hi;
@@ -47,6 +48,7 @@ add_place(struct hap *h, struct out **first, const struct hap_bind *b, const str
 	}
 	for (at = &(*o)->ports; *at != NULL && (*at)->lo < p->lo; at = &(*at)->next)
 		;
+	(*o)->h2 |= b->h2;
 	*own = (struct ports){ *at, p->lo, p->hi };
 	*at = own;
 }
@@ -70,9 +72,11 @@ ports_text(const struct out *o, struct buf *text)
 
 /* Of the client's side; the rest is of the server's. Of either: whoever says it. */
 static const char *const front_fields[] = { "enabled", "comment", "max_conns", "client_timeout",
-	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect", "proxy_from" };
+	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect", "proxy_from",
+	"header_names", "wait_body" };
 static const char *const either_fields[] = { "forwarded_for", "forwarded", "request_id",
-	"x_forwarded", "transparent", "pool_timeout" };
+	"x_forwarded", "transparent", "pool_timeout", "error_pages", "compress", "compress_types",
+	"compress_min" };
 
 static void
 merge_fields(struct import_row *r, const struct hap_proxy *front, const struct hap_proxy *back)
@@ -149,12 +153,16 @@ static void
 drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, bool first)
 {
 	static const char *const fields[] = { "forwarded_for", "forwarded", "request_id",
-		"x_forwarded", "https_redirect", "cookie" };
+		"x_forwarded", "https_redirect", "compress", "compress_types", "compress_min",
+		"error_pages", "header_names", "wait_body", "cookie", "cookie_attributes",
+		"cookie_idle", "cookie_life", "cookie_server", "persist_key" };
 	const char **persistence = text_of(r, "persistence"), **scheduler = text_of(r, "scheduler");
 
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		*text_of(r, fields[i]) = NULL;
-	if (*persistence != NULL && strcmp(*persistence, "source") != 0) {
+	if (*persistence != NULL && strcmp(*persistence, "source") != 0 &&
+	    strcmp(*persistence, "rdp_cookie") != 0 && strcmp(*persistence, "tls_session") != 0 &&
+	    strcmp(*persistence, "server_name") != 0) {
 		*persistence = NULL;
 		if (first)
 			import_say(h->im, back->at, TAKEN_OTHERWISE, "cookie",
@@ -239,7 +247,7 @@ is_like(const struct hap_server *a, const struct hap_server *b)
 
 static bool
 put_server(struct hap *h, struct import_service *s, struct hap_proxy *back,
-    const struct hap_server *from, bool weights)
+    const struct hap_server *from, bool weights, unsigned number)
 {
 	struct import_server *r = import_output_server(h->im, s, from->at, h->err);
 	const char *scheduler = import_value(&s->row, "scheduler");
@@ -264,6 +272,10 @@ put_server(struct hap *h, struct import_service *s, struct hap_proxy *back,
 		import_putf(h->im, &r->row, "max_conns", "1000000");
 	r->check = hap_check_of(h, back, from);
 	name_clean(from->name, NAME_LEN, &name);
+	if (number > 0) {
+		buf_printf(&name, "%u", number);
+		import_putf(h->im, &r->row, "resolve", from->host[0] == '_' ? "srv" : "each");
+	}
 	(void)snprintf(prefix, sizeof(prefix), "rip %s/", s->row.name);
 	import_name(h->im, &r->row, prefix, buf_text(&name));
 	buf_fini(&name);
@@ -297,8 +309,12 @@ put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back, boo
 		    "rip.backup: all backup servers take clients when no other is fit, not the first alone");
 	for (const struct hap_server *r = back->servers; r != NULL && h->rc == 0; r = r->next) {
 		if (is_like(r, with))
-			(void)put_server(h, s, back, r, weights || r->disabled);
-		else if (first)
+			for (unsigned i = r->first; i <= r->last; i++)
+				if (!put_server(h, s, back, r, weights || r->disabled, i))
+					break;
+		if (is_like(r, with))
+			continue;
+		if (first)
 			import_say(h->im, r->at, NOT_TAKEN, r->name,
 			    "left out: the servers of a vip are spoken to alike, by TLS or not, with a PROXY header "
 			    "or not (vip.server_tls, vip.proxy_to); make another vip for it");
@@ -322,6 +338,20 @@ put_tls(struct hap *h, struct import_service *s, const struct out *o)
 	import_say(h->im, o->at, NOT_TAKEN, s->row.name,
 	    "vip.tls: without its certificate (or the authorities of its clients) the service is not enabled; bring "
 	    "the files and import again, or make kinds cert and tls and set tls and enabled");
+}
+
+/* Services with the servers of one backend keep clients as one. */
+static void
+put_keeper(struct hap *h, struct import_service *s, struct hap_proxy *back)
+{
+	const char *persistence = import_value(&s->row, "persistence");
+
+	if (persistence == NULL || strcmp(persistence, "none") == 0)
+		return;
+	if (back->keeper == NULL)
+		back->keeper = s->row.name;
+	else
+		import_putf(h->im, &s->row, "persist_with", "%s", back->keeper);
 }
 
 static void
@@ -363,7 +393,12 @@ make_service(struct hap *h, struct hap_proxy *front, struct hap_proxy *back, str
 	buf_fini(&ports);
 	if (o->tls != NULL)
 		put_tls(h, s, o);
+	if (o->tls != NULL && o->tls->h1_only && (front->http || back->http))
+		import_putf(h->im, &s->row, "http2", "no");
+	if (o->tls == NULL && o->h2 && (front->http || back->http))
+		import_putf(h->im, &s->row, "h2c", "yes");
 	put_servers(h, s, back, first);
+	put_keeper(h, s, back);
 	hap_rules_finish(h, front, back, s, o->tls != NULL, first);
 }
 
@@ -385,6 +420,7 @@ hap_pool_of(struct hap *h, struct hap_proxy *back)
 	buf_fini(&name);
 	back->used = true;
 	back->pool = s->row.name;
+	(void)hap_rules_of(h, back);
 	put_fields(h, s, back, back, true);
 	*text_of(&s->row, "proxy_from") = *text_of(&s->row, "log") = NULL;
 	*text_of(&s->row, "log_format") = NULL;
@@ -446,12 +482,12 @@ finish_front(struct hap *h, struct hap_proxy *front)
 	front->used = true;
 	if (all->next != NULL)
 		import_say(h->im, front->at, TAKEN_OTHERWISE, front->what,
-		    "vip: one for each address, with TLS and without; limits, queues and persistence are those of "
-		    "each");
+		    "vip: one for each address, with TLS and without; limits and queues are those of each");
 	else
 		import_say(h->im, front->at, TAKEN, front->what, "vip");
 	say_timeouts(h, front, back);
-	(void)hap_rules_of(h, front); /* one of them is a field */
+	(void)hap_rules_of(h, front); /* some of them are fields */
+	(void)hap_rules_of(h, back);
 	for (struct out *o = all; o != NULL && h->rc == 0; o = o->next)
 		make_service(h, front, back, o, o == all, all->next == NULL);
 }

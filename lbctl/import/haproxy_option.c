@@ -116,7 +116,8 @@ hap_option(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 			rows[i].fn(h, p, l);
 			return;
 		}
-	if (!hap_check_option(h, p, l) && !hap_note(h, p->section, l))
+	if (!hap_check_option(h, p, l) && !hap_strict_option(h, p, l) &&
+	    !hap_note(h, p->section, l))
 		say(h, l, NOT_TAKEN, "there is nothing like it");
 }
 
@@ -244,59 +245,84 @@ hap_hash_type(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 
 /* ---- persistence ------------------------------------------------------------------------------------------------------- */
 
-static const char *
-unkept(const char *word)
+/* A time in seconds into a field. */
+static void
+take_seconds(struct hap *h, struct hap_proxy *p, const struct hap_line *l, const char *word,
+    const char *field, const char *value)
 {
-	static const char *const words[] = { "preserve", "httponly", "secure", "domain", "maxidle",
-		"maxlife", "attr", "dynamic", "postonly" };
+	struct err err = { 0 };
+	char text[24];
+	uint32_t ms;
 
-	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (strcmp(words[i], word) == 0)
-			return words[i];
-	return NULL;
+	if (!hap_time(value, 1000, &ms))
+		ms = 0;
+	(void)snprintf(text, sizeof(text), "%us", ms / 1000);
+	if (ms == 0 || import_put(h->im, &p->vip, field, text, &err) != 0)
+		import_say(
+		    h->im, l->at, NOT_TAKEN, word, "vip.%s: a time is needed, as 30m", field);
 }
 
+/* Arguments of a cookie that is ours; its attributes as one text. */
 static void
-cookie_arguments(struct hap *h, const struct hap_line *l)
+cookie_arguments(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	for (unsigned i = 2; i < l->n; i++) {
-		const char *word = unkept(l->w[i]);
+	struct buf attributes = { 0 };
+	struct err err = { 0 };
 
-		if (word == NULL)
-			continue;
-		import_say(h->im, l->at, NOT_TAKEN, word,
-		    strcmp(word, "httponly") == 0 || strcmp(word, "secure") == 0
-			? "vip.cookie: the attributes of the cookie are lbd's own"
-			: "vip.cookie: the cookie is set for every request without one, for the session of the "
-			  "browser");
-		i += strcmp(word, "domain") == 0 || strcmp(word, "maxidle") == 0 ||
-		     strcmp(word, "maxlife") == 0 || strcmp(word, "attr") == 0;
+	buf_puts(&attributes, "Path=/");
+	import_putf(h->im, &p->vip, "cookie_server", "%s",
+	    has_word(l, 2, "preserve")	 ? "preserve"
+	    : has_word(l, 2, "indirect") ? "hidden"
+					 : "shown");
+	for (unsigned i = 2; i < l->n; i++) {
+		const char *w = l->w[i], *value = l->w[i + 1];
+
+		if (strcmp(w, "httponly") == 0)
+			buf_puts(&attributes, "; HttpOnly");
+		else if (strcmp(w, "secure") == 0)
+			buf_puts(&attributes, "; Secure");
+		else if (strcmp(w, "attr") == 0)
+			buf_printf(&attributes, "; %s", value);
+		else if (strcmp(w, "domain") == 0)
+			buf_printf(&attributes, "; Domain=%s", value + (value[0] == '.'));
+		else if (strcmp(w, "maxidle") == 0)
+			take_seconds(h, p, l, w, "cookie_idle", value);
+		else if (strcmp(w, "maxlife") == 0)
+			take_seconds(h, p, l, w, "cookie_life", value);
+		else if (strcmp(w, "postonly") == 0)
+			import_say(h->im, l->at, NOT_TAKEN, w,
+			    "vip.persistence: every request without the cookie gets it");
+		i += strcmp(w, "attr") == 0 || strcmp(w, "domain") == 0 ||
+		     strcmp(w, "maxidle") == 0 || strcmp(w, "maxlife") == 0;
 	}
+	if (import_put(h->im, &p->vip, "cookie_attributes", buf_text(&attributes), &err) != 0)
+		import_say(h->im, l->at, NOT_TAKEN, buf_text(&attributes), "vip %s", err.text);
+	buf_fini(&attributes);
 }
 
 void
 hap_cookie(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	bool insert = has_word(l, 2, "insert"), rewrite = has_word(l, 2, "rewrite");
-	bool prefix = has_word(l, 2, "prefix");
 	struct err err = { 0 };
 
 	if (import_put(h->im, &p->vip, "cookie", l->w[1], &err) != 0) {
 		import_say(h->im, l->at, NOT_TAKEN, l->what, "vip %s", err.text);
 		return;
 	}
-	cookie_arguments(h, l);
-	if (insert)
+	if (has_word(l, 2, "insert")) {
+		cookie_arguments(h, p, l);
 		(void)take(h, p, l, "persistence", "cookie",
-		    "the cookie names servers in a way of lbd's own, is never shown to servers, and answers that "
-		    "set it are private to caches");
-	else if (rewrite)
-		(void)take(h, p, l, "persistence", "cookie",
-		    "a cookie of lbd's own beside what the server sets");
-	else
+		    "the cookie names servers in a way of lbd's own; answers that set it are private to caches");
+	} else if (has_word(l, 2, "rewrite")) {
+		(void)take(h, p, l, "persistence", "rewrite",
+		    "the value that clients see names servers in a way of lbd's own");
+	} else if (has_word(l, 2, "prefix")) {
+		(void)take(h, p, l, "persistence", "prefix",
+		    "what stands before the value names servers in a way of lbd's own");
+	} else {
 		(void)take(h, p, l, "persistence", "app_cookie",
-		    prefix ? "the server of a value is remembered, so the value is not changed"
-			   : "the server of a value is remembered when it sets it");
+		    "the server of a value is remembered when it sets it");
+	}
 }
 
 void
@@ -337,29 +363,57 @@ hap_stick_table(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		    : "vip.persist_timeout: what is a key is said by vip.persistence");
 }
 
+/* What can be a key, and where its name goes; a word that ends in ( has one. */
+static const struct {
+	const char *key, *persistence, *field;
+} sticks[] = {
+	{ "src", "source", NULL },
+	{ "url_param(", "url_param", "persist_key" },
+	{ "urlp(", "url_param", "persist_key" },
+	{ "hdr(", "header", "persist_key" },
+	{ "req.hdr(", "header", "persist_key" },
+	{ "cookie(", "app_cookie", "cookie" },
+	{ "req.cook(", "app_cookie", "cookie" },
+	{ "res.cook(", "app_cookie", "cookie" },
+	{ "query", "query", NULL },
+	{ "hdr_ip(x-forwarded-for,-1)", "forwarded_for", NULL },
+	{ "req.hdr_ip(x-forwarded-for,-1)", "forwarded_for", NULL },
+	{ "ssl_fc_session_id", "tls_session", NULL },
+	{ "ssl_fc_sni", "server_name", NULL },
+	{ "rdp_cookie(mstshash)", "rdp_cookie", NULL },
+	{ "req.rdp_cookie(mstshash)", "rdp_cookie", NULL },
+};
+
 void
 hap_stick(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	bool on = strcmp(l->w[1], "on") == 0;
-	const char *key = l->w[2], *cookie;
+	const char *key = l->w[2], *name;
 
 	if (has_word(l, 3, "table") || has_word(l, 3, "if") || has_word(l, 3, "unless"))
 		import_say(h->im, l->at, NOT_TAKEN, hap_join(h, l, 3),
 		    "vip.persistence: the table is that of the service, for all of its requests");
-	if (on && (strcmp(key, "src") == 0 || strncmp(key, "src,ipmask(", 11) == 0)) {
-		(void)take(h, p, l, "persistence", "source",
-		    key[3] != '\0' ? "all bits of the address count" : NULL);
+	if (strncmp(key, "src,ipmask(", 11) == 0) {
+		(void)take(h, p, l, "persistence", "source", "all bits of the address count");
 		return;
 	}
-	cookie = argument_of(h, key, "req.cook");
-	if (cookie == NULL)
-		cookie = argument_of(h, key, "cookie");
-	if (cookie == NULL && strcmp(l->w[1], "store-response") == 0)
-		cookie = argument_of(h, key, "res.cook");
-	if (cookie != NULL && import_put(h->im, &p->vip, "cookie", cookie, NULL) == 0)
-		(void)take(h, p, l, "persistence", "app_cookie",
-		    "the value is learnt when the server sets it");
-	else
-		say(h, l, NOT_TAKEN,
-		    "vip.persistence: kept at their server are an address (source), or who has a cookie");
+	for (unsigned i = 0; i < sizeof(sticks) / sizeof(*sticks); i++) {
+		size_t n = strlen(sticks[i].key);
+		char word[40];
+
+		(void)snprintf(word, sizeof(word), "%.*s", (int)(n - (sticks[i].field != NULL)),
+		    sticks[i].key);
+		name = sticks[i].field != NULL ? argument_of(h, key, word) : NULL;
+		if (sticks[i].field == NULL ? strcasecmp(key, sticks[i].key) != 0 : name == NULL)
+			continue;
+		if (name != NULL && import_put(h->im, &p->vip, sticks[i].field, name, NULL) != 0)
+			break;
+		(void)take(h, p, l, "persistence", sticks[i].persistence,
+		    strcmp(sticks[i].persistence, "app_cookie") == 0
+			? "the value is learnt when the server sets it"
+			: NULL);
+		return;
+	}
+	say(h, l, NOT_TAKEN,
+	    "vip.persistence: kept at their server are addresses, cookies, parameters, header fields, TLS "
+	    "sessions and names, and users of RDP");
 }

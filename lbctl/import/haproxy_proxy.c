@@ -222,9 +222,21 @@ on_source(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		(void)import_take(h->im, &p->vip, l->at, l->what, "transparent", "yes",
 		    strcmp(l->w[3], "client") == 0 ? "the port is another than the client's"
 						   : NULL);
-	else
+	else if (strcmp(l->w[2], "usesrc") == 0 || strcmp(l->w[2], "interface") == 0)
 		say(h, l, NOT_TAKEN,
-		    "the kernel chooses the address that servers see, or it is the client's (vip.transparent)");
+		    "vip.source: an address of this node, or the client's (vip.transparent)");
+	else
+		(void)import_take(h->im, &p->vip, l->at, l->what, "source", l->w[1], NULL);
+}
+
+/* "persist rdp-cookie": the token of a connection broker. */
+static void
+on_persist(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
+{
+	if (strcmp(l->w[1], "rdp-cookie") == 0 || strcmp(l->w[1], "rdp-cookie(msts)") == 0)
+		(void)import_take(h->im, &p->vip, l->at, l->what, "rdp_token", "yes", NULL);
+	else
+		say(h, l, NOT_TAKEN, "vip.rdp_token: the token is in the cookie msts");
 }
 
 static const struct {
@@ -238,24 +250,31 @@ static const struct {
 	{ "bind", HAP_PROXY, hap_bind },
 	{ "block", HAP_PROXY, hap_rule },
 	{ "clitimeout", HAP_PROXY, on_old_timeout },
+	{ "compression", HAP_PROXY, hap_compression },
 	{ "contimeout", HAP_PROXY, on_old_timeout },
 	{ "cookie", HAP_PROXY, hap_cookie },
 	{ "default-server", HAP_PROXY, hap_default_server },
 	{ "default_backend", HAP_PROXY, on_default_backend },
 	{ "description", HAP_PROXY, on_comment },
 	{ "disabled", HAP_PROXY, on_disabled },
+	{ "errorloc", HAP_PROXY, hap_errorloc },
+	{ "errorloc302", HAP_PROXY, hap_errorloc },
+	{ "errorloc303", HAP_PROXY, hap_errorloc },
+	{ "force-persist", HAP_BACK, hap_rule },
 	{ "hash-balance-factor", HAP_PROXY, on_factor },
 	{ "hash-type", HAP_PROXY, hap_hash_type },
 	{ "http-check", HAP_PROXY, hap_http_check },
 	{ "http-request", HAP_PROXY, hap_rule },
 	{ "http-response", HAP_PROXY, hap_rule },
 	{ "http-reuse", HAP_PROXY, on_reuse },
+	{ "ignore-persist", HAP_BACK, hap_rule },
 	{ "log", HAP_PROXY, on_log },
 	{ "log-format", HAP_PROXY, on_log_format },
 	{ "maxconn", HAP_PROXY, on_maxconn },
 	{ "mode", HAP_PROXY, on_mode },
 	{ "monitor-uri", HAP_PROXY, hap_rule },
 	{ "option", HAP_PROXY, hap_option },
+	{ "persist", HAP_BACK, on_persist },
 	{ "redirect", HAP_PROXY, hap_rule },
 	{ "redisp", HAP_PROXY, on_redisp },
 	{ "redispatch", HAP_PROXY, on_redisp },

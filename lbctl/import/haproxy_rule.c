@@ -115,6 +115,17 @@ take_other(struct hap_rule *r, enum phase phase)
 			    source_list(when), NULL);
 		return true;
 	}
+	if (strcmp(r->l->w[0], "force-persist") == 0 || strcmp(r->l->w[0], "ignore-persist") == 0) {
+		when = hap_when(r->h, r->p, r->l, hap_when_at(r->l, 1), &why);
+		if (why != NULL || source_list(when) == NULL)
+			tell(r, NOT_TAKEN,
+			    "vip.persist_force, vip.persist_ignore: a list of clients' addresses is needed");
+		else
+			(void)import_take(r->h->im, &r->p->vip, r->l->at, r->l->what,
+			    r->l->w[0][0] == 'f' ? "persist_force" : "persist_ignore",
+			    source_list(when), NULL);
+		return true;
+	}
 	/* what everybody writes to wait for TLS */
 	if (phase == P_CONTENT && strcmp(r->l->w[2], "accept") == 0 &&
 	    strstr(r->l->what, "ssl_hello_type 1") != NULL) {

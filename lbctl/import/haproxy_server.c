@@ -367,10 +367,37 @@ hap_server(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	add_server(h, p, l, 2, NULL);
 }
 
+/* "5" or "2-6": how many, and their numbers. */
+static bool
+take_numbers(const char *text, uint32_t *first, uint32_t *last)
+{
+	const char *dash = strchr(text, '-');
+	char lo[12] = "1";
+
+	if (dash != NULL)
+		(void)snprintf(lo, sizeof(lo), "%.*s", (int)(dash - text), text);
+	return text_number(lo, 65535, first) &&
+	       text_number(dash != NULL ? dash + 1 : text, 65535, last) && *first > 0 &&
+	       *first <= *last;
+}
+
 void
 hap_server_template(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	add_server(h, p, l, 3, "one rip for the name, which is the first address of its answer");
+	struct hap_server **mark = p->last_server;
+	uint32_t first, last;
+
+	if (!take_numbers(l->w[2], &first, &last)) {
+		import_say(
+		    h->im, l->at, NOT_TAKEN, l->what, "rip: how many is needed, as 5 or 1-5");
+		return;
+	}
+	add_server(
+	    h, p, l, 3, "rip.resolve: each is another address, or place, of the name's answer");
+	if (*mark == NULL)
+		return;
+	(*mark)->first = first;
+	(*mark)->last = last;
 }
 
 void

@@ -207,9 +207,25 @@ test_balance(void **state)
 		    "...scheduler: wrr\n    check: untested\n    forwarded_for", NULL },
 		{ L "cookie X insert indirect nocache\n" S,
 		    "...persistence: cookie\n    cookie: X\n", NULL },
-		{ L "cookie X prefix\n" S, "...persistence: app_cookie\n    cookie: X\n", NULL },
-		{ L "cookie X insert domain .x secure\n" S, "...persistence: cookie\n",
-		    "line 8: not supported: domain: vip.cookie\nline 8: not supported: secure" },
+		{ L "cookie X prefix\n" S, "...persistence: prefix\n    cookie: X\n", NULL },
+		{ L "cookie X rewrite\n" S, "...persistence: rewrite\n    cookie: X\n", NULL },
+		{ L "cookie X\n" S, "...persistence: app_cookie\n    cookie: X\n", NULL },
+		{ L "cookie X insert domain .x.y secure httponly attr SameSite=Strict maxidle 30m maxlife 8h postonly\n" S,
+		    "...cookie_attributes: Path=/; Domain=x.y; Secure; HttpOnly; SameSite=Strict\n    cookie_idle: 30m\n"
+		    "    cookie_life: 8h\n    cookie_server: shown\n",
+		    "line 8: not supported: postonly: vip.persistence" },
+		{ L "cookie X insert indirect preserve maxidle 0\n" S,
+		    "...cookie_server: preserve\n",
+		    "line 8: not supported: maxidle: vip.cookie_idle" },
+		{ L "stick on url_param(id)\n" S, "...persistence: url_param\n", NULL },
+		{ L "stick on req.hdr(X-Id)\n" S, "...persist_key: X-Id\n", NULL },
+		{ L "stick on req.hdr_ip(x-forwarded-for,-1)\n" S,
+		    "...persistence: forwarded_for\n", NULL },
+		{ L "mode tcp\nstick on req.rdp_cookie(mstshash)\npersist rdp-cookie\n" S,
+		    "...persistence: rdp_cookie\n",
+		    "line 10: mapped: persist rdp-cookie: vip.rdp_token" },
+		{ L "force-persist if { src 10.0.0.0/8 }\nignore-persist if { path_beg /x }\n" S,
+		    "...persist_force: 10.0.0.0/8\n", "line 9: not supported: ignore-persist" },
 		{ L "stick-table type ip size 1m expire 10m\nstick on src\n" S,
 		    "...persistence: source\n    persist_timeout: 10m\n", NULL },
 		{ L "stick-table type string len 32 size 1m expire 10m store conn_cur\nstick on url\n" S,
@@ -253,6 +269,32 @@ test_options(void **state)
 		    "...transparent: yes\n", NULL },
 		{ L "frobnicate\noption frob\n" S, "...",
 		    "line 8: not supported: frobnicate: there is nothing like it\nline 9: not supported: option frob" },
+	};
+
+	(void)state;
+	CHECK_ROWS(import_haproxy, rows);
+}
+
+static void
+test_answers(void **state)
+{
+	static const struct row rows[] = {
+		{ L "compression algo gzip deflate\ncompression offload\ncompression type text/html text/css\n"
+		    "compression minsize-res 500\ncompression algo-req gzip\n" S,
+		    "...compress: own\n    compress_types: text/html,text/css\n    compress_min: 500\n",
+		    "line 8: mapped with a difference: compression algo gzip deflate: vip.compress\n"
+		    "line 12: not supported: compression algo-req gzip" },
+		{ L "errorloc 503 https://a.example/x\nerrorloc303 500 /y\nerrorloc 502 /a,b\n" S,
+		    "...error_pages: \"503=302 https://a.example/x,500=303 /y\"\n",
+		    "line 10: not supported: errorloc 502 /a,b" },
+		{ L "option http-restrict-req-hdr-names reject\noption http-buffer-request\n" S,
+		    "...header_names: refuse\n    wait_body: 16K\n", NULL },
+		{ L "bind 10.0.0.1:81 proto h2\nserver-template w 2-3 x.example:80 weight 5\n",
+		    "...h2c: yes\n", NULL },
+		{ L "server-template w 2-3 x.example:80\nserver-template v x y:80\n",
+		    "...rips:\n      w2:\n        address: x.example\n        port: 80\n        resolve: each\n      w3:\n",
+		    "line 9: not supported: server-template v x y:80" },
+		{ L "source 10.0.0.77\n" S, "...source: 10.0.0.77\n", NULL },
 	};
 
 	(void)state;
@@ -470,6 +512,7 @@ main(void)
 		cmocka_unit_test(test_checks),
 		cmocka_unit_test(test_balance),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_refused_conditions),
 		cmocka_unit_test(test_rules),
