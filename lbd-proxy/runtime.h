@@ -131,14 +131,14 @@ struct view {
 	uint32_t wait_body;
 	uint64_t compress_min;
 	struct sticky sticky;
-	struct cookie_map tokens;		      /* index of a server by its token */
-	struct sources *sources;		      /* with which servers are reached; NULL: as the kernel says */
-	struct addrs *proxy_from;		      /* who brings a header; NULL nobody */
+	struct cookie_map tokens; /* index of a server by its token */
+	struct sources *sources;  /* with which servers are reached; NULL: as the kernel says */
+	struct addrs *proxy_from; /* who brings a header; NULL nobody */
 	struct addrs *persist_force, *persist_ignore; /* NULL nobody */
-	struct spread *spread;	 /* reference; NULL: its scheduler does not hash */
-	struct line_format *log; /* NULL: no access log */
-	struct rules *rules;	 /* reference; NULL: no content rule */
-	char *names;		 /* of at[], when there is one */
+	struct spread *spread;	    /* reference; NULL: its scheduler does not hash */
+	struct line_format *log;    /* NULL: no access log */
+	struct rules *rules;	    /* reference; NULL: no content rule */
+	char *names;		    /* of at[], when there is one */
 	struct error_pages *errors; /* NULL: none of its own */
 	struct addrs *bypass;	    /* who reaches servers during maintenance; NULL nobody */
 	char *types;		    /* media types that are compressed; NULL none */
