@@ -7,7 +7,7 @@
 #include "schema/schema.h"
 #include "table.h"
 
-#define COLUMNS_MAX 144 /* every field of a kind, and what a view adds */
+#define COLUMNS_MAX 192 /* every field of a kind, and what a view adds */
 
 struct tcell {
 	const char *text; /* NULL: num counts */

@@ -151,7 +151,7 @@ test_parts(void **state)
 	assert_string_equal(buf_text(&out),
 	    "{\"name\":\"web2\",\"comment\":\"\",\"vip\":\"shop\",\"address\":\"origin.example\",\"port\":8080,\"weight\":50,"
 	    "\"max_conns\":0,\"check\":\"port\",\"min_conns\":0,\"forward\":\"service\",\"tunnel\":\"ipip\",\"tunnel_port\":6080,"
-	    "\"tunnel_csum\":\"none\",\"backup\":false,\"zone\":\"\",\"resolve\":\"first\"}");
+	    "\"tunnel_csum\":\"none\",\"backup\":false,\"zone\":\"\",\"route\":\"\",\"resolve\":\"first\"}");
 	buf_fini(&out);
 	snapshot_unref(s);
 }
