@@ -10,6 +10,7 @@
 #include "h2.h"
 
 #include "base/must.h"
+#include "sys/sock.h"
 
 #include "h2_session.h"
 #include "http/http_stream.h"
@@ -479,9 +480,25 @@ h2_shutdown(struct conn *c)
 	wake(carrier_of(c));
 }
 
+/* A rule held the connection back for this stream: it goes on as fast as it can, unless it is held back for another. */
+static void
+unpace(struct conn *c)
+{
+	struct conn *carrier = carrier_of(c)->c, *s = NULL;
+
+	c->paced = false;
+	while ((s = h2_next(carrier, s)) != NULL)
+		if (s->paced)
+			return;
+	if (io_fd(&carrier->io) != -1)
+		(void)sock_pace(io_fd(&carrier->io), 0);
+}
+
 void
 h2_detach(struct conn *c, bool reset)
 {
+	if (c->paced)
+		unpace(c);
 	wake(carrier_of(c));
 	h2_stream_close(c->h2, reset);
 	c->tls = NULL;

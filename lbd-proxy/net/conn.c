@@ -488,6 +488,8 @@ conn_finish(struct conn *c, bool linger)
 void
 conn_pace(struct conn *c, uint64_t bytes_s)
 {
-	if (io_fd(&c->io) != -1 && sock_pace(io_fd(&c->io), bytes_s) == 0)
+	int fd = c->h2 != NULL ? h2_fd(c) : io_fd(&c->io);
+
+	if (fd != -1 && sock_pace(fd, bytes_s) == 0)
 		c->paced = bytes_s > 0;
 }

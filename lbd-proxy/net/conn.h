@@ -121,7 +121,7 @@ conn_timer_off(struct conn *c)
 {
 	wheel_off(&c->timer);
 }
-/* conn_pace - most bytes a second that are sent from now on; 0: no limit. */
+/* conn_pace - most bytes a second that are sent from now on; 0: no limit. Of a stream of HTTP/2: by the whole connection, while it lasts. */
 void conn_pace(struct conn *c, uint64_t bytes_s);
 /* conn_again - its ops->event(c, 0) is called after the others had their turn. */
 void conn_again(struct conn *c);

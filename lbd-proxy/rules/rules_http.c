@@ -6,6 +6,7 @@
 #include "base/must.h"
 
 #include "edit.h"
+#include "http/error_pages.h"
 #include "http/http_msg.h"
 #include "http/http_priv.h"
 #include "net/worker.h"
@@ -170,6 +171,16 @@ give_text(struct http *h, const struct rule *r, const char *buf, size_t len)
 	http_own(h, r->status, out, (size_t)n);
 }
 
+/* The service says what such an answer looks like. */
+static bool
+has_page(const struct http *h, unsigned status)
+{
+	const struct error_pages *p = h->c->svc->view->errors;
+
+	return p != NULL &&
+	       error_pages_answer(p, status, status, false, (char *)h->c->w->out, &status) > 0;
+}
+
 /* Whoever comes too often learns when to come again. */
 static void
 too_many(struct http *h, const struct rule *r)
@@ -230,7 +241,7 @@ finish(struct edit *e, struct http *h, const struct rule *r, const struct when_g
 	case rule_action_drop: http_abort(h, false); break;
 	default:
 		h->keep = false;
-		if (r->status == 429 && r->retry_s > 0)
+		if (r->status == 429 && r->retry_s > 0 && !has_page(h, r->status))
 			too_many(h, r);
 		else
 			http_fail(h, r->status);

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from h2lib import (H2, HOST, INTERNAL_ERROR, NO_ERROR, PREFACE, PROTOCOL_ERROR, SETTINGS, ca, clear, counters, frame, secure,
@@ -45,6 +46,22 @@ def test_prior_knowledge(lb, clear):
     r = subprocess.run(["nghttp", "-v", url], capture_output=True, text=True, timeout=60)
     assert ":status: 200" in r.stdout
     assert [q["target"] for q in o.requests] == ["/y?z=1"] * 4
+
+
+def test_limit_bandwidth(lb, clear):
+    """A071: a rule holds back the connection as long as the answer lasts that it is for."""
+    vip, o = clear
+    o.answer = lambda q: http_answer(b"x" * 1_500_000)
+    lb.ctl("create", "rule", f"{vip.name}/slow", "when=path is /slow", "on=answer", "action=limit_bandwidth", "rate=750K")
+
+    with H2(vip, timeout=30) as h:
+        def took(path):
+            start = time.monotonic()
+            assert len(h.get(path).body) == 1_500_000
+            return time.monotonic() - start
+        wait_until(lambda: took("/slow") > 1)
+        slow = took("/slow")
+        assert took("/free") < slow / 2 and took("/slow") > 1
 
 
 def test_off_in_clear(lb, origins, request):
