@@ -123,7 +123,7 @@ check:
 	$(Q)packaging/run-check
 # J=2: files side by side. Their folders have short names, as those of sockets have a limit.
 check-system: all $(BUILD)/bench/vrrp_try
-	$(Q)d=$$(mktemp -d) && r=0; LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider --basetemp=$$d/t \
+	$(Q)d=$$(mktemp -d /tmp/lbd-XXXXXX) && r=0; LBD_BIN=$(abspath $(BIN)) $(PYTHON) -m pytest -q -p no:cacheprovider --basetemp=$$d/t \
 	  $(if $(J),-n $(J) --dist loadfile) tests/system $(T) || r=1; rm -rf $$d; exit $$r
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all

@@ -69,7 +69,10 @@ def test_commands_and_any_end_leaves_nothing(short, sig):
         lines.clear()
         p.stdin.write(word)
         p.stdin.flush()
-        wait_until(lambda t=text: seen(t), 30, text)
+        try:
+            wait_until(lambda t=text: seen(t), 30, text)
+        except AssertionError as e:
+            raise AssertionError(f"after {word!r}: {''.join(lines)[-3000:]}") from e
     p.send_signal(sig)
     assert p.wait(40 * SLOW) == (0 if sig == signal.SIGINT else 1)
     nothing_left(p.pid, short)
