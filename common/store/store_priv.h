@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define STORE_LAYOUT 2	/* user_version of the file that this build makes */
-#define COLUMNS_MAX 192	/* of a table, with those of newer and older builds */
+#define COLUMNS_MAX 192 /* of a table, with those of newer and older builds */
 #define NO_FIELD 255	/* a column that is no field of this build */
 #define BACKUP_EVERY 20 /* revisions between two automatic copies */
 #define BACKUP_KEEP 5
