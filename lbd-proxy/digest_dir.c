@@ -138,7 +138,7 @@ int
 digest_dir_read(const struct digest_dir *k, const char *name, size_t most, struct buf *out)
 {
 	char file[FILE_ROOM];
-	struct stat sb;
+	struct stat sb = { .st_size = 0 };
 	size_t at = 0;
 	ssize_t n = 1;
 	uint8_t *p;

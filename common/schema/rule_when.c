@@ -520,6 +520,7 @@ read_not(struct parse *p, struct part *out)
 	uint32_t yes;
 	int rc;
 
+	*out = (struct part){ .first = 0 };
 	while (take_word(p, "not"))
 		turned = !turned;
 	if (*p->at == '(') {
@@ -549,7 +550,7 @@ read_not(struct parse *p, struct part *out)
 static int
 read_and(struct parse *p, struct part *out)
 {
-	struct part next;
+	struct part next = { .first = 0 };
 	int rc = read_not(p, out);
 
 	while (rc == 0 && take_word(p, "and")) {
@@ -566,7 +567,7 @@ read_and(struct parse *p, struct part *out)
 static int
 read_or(struct parse *p, struct part *out)
 {
-	struct part next;
+	struct part next = { .first = 0 };
 	int rc = read_and(p, out);
 
 	while (rc == 0 && take_word(p, "or")) {
@@ -589,7 +590,7 @@ when_parse(
 	struct parse p = {
 		.text = text, .at = text, .where = where, .fast = fast, .a = a, .err = err, .w = &w
 	};
-	struct part all;
+	struct part all = { .first = 0 };
 	int rc;
 
 	*out = (struct when){ 0 };

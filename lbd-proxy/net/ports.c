@@ -169,9 +169,10 @@ open_all(struct control *k, struct ctl_service *c, const struct service *s, uint
 static void
 begin(struct control *k, struct ctl_service *c, struct ctl_port *p, unsigned i, int fd)
 {
-	struct worker *w = k->px.w[i < k->px.n	   ? i
-				   : c->owner >= 0 ? (unsigned)c->owner
-						   : i % k->px.n];
+	struct worker *w;
+
+	must(k->px.n > 0);
+	w = k->px.w[i < k->px.n ? i : c->owner >= 0 ? (unsigned)c->owner : i % k->px.n];
 
 	p->at[i] = listener_new(w, fd, p->port);
 	post(w, listener_start, p->at[i], c->svc);

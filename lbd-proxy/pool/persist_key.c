@@ -50,7 +50,7 @@ bool
 persist_key_query(const char *buf, const struct h1_head *h, struct key_span *out)
 {
 	struct key_span t = target_of(buf, h);
-	const char *mark = memchr(t.at, '?', t.len);
+	const char *mark = t.len > 0 ? memchr(t.at, '?', t.len) : NULL;
 
 	if (mark == NULL)
 		return false;
