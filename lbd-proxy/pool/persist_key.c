@@ -66,7 +66,7 @@ without_port(struct key_span e)
 
 	if (e.len > 0 && e.at[0] == '[' && (stop = memchr(e.at, ']', e.len)) != NULL)
 		return (struct key_span){ e.at + 1, (size_t)(stop - e.at) - 1 };
-	stop = memchr(e.at, ':', e.len);
+	stop = e.len > 0 ? memchr(e.at, ':', e.len) : NULL;
 	if (stop != NULL && memrchr(e.at, ':', e.len) == stop)
 		e.len = (size_t)(stop - e.at);
 	return e;
