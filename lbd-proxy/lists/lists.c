@@ -6,7 +6,7 @@
  * the other node. What no kept revision names is taken away, but not before it is an hour old: it comes before the row. */
 #include "lists.h"
 
-#include "digest_dir.h"
+#include "digest_tell.h"
 #include "list_put.h"
 
 #include "base/idmap.h"
@@ -19,8 +19,6 @@
 #include <string.h>
 
 #define SWEEP_FIRST DUR_S(60)
-#define SWEEP_EACH DUR_S(3600)
-#define YOUNG 3600 /* seconds */
 
 struct slot_of {
 	char name[64], have[X509_HEX];
@@ -319,80 +317,22 @@ lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_lis
 	}
 }
 
-struct answer {
-	struct kept {
-		char name[X509_HEX];
-		int64_t age;
-	} * row;
-	size_t n, cap, at;
-};
-
 static bool
-list_one(void *arg, const char *name, int64_t age)
+put_name(const struct bus_request *rq, const char *name, uint64_t age)
 {
-	struct answer *a = arg;
+	const struct msg_list_is is = { .name = SPAN(name), .age = age };
 
-	if (a->n == a->cap) {
-		a->cap = a->cap > 0 ? a->cap * 2 : 64;
-		a->row = mem_grow(a->row, a->cap * sizeof(*a->row));
-	}
-	a->row[a->n].age = age > 0 ? age : 0;
-	memcpy(a->row[a->n++].name, name, X509_HEX);
-	return true;
-}
-
-static bool
-list_step(void *state, const struct bus_request *rq)
-{
-	struct answer *a = state;
-	bool more = true;
-
-	while (more && a->at < a->n) {
-		const struct msg_list_is is = { .name = SPAN(a->row[a->at].name),
-			.age = (uint64_t)a->row[a->at].age };
-
-		a->at++;
-		more = bus_reply(rq, MSG_LIST_IS, &is);
-	}
-	return a->at == a->n;
-}
-
-static void
-list_fini(void *state)
-{
-	struct answer *a = state;
-
-	free(a->row);
-	free(a);
+	return bus_reply(rq, MSG_LIST_IS, &is);
 }
 
 void
 lists_on_list(struct lists *l, const struct bus_request *rq)
 {
-	struct answer *a;
-
-	if (!need_store(l, rq))
-		return;
-	a = mem_alloc(sizeof(*a));
-	digest_dir_each(l->store, list_one, a);
-	bus_pump(rq, list_step, list_fini, a);
+	if (need_store(l, rq))
+		digest_tell(l->store, rq, put_name);
 }
 
 /* ---- what nobody names -------------------------------------------------------------------------------------------- */
-
-static bool
-sweep_one(void *arg, const char *name, int64_t age)
-{
-	struct lists *l = arg;
-	struct store *st = daemon_store(l->d);
-
-	/* A store that cannot be read names everything. */
-	if (age < YOUNG || st == NULL || store_mentions(st, name))
-		return true;
-	log_info("lists: %s is forgotten: no kept revision names it", name);
-	digest_dir_forget(l->store, name);
-	return true;
-}
 
 static void
 on_sweep(void *arg)
@@ -400,8 +340,8 @@ on_sweep(void *arg)
 	struct lists *l = arg;
 
 	list_put_expire(l->put, mono_now());
-	digest_dir_each(l->store, sweep_one, l);
-	loop_timer_set(&l->sweep, SWEEP_EACH);
+	digest_sweep(l->store, l->d, "lists");
+	loop_timer_set(&l->sweep, DIGEST_SWEEP_EACH);
 }
 
 struct lists *

@@ -6,6 +6,8 @@
  * messages that bring them, and are never logged. */
 #include "keys.h"
 
+#include "digest_tell.h"
+
 #include "base/mem.h"
 #include "store/state.h"
 #include "store/store.h"
@@ -17,8 +19,6 @@
 #include <string.h>
 
 #define SWEEP_FIRST DUR_S(60)
-#define SWEEP_EACH DUR_S(3600)
-#define YOUNG 3600 /* seconds */
 
 struct keys {
 	struct daemon *d;
@@ -148,88 +148,30 @@ keys_on_get(struct keys *k, const struct bus_request *rq, const struct msg_key_n
 	    rq, code == -ENOENT ? ERR_UNKNOWN : code, code != 0 ? "that key is not here" : NULL);
 }
 
-struct list_answer {
-	struct key_row {
-		char name[X509_HEX];
-		int64_t age;
-	} * row;
-	size_t n, cap, at;
-};
-
 static bool
-list_one(void *arg, const char *name, int64_t age)
+put_name(const struct bus_request *rq, const char *name, uint64_t age)
 {
-	struct list_answer *a = arg;
+	const struct msg_key_is is = { .name = SPAN(name), .age = age };
 
-	if (a->n == a->cap) {
-		a->cap = a->cap > 0 ? a->cap * 2 : 64;
-		a->row = mem_grow(a->row, a->cap * sizeof(*a->row));
-	}
-	a->row[a->n].age = age > 0 ? age : 0;
-	memcpy(a->row[a->n++].name, name, X509_HEX);
-	return true;
-}
-
-static bool
-list_step(void *state, const struct bus_request *rq)
-{
-	struct list_answer *a = state;
-	bool more = true;
-
-	while (more && a->at < a->n) {
-		const struct msg_key_is is = { .name = SPAN(a->row[a->at].name),
-			.age = (uint64_t)a->row[a->at].age };
-
-		a->at++;
-		more = bus_reply(rq, MSG_KEY_IS, &is);
-	}
-	return a->at == a->n;
-}
-
-static void
-list_fini(void *state)
-{
-	struct list_answer *a = state;
-
-	free(a->row);
-	free(a);
+	return bus_reply(rq, MSG_KEY_IS, &is);
 }
 
 void
 keys_on_list(struct keys *k, const struct bus_request *rq)
 {
-	struct list_answer *a;
-
-	if (!need_store(k, rq))
-		return;
-	a = mem_alloc(sizeof(*a));
-	keystore_each(k->store, list_one, a);
-	bus_pump(rq, list_step, list_fini, a);
+	if (need_store(k, rq))
+		digest_tell(keystore_files(k->store), rq, put_name);
 }
 
 /* ---- what nobody names ------------------------------------------------------------------------------------------- */
-
-static bool
-sweep_one(void *arg, const char *name, int64_t age)
-{
-	struct keys *k = arg;
-	struct store *st = daemon_store(k->d);
-
-	/* A store that cannot be read names everything. */
-	if (age < YOUNG || st == NULL || store_mentions(st, name))
-		return true;
-	log_info("keys: %s is forgotten: no kept revision names it", name);
-	keystore_forget(k->store, name);
-	return true;
-}
 
 static void
 on_sweep(void *arg)
 {
 	struct keys *k = arg;
 
-	keystore_each(k->store, sweep_one, k);
-	loop_timer_set(&k->sweep, SWEEP_EACH);
+	digest_sweep(keystore_files(k->store), k->d, "keys");
+	loop_timer_set(&k->sweep, DIGEST_SWEEP_EACH);
 }
 
 struct keys *

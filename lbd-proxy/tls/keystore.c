@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* A keystore is a folder of such files. */
-static struct digest_dir *
-folder(const struct keystore *k)
+struct digest_dir *
+keystore_files(const struct keystore *k)
 {
 	return (struct digest_dir *)(uintptr_t)k;
 }
@@ -27,13 +27,13 @@ keystore_open(const char *state, struct keystore **out, struct err *err)
 void
 keystore_close(struct keystore *k)
 {
-	digest_dir_close(folder(k));
+	digest_dir_close(keystore_files(k));
 }
 
 bool
 keystore_has(const struct keystore *k, const char *name)
 {
-	return digest_dir_has(folder(k), name);
+	return digest_dir_has(keystore_files(k), name);
 }
 
 int
@@ -53,7 +53,7 @@ keystore_put(struct keystore *k, const void *bytes, size_t len, const char *pass
 	if (kept == NULL) {
 		x509_key_write(key, &pem);
 		rc = pem.len <= X509_KEY_MOST
-			 ? digest_dir_write(folder(k), name, &pem, err)
+			 ? digest_dir_write(keystore_files(k), name, &pem, err)
 			 : err_set(err, ERR_INVALID,
 			       "the key is %zu bytes long; allowed are at most %d", pem.len,
 			       X509_KEY_MOST);
@@ -69,7 +69,7 @@ keystore_put(struct keystore *k, const void *bytes, size_t len, const char *pass
 int
 keystore_read(struct keystore *k, const char *name, struct buf *out)
 {
-	return digest_dir_read(folder(k), name, X509_KEY_MOST, out);
+	return digest_dir_read(keystore_files(k), name, X509_KEY_MOST, out);
 }
 
 struct evp_pkey_st *
@@ -89,17 +89,4 @@ keystore_get(struct keystore *k, const char *name)
 		return key;
 	x509_key_free(key);
 	return NULL;
-}
-
-void
-keystore_each(
-    const struct keystore *k, bool (*fn)(void *arg, const char *name, int64_t age), void *arg)
-{
-	digest_dir_each(folder(k), fn, arg);
-}
-
-void
-keystore_forget(struct keystore *k, const char *name)
-{
-	digest_dir_forget(folder(k), name);
 }

@@ -5,6 +5,7 @@
 
 #include "store/x509.h"
 
+struct digest_dir;
 struct keystore; /* a digest_dir */
 
 /* keystore_open - the folder is made when it is missing (0700). -errno, with err: it cannot be, or others can read it. */
@@ -20,9 +21,7 @@ struct evp_pkey_st *keystore_get(struct keystore *k, const char *name);
 bool keystore_has(const struct keystore *k, const char *name);
 /* keystore_read - the same as PEM, for the other node; x509_wipe. -ENOENT, -EBADMSG, -errno. */
 int keystore_read(struct keystore *k, const char *name, struct buf *out);
-/* keystore_each - age: seconds since it was put. Stops when fn gives false. fn may forget it. */
-void keystore_each(
-    const struct keystore *k, bool (*fn)(void *arg, const char *name, int64_t age), void *arg);
-void keystore_forget(struct keystore *k, const char *name);
+/* keystore_files - the folder, to list and forget what is in it; borrowed. */
+struct digest_dir *keystore_files(const struct keystore *k);
 
 #endif

@@ -2,6 +2,7 @@
  * exchanged is no key. */
 #include "store_help.h"
 
+#include "digest_dir.h"
 #include "tls/keystore.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ keys(void)
 {
 	unsigned n = 0;
 
-	keystore_each(ks, count, &n);
+	digest_dir_each(keystore_files(ks), count, &n);
 	return n;
 }
 
@@ -84,7 +85,7 @@ test_put_and_get(void **state)
 	x509_key_free(key);
 	assert_int_equal(stat(key_file(one), &sb), 0);
 	assert_int_equal(sb.st_mode & 07777, 0600);
-	keystore_forget(ks, one);
+	digest_dir_forget(keystore_files(ks), one);
 	assert_false(keystore_has(ks, one));
 	assert_null(keystore_get(ks, one));
 	assert_int_equal(keys(), 1);
@@ -123,7 +124,7 @@ test_refused(void **state)
 	assert_false(keystore_has(ks, "../secrets"));
 	assert_null(keystore_get(ks, "../secrets"));
 	assert_int_equal(keystore_read(ks, "../secrets", &out), -ENOENT);
-	keystore_forget(ks, "../secrets");
+	digest_dir_forget(keystore_files(ks), "../secrets");
 }
 
 /* The file of one key under the name of another. */
