@@ -331,12 +331,12 @@ def test_no_false_verdict_after_a_stall(check, closing):
         if not stopped.is_set():
             c.sendall(http_answer(b"x"))
     o = closing(Origin("a", slow))
-    check.check("page", "kind=http", "interval=500ms", "fall=1", "rise=1", "jitter=0")
+    check.check("page", "kind=http", "interval=1s", "timeout=900ms", "fall=1", "rise=1", "jitter=0")
     check.vip(check="page")
     check.lb.rip("web", "a", o.port)
     check.start()
     check.until("web/a", UP)
-    for seconds in (10, 1):
+    for seconds in (10, 1.5):
         before = o.accepted
         wait_until(lambda: o.accepted > before)  # a probe has just begun
         check.lb.process["lbd-check"].send_signal(signal.SIGSTOP)
