@@ -22,6 +22,7 @@
 #include "pools.h"
 #include "share.h"
 #include "sorry.h"
+#include "touched.h"
 #include "lists/lists.h"
 #include "tls/keys.h"
 #include "tls/tls_ctx.h"
@@ -34,128 +35,18 @@
 #define AGAIN DUR_S(5)	   /* until a port that could not be opened is tried again */
 
 struct pass {
-	struct control *k;
-	struct snapshot *now;
-	struct idmap dirty; /* ids of services */
+	struct touched t;
 	int64_t now_s;
 	struct err *err; /* of the first fault */
 	int code;
 };
 
-static void
-mark(struct pass *p, uint32_t service)
-{
-	if (service != 0)
-		idmap_put(&p->dirty, service, p);
-}
-
 static const struct service *
 row_of(const struct pass *p, uint32_t id)
 {
-	const struct service *row = snapshot_find(p->now, KIND_service, id);
+	const struct service *row = snapshot_find(p->t.now, KIND_service, id);
 
-	return row != NULL ? row : page_row(&p->k->page, id);
-}
-
-/* Whoever is tested by this check. */
-static void
-mark_users(struct pass *p, uint32_t check)
-{
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
-		const struct service *s = snapshot_at(p->now, KIND_service, i);
-
-		if (s->check == check)
-			mark(p, s->id);
-	}
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_server); i++) {
-		const struct server *r = snapshot_at(p->now, KIND_server, i);
-
-		if (r->check == check)
-			mark(p, r->vip);
-	}
-}
-
-/* Whoever speaks TLS: contexts that are as they were are found again. */
-static void
-mark_tls(struct pass *p)
-{
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++) {
-		const struct service *s = snapshot_at(p->now, KIND_service, i);
-
-		if (s->tls != 0 || s->server_tls != server_tls_off)
-			mark(p, s->id);
-	}
-}
-
-static void
-mark_all(struct pass *p)
-{
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_service); i++)
-		mark(p, ((const struct service *)snapshot_at(p->now, KIND_service, i))->id);
-}
-
-static void
-mark_one(void *arg, uint32_t service)
-{
-	mark(arg, service);
-}
-
-/* Lists have other entries: whose rules look anything up. */
-static void
-look_at_lists(struct pass *p)
-{
-	if (!lists_apply(p->k->lists, p->now))
-		return;
-	for (uint32_t i = 0; i < snapshot_count(p->now, KIND_content_rule); i++) {
-		const struct content_rule *r = snapshot_at(p->now, KIND_content_rule, i);
-
-		if (strchr(r->when, '@') != NULL)
-			mark(p, r->vip);
-	}
-}
-
-/* Which services a difference touches. */
-static void
-on_change(void *arg, const struct change *c)
-{
-	struct pass *p = arg;
-	const void *row = c->new != NULL ? c->new : c->old;
-	const struct ctl_server *s;
-
-	switch (c->o->kind) {
-	case KIND_service:
-		mark(p, ((const struct service *)row)->id);
-		if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
-			pools_each_leading(p->now, ((const struct service *)row)->id, mark_one, p);
-		break;
-	case KIND_content_rule: mark(p, ((const struct content_rule *)row)->vip); break;
-	case KIND_server:
-		mark(p, ((const struct server *)row)->vip);
-		if (c->old != NULL)
-			mark(p, ((const struct server *)c->old)->vip);
-		break;
-	case KIND_admin:
-		s = idmap_get(&p->k->servers, ((const struct admin *)row)->id);
-		if (s != NULL)
-			mark(p, s->of->id);
-		break;
-	case KIND_node:
-		if (c->f == NULL || strcmp(c->f->name, "zone") == 0)
-			mark_all(p);
-		break;
-	case KIND_error_page:
-		sorry_forget(&p->k->bodies, ((const struct error_page *)row)->id);
-		mark_all(p); /* those that do not name it stay as they are */
-		break;
-	case KIND_check:
-		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)
-			mark_users(p, ((const struct check *)row)->id);
-		break;
-	default:
-		if (tls_rows_touch(c->o->kind))
-			mark_tls(p);
-		break;
-	}
+	return row != NULL ? row : page_row(&p->t.k->page, id);
 }
 
 /* One server of a view. */
@@ -164,18 +55,18 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
     const struct server *r, const struct counterpart *other, struct view_server *at)
 {
 	uint32_t who = counterpart_of(other, r);
-	struct ctl_server *s = member_get(p->k, c, r);
-	const char *zone = snapshot_node(p->now)->zone;
+	struct ctl_server *s = member_get(p->t.k, c, r);
+	const char *zone = snapshot_node(p->t.now)->zone;
 	struct admission adm;
 
 	admission_of(
-	    snapshot_admin(p->now, r->id), row, snapshot_weight(p->now, r), p->now_s, &adm);
+	    snapshot_admin(p->t.now, r->id), row, snapshot_weight(p->t.now, r), p->now_s, &adm);
 	*at = (struct view_server){
 		.srv = s->srv,
 		.name = s->name,
 		.addr = s->addr,
 		.port = s->place.port != 0 ? s->place.port : r->port,
-		.weight = named_weight(snapshot_weight(p->now, r), &s->place),
+		.weight = named_weight(snapshot_weight(p->t.now, r), &s->place),
 		.max_conns = r->max_conns,
 		.min_conns = r->min_conns,
 		.backup = r->backup || s->place.backup,
@@ -184,7 +75,7 @@ compile_server(struct pass *p, struct ctl_service *c, const struct service *row,
 		.known = adm.known && (adm.fresh || row->persist_drain == persist_drain_keep),
 		.who = who,
 		.token = counterpart_token(other, row, r, who),
-		.proven = snapshot_check_of(p->now, r)->assume == assume_down,
+		.proven = snapshot_check_of(p->t.now, r)->assume == assume_down,
 		.host = c->back == NULL		   ? NULL
 			: row->server_name[0] != 0 ? row->server_name
 			: s->place.host[0] != 0	   ? s->place.host
@@ -206,17 +97,17 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 	for (i = 0; i < c->n; i++) {
 		struct ctl_server *s = c->servers[i];
 
-		r = snapshot_find(p->now, KIND_server, s->id);
+		r = snapshot_find(p->t.now, KIND_server, s->id);
 		if (r == NULL || s->cut)
 			continue;
-		admission_of(snapshot_admin(p->now, s->id), row, 1, p->now_s, &adm);
+		admission_of(snapshot_admin(p->t.now, s->id), row, 1, p->now_s, &adm);
 		if (!adm.cut)
 			continue;
 		s->cut = true;
 		if (atomic_load(&s->srv->conns) > 0)
 			log_info("rip %s/%s: its %u connections are cut", c->name, s->name,
 			    atomic_load(&s->srv->conns));
-		letter_to_srv(p->k, c, letter_cut, s->srv);
+		letter_to_srv(p->t.k, c, letter_cut, s->srv);
 	}
 }
 
@@ -224,7 +115,7 @@ cut_those(struct pass *p, struct ctl_service *c, const struct service *row)
 static void
 tls_fields(const struct pass *p, const struct service *row, struct view *v)
 {
-	const struct tls *t = snapshot_find(p->now, KIND_tls, row->tls);
+	const struct tls *t = snapshot_find(p->t.now, KIND_tls, row->tls);
 
 	v->client_headers = t != NULL && t->client_headers;
 	if (t != NULL && t->hsts > 0 && row->mode == mode_http)
@@ -281,16 +172,16 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	struct view *v;
 	uint32_t i, n;
 
-	child = snapshot_children(p->now, KIND_server, row->id, &n);
+	child = snapshot_children(p->t.now, KIND_server, row->id, &n);
 	at = mem_alloc((n + 2) * sizeof(*at));
 	for (i = 0; i < c->n; i++)
 		c->servers[i]->used = false;
 	c->next = 0;
-	counterpart_init(&other, p->now, row);
+	counterpart_init(&other, p->t.now, row);
 	for (i = 0; i < n; i++)
 		compile_server(p, c, row, child[i], &other, &at[i]);
 	counterpart_fini(&other);
-	last = member_fallback(p->k, c, row);
+	last = member_fallback(p->t.k, c, row);
 	if (last != NULL)
 		at[n++] = (struct view_server){ .srv = last->srv,
 			.name = "fallback",
@@ -304,12 +195,12 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	v = view_new(c->svc, row, at, n, c->front, c->back);
 	view_share(v, other.table->id);
 	tls_fields(p, row, v);
-	v->rules = pools_rules(p->k, p->now, c, row);
+	v->rules = pools_rules(p->t.k, p->t.now, c, row);
 	v->page = row->id >= PAGE_ID;
-	view_answers(v, sorry_pages(&p->k->bodies, p->now, row));
+	view_answers(v, sorry_pages(&p->t.k->bodies, p->t.now, row));
 	view_spread(v, c->view);
 	free(at);
-	member_sweep(p->k, c);
+	member_sweep(p->t.k, c);
 	return v;
 }
 
@@ -368,11 +259,11 @@ fault(struct pass *p, int code, const struct err *one)
 static void
 release(struct pass *p, uint32_t id)
 {
-	struct ctl_service *c = idmap_get(&p->k->services, id);
+	struct ctl_service *c = idmap_get(&p->t.k->services, id);
 	const struct service *row = row_of(p, id);
 
 	if (c != NULL)
-		ports_release(p->k, c, control_serves(row) ? row : NULL);
+		ports_release(p->t.k, c, control_serves(row) ? row : NULL);
 }
 
 /* What a service needs for TLS. When it cannot be made, the service goes on with what it had; false: it had nothing. */
@@ -386,7 +277,7 @@ secure(struct pass *p, struct ctl_service *c, const struct service *row)
 	c->tls_missing = false;
 	if (row->tls == 0 && row->server_tls == server_tls_off)
 		front = back = NULL;
-	else if ((code = tls_rows_of(p->k->tls, p->now, row, &front, &back, &one)) != 0) {
+	else if ((code = tls_rows_of(p->t.k->tls, p->t.now, row, &front, &back, &one)) != 0) {
 		(void)err_object(&one, "vip %s", row->name);
 		fault(p, code, &one);
 		c->tls_missing = true;
@@ -416,12 +307,12 @@ establish(struct pass *p, uint32_t id)
 		fault(p, code, &one);
 		return;
 	}
-	c = control_service(p->k, row);
+	c = control_service(p->t.k, row);
 	if (!secure(p, c, row))
 		return;
-	hand_over(p->k, c, compile(p, c, row));
+	hand_over(p->t.k, c, compile(p, c, row));
 	cut_those(p, c, row);
-	code = ports_open(p->k, c, row, &one);
+	code = ports_open(p->t.k, c, row, &one);
 	if (code != 0)
 		fault(p, code, &one);
 }
@@ -430,14 +321,14 @@ establish(struct pass *p, uint32_t id)
 static void
 forget(struct pass *p, uint32_t id)
 {
-	struct ctl_service *c = idmap_get(&p->k->services, id);
+	struct ctl_service *c = idmap_get(&p->t.k->services, id);
 	const struct service *row = row_of(p, id);
 
 	if (c == NULL || control_serves(row))
 		return;
-	letter_to_svc(p->k, c, letter_gone, c->svc);
+	letter_to_svc(p->t.k, c, letter_gone, c->svc);
 	if (row == NULL || service_layer(row) != 7) {
-		service_free(p->k, c);
+		service_free(p->t.k, c);
 		return;
 	}
 	view_unref(c->view); /* disabled: what it counted stays */
@@ -466,24 +357,24 @@ arm_orders(struct control *k)
 static int
 run(struct pass *p)
 {
-	struct control *k = p->k;
+	struct control *k = p->t.k;
 	struct ctl_service *c;
 	uint32_t at, id;
 	bool missing = false;
 
 	p->now_s = mono_wall_ms() / 1000;
-	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+	for (at = 0; idmap_next(&p->t.ids, &at, &id) != NULL;)
 		release(p, id);
-	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		if (!pools_leads(p->now, id)) /* pools come before those who use them */
+	for (at = 0; idmap_next(&p->t.ids, &at, &id) != NULL;)
+		if (!pools_leads(p->t.now, id)) /* pools come before those who use them */
 			establish(p, id);
-	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
-		if (pools_leads(p->now, id))
+	for (at = 0; idmap_next(&p->t.ids, &at, &id) != NULL;)
+		if (pools_leads(p->t.now, id))
 			establish(p, id);
 	ports_close(k);
-	for (at = 0; idmap_next(&p->dirty, &at, &id) != NULL;)
+	for (at = 0; idmap_next(&p->t.ids, &at, &id) != NULL;)
 		forget(p, id);
-	idmap_fini(&p->dirty);
+	idmap_fini(&p->t.ids);
 	for (at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL;)
 		missing = missing || c->ports.missing || c->tls_missing;
 	if (missing)
@@ -496,9 +387,9 @@ run(struct pass *p)
 void
 control_refresh(struct control *k, uint32_t service)
 {
-	struct pass p = { .k = k, .now = k->seen };
+	struct pass p = { .t = { .k = k, .now = k->seen } };
 
-	mark(&p, service);
+	touched_one(&p.t, service);
 	(void)run(&p);
 }
 
@@ -506,26 +397,15 @@ static void
 on_orders(void *arg)
 {
 	struct control *k = arg;
-	struct pass p = { .k = k, .now = k->seen };
+	struct pass p = { .t = { .k = k, .now = k->seen } };
 	int64_t now = mono_wall_ms() / 1000;
 	const struct ctl_service *c;
 	uint32_t at = 0;
 
 	while ((c = idmap_next(&k->services, &at, NULL)) != NULL)
 		if (c->next != 0 && c->next <= now)
-			mark(&p, c->id);
+			touched_one(&p.t, c->id);
 	(void)run(&p);
-}
-
-static void
-mark_missing(struct pass *p)
-{
-	const struct ctl_service *c;
-	uint32_t at = 0;
-
-	while ((c = idmap_next(&p->k->services, &at, NULL)) != NULL)
-		if (c->ports.missing || c->tls_missing)
-			mark(p, c->id);
 }
 
 const char *
@@ -541,10 +421,10 @@ control_again(void *arg)
 {
 	struct control *k = arg;
 	struct err err = { 0 };
-	struct pass p = { .k = k, .now = k->seen, .err = &err };
+	struct pass p = { .t = { .k = k, .now = k->seen }, .err = &err };
 
-	look_at_lists(&p);
-	mark_missing(&p);
+	touched_by_lists(&p.t);
+	touched_missing(&p.t);
 	daemon_fault(k->d, run(&p) == 0 ? control_fault(k) : err.text);
 }
 
@@ -566,7 +446,7 @@ set_logs(struct control *k, const struct snapshot *now)
 int
 control_apply(struct control *k, struct snapshot *now, struct err *err)
 {
-	struct pass p = { .k = k, .now = now, .err = err };
+	struct pass p = { .t = { .k = k, .now = now }, .err = err };
 	struct snapshot *old = k->seen;
 	const struct setting *set = snapshot_setting(now);
 	int code;
@@ -576,16 +456,16 @@ control_apply(struct control *k, struct snapshot *now, struct err *err)
 		log_info("setting main: threads: in force after lbd-proxy is restarted");
 	set_logs(k, now);
 	k->seen = snapshot_ref(now);
-	look_at_lists(&p);
+	touched_by_lists(&p.t);
 	if (old == NULL)
-		mark_all(&p);
+		touched_all(&p.t);
 	else
-		(void)snapshot_diff(old, now, on_change, &p);
+		(void)snapshot_diff(old, now, touched_on_change, &p.t);
 	if (page_set(&k->page, now))
 		for (unsigned i = 0; i < PAGES; i++)
-			mark(&p, PAGE_ID + i);
-	mark_missing(&p);
-	counterpart_mark(p.now, &p.dirty);
+			touched_one(&p.t, PAGE_ID + i);
+	touched_missing(&p.t);
+	counterpart_mark(p.t.now, &p.t.ids);
 	code = run(&p);
 	share_look(k);
 	snapshot_unref(old);
