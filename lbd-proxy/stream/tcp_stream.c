@@ -1,48 +1,27 @@
 /* A TCP connection through the proxy.
  *
- * The server is chosen and connected to at once: it may be the one that speaks first. Only scheduler rdp_cookie and rdp_token wait for the
- * client's first packet, as long as for the head of a request. Else nothing is read from the client
+ * The server is chosen and connected to at once: it may be the one that speaks first. Who waits for the client's first
+ * packet is in tcp_first.c. Else nothing is read from the client
  * but one first look until the connect has succeeded, so that another server can be tried with nothing lost. Each
  * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
  * when both have ended, one side broke, or both were silent for the tunnel timeout. */
-#include "tcp_stream.h"
+#include "tcp_priv.h"
 
 #include "base/must.h"
 #include "store/state.h"
 #include "sys/sock.h"
 
-#include "log/story.h"
-#include "net/flow.h"
 #include "pool/persist.h"
-#include "pool/rdp.h"
 #include "net/worker.h"
-#include "rules/hello.h"
 #include "rules/rules_tcp.h"
 #include "tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define TCP_MAGIC 0x7c957e40
-
-struct tcp {
-	uint32_t magic;
-	bool slow;		 /* the last connect was given up */
-	bool up_over, down_over; /* that direction has ended, and the end was passed on */
-	bool reads;		 /* waits for the client's first packet */
-	bool peeks;		 /* the same, for rules */
-	struct conn *c, *s;	 /* s NULL: waits for a place */
-	struct seat seat;
-	struct flow up, down;
-	struct story story;
-	struct persist persist;
-};
-
-static void connect_next(struct tcp *t, enum seat_result r);
-
 /* Both sides go; the client last, because the service may go with it. */
-static void
-over(struct tcp *t, bool reset)
+void
+tcp_over(struct tcp *t, bool reset)
 {
 	struct conn *c = t->c, *s = t->s;
 
@@ -80,15 +59,15 @@ server_broke(struct tcp *t)
 	COUNT(t->seat.srv->n->aborts);
 	COUNT(t->c->svc->n->server_aborts);
 	ended(t, 'S');
-	over(t, true);
+	tcp_over(t, true);
 }
 
-static void
-client_broke(struct tcp *t)
+void
+tcp_client_broke(struct tcp *t)
 {
 	COUNT(t->c->svc->n->client_aborts);
 	ended(t, 'C');
-	over(t, true);
+	tcp_over(t, true);
 }
 
 /* One turn of a direction. False: the stream is over. */
@@ -109,13 +88,13 @@ turn(struct tcp *t, struct flow *f, bool *ended, bool *again)
 		break;
 	case FLOW_FROM:
 		if (up)
-			client_broke(t);
+			tcp_client_broke(t);
 		else
 			server_broke(t);
 		return false;
 	case FLOW_TO:
 		if (!up) {
-			client_broke(t);
+			tcp_client_broke(t);
 			return false;
 		}
 		/* What the server said before it stopped listening is still to be delivered. */
@@ -139,7 +118,7 @@ run(struct tcp *t)
 	if (!turn(t, &t->down, &t->down_over, &again))
 		return;
 	if (t->up_over && t->down_over) {
-		over(t, false);
+		tcp_over(t, false);
 		return;
 	}
 	if (t->down.moved)
@@ -166,7 +145,7 @@ connected(struct tcp *t)
 	conn_timer(c, c->svc->view->tunnel);
 	persist_keep_conn(&t->persist, t->seat.svc, c, t->seat.srv->srv);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
-		over(t, true);
+		tcp_over(t, true);
 		return;
 	}
 	run(t);
@@ -189,12 +168,12 @@ connect_failed(struct tcp *t)
 	if (!seat_tried(&t->seat)) {
 		COUNT(t->c->svc->n->no_server);
 		story_ended(&t->story, t->slow ? 's' : 'S', 'C');
-		over(t, true);
+		tcp_over(t, true);
 		return;
 	}
 	COUNT(t->c->svc->n->retries);
 	t->story.tries++;
-	connect_next(t, seat_take(&t->seat, 0));
+	tcp_connect(t, seat_take(&t->seat, 0));
 }
 
 /* Often the client has spoken already and the connect has succeeded: then no further turn is needed.
@@ -231,7 +210,7 @@ start_connect(struct tcp *t)
 	if (code == -EMFILE || code == -ENOMEM) {
 		COUNT(c->svc->n->refused_total);
 		story_ended(&t->story, 'R', 'C');
-		over(t, true);
+		tcp_over(t, true);
 		return;
 	}
 	if (code != 0) {
@@ -246,19 +225,19 @@ start_connect(struct tcp *t)
 	switch (first_look(t)) {
 	case 1: connected(t); return;
 	case -1: connect_failed(t); return;
-	case -2: over(t, true); return;
+	case -2: tcp_over(t, true); return;
 	default: break;
 	}
 	if (!conn_watch(s)) {
-		over(t, true);
+		tcp_over(t, true);
 		return;
 	}
 	conn_timer_off(c);
 	conn_timer(s, t->seat.svc->view->connect);
 }
 
-static void
-connect_next(struct tcp *t, enum seat_result r)
+void
+tcp_connect(struct tcp *t, enum seat_result r)
 {
 	switch (r) {
 	case SEAT_OK: start_connect(t); break;
@@ -267,17 +246,17 @@ connect_next(struct tcp *t, enum seat_result r)
 		    atomic_load_explicit(&t->seat.svc->svc->waiting, memory_order_relaxed) - 1;
 		conn_timer(t->c, t->seat.svc->view->queue);
 		if (!conn_watch(t->c))
-			over(t, true);
+			tcp_over(t, true);
 		break;
 	case SEAT_NONE:
 		COUNT(t->c->svc->n->no_server);
 		story_ended(&t->story, t->slow ? 's' : 'S', 'C');
-		over(t, true);
+		tcp_over(t, true);
 		break;
 	case SEAT_REFUSED:
 		COUNT(t->c->svc->n->refused_total);
 		story_ended(&t->story, 'P', 'Q');
-		over(t, true);
+		tcp_over(t, true);
 		break;
 	}
 }
@@ -291,7 +270,7 @@ ready(struct seat *s)
 static void
 failed(struct seat *s)
 {
-	connect_next(container_of(s, struct tcp, seat), SEAT_NONE);
+	tcp_connect(container_of(s, struct tcp, seat), SEAT_NONE);
 }
 
 static struct tcp *
@@ -312,173 +291,6 @@ tcp_new(struct conn *c)
 	return t;
 }
 
-/* A place at the server that the client belongs to; first: the n bytes that were read already; named: whom they name, 0 nobody. */
-static void
-take(struct tcp *t, const uint8_t *first, size_t n, uint32_t named)
-{
-	uint32_t known = persist_by_conn(&t->persist, t->seat.svc, t->c, first, n);
-
-	t->seat.forced = t->persist.forced;
-	connect_next(t, seat_take(&t->seat, named != 0 ? named : known));
-}
-
-/* What the first packet of RDP says of the server. */
-static enum h1_result
-look_at_first(struct tcp *t, const uint8_t *p, size_t n, uint32_t *id_out)
-{
-	const struct view *v = t->seat.svc->view;
-	enum h1_result r = H1_BAD;
-
-	*id_out = 0;
-	if (v->rdp_token)
-		r = rdp_server(v, t->c->port, p, n, id_out);
-	if (v->scheduler == scheduler_rdp_cookie || persist_reads(v))
-		r = seat_key_user(&t->seat, p, n);
-	if (v->scheduler != scheduler_rdp_cookie)
-		seat_key(&t->seat, t->c, NULL, NULL);
-	return r;
-}
-
-/* The user or the token decides: the first packet is looked at, and stays to be sent. */
-static void
-read_user(struct tcp *t)
-{
-	struct conn *c = t->c;
-	const uint8_t *p = c->w->in;
-	ssize_t n = conn_recv(c, c->w->in, KEY_RDP_MAX);
-	enum h1_result r = H1_MORE;
-	uint32_t named = 0;
-
-	if (n > 0) {
-		r = look_at_first(t, p, (size_t)n, &named);
-		if (conn_keep(c, p, (size_t)n) != 0) {
-			over(t, true);
-			return;
-		}
-	}
-	if (n < 0 || (r == H1_MORE && c->eof)) {
-		client_broke(t);
-		return;
-	}
-	if (r != H1_MORE) {
-		t->reads = false;
-		conn_timer_off(c);
-		take(t, p, n > 0 ? (size_t)n : 0, named);
-		return;
-	}
-	if (!conn_watch(c)) {
-		over(t, true);
-		return;
-	}
-	if (!t->reads)
-		conn_timer(c, c->svc->view->request);
-	t->reads = true;
-	if (c->can_read)
-		conn_again(c);
-}
-
-/* Its rules are done with: a server is chosen. */
-static void
-choose(struct tcp *t)
-{
-	const struct view *v = t->seat.svc->view;
-	struct conn *c = t->c;
-
-	if (v->scheduler == scheduler_rdp_cookie || v->rdp_token || persist_reads(v)) {
-		read_user(t);
-		return;
-	}
-	seat_key(&t->seat, c, NULL, NULL);
-	take(t, NULL, 0, 0);
-}
-
-/* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */
-static void
-drop(struct tcp *t)
-{
-	struct conn *c = t->c;
-
-	story_end(&t->story, c);
-	c->task = NULL;
-	t->magic = 0;
-	free(t);
-	conn_finish(c, true);
-}
-
-static void
-use(struct tcp *t, const struct rule *r)
-{
-	struct wsvc *pool = r->pool == NULL ? NULL : local_find(t->c->w, r->pool);
-
-	if (pool == NULL || pool->gone || pool->view == NULL) {
-		connect_next(t, SEAT_NONE);
-		return;
-	}
-	seat_enter(&t->seat, pool);
-	choose(t);
-}
-
-static void
-decide(struct tcp *t, const struct hello *hello)
-{
-	bool lost;
-	const struct rule *r = rules_conn(t->c, hello, &lost);
-
-	t->peeks = false;
-	conn_timer_off(t->c);
-	if (r != NULL && t->story.notes != NULL)
-		logs_rule(t->story.notes, r->name, r->pool_name);
-	if (!lost && (r == NULL || r->action == rule_action_allow)) {
-		choose(t);
-		return;
-	}
-	if (!lost && r->action == rule_action_use) {
-		use(t, r);
-		return;
-	}
-	story_ended(&t->story, lost ? 'R' : 'P', 'R');
-	if (lost || r->action == rule_action_deny)
-		over(t, true);
-	else
-		drop(t);
-}
-
-/* The beginning of TLS is looked at, and stays to be sent. */
-static void
-read_hello(struct tcp *t)
-{
-	struct conn *c = t->c;
-	uint8_t *p = c->w->in;
-	ssize_t n = conn_recv(c, p, HELLO_MAX);
-	enum h1_result r = H1_MORE;
-	struct hello hello;
-
-	if (n > 0) {
-		r = hello_parse(p, (size_t)n, c->w->out, &hello);
-		if (conn_keep(c, p, (size_t)n) != 0) {
-			over(t, true);
-			return;
-		}
-	}
-	if (n < 0) {
-		client_broke(t);
-		return;
-	}
-	if (r == H1_MORE && !c->eof && n < HELLO_MAX) {
-		if (!conn_watch(c)) {
-			over(t, true);
-			return;
-		}
-		if (!t->peeks)
-			conn_timer(c, c->svc->view->request);
-		t->peeks = true;
-		if (c->can_read)
-			conn_again(c);
-		return;
-	}
-	decide(t, r == H1_DONE ? &hello : NULL);
-}
-
 void
 tcp_begin(struct conn *c)
 {
@@ -494,11 +306,11 @@ tcp_begin(struct conn *c)
 	if (c->svc->view->log != NULL)
 		story_notes(&t->story, c);
 	if (c->svc->view->rules == NULL)
-		choose(t);
+		tcp_choose(t);
 	else if (rules_want_hello(c))
-		read_hello(t);
+		tcp_read_hello(t);
 	else
-		decide(t, NULL);
+		tcp_decide(t, NULL);
 }
 
 void
@@ -529,7 +341,7 @@ tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat, const struct stor
 	conn_timer_off(s);
 	conn_timer(c, c->svc->view->tunnel);
 	if (!conn_watch(c) || !conn_watch(s)) {
-		over(t, true);
+		tcp_over(t, true);
 		return;
 	}
 	run(t);
@@ -548,11 +360,11 @@ on_event(struct conn *c, unsigned edges)
 	}
 	if (c->client) {
 		if (t->peeks)
-			read_hello(t);
+			tcp_read_hello(t);
 		else if (t->reads)
-			read_user(t);
+			tcp_read_user(t);
 		else if (t->s == NULL && c->hup)
-			client_broke(t); /* it did not want to wait any longer */
+			tcp_client_broke(t); /* it did not want to wait any longer */
 		return;
 	}
 	must(t->s == c); /* it was let go with its task */
@@ -575,16 +387,16 @@ on_timeout(struct conn *c)
 		t->slow = true;
 		connect_failed(t);
 	} else if (t->peeks) {
-		decide(t, NULL); /* it may be the server that speaks first */
+		tcp_decide(t, NULL); /* it may be the server that speaks first */
 	} else if (t->reads) {
-		client_broke(t);
+		tcp_client_broke(t);
 	} else if (t->s == NULL) {
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');
-		over(t, true);
+		tcp_over(t, true);
 	} else {
 		ended(t, 'c');
-		over(t, false);
+		tcp_over(t, false);
 	}
 }
 
@@ -598,7 +410,7 @@ on_cut(struct conn *c)
 		ended(t, 'K');
 	else
 		ended(t, 'D');
-	over(t, true);
+	tcp_over(t, true);
 }
 
 static void

@@ -1,0 +1,175 @@
+/* What a connection waits for before a server is chosen: the user or the routing token of RDP, and the names at the beginning of TLS
+ * that rules look at; as long as for the head of a request. What was read stays to be sent. */
+#include "tcp_priv.h"
+
+#include "pool/rdp.h"
+#include "rules/rules_tcp.h"
+
+#include <stdlib.h>
+
+/* A place at the server that the client belongs to; first: the n bytes that were read already; named: whom they name, 0 nobody. */
+static void
+take(struct tcp *t, const uint8_t *first, size_t n, uint32_t named)
+{
+	uint32_t known = persist_by_conn(&t->persist, t->seat.svc, t->c, first, n);
+
+	t->seat.forced = t->persist.forced;
+	tcp_connect(t, seat_take(&t->seat, named != 0 ? named : known));
+}
+
+/* What the first packet of RDP says of the server. */
+static enum h1_result
+look_at_first(struct tcp *t, const uint8_t *p, size_t n, uint32_t *id_out)
+{
+	const struct view *v = t->seat.svc->view;
+	enum h1_result r = H1_BAD;
+
+	*id_out = 0;
+	if (v->rdp_token)
+		r = rdp_server(v, t->c->port, p, n, id_out);
+	if (v->scheduler == scheduler_rdp_cookie || persist_reads(v))
+		r = seat_key_user(&t->seat, p, n);
+	if (v->scheduler != scheduler_rdp_cookie)
+		seat_key(&t->seat, t->c, NULL, NULL);
+	return r;
+}
+
+/* The user or the token decides: the first packet is looked at, and stays to be sent. */
+void
+tcp_read_user(struct tcp *t)
+{
+	struct conn *c = t->c;
+	const uint8_t *p = c->w->in;
+	ssize_t n = conn_recv(c, c->w->in, KEY_RDP_MAX);
+	enum h1_result r = H1_MORE;
+	uint32_t named = 0;
+
+	if (n > 0) {
+		r = look_at_first(t, p, (size_t)n, &named);
+		if (conn_keep(c, p, (size_t)n) != 0) {
+			tcp_over(t, true);
+			return;
+		}
+	}
+	if (n < 0 || (r == H1_MORE && c->eof)) {
+		tcp_client_broke(t);
+		return;
+	}
+	if (r != H1_MORE) {
+		t->reads = false;
+		conn_timer_off(c);
+		take(t, p, n > 0 ? (size_t)n : 0, named);
+		return;
+	}
+	if (!conn_watch(c)) {
+		tcp_over(t, true);
+		return;
+	}
+	if (!t->reads)
+		conn_timer(c, c->svc->view->request);
+	t->reads = true;
+	if (c->can_read)
+		conn_again(c);
+}
+
+/* Its rules are done with: a server is chosen. */
+void
+tcp_choose(struct tcp *t)
+{
+	const struct view *v = t->seat.svc->view;
+	struct conn *c = t->c;
+
+	if (v->scheduler == scheduler_rdp_cookie || v->rdp_token || persist_reads(v)) {
+		tcp_read_user(t);
+		return;
+	}
+	seat_key(&t->seat, c, NULL, NULL);
+	take(t, NULL, 0, 0);
+}
+
+/* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */
+static void
+drop(struct tcp *t)
+{
+	struct conn *c = t->c;
+
+	story_end(&t->story, c);
+	c->task = NULL;
+	t->magic = 0;
+	free(t);
+	conn_finish(c, true);
+}
+
+static void
+use(struct tcp *t, const struct rule *r)
+{
+	struct wsvc *pool = r->pool == NULL ? NULL : local_find(t->c->w, r->pool);
+
+	if (pool == NULL || pool->gone || pool->view == NULL) {
+		tcp_connect(t, SEAT_NONE);
+		return;
+	}
+	seat_enter(&t->seat, pool);
+	tcp_choose(t);
+}
+
+void
+tcp_decide(struct tcp *t, const struct hello *hello)
+{
+	bool lost;
+	const struct rule *r = rules_conn(t->c, hello, &lost);
+
+	t->peeks = false;
+	conn_timer_off(t->c);
+	if (r != NULL && t->story.notes != NULL)
+		logs_rule(t->story.notes, r->name, r->pool_name);
+	if (!lost && (r == NULL || r->action == rule_action_allow)) {
+		tcp_choose(t);
+		return;
+	}
+	if (!lost && r->action == rule_action_use) {
+		use(t, r);
+		return;
+	}
+	story_ended(&t->story, lost ? 'R' : 'P', 'R');
+	if (lost || r->action == rule_action_deny)
+		tcp_over(t, true);
+	else
+		drop(t);
+}
+
+/* The beginning of TLS is looked at, and stays to be sent. */
+void
+tcp_read_hello(struct tcp *t)
+{
+	struct conn *c = t->c;
+	uint8_t *p = c->w->in;
+	ssize_t n = conn_recv(c, p, HELLO_MAX);
+	enum h1_result r = H1_MORE;
+	struct hello hello;
+
+	if (n > 0) {
+		r = hello_parse(p, (size_t)n, c->w->out, &hello);
+		if (conn_keep(c, p, (size_t)n) != 0) {
+			tcp_over(t, true);
+			return;
+		}
+	}
+	if (n < 0) {
+		tcp_client_broke(t);
+		return;
+	}
+	if (r == H1_MORE && !c->eof && n < HELLO_MAX) {
+		if (!conn_watch(c)) {
+			tcp_over(t, true);
+			return;
+		}
+		if (!t->peeks)
+			conn_timer(c, c->svc->view->request);
+		t->peeks = true;
+		if (c->can_read)
+			conn_again(c);
+		return;
+	}
+	tcp_decide(t, r == H1_DONE ? &hello : NULL);
+}
