@@ -3,7 +3,7 @@
  * A condition becomes a flat list of terms in the order in which they were written; each says where to go on when it holds and when
  * not, so "and", "or" and "not" cost nothing later. While it is read, the ends of a part that lead nowhere yet are chained through
  * the terms themselves: an end is the number of a term times two, plus one for its "no", plus one; 0 ends the chain. */
-#include "schema/rule_when.h"
+#include "schema/rule_when_priv.h"
 
 #include "base/buf.h"
 #include "base/must.h"
@@ -23,19 +23,9 @@ const struct when_row when_rows[WHEN_SOURCES] = {
 };
 #undef SOURCE
 
-#define SHOWN 40	 /* bytes of what was read that an error shows */
-#define WORD_MOST 40	 /* bytes of a field or an operator */
-#define NAME_MOST 100	 /* of a header, cookie or parameter */
-#define VALUES_MOST 1000 /* of one term; more than the text can hold */
+#define WORD_MOST 40  /* bytes of a field or an operator */
+#define NAME_MOST 100 /* of a header, cookie or parameter */
 
-struct parse {
-	const char *text, *at;
-	unsigned where, depth;
-	bool fast;
-	struct arena *a;
-	struct err *err;
-	struct when *w;
-};
 struct part {
 	uint16_t first;	  /* term */
 	uint32_t yes, no; /* chains of ends */
@@ -63,8 +53,8 @@ static const struct op {
 	{ ">", WHEN_MORE, TEXTS | 1u << WHEN_NUMBER },
 };
 
-static unsigned
-column(const struct parse *p, const char *at)
+unsigned
+when_column(const struct parse *p, const char *at)
 {
 	return (unsigned)(at - p->text) + 1;
 }
@@ -75,8 +65,8 @@ is_space(char c)
 	return c == ' ' || c == '\t';
 }
 
-static void
-skip(struct parse *p)
+void
+when_skip(struct parse *p)
 {
 	while (is_space(*p->at))
 		p->at++;
@@ -95,7 +85,7 @@ take_word(struct parse *p, const char *word)
 {
 	size_t n = strlen(word);
 
-	skip(p);
+	when_skip(p);
 	if (word_len(p->at) != n || memcmp(p->at, word, n) != 0)
 		return false;
 	p->at += n;
@@ -103,8 +93,8 @@ take_word(struct parse *p, const char *word)
 }
 
 /* What stands at a place, for people. */
-static int
-refuse(struct parse *p, const char *at, const char *allowed)
+int
+when_refuse(struct parse *p, const char *at, const char *allowed)
 {
 	size_t n = strcspn(at, " \t(),");
 
@@ -112,9 +102,9 @@ refuse(struct parse *p, const char *at, const char *allowed)
 		n = 1;
 	if (*at == '\0')
 		return err_set(p->err, ERR_INVALID, "column %u: it ends here; allowed is %s",
-		    column(p, at), allowed);
+		    when_column(p, at), allowed);
 	return err_set(p->err, ERR_INVALID, "column %u: \"%.*s\" has no place here; allowed is %s",
-	    column(p, at), (int)(n < SHOWN ? n : SHOWN), at, allowed);
+	    when_column(p, at), (int)(n < SHOWN ? n : SHOWN), at, allowed);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------- */
@@ -151,190 +141,6 @@ join(const struct when *w, uint32_t a, uint32_t b)
 	return a;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
-
-/* Text in quotes, or up to what ends a word; copied. */
-static int
-read_text(struct parse *p, struct when_value *v)
-{
-	const char *s = p->at, *from = s;
-	char quote = *s == '"' || *s == '\'' ? *s : '\0', *out;
-
-	if (quote == '\0') {
-		size_t n = strcspn(s, " \t(),\"'");
-
-		if (n == 0)
-			return refuse(p, s, "a value");
-		p->at += n;
-		v->text = arena_text(p->a, s, n);
-		v->len = (uint32_t)n;
-		return 0;
-	}
-	out = arena_alloc(p->a, strlen(s) + 1);
-	v->text = out;
-	for (s++; *s != quote; s++) {
-		if (*s == '\0')
-			return err_set(p->err, ERR_INVALID,
-			    "column %u: the quote that begins here has no end", column(p, from));
-		if (quote == '"' && *s == '\\' && (s[1] == '"' || s[1] == '\\'))
-			s++;
-		*out++ = *s;
-	}
-	*out = '\0';
-	v->len = (uint32_t)(out - v->text);
-	p->at = s + 1;
-	return 0;
-}
-
-static int
-value_text(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	(void)p, (void)at;
-	if (t->op == WHEN_UNDER && when_rows[t->source].type == WHEN_TEXT)
-		while (v->len > 1 && v->text[v->len - 1] == '/') /* "/api/" is "/api" */
-			v->len--;
-	return 0;
-}
-
-static int
-value_number(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	size_t n = strspn(v->text, "0123456789");
-
-	(void)t;
-	if (n == 0 || n != v->len || n > 18)
-		return err_set(p->err, ERR_INVALID,
-		    "column %u: \"%.*s\" is no number; allowed is 0 "
-		    "to 999999999999999999",
-		    column(p, at), SHOWN, v->text);
-	v->number = strtoull(v->text, NULL, 10);
-	return 0;
-}
-
-static int
-value_net(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	(void)t;
-	if (addr_parse(v->text, ADDR_NET, &v->net) == 0 && v->net.family != 0)
-		return 0;
-	return err_set(p->err, ERR_INVALID,
-	    "column %u: \"%.*s\" is no address; allowed are addresses and networks as 10.0.0.0/8, with no "
-	    "bits behind the prefix",
-	    column(p, at), SHOWN, v->text);
-}
-
-static int
-value_word(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	const char *words = when_rows[t->source].words, *s = words;
-
-	while (*s != '\0') {
-		size_t n = strcspn(s, "|");
-
-		if (n == v->len && memcmp(s, v->text, n) == 0)
-			return 0;
-		s += n + (s[n] == '|');
-	}
-	return err_set(p->err, ERR_INVALID, "column %u: %s is never \"%.*s\"; allowed is %s",
-	    column(p, at), when_rows[t->source].name, SHOWN, v->text, words);
-}
-
-static int
-value_pattern(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	struct err why;
-
-	(void)t;
-	v->pattern = pattern_new(v->text, v->len, p->fast, &why);
-	if (v->pattern == NULL)
-		return err_set(p->err, ERR_INVALID, "column %u: %s", column(p, at), why.text);
-	p->w->patterns = true;
-	return 0;
-}
-
-/* "@office"; whether there is such a list, and of which kind, is for who knows the configuration. */
-static int
-value_list(struct parse *p, const char *at, const struct when_term *t, struct when_value *v)
-{
-	unsigned type = when_rows[t->source].type;
-
-	if (type == WHEN_NUMBER || type == WHEN_WORD)
-		return err_set(p->err, ERR_INVALID,
-		    "column %u: %s is looked up in no list; allowed are values, and lists for texts and addresses",
-		    column(p, at), when_rows[t->source].name);
-	if (v->len < 2)
-		return refuse(p, at, "the name of a list behind @");
-	v->list = v->text + 1;
-	return 0;
-}
-
-/* Kinds of operands: what reads them once their text is there. */
-typedef int (*value_fn)(
-    struct parse *p, const char *at, const struct when_term *t, struct when_value *v);
-static const value_fn kinds[] = {
-	[WHEN_TEXT] = value_text,
-	[WHEN_NOCASE] = value_text,
-	[WHEN_ADDR] = value_net,
-	[WHEN_NUMBER] = value_number,
-	[WHEN_WORD] = value_word,
-};
-
-static value_fn
-kind_of(const struct when_term *t)
-{
-	switch (t->op) {
-	case WHEN_MATCHES: return value_pattern;
-	case WHEN_LESS:
-	case WHEN_MORE:
-	case WHEN_AT_MOST:
-	case WHEN_AT_LEAST: return value_number;
-	default: return kinds[when_rows[t->source].type];
-	}
-}
-
-/* What needs not come after the first value. */
-static bool
-one_only(unsigned op)
-{
-	return op >= WHEN_LESS;
-}
-
-static unsigned
-count_values(const char *s)
-{
-	unsigned n = 1;
-
-	for (; *s != '\0' && n < VALUES_MOST; s++)
-		n += *s == ',';
-	return n;
-}
-
-static int
-read_values(struct parse *p, struct when_term *t)
-{
-	unsigned room = count_values(p->at);
-	int rc;
-
-	/* A term that has its values shows it, so that patterns are freed when a later one is wrong. */
-	t->value = arena_alloc(p->a, room * sizeof(*t->value));
-	do {
-		struct when_value *v = &t->value[t->n];
-		const char *at;
-
-		skip(p);
-		at = p->at;
-		rc = read_text(p, v);
-		if (rc == 0)
-			rc = *at == '@' && t->op == WHEN_IS ? value_list(p, at, t, v)
-							    : kind_of(t)(p, at, t, v);
-		if (rc != 0)
-			return rc;
-		t->n++;
-		skip(p);
-	} while (*p->at == ',' && !one_only(t->op) && t->n < room && p->at++ != NULL);
-	return 0;
-}
-
 /* ---- terms ------------------------------------------------------------------------------------ */
 
 static int
@@ -357,8 +163,8 @@ no_field(struct parse *p, const char *at, size_t n)
 	word[n] = '\0';
 	near = words_nearest(names, have, word);
 	rc = err_set(p->err, ERR_INVALID,
-	    "column %u: \"%s\" is no field of a condition%s%s; allowed are %s", column(p, at), word,
-	    near != NULL ? ", perhaps " : "", near != NULL ? near : "", buf_text(&all));
+	    "column %u: \"%s\" is no field of a condition%s%s; allowed are %s", when_column(p, at),
+	    word, near != NULL ? ", perhaps " : "", near != NULL ? near : "", buf_text(&all));
 	buf_fini(&all);
 	return rc;
 }
@@ -366,7 +172,8 @@ no_field(struct parse *p, const char *at, size_t n)
 static int
 misplaced(struct parse *p, const char *at, const struct when_row *r)
 {
-	return err_set(p->err, ERR_INVALID, "column %u: %s is not known %s", column(p, at), r->name,
+	return err_set(p->err, ERR_INVALID, "column %u: %s is not known %s", when_column(p, at),
+	    r->name,
 	    (p->where & W_TCP) != 0 ? "in mode tcp, where requests are not read"
 	    : (r->where & W_TCP) != 0 && (r->where & W_REQUEST) == 0 ? "in mode http"
 	    : (r->where & W_ANSWER) != 0
@@ -383,7 +190,7 @@ read_meter(struct parse *p, struct when_term *t)
 	t->meter = arena_alloc(p->a, sizeof(*t->meter));
 	rc = rule_meter_parse(
 	    p->at, p->where, t->source == WHEN_conns, p->a, t->meter, &p->at, &why);
-	return rc == 0 ? 0 : err_set(p->err, rc, "column %u: %s", column(p, p->at), why.text);
+	return rc == 0 ? 0 : err_set(p->err, rc, "column %u: %s", when_column(p, p->at), why.text);
 }
 
 /* The name in parentheses. */
@@ -396,15 +203,16 @@ read_argument(struct parse *p, struct when_term *t)
 	if (t->source == WHEN_rate || t->source == WHEN_conns)
 		return read_meter(p, t);
 	if (argument == NULL)
-		return *p->at == '(' ? refuse(p, p->at, "an operator") : 0;
+		return *p->at == '(' ? when_refuse(p, p->at, "an operator") : 0;
 	if (*p->at != '(')
 		return err_set(p->err, ERR_INVALID,
-		    "column %u: the name is missing; allowed is %s(%s)", column(p, p->at),
+		    "column %u: the name is missing; allowed is %s(%s)", when_column(p, p->at),
 		    when_rows[t->source].name, argument);
 	p->at++;
 	n = strcspn(p->at, ") \t\"'(");
 	if (n == 0 || n > NAME_MOST || p->at[n] != ')')
-		return refuse(p, p->at, "a name of up to 100 bytes, and a parenthesis that closes");
+		return when_refuse(
+		    p, p->at, "a name of up to 100 bytes, and a parenthesis that closes");
 	t->name = arena_text(p->a, p->at, n);
 	t->name_len = (uint16_t)n;
 	p->at += n + 1;
@@ -419,7 +227,7 @@ read_source(struct parse *p, struct when_term *t)
 	unsigned i;
 
 	if (n == 0)
-		return refuse(p, at, "a field, not or a parenthesis");
+		return when_refuse(p, at, "a field, not or a parenthesis");
 	for (i = 0; i < WHEN_SOURCES; i++)
 		if (strlen(when_rows[i].name) == n && memcmp(when_rows[i].name, at, n) == 0)
 			break;
@@ -454,7 +262,7 @@ no_operator(struct parse *p, const struct when_term *t, const char *at, size_t n
 	word[n] = '\0';
 	near = words_nearest(names, have, word);
 	rc = err_set(p->err, ERR_INVALID,
-	    "column %u: \"%s\" is no operator of %s%s%s; allowed are %s", column(p, at), word,
+	    "column %u: \"%s\" is no operator of %s%s%s; allowed are %s", when_column(p, at), word,
 	    when_rows[t->source].name, near != NULL ? ", perhaps " : "", near != NULL ? near : "",
 	    buf_text(&all));
 	buf_fini(&all);
@@ -467,7 +275,7 @@ read_operator(struct parse *p, struct when_term *t)
 	const char *at;
 	size_t n;
 
-	skip(p);
+	when_skip(p);
 	at = p->at;
 	n = word_len(at);
 	if (n == 0)
@@ -481,7 +289,7 @@ read_operator(struct parse *p, struct when_term *t)
 		return 0;
 	}
 	if (n == 0)
-		return refuse(p, at,
+		return when_refuse(p, at,
 		    "an operator: is, in, starts, ends, contains, matches, under, exists, "
 		    "<, >, <=, >=");
 	return no_operator(p, t, at, n);
@@ -496,7 +304,7 @@ read_term(struct parse *p, struct part *out)
 
 	if (w->n == WHEN_TERMS_MAX)
 		return err_set(p->err, ERR_INVALID, "column %u: more than %d comparisons",
-		    column(p, p->at), WHEN_TERMS_MAX);
+		    when_column(p, p->at), WHEN_TERMS_MAX);
 	out->first = w->n;
 	out->yes = 2u * w->n + 1;
 	out->no = 2u * w->n + 2;
@@ -505,7 +313,7 @@ read_term(struct parse *p, struct part *out)
 	if (rc == 0)
 		rc = read_operator(p, t);
 	if (rc == 0 && t->op != WHEN_EXISTS)
-		rc = read_values(p, t);
+		rc = when_read_values(p, t);
 	return rc;
 }
 
@@ -527,18 +335,18 @@ read_not(struct parse *p, struct part *out)
 		if (p->depth == WHEN_DEPTH_MAX)
 			return err_set(p->err, ERR_INVALID,
 			    "column %u: more than %d parentheses within each other",
-			    column(p, p->at), WHEN_DEPTH_MAX);
+			    when_column(p, p->at), WHEN_DEPTH_MAX);
 		p->depth++;
 		p->at++;
 		rc = read_or(p, out);
 		p->depth--;
 		if (rc == 0 && *p->at != ')')
-			rc = refuse(p, p->at, "and, or, or a parenthesis that closes");
+			rc = when_refuse(p, p->at, "and, or, or a parenthesis that closes");
 		p->at += rc == 0;
 	} else {
 		rc = read_term(p, out);
 	}
-	skip(p);
+	when_skip(p);
 	if (rc != 0 || !turned)
 		return rc;
 	yes = out->yes;
@@ -594,12 +402,12 @@ when_parse(
 	int rc;
 
 	*out = (struct when){ 0 };
-	skip(&p);
+	when_skip(&p);
 	if (*p.at == '\0')
 		return 0;
 	rc = read_or(&p, &all);
 	if (rc == 0 && *p.at != '\0')
-		rc = refuse(&p, p.at, *p.at == ',' ? "one value here" : "and, or, or the end");
+		rc = when_refuse(&p, p.at, *p.at == ',' ? "one value here" : "and, or, or the end");
 	if (rc != 0) {
 		when_fini(&w);
 		return rc;

@@ -10,7 +10,7 @@
  *              quotes, where \" is a quote and \\ a backslash and any other backslash stands for itself
  *
  * To add a field: a row in rule_words.def, and a case where lbd-proxy finds its value (lbd-proxy/rules/subject.c). To add a
- * kind of operand, as a list by name: a row in kinds[] of rule_when.c with what reads it, and its test in rule_test.c. */
+ * kind of operand, as a list by name: a row in kinds[] of rule_value.c with what reads it, and its test in rule_test.c. */
 #ifndef SCHEMA_RULE_WHEN_H
 #define SCHEMA_RULE_WHEN_H
 
