@@ -19,6 +19,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LOOK DUR_MS(500) /* shorter than any tunnel timeout */
+
+static void run(struct tcp *t);
+
 /* Both sides go; the client last, because the service may go with it. */
 void
 tcp_over(struct tcp *t, bool reset)
@@ -68,6 +72,24 @@ tcp_client_broke(struct tcp *t)
 	COUNT(t->c->svc->n->client_aborts);
 	ended(t, 'C');
 	tcp_over(t, true);
+}
+
+/* Something moved; from now on the silence counts. A reset that comes with the last bytes comes in their edge, and no other follows: a
+ * short read is taken for all there is (conn_recv). So once after a while of silence both sides are read again. */
+static void
+quiet(struct tcp *t)
+{
+	t->looked = false;
+	conn_timer(t->c, LOOK);
+}
+
+static void
+look_again(struct tcp *t)
+{
+	t->looked = true;
+	t->c->can_read = t->s->can_read = true;
+	conn_timer(t->c, t->c->svc->view->tunnel - LOOK);
+	run(t);
 }
 
 /* One turn of a direction. False: the stream is over. */
@@ -127,7 +149,7 @@ run(struct tcp *t)
 		t->seat.asked =
 		    t->c->w->now; /* how long a client thinks is not the server's time */
 	if (moved || t->down.moved)
-		conn_timer(t->c, t->c->svc->view->tunnel);
+		quiet(t);
 	if (again)
 		conn_again(t->c);
 }
@@ -142,7 +164,7 @@ connected(struct tcp *t)
 	seat_settled(&t->seat);
 	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
-	conn_timer(c, c->svc->view->tunnel);
+	quiet(t);
 	persist_keep_conn(&t->persist, t->seat.svc, c, t->seat.srv->srv);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
 		tcp_over(t, true);
@@ -339,7 +361,7 @@ tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat, const struct stor
 	flow_init(&t->up, c, s, FLOW_ENDLESS);
 	flow_init(&t->down, s, c, FLOW_ENDLESS);
 	conn_timer_off(s);
-	conn_timer(c, c->svc->view->tunnel);
+	quiet(t);
 	if (!conn_watch(c) || !conn_watch(s)) {
 		tcp_over(t, true);
 		return;
@@ -394,6 +416,8 @@ on_timeout(struct conn *c)
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');
 		tcp_over(t, true);
+	} else if (!t->looked) {
+		look_again(t);
 	} else {
 		ended(t, 'c');
 		tcp_over(t, false);

@@ -135,3 +135,21 @@ def test_slow_reader_holds_back_the_sender(lb, closing):
         wait_until(lambda: sent, 20)
     assert sent[0] < 64_000_000
     assert rss() - before < 8192
+
+
+def test_last_bytes_and_a_reset(lb, closing):
+    """Both in one packet's time: the client's end comes soon, not with the tunnel timeout."""
+    def leave(c, o):
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        c.recv(1)
+        c.sendall(b"bye")
+
+    vip = lb.vip("leaves", closing(Origin("o", handle=leave)), mode="tcp")
+    for _ in range(100):
+        with vip.connect() as s:
+            s.sendall(b"x")
+            try:
+                while s.recv(100):
+                    pass
+            except ConnectionResetError:
+                pass
