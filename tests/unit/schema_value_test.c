@@ -1,4 +1,5 @@
-/* Values, type by type: what is taken and how it is shown then, what is refused and with which words. */
+/* Values, type by type: what is taken and how it is shown then, what is refused and with which words. One file over 600 lines: its
+ * rows are one table, and a type is compared with its neighbours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
