@@ -85,11 +85,12 @@ bool
 peer_queue_next(struct peer_queue *q, const uint8_t **p_out, size_t *len_out)
 {
 	for (unsigned s = 0; s < PEER_STREAMS; s++) {
-		struct rd r = { .p = q->q[s].p + q->at[s], .left = waiting(q, s) };
+		struct rd r = { .left = waiting(q, s) };
 		size_t len;
 
-		if (r.left == 0)
+		if (r.left == 0) /* and perhaps there is no memory yet to be anywhere in */
 			continue;
+		r.p = q->q[s].p + q->at[s];
 		len = 4 + (size_t)rd_be(&r, 4);
 		if (limits[s].window > 0 && q->credit[s] < len)
 			continue;

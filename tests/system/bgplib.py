@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 
-from lbdtest import die_with_parent, wait_until
+from lbdtest import die_with_parent, follows, wait_until
 
 AT_ONCE = "timers bgp 1 3"  # keepalive, hold time: seconds
 
@@ -114,6 +114,7 @@ class Watch:
         self.p = subprocess.Popen([*ns.prefix, "ip", "-o", "monitor", "route"], stdout=subprocess.PIPE, text=True,
                                   preexec_fn=die_with_parent)
         os.set_blocking(self.p.stdout.fileno(), False)
+        follows(self.p)
 
     def read(self):
         """True: something about the address was told since the last call."""

@@ -75,6 +75,15 @@ def children(pid):
         return []
 
 
+def follows(process):
+    """Waits until `ip monitor`, started as this process, has joined its groups: it misses nothing from now on."""
+    def joined():
+        with open(f"/proc/{process.pid}/net/netlink") as table:
+            rows = [line.split() for line in table][1:]
+        return any(row[2] == str(process.pid) and int(row[3], 16) for row in rows)
+    wait_until(joined, what="ip monitor has begun")
+
+
 class Vip:
     """Where a virtual service listens."""
 

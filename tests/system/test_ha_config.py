@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lbdtest import SLOW, Lbd, wait_until
+from lbdtest import SLOW, Lbd, follows, wait_until
 from test_ha_roles import VIP, Duo
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
@@ -180,7 +180,7 @@ class Clock:
 
     def __init__(self, ns):
         self.p = subprocess.Popen([*ns.prefix, "ip", "-o", "monitor", "address"], stdout=subprocess.PIPE, text=True)
-        time.sleep(0.2)
+        follows(self.p)
 
     def wait(self):
         for line in self.p.stdout:
@@ -211,7 +211,7 @@ def test_tracks(duo, tmp_path, closing):
     state.write_text("0\n")
     track(duo, 0, "file", state)
     times = []
-    for new in ("1\n", None):
+    for new in ("1\n", None) * 4:
         clock = closing(Clock(duo.ns[1]))
         at = time.monotonic()
         if new:
@@ -222,6 +222,8 @@ def test_tracks(duo, tmp_path, closing):
         duo.active_is(1, "the file says so")
         state.write_text("0\n")
         back(duo, "file")
+        if len(times) >= 2 and min(times) < 0.05 * SLOW:  # a busy machine is quick now and then; what polls never is
+            break
     print("file to address, s:", times)
     assert min(times) < 0.05 * SLOW
     duo.a.ctl("delete", "track", "file", "-y")
@@ -247,7 +249,7 @@ def test_tracks(duo, tmp_path, closing):
     script = folder / "test.sh"
     script.write_text(f'#!/bin/sh\n[ "$1" = a ] && [ "$2" = b ] || exit 9\n[ ! -e {state}.hang ] || sleep 100\n[ ! -e {state}.bad ]\n')
     script.chmod(0o755)
-    track(duo, 0, "script", "test.sh a b", interval="200ms", timeout="300ms", fall=2)
+    track(duo, 0, "script", "test.sh a b", interval="200ms", timeout="1s", fall=2)
     pathlib.Path(f"{state}.bad").touch()
     duo.active_is(1, "the script failed twice")
     text = duo.a.ctl("ha", "status").stdout
@@ -256,7 +258,7 @@ def test_tracks(duo, tmp_path, closing):
     back(duo, "script")
     pathlib.Path(f"{state}.hang").touch()
     duo.active_is(1, "the script hangs")
-    assert "killed after 300 ms" in duo.a.ctl("ha", "status").stdout
+    assert "killed after 1000 ms" in duo.a.ctl("ha", "status").stdout
     os.unlink(f"{state}.hang")
     back(duo, "script")
     script.chmod(0o777)

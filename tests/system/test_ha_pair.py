@@ -300,7 +300,8 @@ def test_third_node_is_refused(two, tmp_path, closing):
         (c.root / "var/lib/lbd/ha" / name).unlink()
     c.start()
     wait_until(lambda: "does not accept" in peer(c)["fault"])
-    assert "proved nothing" in two.b.text() and not peer(two.b)["up"]
+    wait_until(lambda: "proved nothing" in two.b.text(), what="words about it")
+    assert not peer(two.b)["up"]
     c.stop()
     two.a.start()
     two.up()

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from lbdbus import HA, Bus
-from lbdtest import BIN, Lbd, Netns, wait_until
+from lbdtest import BIN, Lbd, Netns, follows, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
@@ -45,6 +45,14 @@ class Lines:
     def close(self):
         self.p.kill()
         self.p.wait()
+
+
+class Changes(Lines):
+    """Each change of the addresses in a namespace from now on, as the kernel tells it."""
+
+    def __init__(self, ns):
+        super().__init__(*ns.prefix, "ip", "-o", "monitor", "address")
+        follows(self.p)
 
 
 class Node:
@@ -185,7 +193,7 @@ def test_kill_and_restart_change_nothing(node):
     node.lb.start()
     all_of_them = "10.0.0.50/32", "2001:db8::50/128", "10.0.0.254/24"
     node.until(*all_of_them)
-    changes = node.closing(Lines(*node.ns.prefix, "ip", "-o", "monitor", "address")).kept
+    changes = node.closing(Changes(node.ns)).kept
     node.lb.kill("lbd-ha")
     assert node.addresses() >= set(all_of_them)
     heard = len(node.announced("10.0.0.50"))

@@ -200,9 +200,10 @@ def test_client_timeout(lb, origins):
         s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
         out, took = timed(lambda: Reader(s).rest())
         assert (out == b"" or b" 408 " in out) and 0.3 < took < 3
+    vip = lb.vip("steady", *origins("b"), client_timeout="1500ms")
     with vip.connect() as s:
-        s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
-        for _ in range(10):
+        s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n")
+        for _ in range(20):  # 2 s in all, none of them near the limit
             time.sleep(0.1)
             s.sendall(b"x")
         assert b" 200 " in s.recv(4096)
@@ -278,13 +279,13 @@ def test_tunnel_timeout(lb, closing):
         while d := c.recv(1000):
             c.sendall(d)
     o = closing(Origin("a", echo))
-    vip = lb.vip("tunnel", o, mode="tcp", tunnel_timeout="1s")
+    vip = lb.vip("tunnel", o, mode="tcp", tunnel_timeout="1500ms")
     with vip.connect() as s:
         r = Reader(s)
-        for _ in range(8):
+        for _ in range(20):  # 2 s in all, none of them near the limit
             s.sendall(b"x")
             assert r.exactly(1) == b"x"
-            time.sleep(0.25)
+            time.sleep(0.1)
         with contextlib.suppress(ConnectionError):
             out, took = timed(r.rest)
             assert out == b"" and 0.5 < took < 5

@@ -55,7 +55,7 @@ def test_by_status(pages, closing):
     lb = pages
     o = closing(Origin("a"))
     o.answer = lambda r: http_answer(b"mine", "503 Service Unavailable")
-    vip = lb.vip("status", o, error_pages="4xx=works,502=sorry,5xx=big", server_timeout="100ms")
+    vip = lb.vip("status", o, error_pages="4xx=works,502=sorry,5xx=big", server_timeout="1s")
     a = get(vip)
     assert (a.status, a.body) == (503, b"mine")  # it is the server's
     o.answer = lambda r: b"no answer\r\n\r\n"

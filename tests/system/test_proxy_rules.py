@@ -383,7 +383,7 @@ def test_tcp_by_sni(make, origins, tls_files):
                      "no": {"when": "sni is bad.example.org", "action": "deny", "order": 2},
                      "h2": {"when": "alpn is h2", "action": "use", "pool": "h2", "order": 3},
                      "b": {"when": "sni under example.org", "action": "use", "pool": "b", "order": 4}},
-                    {"a": a, "b": b, "h2": h2}, mode="tcp", request_timeout="300ms")
+                    {"a": a, "b": b, "h2": h2}, mode="tcp")
     assert tls_ask(vip, "A.example.org") == "a"
     assert tls_ask(vip, "x.y.example.org") == "b"
     assert tls_ask(vip, "x.example.org", ["http/1.1", "h2"]) == "h2"

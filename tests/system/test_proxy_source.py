@@ -122,7 +122,7 @@ def test_ports_are_no_limit(net, closing):
                 s.recv(1)
             s.close()
         held.clear()
-        wait_until(lambda: not a.open and not b.open, 20)
+        wait_until(lambda: not a.open and not b.open and not net.lb.json("conns", "web"), 20)
 
     vip = net.lb.vip("web", a, address=VIP, port=7001, mode="tcp", source="10.8.1.21", retries=0)
     net.lb.ctl("set", "vip", "web", "ports=7001-7005")

@@ -233,7 +233,7 @@ def test_handshake_in_pieces(one, ca):
 def test_a_silent_client_is_told_goodbye(one, lb, ca, version):
     """Who asks for nothing is closed in order, with all records in their places, also those that waited for an answer."""
     vip, _ = one
-    lb.ctl("set", "vip", vip.name, "request_timeout=300ms")
+    lb.ctl("set", "vip", vip.name, "request_timeout=2s")  # time for a handshake, and not for long
     with context(ca, version).wrap_socket(vip.connect(), server_hostname="a.example.org", suppress_ragged_eofs=False) as s:
         assert s.recv(10) == b""
         assert version == TLS12 or s.session.has_ticket
@@ -469,7 +469,7 @@ def test_hsts_and_redirect(lb, certs, origins):
 def test_bad_handshakes(one, lb, ca):
     """What is no TLS, stops in the middle, or is silent costs one connection, is counted, and holds nobody else up."""
     vip, _ = one
-    lb.ctl("set", "vip", vip.name, "request_timeout=300ms")
+    lb.ctl("set", "vip", vip.name, "request_timeout=2s")  # time for a handshake, and not for long
     with vip.connect() as s:
         s.sendall(b"GET / HTTP/1.1\r\n\r\n")
         Reader(s).rest()

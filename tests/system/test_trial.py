@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from lbdtest import Lbd, Netns, wait_until
-from test_ha_single import Lines, Node
+from test_ha_single import Changes, Node
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for network namespaces")
 
@@ -76,7 +76,7 @@ def test_undone_before_any_address_is_taken(node, closing, reboot):
         node.ns.run("ip", "addr", "del", a, "dev", "eth0")
     with sqlite3.connect(f"{node.lb.root}/var/lib/lbd/config.db") as db:
         db.execute("UPDATE trial SET boot='of another time'" if reboot else "UPDATE trial SET deadline=0")
-    changes = closing(Lines(*node.ns.prefix, "ip", "-o", "monitor", "address")).kept
+    changes = closing(Changes(node.ns)).kept
     node.lb.start()
     node.until("10.0.0.50/32")
     wait_until(lambda: vips(node) == {"web"})

@@ -38,10 +38,10 @@ class Witness:
         done = subprocess.run([BIN / "lbd-witness", "--make-key", "--key", self.key], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert self.key.stat().st_mode & 0o7777 == 0o600
+        self.since = time.monotonic()  # no later than its own start
         self.p = subprocess.Popen([BIN / "lbd-witness", "-v", "--key", self.key, "--port", str(self.port)],
                                   stderr=self.log.open("w"))
         wait_until(lambda: "listens at" in self.text())
-        self.since = time.monotonic()
 
     def text(self):
         return self.log.read_text()
