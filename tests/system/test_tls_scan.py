@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from lbdtest import SLOW
 from lbdweb import Web
 from test_proxy_tls import Authority, bring
 
@@ -85,8 +86,9 @@ def test_scan(lb, ca, panel, origins, tmp_path):
 
 def test_panel_renegotiates_nothing(panel):
     """A second handshake that a client begins is answered by the end of the connection, and by nothing else."""
-    with subprocess.Popen(["openssl", "s_client", "-tls1_2", "-msg", "-connect", f"127.0.0.1:{panel.https}"], text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+    with subprocess.Popen(["timeout", str(20 * SLOW), "openssl", "s_client", "-tls1_2", "-msg", "-connect",
+                           f"127.0.0.1:{panel.https}"], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as p:
         out = []
         for line in p.stdout:
             out.append(line)
