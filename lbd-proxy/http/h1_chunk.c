@@ -3,8 +3,8 @@
  * A state per body, no buffer: size lines, extensions and the trailer section are read byte by byte, chunk data in
  * runs. The bytes themselves are forwarded as they came, so everything that a recipient might read in another way is refused:
  * line ends other than CR LF, control bytes and loose grammar in extensions, sizes beyond 63 bits or 16 digits, white space
- * without a ';' behind it, folded or nameless trailer fields, and trailer fields that would change framing, routing or
- * connection handling (RFC 9110 section 6.5.1). Extensions and trailers have limits, so that a body of one-byte chunks
+ * without a ';' behind it, folded or nameless trailer fields, and trailer fields that would change framing, routing,
+ * connection handling, or what is said of client and content (RFC 9110 section 6.5.1). Extensions and trailers have limits, so that a body of one-byte chunks
  * cannot make us and the server work for nothing. */
 #include "base/must.h"
 #include "h1_priv.h"
@@ -129,6 +129,43 @@ step_size(struct h1_chunk *c, char b)
 	return NULL;
 }
 
+/* Names that mean nothing to the parser but something to a server that adds trailers to the head: who the client is, what
+ * the proxy tells, conditions, and how the content is read (RFC 9110 section 6.5.1). The last two begin names. */
+static const struct {
+	char text[20];
+	uint8_t len;
+	bool begins;
+} head_only[] = {
+	{ "range", 5, false },
+	{ "if-match", 8, false },
+	{ "if-range", 8, false },
+	{ "forwarded", 9, false },
+	{ "x-real-ip", 9, false },
+	{ "content-type", 12, false },
+	{ "max-forwards", 12, false },
+	{ "x-request-id", 12, false },
+	{ "content-range", 13, false },
+	{ "if-none-match", 13, false },
+	{ "content-encoding", 16, false },
+	{ "if-modified-since", 17, false },
+	{ "if-unmodified-since", 19, false },
+	{ "proxy-authorization", 19, false },
+	{ "x-forwarded-", 12, true },
+	{ "x-ssl-client", 12, true },
+};
+
+static bool
+is_head_only(const char *name, size_t len)
+{
+	if (h1_lookup(name, len) != H1_OTHER)
+		return true;
+	for (unsigned i = 0; i < ARRAY_LEN(head_only); i++)
+		if ((len == head_only[i].len || (head_only[i].begins && len > head_only[i].len)) &&
+		    h1_same(name, head_only[i].text, head_only[i].len))
+			return true;
+	return false;
+}
+
 /* Behind the colon or not yet: the name is kept in lower case as far as a known one could reach. */
 static const struct h1_error *
 step_trailer_name(struct h1_chunk *c, char b)
@@ -142,7 +179,7 @@ step_trailer_name(struct h1_chunk *c, char b)
 	if (b != ':' || c->name_len == 0)
 		return &bad_trailer;
 	c->state = T_VALUE;
-	return h1_lookup(c->name, c->name_len) == H1_OTHER ? NULL : &no_trailer;
+	return is_head_only(c->name, c->name_len) ? &no_trailer : NULL;
 }
 
 static const struct h1_error *

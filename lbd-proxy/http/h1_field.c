@@ -254,6 +254,8 @@ finish_request(struct h1_head *h, const char *buf)
 			return refuse(h, &bad_host);
 		if (h->host_len > 0 && !word_is(authority, len, buf + h->host_off, h->host_len))
 			return refuse(h, &other_host);
+		h->host_off = (uint16_t)(h->host_len > 0 ? h->host_off : authority - buf);
+		h->host_len = (uint16_t)len;
 	}
 	h->framing = h->chunked ? H1_CHUNKED : h->has_length ? H1_LENGTH : H1_NO_BODY;
 	if (h->method == H1_M_TRACE && h->framing != H1_NO_BODY)

@@ -94,7 +94,7 @@ struct h1_head {
 	uint16_t status; /* answers: 100 to 599 */
 	uint16_t target_off, target_len;
 	uint16_t path_off;	     /* target behind scheme and authority; may be its end */
-	uint16_t host_off, host_len; /* value of Host; host_len 0: none (HTTP/1.0) */
+	uint16_t host_off, host_len; /* Host, or what an absolute target says; 0: none (HTTP/1.0) */
 	uint8_t method;		     /* enum h1_method; method_len bytes at start */
 	uint8_t method_len;
 	uint8_t form;	 /* enum h1_form */

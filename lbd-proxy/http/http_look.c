@@ -53,6 +53,8 @@ http_look_path(struct h1_head *h, char *buf, bool *same_out)
 	*same_out = false;
 	less = len - got;
 	memmove(buf + h->start + less, buf + h->start, (size_t)h->path_off - h->start);
+	if (h->host_len > 0 && h->host_off < h->path_off)
+		h->host_off = (uint16_t)(h->host_off + less);
 	h->start = (uint16_t)(h->start + less);
 	h->target_off = (uint16_t)(h->target_off + less);
 	h->path_off = (uint16_t)(h->path_off + less);

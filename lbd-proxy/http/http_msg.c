@@ -218,6 +218,19 @@ edited(struct http_plan *p, const struct h1_head *h, unsigned i, const struct ht
 	return false;
 }
 
+/* A client of HTTP/1.0 that named the host in the target alone: the server is told (RFC 9112 section 3.2.2), unless a rule
+ * tells it. */
+static void
+put_host(struct http_plan *p, const char *buf, const struct h1_head *h, const struct http_edits *e)
+{
+	for (unsigned i = 0; e != NULL && i < e->added_n; i++)
+		if (e->added[i].len > 5 && strncasecmp(e->added[i].text, "host:", 5) == 0)
+			return;
+	edit(p, h->length - 2, 0, TEXT("Host: "));
+	edit(p, h->length - 2, 0, buf + h->host_off, h->host_len);
+	edit(p, h->length - 2, 0, TEXT("\r\n"));
+}
+
 static void
 put_added(struct http_plan *p, const struct h1_head *h, const struct http_edits *e)
 {
@@ -284,6 +297,8 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	for (unsigned i = 0; i < h->n; i++)
 		if (h->header[i].id != H1_OTHER || all || policy->edits != NULL)
 			request_line(p, buf, h, i, policy);
+	if (h->form == H1_ABSOLUTE && (h->seen & H1_BIT(H1_HOST)) == 0)
+		put_host(p, buf, h, policy->edits);
 	const char *text = p->room + p->used;
 	bool there =
 	    policy->forwarded == forwarded_append && (h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0;

@@ -22,7 +22,10 @@
 
 #define SWALLOW_MAX ((size_t)1 << 20) /* of a body that is too long, before the connection is cut */
 #define CLOSE_GRACE DUR_S(15)	      /* for the requests of a listener that goes away */
-#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+/* Forward secrecy and AEAD alone, as the services' profile "intermediate" has them. */
+#define TLS_PRIORITIES                                                             \
+	"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-CIPHER-ALL:" \
+	"+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
 
 struct header {
 	struct list in;

@@ -118,6 +118,9 @@ check_request(const char *buf, const struct h1_head *h, uint8_t options)
 	if (out.length > 0) {
 		want(out.framing == h->framing && out.body_length == h->body_length &&
 		     out.method == h->method);
+		want(h->form != H1_ABSOLUTE ||
+		     (out.host_len == h->host_len &&
+			 strncasecmp(flat + out.host_off, buf + h->host_off, h->host_len) == 0));
 		want(out.form != H1_ABSOLUTE && out.minor == h->minor && out.upgrade == h->upgrade);
 		want((out.seen & (H1_BIT(H1_TE) | H1_BIT(H1_KEEP_ALIVE) |
 				     H1_BIT(H1_PROXY_CONNECTION))) == 0);

@@ -320,16 +320,20 @@ class Reader:
         return lines[0], fields, raw
 
     def chunks(self):
-        """The data of a chunked body."""
+        """The data of a chunked body; None when the stream ends before it."""
         out = b""
-        while True:
-            size = int(self.until(b"\r\n").split(b";")[0], 16)
+        while (line := self.until(b"\r\n")) is not None:
+            size = int(line.split(b";")[0], 16)
             if size == 0:
-                while self.until(b"\r\n") != b"\r\n":
+                while (line := self.until(b"\r\n")) not in (b"\r\n", None):
                     pass
-                return out
-            out += self.exactly(size)
-            assert self.exactly(2) == b"\r\n"
+                return out if line else None
+            piece = self.exactly(size + 2)
+            if piece is None:
+                return None
+            assert piece[size:] == b"\r\n"
+            out += piece[:size]
+        return None
 
     def body(self, fields):
         f = dict(fields)

@@ -40,15 +40,15 @@ class Authority:
     def pem(self):
         return self.folder / f"{self.name}.pem"
 
-    def sign(self, name, *alt, rsa=False):
-        """(certificate, key) for the alternative names, as DNS:www.example.org."""
+    def sign(self, name, *alt, rsa=False, days=30, more=""):
+        """(certificate, key) for the alternative names, as DNS:www.example.org. more: lines of extensions."""
         key, pem = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         csr = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", key, "-subj", f"/CN={name}")
         ext = self.folder / f"{name}.ext"
-        ext.write_text("basicConstraints=CA:FALSE\n" + (f"subjectAltName={','.join(alt)}\n" if alt else ""))
+        ext.write_text("basicConstraints=CA:FALSE\n" + (f"subjectAltName={','.join(alt)}\n" if alt else "") + more)
         pem.write_text(openssl("x509", "-req", "-CA", self.pem, "-CAkey", self.folder / f"{self.name}.key", "-CAcreateserial",
-                               "-days", 30, "-extfile", ext, input=csr))
+                               "-days", days, "-extfile", ext, input=csr))
         return pem, key
 
     def revoke(self, pem):

@@ -90,6 +90,8 @@ static const struct request {
 	    forwarded_off, false, "" },
 	{ "absolute with query only", "GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n",
 	    "GET /?q HTTP/1.1\r\nHost: a\r\n\r\n", forwarded_off, false, "" },
+	{ "absolute and no Host", "GET http://a:81/x HTTP/1.0\r\nX: 1\r\n\r\n",
+	    "GET /x HTTP/1.0\r\nX: 1\r\nHost: a:81\r\n\r\n", forwarded_off, false, "" },
 	{ "absolute for OPTIONS", "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n",
 	    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", forwarded_off, false, "" },
 	{ "empty line before is gone", "\r\n" GET "\r\n", GET "\r\n", forwarded_off, false, "" },
