@@ -17,6 +17,16 @@ static const struct rule rules[] = {
 	{ NULL, S " mode=tcp uri_check=normalise", "uri_check: is not possible in mode tcp" },
 	{ NULL, S " mode=tcp header_names=drop", "header_names: is not possible in mode tcp" },
 	{ NULL, S " mode=tcp wait_body=1K", "wait_body: is not possible in mode tcp" },
+	{ S " client_timeout=5s via=yes http2=no", "set vip s mode=tcp",
+	    "vip s: client_timeout: is not possible in mode tcp, where requests are not read; unset "
+	    "client_timeout, via, http2, or take mode http" },
+	{ S " client_timeout=5s via=yes http2=no",
+	    "set vip s mode=tcp client_timeout=60s via=no http2=yes", NULL },
+	{ S " mode=tcp", "set vip s forwarded_for=append", "unset forwarded_for, or take mode" },
+	{ NULL,
+	    S
+	    " mode=tcp connect_timeout=1s request_timeout=5s tunnel_timeout=5s retries=1 queue_max=5",
+	    NULL },
 	{ NULL, S " mode=dr maintenance=yes", "is of layer 7" },
 	{ NULL, S " compress=plain compress_types=text", "vip s: compress_types: \"text\"" },
 	{ NULL, S " compress=some", "off, plain, own" },
