@@ -96,13 +96,13 @@ static void
 on_look(void *arg)
 {
 	struct key_courier *c = arg;
-	const struct msg_empty none = { 0 };
+	const struct msg_keys_ask all = { .name = { .len = 0 } };
 
 	c->due = false;
 	if (c->k == NULL || c->listing || !needs_any(c) || !bus_link_is_up(c->proxy))
 		return;
 	c->have.len = 0;
-	c->listing = bus_link_ask(c->proxy, MSG_KEYS, &none, on_listed_row, on_listed, c) == 0;
+	c->listing = bus_link_ask(c->proxy, MSG_KEYS, &all, on_listed_row, on_listed, c) == 0;
 }
 
 void
