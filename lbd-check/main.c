@@ -230,9 +230,13 @@ init(struct daemon *d, struct err *err)
 	static const struct sched_ops ops = { .told = on_told, .starved = on_starved };
 	static const struct members_ops of_members = { .verdict = verdict_of, .told = on_quorum };
 
+	char names[300];
+
 	(void)err;
 	app.d = d;
 	app.sched = sched_new(daemon_loop(d), &ops, NULL);
+	(void)snprintf(names, sizeof(names), "%s/lbd-check", daemon_paths(d)->state);
+	sched_keep_names(app.sched, names);
 	app.members = members_new(daemon_loop(d), &of_members, NULL);
 	app.ha = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-check", &of_ha);
 	return 0;

@@ -57,6 +57,8 @@ struct sched_ops {
 
 struct sched;
 struct sched *sched_new(struct loop *l, const struct sched_ops *ops, void *arg);
+/* sched_keep_names - before the first target: what names stood for lasts over a restart, in FOLDER/names. */
+void sched_keep_names(struct sched *s, const char *folder);
 void sched_free(struct sched *s);
 /* sched_apply - the next configuration; old is NULL at first. Verdicts stay unless another address or port
  * stands behind the name; a check that tests something else must prove itself anew (verdict_renew). Costs what

@@ -22,6 +22,7 @@ struct sched {
 	struct idmap groups;	   /* struct group by row of the check */
 	struct snapshot *now;	   /* NULL before the first */
 	struct resolver *resolver; /* made with the first name */
+	char names[300];	   /* folder where they are kept; "" none */
 	struct sched_counts counts;
 	uint32_t most;	/* probes in flight */
 	mono_t seen;	/* the loop was last known to run, while probes fly */

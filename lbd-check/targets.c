@@ -16,7 +16,9 @@
 #include "base/must.h"
 #include "msg/msg.h"
 #include "store/named.h"
+#include "sys/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MOVED = 1, ASKED = 2, TIMED = 4 };
@@ -110,6 +112,18 @@ join_group(struct target *t, const struct check *rule)
 }
 
 static void
+say(const char *why)
+{
+	log_warn("%s", why);
+}
+
+void
+sched_keep_names(struct sched *s, const char *folder)
+{
+	(void)snprintf(s->names, sizeof(s->names), "%s", folder);
+}
+
+static void
 on_resolved(void *arg, const struct resolve_place *p, const char *why)
 {
 	struct target *t = arg;
@@ -145,8 +159,11 @@ resolve(struct target *t, const struct server *srv)
 	t->unresolvable = false;
 	if (srv->address.addr.family)
 		return;
-	if (!s->resolver)
+	if (!s->resolver) {
 		s->resolver = resolver_new(s->loop);
+		if (s->names[0] != '\0')
+			resolver_keep(s->resolver, s->names, say);
+	}
 	t->resolve = resolver_watch(s->resolver, &want, on_resolved, t);
 }
 

@@ -6,143 +6,116 @@
  * come on, because the other node lacks it too or goes away, makes room for the next one after some seconds. */
 #include "lists.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "store/x509.h"
 #include "sys/log.h"
 
+#include "courier.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define AGAIN DUR_S(2)
-#define SOON DUR_MS(50)	  /* several reasons to look are one */
 #define PATIENCE DUR_S(5) /* for a piece */
 #define KIND_INSIDE 255	  /* lbd-proxy reads the kind from the text */
 
 struct list_courier {
-	struct daemon *d;
-	struct bus_link *proxy;
-	struct peer_channel *k; /* NULL: it is down */
-	struct loop_timer timer;
-	bool listing;		/* LISTS is under way */
-	struct buf have;	/* names, one behind the other */
+	struct courier c;
 	unsigned turn;		/* which of those that are missing is next */
-	unsigned missing;	/* last time */
 	char name[X509_HEX];	/* that comes now; "" none */
 	uint64_t offset, total; /* of it */
 	uint64_t upload;
 	bool putting; /* a piece is with lbd-proxy */
 };
 
-static void
-look_in(struct list_courier *c, dur_t after)
-{
-	loop_timer_set(&c->timer, after);
-}
-
 /* ---- what is missing --------------------------------------------------------------------------------------------- */
 
-static bool
-has(const struct list_courier *c, const char *name)
+static struct list_courier *
+of(struct courier *c)
 {
-	return c->have.len > 0 && memmem(c->have.p, c->have.len, name, X509_HEX - 1) != NULL;
-}
-
-/* The nth that is missing, in *out when it is there; how many they are. */
-static unsigned
-find_missing(const struct list_courier *c, unsigned nth, const char **out)
-{
-	const struct snapshot *s = daemon_snapshot(c->d);
-	unsigned n = 0;
-
-	for (uint32_t i = 0; s != NULL && i < snapshot_count(s, KIND_itemlist); i++) {
-		const struct itemlist *row = snapshot_at(s, KIND_itemlist, i);
-
-		if (x509_key_is_name(row->content) && !has(c, row->content) && n++ == nth)
-			*out = row->content;
-	}
-	return n;
+	return container_of(c, struct list_courier, c);
 }
 
 static void
-ask(struct list_courier *c)
+ask(struct list_courier *l)
 {
-	const struct msg_list_get m = { .name = SPAN(c->name), .offset = c->offset };
+	const struct msg_list_get m = { .name = SPAN(l->name), .offset = l->offset };
 
-	if (c->k != NULL)
-		(void)peer_channel_send(c->k, MSG_PEER_LIST_ASK, &m);
-	look_in(c, PATIENCE);
+	if (l->c.k != NULL)
+		(void)peer_channel_send(l->c.k, MSG_PEER_LIST_ASK, &m);
+	courier_look(&l->c, PATIENCE);
 }
 
 static void
-on_listed(void *arg, int code, const char *text)
+skip(void *arg, unsigned nth, const char *name)
 {
-	struct list_courier *c = arg;
-	const char *name = NULL;
+	(void)arg;
+	(void)nth;
+	(void)name;
+}
+
+/* The one whose turn it is. */
+static void
+choose(void *arg, unsigned nth, const char *name)
+{
+	struct list_courier *l = arg;
+
+	if (nth == l->turn)
+		(void)snprintf(l->name, sizeof(l->name), "%s", name);
+}
+
+static void
+listed(struct courier *c, bool good)
+{
+	struct list_courier *l = of(c);
 	unsigned n;
 
-	(void)text;
-	c->listing = false;
-	if (code != 0 || c->k == NULL) {
-		if (c->k != NULL)
-			look_in(c, AGAIN);
+	if (c->k == NULL)
+		return;
+	if (!good) {
+		courier_look(c, COURIER_AGAIN);
 		return;
 	}
-	n = find_missing(c, UINT32_MAX, &name);
-	if (n > c->missing)
-		log_info(
-		    "lists: the entries of %u are not on this node: the other node is asked", n);
-	c->missing = n;
+	n = courier_missing(c, skip, NULL);
 	if (n == 0)
 		return;
-	(void)find_missing(c, c->turn++ % n, &name);
-	(void)snprintf(c->name, sizeof(c->name), "%s", name);
-	c->offset = 0;
-	c->upload = (uint64_t)mono_now();
-	ask(c);
-}
-
-static void
-on_listed_row(void *arg, const struct msg_row *row, const union msg_any *m)
-{
-	struct list_courier *c = arg;
-
-	if (row->number == MSG_LIST_IS && m->list_is.name.len == X509_HEX - 1) {
-		buf_put(&c->have, m->list_is.name.p, m->list_is.name.len);
-		buf_put(&c->have, " ", 1);
-	}
-}
-
-static bool
-needs_any(const struct list_courier *c)
-{
-	const struct snapshot *s = daemon_snapshot(c->d);
-
-	return s != NULL && snapshot_count(s, KIND_itemlist) > 0;
+	l->turn = (l->turn + 1) % n;
+	(void)courier_missing(c, choose, l);
+	l->offset = 0;
+	l->upload = (uint64_t)mono_now();
+	ask(l);
 }
 
 /* What came until now is given up: either it is complete, or it did not come on. */
-static void
-on_look(void *arg)
+static bool
+idle(struct courier *c)
 {
-	struct list_courier *c = arg;
-	const struct msg_empty none = { 0 };
+	struct list_courier *l = of(c);
 
-	if (c->putting) {
-		look_in(c, PATIENCE);
-		return;
-	}
-	c->name[0] = '\0';
-	if (c->k == NULL || c->listing || !needs_any(c) || !bus_link_is_up(c->proxy))
-		return;
-	c->have.len = 0;
-	c->listing = bus_link_ask(c->proxy, MSG_LISTS, &none, on_listed_row, on_listed, c) == 0;
+	if (l->putting)
+		courier_look(c, PATIENCE);
+	else
+		l->name[0] = '\0';
+	return !l->putting;
+}
+
+static const char *
+named(const void *row)
+{
+	return ((const struct itemlist *)row)->content;
+}
+
+static struct span
+name_in(const union msg_any *m)
+{
+	return m->list_is.name;
 }
 
 void
-list_courier_look(struct list_courier *c)
+list_courier_look(struct list_courier *l)
 {
-	if (c != NULL && c->name[0] == '\0')
-		look_in(c, SOON);
+	if (l != NULL && l->name[0] == '\0')
+		courier_look(&l->c, COURIER_SOON);
 }
 
 /* ---- the other node asks ----------------------------------------------------------------------------------------- */
@@ -150,16 +123,16 @@ list_courier_look(struct list_courier *c)
 static void
 on_got(void *arg, const struct msg_row *row, const union msg_any *m)
 {
-	struct list_courier *c = arg;
+	struct courier *c = arg;
 
 	if (row->number == MSG_LIST_TEXT && c->k != NULL)
 		(void)peer_channel_send(c->k, MSG_PEER_LIST, &m->list_text);
 }
 
 void
-list_courier_on_ask(struct list_courier *c, const struct msg_list_get *m)
+list_courier_on_ask(struct list_courier *l, const struct msg_list_get *m)
 {
-	(void)bus_link_ask(c->proxy, MSG_LIST_GET, m, on_got, NULL, c);
+	(void)bus_link_ask(l->c.proxy, MSG_LIST_GET, m, on_got, NULL, &l->c);
 }
 
 /* ---- a piece comes ----------------------------------------------------------------------------------------------- */
@@ -167,89 +140,77 @@ list_courier_on_ask(struct list_courier *c, const struct msg_list_get *m)
 static void
 on_put(void *arg, int code, const char *text)
 {
-	struct list_courier *c = arg;
+	struct list_courier *l = arg;
 
-	c->putting = false;
+	l->putting = false;
 	if (code != 0 && code != ERR_AWAY)
 		log_warn("lists: lbd-proxy does not take what the other node has as %s: %s",
-		    c->name, text);
-	if (code == 0 && c->offset < c->total)
-		ask(c);
+		    l->name, text);
+	if (code == 0 && l->offset < l->total)
+		ask(l);
 	else
-		look_in(c, code == 0 ? SOON : AGAIN);
+		courier_look(&l->c, code == 0 ? COURIER_SOON : COURIER_AGAIN);
 }
 
 void
-list_courier_on_text(struct list_courier *c, const struct msg_list_text *m)
+list_courier_on_text(struct list_courier *l, const struct msg_list_text *m)
 {
 	struct msg_list_put put = {
-		.upload = c->upload, .offset = c->offset, .kind = KIND_INSIDE, .text = m->text
+		.upload = l->upload, .offset = l->offset, .kind = KIND_INSIDE, .text = m->text
 	};
 	char name[X509_HEX + 1];
 
 	span_text(m->name, name, sizeof(name));
-	if (c->putting || c->name[0] == '\0' || strcmp(name, c->name) != 0 ||
-	    m->offset != c->offset || m->text.len == 0)
+	if (l->putting || l->name[0] == '\0' || strcmp(name, l->name) != 0 ||
+	    m->offset != l->offset || m->text.len == 0)
 		return;
-	c->offset += m->text.len;
-	c->total = m->total;
-	put.more = c->offset < c->total;
-	c->putting = bus_link_ask(c->proxy, MSG_LIST_PUT, &put, NULL, on_put, c) == 0;
-	if (c->putting && !put.more)
+	l->offset += m->text.len;
+	l->total = m->total;
+	put.more = l->offset < l->total;
+	l->putting = bus_link_ask(l->c.proxy, MSG_LIST_PUT, &put, NULL, on_put, l) == 0;
+	if (l->putting && !put.more)
 		log_info("lists: %s comes from the other node", name);
 }
 
 /* ---- the ends ------------------------------------------------------------------------------------------------------ */
 
-static void
-on_proxy_up(void *arg)
+void
+list_courier_up(struct list_courier *l, struct peer_channel *k)
 {
-	list_courier_look(arg);
-}
-
-static void
-on_proxy_row(void *arg, const struct msg_row *row, const union msg_any *m)
-{
-	(void)arg;
-	(void)row;
-	(void)m;
+	courier_up(&l->c, k);
 }
 
 void
-list_courier_up(struct list_courier *c, struct peer_channel *k)
+list_courier_down(struct list_courier *l)
 {
-	c->k = k;
-	look_in(c, SOON);
-}
-
-void
-list_courier_down(struct list_courier *c)
-{
-	c->k = NULL;
-	c->name[0] = '\0';
+	l->c.k = NULL;
+	l->name[0] = '\0';
 }
 
 struct list_courier *
 list_courier_new(struct daemon *d)
 {
-	struct list_courier *c = mem_alloc(sizeof(*c));
-	const struct bus_link_ops ops = {
-		.daemon = "lbd-proxy", .up = on_proxy_up, .row = on_proxy_row, .arg = c
-	};
+	static const struct msg_empty all;
+	static const struct courier_ops ops = { .what = "lists",
+		.ask = MSG_LISTS,
+		.is = MSG_LIST_IS,
+		.all = &all,
+		.kind = KIND_itemlist,
+		.named = named,
+		.name = name_in,
+		.idle = idle,
+		.listed = listed };
+	struct list_courier *l = mem_alloc(sizeof(*l));
 
-	c->d = d;
-	loop_timer_init(&c->timer, daemon_loop(d), on_look, c);
-	c->proxy = bus_link_new(daemon_loop(d), daemon_paths(d), "lbd-ha", &ops);
-	return c;
+	courier_init(&l->c, d, &ops);
+	return l;
 }
 
 void
-list_courier_free(struct list_courier *c)
+list_courier_free(struct list_courier *l)
 {
-	if (c == NULL)
+	if (l == NULL)
 		return;
-	bus_link_free(c->proxy);
-	loop_timer_fini(&c->timer);
-	buf_fini(&c->have);
-	free(c);
+	courier_fini(&l->c);
+	free(l);
 }

@@ -500,6 +500,7 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 	list_init(&k->elders);
 	handed_init(&k->handed);
 	k->resolver = resolver_new(l);
+	members_keep_names(k);
 	k->tls = tls_rows_new(key_of, k);
 	loop_timer_init(&k->tickets, l, on_tickets, k);
 	on_tickets(k);

@@ -74,8 +74,7 @@ static void
 on_keys(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
-	(void)m;
-	keys_on_list(control.keys, rq);
+	keys_on_list(control.keys, rq, &m->keys_ask);
 }
 
 static void

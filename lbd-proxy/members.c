@@ -29,6 +29,21 @@ on_resolved(void *arg, const struct resolve_place *p, const char *why)
 }
 
 static void
+say(const char *why)
+{
+	log_warn("%s", why);
+}
+
+void
+members_keep_names(struct control *k)
+{
+	char folder[300];
+
+	(void)snprintf(folder, sizeof(folder), "%s/lbd-proxy", daemon_paths(k->d)->state);
+	resolver_keep(k->resolver, folder, say);
+}
+
+static void
 unwatch(struct ctl_server *s)
 {
 	if (s->watch != NULL)

@@ -15,4 +15,7 @@ void member_drop_fallback(struct ctl_service *c);
 /* The name of a service or server as logs show it, cut. */
 void member_name(char out[64], const char *name);
 
+/* members_keep_names - what names stood for lasts over a restart and a hand-over, in STATE/lbd-proxy/names. */
+void members_keep_names(struct control *k);
+
 #endif

@@ -237,6 +237,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->svc = svc_ref(svc);
 	compile(v, s);
 	v->proxy_from = addrs_copy(s->proxy_from);
+	v->forwarded_from = addrs_copy(s->forwarded_from);
 	v->persist_force = addrs_copy(s->persist_force);
 	v->persist_ignore = addrs_copy(s->persist_ignore);
 	v->bypass = addrs_copy(s->maintenance_bypass);
@@ -315,6 +316,7 @@ view_unref(struct view *v)
 		free((void *)(uintptr_t)v->at[i].host);
 	}
 	free(v->proxy_from);
+	free(v->forwarded_from);
 	free(v->persist_force);
 	free(v->persist_ignore);
 	free(v->bypass);
@@ -354,6 +356,7 @@ view_same(const struct view *a, const struct view *b)
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
 	    !same_addrs(a->proxy_from, b->proxy_from) || !same_addrs(a->bypass, b->bypass) ||
+	    !same_addrs(a->forwarded_from, b->forwarded_from) ||
 	    !same_addrs(a->persist_force, b->persist_force) ||
 	    !same_addrs(a->persist_ignore, b->persist_ignore) ||
 	    !sources_same(a->sources, b->sources) || !same_text(a->types, b->types) ||

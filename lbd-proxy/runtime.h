@@ -131,9 +131,10 @@ struct view {
 	uint32_t wait_body;
 	uint64_t compress_min;
 	struct sticky sticky;
-	struct cookie_map tokens; /* index of a server by its token */
-	struct sources *sources;  /* with which servers are reached; NULL: as the kernel says */
-	struct addrs *proxy_from; /* who brings a header; NULL nobody */
+	struct cookie_map tokens;     /* index of a server by its token */
+	struct sources *sources;      /* with which servers are reached; NULL: as the kernel says */
+	struct addrs *proxy_from;     /* who brings a header; NULL nobody */
+	struct addrs *forwarded_from; /* whose X-Forwarded-For counts; NULL everybody's */
 	struct addrs *persist_force, *persist_ignore; /* NULL nobody */
 	struct spread *spread;	    /* reference; NULL: its scheduler does not hash */
 	struct line_format *log;    /* NULL: no access log */
@@ -152,6 +153,14 @@ static inline bool
 view_bound(const struct view *v)
 {
 	return v->transparent || v->proxy_to != proxy_to_off;
+}
+
+/* view_distrusts - what such a client says of clients behind it (X-Forwarded-For and its like) is not believed. v: of the
+ * service that it came to. */
+static inline bool
+view_distrusts(const struct view *v, const struct addr *client)
+{
+	return v->forwarded_from != NULL && !addrs_contain(v->forwarded_from, client);
 }
 
 /* Control plane: memory ends the process. The reference is the caller's. */

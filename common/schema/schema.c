@@ -36,6 +36,7 @@
 #define DIGEST F_DIGEST
 #define L4 F_L4
 #define L7 F_L7
+#define HTTP (F_L7 | F_HTTP)
 #define T_NAME .type = VT_NAME
 #define T_TEXT .type = VT_TEXT
 #define T_TCHAR .type = VT_TCHAR

@@ -44,6 +44,7 @@ enum {
 	F_DIGEST = 32, /* SECRET: kept as SHA-256 (keys made by us, of full entropy) */
 	F_L4 = 64,     /* of a service or server: only in the modes of layer 4 */
 	F_L7 = 128,    /* only in the modes of layer 7 */
+	F_HTTP = 256,  /* of those only in mode http */
 };
 enum { O_CHILD = 1, O_SINGLE = 2, O_NAMELESS = 4 };
 enum effect { EFFECT_LIVE, EFFECT_PART, EFFECT_DAEMON };
@@ -235,8 +236,8 @@ struct error_page {
 #undef RETIRED
 
 struct field {
-	uint16_t tag, offset;
-	uint8_t type, flags, effect, since;
+	uint16_t tag, offset, flags;
+	uint8_t type, effect, since;
 	uint8_t ref;		   /* kind that a REF names; enum pem_blocks of a PEM */
 	const struct words *words; /* words of an ENUM */
 	const char *name, *def, *label, *help;

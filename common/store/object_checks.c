@@ -306,6 +306,16 @@ sort_fields(unsigned kind, struct layer_fields of[2])
 	}
 }
 
+static void
+sort_http(struct layer_fields *of)
+{
+	const struct object *o = object_of(KIND_service);
+
+	for (unsigned i = 0; i < o->n; i++)
+		if ((o->f[i].flags & F_HTTP) != 0)
+			of->f[of->n++] = &o->f[i];
+}
+
 static int
 check_all(struct look *l)
 {
@@ -332,6 +342,7 @@ snapshot_check_change(const struct snapshot *base, const struct snapshot *s,
 	object_defaults(object_of(KIND_server), l.a, &l.server);
 	sort_fields(KIND_service, l.of_service);
 	sort_fields(KIND_server, l.of_server);
+	sort_http(&l.of_http);
 	rc = check_all(&l);
 	arena_unref(l.a);
 	return rc;

@@ -32,18 +32,10 @@ check_error_rules(struct look *l, const struct service *s)
 int
 check_answers_service(struct look *l, const struct service *s)
 {
-	static const char *const http[] = { "error_pages", "maintenance", "compress", "uri_check",
-		"header_names", "wait_body" };
-	const struct object *o = object_of(KIND_service);
 	struct err why;
 
 	if (service_layer(s) != 7)
 		return 0;
-	for (unsigned i = 0; s->mode == mode_tcp && i < ARRAY_LEN(http); i++)
-		if (!value_same(field_find(o, http[i]), s, &l->service))
-			return look_bad(l, KIND_service, s, http[i],
-			    "is not possible in mode tcp, where requests are not read; unset it, or take mode "
-			    "http");
 	if (media_list_check(s->compress_types, &why) != 0)
 		return look_bad(l, KIND_service, s, "compress_types", "%s", why.text);
 	return check_error_rules(l, s);

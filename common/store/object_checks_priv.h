@@ -24,6 +24,7 @@ struct look {
 	struct service service; /* defaults */
 	struct server server;
 	struct layer_fields of_service[2], of_server[2]; /* [0]: layer 4 only, [1]: layer 7 only */
+	struct layer_fields of_http;			 /* of a service: mode http only */
 };
 
 /* An error about a field of a row; returns its code. */

@@ -193,12 +193,49 @@ check_fallback(struct look *l, const struct service *s)
 	return 0;
 }
 
+/* Mode tcp reads no requests: what is about them says which fields to clear, all at once. */
+static int
+check_tcp(struct look *l, const struct service *s)
+{
+	const struct field *first = NULL;
+	struct buf names = { 0 };
+	unsigned n = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; s->mode == mode_tcp && i < l->of_http.n; i++) {
+		const struct field *f = l->of_http.f[i];
+
+		if (value_same(f, s, &l->service))
+			continue;
+		buf_printf(&names, "%s%s", n++ > 0 ? ", " : "", f->name);
+		first = first == NULL ? f : first;
+	}
+	if (first != NULL)
+		rc = look_bad(l, KIND_service, s, first->name,
+		    "is not possible in mode tcp, where requests are not read; unset %s, or take mode http",
+		    buf_text(&names));
+	buf_fini(&names);
+	return rc;
+}
+
+/* Who is believed would say nothing: what anybody sent is dropped, and nobody else looks at it. */
+static int
+check_forwarded(struct look *l, const struct service *s)
+{
+	if (s->forwarded_from == NULL || s->forwarded_from->n == 0 ||
+	    s->forwarded_for != forwarded_replace || s->persistence == persistence_forwarded_for)
+		return 0;
+	return look_bad(l, KIND_service, s, "forwarded_from",
+	    "is not possible with forwarded_for replace, which drops what anybody sent; unset it, or take "
+	    "forwarded_for append or off, or persistence forwarded_for");
+}
+
 /* Where clients come to; without an address it is a pool, and nobody comes there. */
 static int
 check_front(struct look *l, const struct service *s)
 {
-	static const char *const of_clients[] = { "tls", "https_redirect", "proxy_from", "syn_rate",
-		"max_conns", "log", "request_id" };
+	static const char *const of_clients[] = { "tls", "https_redirect", "proxy_from",
+		"forwarded_from", "syn_rate", "max_conns", "log", "request_id" };
 	int rc;
 
 	if (s->address.family == 0 && service_layer(s) == 7) {
@@ -243,6 +280,10 @@ check_service(struct look *l, const struct service *s)
 		rc = check_log_service(l, s);
 	if (rc == 0)
 		rc = check_persist(l, s);
+	if (rc == 0)
+		rc = check_tcp(l, s);
+	if (rc == 0)
+		rc = check_forwarded(l, s);
 	if (rc == 0)
 		rc = check_answers_service(l, s);
 	if (rc == 0)

@@ -248,6 +248,30 @@ x509_until(const char *chain)
 	return first;
 }
 
+bool
+x509_responder(const char *chain, char out[256])
+{
+	STACK_OF(X509) *all = x509_read_pem(chain, strlen(chain));
+	STACK_OF(OPENSSL_STRING) *urls =
+	    sk_X509_num(all) > 0 ? X509_get1_ocsp(sk_X509_value(all, 0)) : NULL;
+	bool http = false;
+
+	out[0] = '\0';
+	for (int i = 0; !http && i < sk_OPENSSL_STRING_num(urls); i++) {
+		const char *url = sk_OPENSSL_STRING_value(urls, i);
+
+		http = strncmp(url, "http://", 7) == 0;
+		if (http || out[0] == '\0')
+			(void)snprintf(out, 256, "%s", url);
+	}
+	for (char *p = out; *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 127)
+			*p = '?'; /* it is shown on terminals */
+	X509_email_free(urls);
+	sk_X509_pop_free(all, X509_free);
+	return http;
+}
+
 enum x509_end
 x509_ends(int64_t until, int64_t now)
 {

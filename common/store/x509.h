@@ -33,6 +33,10 @@ struct x509_face {
 int x509_face(const char *pem, unsigned nth, struct x509_face *out);
 /* x509_digest - SHA-256 of any bytes. */
 void x509_digest(const void *p, size_t n, char out[X509_HEX]);
+/* x509_responder - who is asked for the word (OCSP) about the first certificate of a chain: true with the first of its responders
+ * that is named by http, which is how they are asked (RFC 6960 appendix A.1). Else false, out is the first of any other
+ * kind, or "" without. */
+bool x509_responder(const char *chain, char out[256]);
 /* x509_until - when the first of a chain that ends, ends; 0: there is none, or it cannot be read. */
 int64_t x509_until(const char *chain);
 /* x509_ends - how near that is: every surface warns at the same times. */

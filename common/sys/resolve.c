@@ -9,6 +9,7 @@
  * question's end. */
 #include "resolve_priv.h"
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/mono.h"
@@ -25,13 +26,21 @@
 #define TTL_MOST DUR_S(3600)
 #define RETRY_FIRST DUR_S(2)
 #define RETRY_MOST DUR_S(60)
-#define WAIT DUR_MS(20) /* when too many questions are out */
+#define WAIT DUR_MS(20)	 /* when too many questions are out */
+#define SAVE DUR_MS(200) /* answers that come together are written together */
+#define SAVE_AGAIN 600	 /* seconds, of an answer that stays the same: its age is shown */
 
 struct resolver {
 	uint32_t magic;
 	struct loop *loop;
 	struct dns *dns;
 	struct list names;
+	/* resolver_keep; folder "": nothing is kept */
+	char folder[DNS_KEPT_PATH - 8], path[DNS_KEPT_PATH];
+	struct dns_kept kept; /* of the file, until the names are watched */
+	struct loop_timer save;
+	void (*say)(const char *why);
+	bool said;
 };
 struct name {
 	uint32_t magic;
@@ -42,6 +51,7 @@ struct name {
 	struct dns_row *row; /* the last answer; NULL: none yet */
 	unsigned n;
 	int64_t good; /* seconds since 1970 */
+	int64_t kept; /* good when it was written last */
 	dur_t retry;
 	bool srv, literal, asking, failed, telling;
 	char why[80], text[];
@@ -253,6 +263,31 @@ kept(const struct name *n, const struct dns_row *like, struct dns_row *out, unsi
 	return got;
 }
 
+static bool
+has_row(const struct name *n, const struct dns_row *like)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if (addr_same_host(&n->row[i].addr, &like->addr) && n->row[i].port == like->port &&
+		    n->row[i].weight == like->weight && n->row[i].priority == like->priority &&
+		    strcmp(n->row[i].host, like->host) == 0)
+			return true;
+	return false;
+}
+
+/* Whether it is worth writing: an answer in another order is the same. */
+static bool
+is_news(const struct name *n, const struct dns_row *row, unsigned m)
+{
+	if (n->literal || n->r->folder[0] == '\0')
+		return false;
+	if (m != n->n || mono_wall_ms() / 1000 - n->kept >= SAVE_AGAIN)
+		return true;
+	for (unsigned i = 0; i < m; i++)
+		if (!has_row(n, &row[i]))
+			return true;
+	return false;
+}
+
 static void
 resolved(struct name *n, const struct dns_answer *a)
 {
@@ -270,6 +305,8 @@ resolved(struct name *n, const struct dns_answer *a)
 		failed(n, "no address");
 		return;
 	}
+	if (is_news(n, row, m))
+		loop_timer_set(&n->r->save, SAVE);
 	free(n->row);
 	n->row = mem_grow(row, m * sizeof(*row));
 	n->n = m;
@@ -353,9 +390,78 @@ resolver_free(struct resolver *r)
 
 		resolver_unwatch(container_of(n->watches.next, struct resolve, link));
 	}
+	if (r->folder[0] != '\0')
+		loop_timer_fini(&r->save);
+	dns_kept_free(&r->kept);
 	dns_free(r->dns); /* ends the questions that are out, and with them their names */
 	r->magic = 0;
 	free(r);
+}
+
+static void
+save(void *arg)
+{
+	struct resolver *r = arg;
+	struct buf b = { 0 };
+	struct list *it;
+	char why[400];
+	int code;
+
+	must_obj(r, RESOLVER_MAGIC);
+	dns_kept_free(&r->kept); /* nobody has asked for the rest */
+	dns_kept_begin(&b);
+	list_each(it, &r->names)
+	{
+		struct name *n = container_of(it, struct name, link);
+
+		if (n->literal)
+			continue;
+		dns_kept_put(&b, n->text, n->srv, n->good, n->row, n->n);
+		n->kept = n->good;
+	}
+	code = dns_kept_write(r->folder, r->path, &b);
+	buf_fini(&b);
+	if (code != 0 && !r->said) {
+		(void)snprintf(why, sizeof(why),
+		    "%s: cannot be written: %s; names are unknown after a restart until DNS answers",
+		    r->path, strerror(-code));
+		r->say(why);
+	}
+	r->said = code != 0;
+}
+
+void
+resolver_keep(struct resolver *r, const char *folder, void (*say)(const char *why))
+{
+	char why[400];
+	int code;
+
+	must_obj(r, RESOLVER_MAGIC);
+	must(list_empty(&r->names) && strlen(folder) < sizeof(r->folder));
+	(void)snprintf(r->folder, sizeof(r->folder), "%s", folder);
+	(void)snprintf(r->path, sizeof(r->path), "%s/names", folder);
+	r->say = say;
+	loop_timer_init(&r->save, r->loop, save, r);
+	code = dns_kept_read(r->path, &r->kept);
+	if (code == 0)
+		return;
+	(void)snprintf(why, sizeof(why), "%s: %s; DNS is asked for all names", r->path,
+	    code == -EBADMSG ? "is damaged" : strerror(-code));
+	say(why);
+}
+
+/* What was known of it before. */
+static void
+recall(struct name *n)
+{
+	const struct dns_kept_name *k = dns_kept_find(&n->r->kept, n->text, n->srv);
+
+	if (k == NULL || n->literal)
+		return;
+	n->row = mem_alloc(k->n * sizeof(*k->row));
+	memcpy(n->row, k->row, k->n * sizeof(*k->row));
+	n->n = k->n;
+	n->good = n->kept = k->good;
 }
 
 static struct name *
@@ -380,6 +486,7 @@ name_get(struct resolver *r, const char *text, bool srv)
 	memcpy(n->text, text, len + 1);
 	n->literal = addr_parse(text, ADDR_HOST, &a) == 0 && a.family != 0;
 	list_init(&n->watches);
+	recall(n);
 	list_push(&r->names, &n->link);
 	loop_timer_init(&n->ask, r->loop, ask, n);
 	loop_timer_init(&n->deal, r->loop, on_deal, n);

@@ -11,6 +11,10 @@
 struct resolver;
 struct resolver *resolver_new(struct loop *l);
 void resolver_free(struct resolver *r);
+/* resolver_keep - before the first watch: answers last over a restart, in the file FOLDER/names (folder: 0700, made when it
+ * is needed). What is read there is told at once, DNS is asked all the same. say: of a file that cannot be read, and once of
+ * one that cannot be written; work goes on. */
+void resolver_keep(struct resolver *r, const char *folder, void (*say)(const char *why));
 
 enum resolve_kind {
 	RESOLVE_FIRST, /* the first address; it stays as long as answers have it */

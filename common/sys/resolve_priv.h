@@ -33,4 +33,30 @@ int dns_ask(struct dns *d, const char *name, bool srv, dns_fn fn, void *arg);
 void resolve_share(
     const uint32_t *key, unsigned m, const struct dns_row *place, unsigned n, int *out);
 
+/* resolve_keep.c: what names stood for, in a file. */
+struct dns_kept_name {
+	char name[RESOLVE_HOST];
+	bool srv;
+	int64_t good; /* seconds since 1970 */
+	unsigned n;
+	struct dns_row *row;
+};
+struct dns_kept {
+	unsigned n;
+	struct dns_kept_name *name;
+};
+#define DNS_KEPT_PATH 320
+/* dns_kept_read - into a zeroed one; without a file it stays empty. 0; -EBADMSG: it is damaged; or -errno. */
+int dns_kept_read(const char *path, struct dns_kept *out);
+/* dns_kept_parse - the same of text, which is changed. False: damaged, out is empty. */
+bool dns_kept_parse(char *text, struct dns_kept *out);
+const struct dns_kept_name *dns_kept_find(const struct dns_kept *k, const char *name, bool srv);
+void dns_kept_free(struct dns_kept *k);
+/* dns_kept_begin, _put for each name, _write: adds the end, makes the folder (0700), replaces the file. 0 or -errno. */
+struct buf;
+void dns_kept_begin(struct buf *b);
+void dns_kept_put(
+    struct buf *b, const char *name, bool srv, int64_t good, const struct dns_row *row, unsigned n);
+int dns_kept_write(const char *folder, const char *path, struct buf *b);
+
 #endif

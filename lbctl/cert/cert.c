@@ -42,18 +42,76 @@ cert_put_key(struct ctl *c, struct evp_pkey_st *key, struct err *err)
 const char *
 cert_keys(struct ctl *c)
 {
-	const struct msg_empty none = { 0 };
+	const struct msg_keys_ask all = { .name = { .len = 0 } };
 	struct client *k = NULL;
 	struct buf names = { 0 };
 	const char *out = NULL;
 
 	if (client_open(&c->paths, "lbd-proxy", &k, NULL) != 0)
 		return NULL;
-	if (client_call(k, MSG_KEYS, &none, on_key, &names, CTL_ANSWER, NULL) == 0)
+	if (client_call(k, MSG_KEYS, &all, on_key, &names, CTL_ANSWER, NULL) == 0)
 		out = arena_text(c->arena, buf_text(&names), names.len);
 	buf_fini(&names);
 	client_close(k);
 	return out;
+}
+
+static int
+on_request(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct buf *out = arg;
+
+	if (row->number == MSG_KEY_IS)
+		buf_put(out, m->key_is.request.p, m->key_is.request.len);
+	return 0;
+}
+
+int
+cert_ask_request(
+    struct ctl *c, const char *key, const struct x509_wish *w, struct buf *out, struct err *err)
+{
+	struct msg_keys_ask m = { .name = SPAN(key), .cn = SPAN(w->cn) };
+	struct client *k = NULL;
+	int rc = client_open(&c->paths, "lbd-proxy", &k, err);
+
+	if (rc != 0)
+		return rc == ERR_AWAY
+			   ? err_prefix(err, "private keys are with lbd-proxy, which must run: ")
+			   : rc;
+	if (w->san != NULL)
+		m.san = SPAN(w->san);
+	if (w->org != NULL)
+		m.org = SPAN(w->org);
+	rc = client_call(k, MSG_KEYS, &m, on_request, out, CTL_ANSWER, err);
+	client_close(k);
+	if (rc == 0 && out->len == 0)
+		return err_set(err, ERR_PROTO, "lbd-proxy is of a version that signs no requests");
+	return rc;
+}
+
+bool
+cert_use(struct ctl *c, uint32_t id, unsigned nth, char out[CERT_USE])
+{
+	char path[160];
+
+	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_tls); i++) {
+		const struct tls *t = snapshot_at(c->snap, KIND_tls, i);
+
+		if (t->cert != id || nth-- > 0)
+			continue;
+		(void)snprintf(out, CERT_USE, "tls %s", t->name);
+		return true;
+	}
+	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_sni); i++) {
+		const struct sni *s = snapshot_at(c->snap, KIND_sni, i);
+
+		if (s->cert != id || nth-- > 0)
+			continue;
+		(void)snprintf(
+		    out, CERT_USE, "sni %s", snapshot_path(c->snap, KIND_sni, s->id, path));
+		return true;
+	}
+	return false;
 }
 
 struct staples_ask {

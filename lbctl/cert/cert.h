@@ -27,6 +27,14 @@ struct cert_staple {
 const struct cert_staple *cert_staples(struct ctl *c);
 const struct cert_staple *cert_staple_of(const struct cert_staple *all, uint32_t cert);
 const struct cert *cert_by_name(struct ctl *c, const char *name); /* NULL */
+/* cert_use - the nth (from 0) that names it, as "tls base" or "sni base/a". false: there are fewer. */
+#define CERT_USE 170
+bool cert_use(struct ctl *c, uint32_t id, unsigned nth, char out[CERT_USE]);
+/* cert_form - cert show as JSON or YAML. */
+void cert_form(struct ctl *c, const struct cert *k, bool yaml, struct buf *out);
+/* cert_ask_request - a request to an authority, signed by lbd-proxy with a key that it has. ERR_UNKNOWN: it has not. */
+int cert_ask_request(
+    struct ctl *c, const char *key, const struct x509_wish *w, struct buf *out, struct err *err);
 /* cert_left - "in 29 days", "2 days ago"; out holds 40. */
 void cert_left(int64_t until, int64_t now, char out[40]);
 

@@ -131,26 +131,13 @@ put_face(struct buf *out, const struct x509_face *f, int64_t now)
 	put_line(out, "sha256", f->digest);
 }
 
-/* What names it. */
 static void
 put_users(struct ctl *c, uint32_t id, struct buf *out)
 {
-	char path[160];
-	unsigned n = 0;
+	char use[CERT_USE];
 
-	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_tls); i++) {
-		const struct tls *t = snapshot_at(c->snap, KIND_tls, i);
-
-		if (t->cert == id)
-			buf_printf(out, "%-12stls %s\n", n++ == 0 ? "used by" : "", t->name);
-	}
-	for (uint32_t i = 0; i < snapshot_count(c->snap, KIND_sni); i++) {
-		const struct sni *s = snapshot_at(c->snap, KIND_sni, i);
-
-		if (s->cert == id)
-			buf_printf(out, "%-12ssni %s\n", n++ == 0 ? "used by" : "",
-			    snapshot_path(c->snap, KIND_sni, s->id, path));
-	}
+	for (unsigned n = 0; cert_use(c, id, n, use); n++)
+		put_line(out, n == 0 ? "used by" : "", use);
 }
 
 /* What its responder says. */
@@ -175,37 +162,50 @@ put_staple(struct ctl *c, uint32_t id, struct buf *out)
 		put_line(out, "", s->fault);
 }
 
+static void
+show(struct ctl *c, const struct cert *k, struct buf *out)
+{
+	int64_t now = (int64_t)time(NULL);
+	const char *keys = cert_keys(c);
+	struct x509_face f;
+
+	put_line(out, "name", k->name);
+	if (k->comment[0] != '\0')
+		put_line(out, "comment", k->comment);
+	buf_printf(out, "%-12s%s (%s)\n", "key", k->key,
+	    keys == NULL		   ? "lbd-proxy does not say whether it is here"
+	    : strstr(keys, k->key) != NULL ? "here"
+					   : "not on this node");
+	put_users(c, k->id, out);
+	put_staple(c, k->id, out);
+	if (k->chain[0] == '\0')
+		put_line(out, "chain", "none yet: lbctl cert import FILE brings the answer");
+	for (unsigned i = 0; x509_face(k->chain, i, &f) == 0; i++) {
+		buf_printf(out, "\ncertificate %u\n", i + 1);
+		put_face(out, &f, now);
+	}
+}
+
 int
 cmd_cert_show(struct ctl *c, struct err *err)
 {
-	int64_t now = (int64_t)time(NULL);
+	bool yaml = c->style.form == FORM_YAML, json = c->style.form == FORM_JSON;
 	const struct cert *k;
-	struct x509_face f;
 	struct buf out = { 0 };
-	const char *keys;
 	int rc = ctl_load(c, err);
 
+	if (c->form_given && !yaml && !json && c->style.form != FORM_TABLE &&
+	    c->style.form != FORM_WIDE)
+		return err_set(err, ERR_USAGE, "cert show: prints text, json or yaml");
 	if (rc != 0)
 		return rc;
 	k = cert_by_name(c, c->argv[0]);
 	if (k == NULL)
 		return err_set(err, ERR_UNKNOWN, "cert \"%s\" does not exist", c->argv[0]);
-	keys = cert_keys(c);
-	put_line(&out, "name", k->name);
-	if (k->comment[0] != '\0')
-		put_line(&out, "comment", k->comment);
-	buf_printf(&out, "%-12s%s (%s)\n", "key", k->key,
-	    keys == NULL		   ? "lbd-proxy does not say whether it is here"
-	    : strstr(keys, k->key) != NULL ? "here"
-					   : "not on this node");
-	put_users(c, k->id, &out);
-	put_staple(c, k->id, &out);
-	if (k->chain[0] == '\0')
-		put_line(&out, "chain", "none yet: lbctl cert import FILE brings the answer");
-	for (unsigned i = 0; x509_face(k->chain, i, &f) == 0; i++) {
-		buf_printf(&out, "\ncertificate %u\n", i + 1);
-		put_face(&out, &f, now);
-	}
+	if (yaml || json)
+		cert_form(c, k, yaml, &out);
+	else
+		show(c, k, &out);
 	ctl_print(&out);
 	buf_fini(&out);
 	return 0;

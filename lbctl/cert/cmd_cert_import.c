@@ -103,6 +103,19 @@ note_ends(struct ctl *c, const char *name, const char *chain)
 		ctl_note(c, "cert %s ends %s", name, left);
 }
 
+/* What stapling will not have. */
+static void
+note_responder(struct ctl *c, const char *name, const char *chain)
+{
+	char url[256];
+
+	if (!x509_responder(chain, url) && url[0] != '\0')
+		ctl_note(c,
+		    "warning: cert %s: its responder (OCSP) is not asked: %s is not http, which is how responders are "
+		    "asked (RFC 6960 appendix A.1); stapling has nothing to hand out for it",
+		    name, url);
+}
+
 static int
 take(struct ctl *c, struct x509_import *i, struct err *err)
 {
@@ -126,6 +139,8 @@ take(struct ctl *c, struct x509_import *i, struct err *err)
 	rc = cert_save(c, name, chain, i->name, err);
 	if (rc == 0)
 		note_ends(c, name, chain);
+	if (rc == 0)
+		note_responder(c, name, chain);
 	return rc;
 }
 

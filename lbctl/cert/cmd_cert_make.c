@@ -1,8 +1,10 @@
 /* cert new and cert csr: a key that is made here and goes to lbd-proxy; a certificate that it signs itself, or a request
- * for an authority. Until the answer comes, the row of a request has a key and no chain. */
+ * for an authority. Until the answer comes, the row of a request has a key and no chain. For a certificate that is there the
+ * request is signed by lbd-proxy with the key that it has, and nothing is changed: the answer is imported over it. */
 #include "cert.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DAYS 365
 
@@ -16,17 +18,53 @@ wish(struct ctl *c, struct x509_wish *w)
 }
 
 static int
-not_in_use(struct ctl *c, bool request, struct err *err)
+not_in_use(struct ctl *c, struct err *err)
 {
 	const struct cert *k = cert_by_name(c, c->argv[0]);
 	int rc = cert_check_name(c->argv[0], err);
 
 	if (rc != 0)
 		return rc;
-	if (k == NULL || (k->chain[0] == '\0' && !request))
+	if (k == NULL || k->chain[0] == '\0')
 		return 0;
-	return err_set(err, ERR_CONFLICT, "cert %s: exists already%s", k->name,
-	    k->chain[0] == '\0' ? ", and waits for the answer to its request" : "");
+	return err_set(err, ERR_CONFLICT, "cert %s: exists already", k->name);
+}
+
+/* For a certificate, or a request, that is there: with its key, and what is not said as the certificate has it. */
+static int
+again(struct ctl *c, const struct cert *k, struct buf *out, struct err *err)
+{
+	struct x509_face f = { 0 };
+	struct x509_wish w;
+	char first[65] = "";
+	int rc;
+
+	wish(c, &w);
+	if (GIVEN(c, key))
+		return err_set(err, ERR_USAGE,
+		    "cert csr: cert %s has a key already, which signs; --key is for a name that is not in use",
+		    k->name);
+	if (x509_face(k->chain, 0, &f) == 0) {
+		size_t n = strcspn(f.names, ",");
+
+		if (n > 0 && n < sizeof(first))
+			(void)snprintf(first, sizeof(first), "%.*s", (int)n, f.names);
+		if (!GIVEN(c, cn) && first[0] != '\0')
+			w.cn = first;
+		if (!GIVEN(c, san) && !GIVEN(c, cn))
+			w.san = f.names;
+		if (!GIVEN(c, san) && strlen(f.names) == sizeof(f.names) - 1)
+			return err_set(err, ERR_USAGE,
+			    "cert csr: cert %s has more names than are read; --san says them",
+			    k->name);
+	}
+	rc = cert_ask_request(c, k->key, &w, out, err);
+	if (rc != 0)
+		return err_prefix(err, "cert csr: cert %s: ", k->name);
+	ctl_note(c,
+	    "signed with the key that cert %s has; lbctl cert import of the answer finds it",
+	    k->name);
+	return 0;
 }
 
 /* Key, and what it signs, into out. */
@@ -60,7 +98,7 @@ cmd_cert_new(struct ctl *c, struct err *err)
 	if (rc == 0)
 		rc = ctl_load(c, err);
 	if (rc == 0)
-		rc = not_in_use(c, false, err);
+		rc = not_in_use(c, err);
 	if (rc == 0)
 		rc = make(c, false, &pem, name, err);
 	if (rc == 0)
@@ -72,6 +110,7 @@ cmd_cert_new(struct ctl *c, struct err *err)
 int
 cmd_cert_csr(struct ctl *c, struct err *err)
 {
+	const struct cert *k = NULL;
 	struct buf pem = { 0 };
 	char name[X509_HEX];
 	int rc = ctl_store(c, true, err);
@@ -79,11 +118,17 @@ cmd_cert_csr(struct ctl *c, struct err *err)
 	if (rc == 0)
 		rc = ctl_load(c, err);
 	if (rc == 0)
-		rc = not_in_use(c, true, err);
-	if (rc == 0)
-		rc = make(c, true, &pem, name, err);
-	if (rc == 0)
-		rc = cert_save(c, c->argv[0], NULL, name, err);
+		k = cert_by_name(c, c->argv[0]);
+	if (rc == 0 && k != NULL) {
+		rc = again(c, k, &pem, err);
+	} else {
+		if (rc == 0)
+			rc = cert_check_name(c->argv[0], err);
+		if (rc == 0)
+			rc = make(c, true, &pem, name, err);
+		if (rc == 0)
+			rc = cert_save(c, c->argv[0], NULL, name, err);
+	}
 	if (rc == 0)
 		ctl_print(&pem);
 	buf_fini(&pem);

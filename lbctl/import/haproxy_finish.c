@@ -118,7 +118,7 @@ put_timeouts(struct hap *h, struct import_row *r, const struct hap_proxy *front,
 	if (*text_of(r, "queue_timeout") == NULL)
 		put_ms(h, r, "queue_timeout", back->timeout[HAP_connect]);
 	if (!http) {
-		*text_of(r, "request_timeout") = *text_of(r, "keep_timeout") = NULL;
+		*text_of(r, "request_timeout") = NULL;
 		if (*text_of(r, "tunnel_timeout") == NULL)
 			put_ms(h, r, "tunnel_timeout", client < server ? client : server);
 		return;
@@ -152,10 +152,11 @@ put_log(struct hap *h, struct import_row *r, const struct hap_proxy *front)
 static void
 drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, bool first)
 {
-	static const char *const fields[] = { "forwarded_for", "forwarded", "request_id",
-		"x_forwarded", "https_redirect", "compress", "compress_types", "compress_min",
-		"error_pages", "header_names", "wait_body", "cookie", "cookie_attributes",
-		"cookie_idle", "cookie_life", "cookie_server", "persist_key" };
+	static const char *const fields[] = { "client_timeout", "server_timeout", "keep_timeout",
+		"pool_timeout", "forwarded_for", "forwarded", "request_id", "x_forwarded",
+		"https_redirect", "compress", "compress_types", "compress_min", "error_pages",
+		"header_names", "wait_body", "cookie", "cookie_attributes", "cookie_idle",
+		"cookie_life", "cookie_server", "persist_key" };
 	const char **persistence = text_of(r, "persistence"), **scheduler = text_of(r, "scheduler");
 
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)

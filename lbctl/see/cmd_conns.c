@@ -328,14 +328,19 @@ on_killed(void *arg, const struct msg_row *row, const union msg_any *m)
 	return 0;
 }
 
-/* "2:1234": no name of a service has a colon. */
+/* "2:1234", or "2:1234@5678" of a process before this one: no name of a service has a colon. */
 static bool
 is_id(const char *word)
 {
-	size_t n = strspn(word, "0123456789");
+	static const char digits[] = "0123456789";
+	size_t n = strspn(word, digits), m;
 
-	return n > 0 && word[n] == ':' && word[n + 1] != '\0' &&
-	       word[n + 1 + strspn(word + n + 1, "0123456789")] == '\0';
+	if (n == 0 || word[n] != ':')
+		return false;
+	word += n + 1;
+	n = strspn(word, digits);
+	m = word[n] == '@' ? 1 + strspn(word + n + 1, digits) : 0;
+	return n > 0 && m != 1 && word[n + m] == '\0';
 }
 
 int

@@ -151,7 +151,7 @@ put_line(struct buf *out, const char *head, const char *text)
 	buf_printf(out, "%-20s  %s\n", head, *text != '\0' ? text : "-");
 }
 
-/* A field that has no place in the layer of its service: it has its default, which says nothing. */
+/* A field that has no place in the layer or mode of its service: it has its default, which says nothing. */
 static bool
 of_other_layer(const struct ctl *c, const struct object *o, const void *row, const struct field *f)
 {
@@ -159,7 +159,8 @@ of_other_layer(const struct ctl *c, const struct object *o, const void *row, con
 
 	if (o->kind == KIND_server)
 		s = snapshot_find(c->snap, KIND_service, ((const struct server *)row)->vip);
-	return s != NULL && (f->flags & (service_layer(s) == 4 ? F_L7 : F_L4)) != 0;
+	return s != NULL && ((f->flags & (service_layer(s) == 4 ? F_L7 : F_L4)) != 0 ||
+				(s->mode == mode_tcp && (f->flags & F_HTTP) != 0));
 }
 
 static void

@@ -169,8 +169,8 @@ command_check_args(const struct command *c, int argc, char *const *argv, struct 
 	for (i = 0; i < argc; i++) {
 		if (!command_arg(c, (unsigned)i, &a))
 			return err_set(err, ERR_USAGE,
-			    "%s: \"%s\" is one argument too many (lbctl %s %s)", c->name, argv[i],
-			    c->name, c->args);
+			    "%s: \"%s\" is one argument too many (lbctl %s%s%s)", c->name, argv[i],
+			    c->name, c->args[0] != '\0' ? " " : "", c->args);
 		rc = check_choice(&a, argv[i], err);
 		if (rc != 0) {
 			(void)err_prefix(err, "%s: ", c->name);

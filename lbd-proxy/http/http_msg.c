@@ -272,7 +272,7 @@ request_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsi
 			cut_cookie(p, buf, h, i, policy);
 		return;
 	case H1_X_FORWARDED_FOR:
-		if (policy->forwarded == forwarded_replace)
+		if (policy->forwarded == forwarded_replace || policy->distrust)
 			cut_line(p, h, i);
 		else if (policy->forwarded == forwarded_append)
 			append_client(p, h, i, policy);
@@ -300,8 +300,8 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	if (h->form == H1_ABSOLUTE && (h->seen & H1_BIT(H1_HOST)) == 0)
 		put_host(p, buf, h, policy->edits);
 	const char *text = p->room + p->used;
-	bool there =
-	    policy->forwarded == forwarded_append && (h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0;
+	bool there = policy->forwarded == forwarded_append && !policy->distrust &&
+		     (h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0;
 	if (policy->forwarded != forwarded_off && !there) {
 		room(p, xff, sizeof(xff) - 1);
 		room(p, policy->client, policy->client_len);

@@ -39,6 +39,7 @@ struct http_request_policy {
 	uint8_t cookie_len;	/* 0: no cookie of ours to take out */
 	uint8_t cut;		/* CUT_ of http_look.h */
 	bool close;		/* ask the server to close after this request */
+	bool distrust;		/* what the client sent of X-Forwarded-For is cut */
 	bool cookie_prefix;	/* only the token before its value is taken off (cookie_prefix) */
 	const char *cookie;	/* name of our persistence cookie: the server never sees it */
 	struct http_tell *tell; /* what else the server is told (http_tell.h); NULL: nothing */

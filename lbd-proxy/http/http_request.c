@@ -68,13 +68,14 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	const struct view *v = c->svc->view, *pool = http_pool(h);
 
 	if (!pool->x_forwarded && !pool->forwarded_field && !pool->via &&
-	    v->request_id == request_id_off && !v->client_headers)
+	    v->request_id == request_id_off && !v->client_headers && !p->distrust)
 		return false;
 	t->x_forwarded = pool->x_forwarded;
 	t->forwarded = pool->forwarded_field;
 	t->via = pool->via;
 	t->h2 = c->h2 != NULL;
 	t->policy = pool->forwarded;
+	t->distrust = p->distrust;
 	t->request_id = v->request_id;
 	t->port = c->port;
 	t->scheme = c->tls != NULL ? "https" : "http";
@@ -116,6 +117,7 @@ compose(struct http *h, const char *buf, size_t len)
 	struct http_request_policy policy = {
 		.client = client,
 		.forwarded = pool->forwarded,
+		.distrust = view_distrusts(v, &c->addr),
 		.edits = h->edited ? &c->w->rules->edits : NULL,
 		.cut = h->cut,
 	};

@@ -1,7 +1,7 @@
 /* Fields that tell a server about the client's request.
  *
  * What a client sent under these names is worth as much as the policy says: with replace it is cut, with append the first
- * proxy's X-Forwarded-... stand, and Forwarded gets one more element. A value of Host can be long, so it is never copied: text
+ * proxy's X-Forwarded-... stand, and Forwarded gets one more element; of a client that is not believed it is cut in any case. A value of Host can be long, so it is never copied: text
  * that is made here and the Host of the request stand in turn. */
 #include "http_tell.h"
 
@@ -79,6 +79,8 @@ tell_id(struct http_tell *t, const char *buf, const struct h1_header *f)
 static enum http_told
 tell_forwarded(struct http_tell *t, const char *buf, const struct h1_head *h, unsigned i)
 {
+	if (t->distrust)
+		return HTTP_TOLD_CUT;
 	if (!t->forwarded || t->policy == forwarded_off)
 		return HTTP_TOLD_PASS;
 	if (t->policy == forwarded_replace)
@@ -102,6 +104,8 @@ http_tell_line(struct http_tell *t, const char *buf, const struct h1_head *h, un
 	case NAME_ID: return tell_id(t, buf, &h->header[i]);
 	case NAME_FORWARDED: return tell_forwarded(t, buf, h, i);
 	default:
+		if (t->distrust)
+			return HTTP_TOLD_CUT;
 		if (!t->x_forwarded || t->policy == forwarded_off)
 			return HTTP_TOLD_PASS;
 		if (t->policy == forwarded_replace)

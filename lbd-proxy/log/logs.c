@@ -218,7 +218,7 @@ logs_line(struct worker *w, const struct line_format *f, const struct line_recor
 	struct log_seat *s = seat_of(w);
 	char *out;
 
-	if (s->ring.b == NULL && ring_init(&s->ring, RING_SIZE) != 0) {
+	if (!ring_made(&s->ring) && ring_init(&s->ring, RING_SIZE) != 0) {
 		count(&s->dropped);
 		return;
 	}

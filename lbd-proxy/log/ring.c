@@ -19,24 +19,34 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == UNIT, "a head is one unit");
 
+/* Of one that is known to be made: by its writer, or by a reader who found it not empty. */
+static uint8_t *
+bytes(const struct ring *r)
+{
+	return atomic_load_explicit(&r->b, memory_order_relaxed);
+}
+
 int
 ring_init(struct ring *r, size_t size)
 {
+	uint8_t *b;
+
 	must(size >= UNIT && (size & (size - 1)) == 0);
-	r->b = aligned_alloc(UNIT, size);
-	if (r->b == NULL)
+	b = aligned_alloc(UNIT, size);
+	if (b == NULL)
 		return -ENOMEM;
 	r->size = size;
-	atomic_init(&r->head, 0);
-	atomic_init(&r->tail, 0);
+	atomic_store_explicit(&r->b, b, memory_order_release); /* head and tail are 0 */
 	return 0;
 }
 
 void
 ring_fini(struct ring *r)
 {
-	free(r->b);
-	r->b = NULL;
+	free(bytes(r));
+	atomic_store_explicit(&r->b, NULL, memory_order_relaxed);
+	atomic_store_explicit(&r->head, 0, memory_order_relaxed);
+	atomic_store_explicit(&r->tail, 0, memory_order_relaxed);
 }
 
 static size_t
@@ -56,11 +66,11 @@ ring_reserve(struct ring *r, size_t most)
 	if (need > rest) {
 		if (used + rest + need > r->size)
 			return NULL;
-		memcpy(r->b + at, &skip, sizeof(skip));
+		memcpy(bytes(r) + at, &skip, sizeof(skip));
 		atomic_store_explicit(&r->head, head + rest, memory_order_release);
-		return (char *)r->b + UNIT;
+		return (char *)bytes(r) + UNIT;
 	}
-	return used + need > r->size ? NULL : (char *)r->b + at + UNIT;
+	return used + need > r->size ? NULL : (char *)bytes(r) + at + UNIT;
 }
 
 void
@@ -69,7 +79,7 @@ ring_commit(struct ring *r, size_t n, int64_t ms)
 	size_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 	const struct head h = { .n = (uint32_t)n, .ms = ms };
 
-	memcpy(r->b + (head & (r->size - 1)), &h, sizeof(h));
+	memcpy(bytes(r) + (head & (r->size - 1)), &h, sizeof(h));
 	atomic_store_explicit(&r->head, head + whole(n), memory_order_release);
 }
 
@@ -89,12 +99,12 @@ ring_next(const struct ring *r, size_t *at, struct ring_line *out)
 
 	while (*at != head) {
 		here = *at & (r->size - 1);
-		memcpy(&h, r->b + here, sizeof(h));
+		memcpy(&h, bytes(r) + here, sizeof(h));
 		if (h.n == SKIP) {
 			*at += r->size - here;
 			continue;
 		}
-		*out = (struct ring_line){ (const char *)r->b + here + UNIT, h.n, h.ms };
+		*out = (struct ring_line){ (const char *)bytes(r) + here + UNIT, h.n, h.ms };
 		*at += whole(h.n);
 		return true;
 	}
@@ -110,6 +120,7 @@ ring_release(struct ring *r, size_t at)
 bool
 ring_empty(const struct ring *r)
 {
-	return r->b == NULL || atomic_load_explicit(&r->head, memory_order_acquire) ==
-				   atomic_load_explicit(&r->tail, memory_order_relaxed);
+	return atomic_load_explicit(&r->b, memory_order_acquire) == NULL ||
+	       atomic_load_explicit(&r->head, memory_order_acquire) ==
+		   atomic_load_explicit(&r->tail, memory_order_relaxed);
 }

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 struct ring {
-	uint8_t *b; /* NULL: not made yet */
 	size_t size;
+	/* NULL: not made yet. The writer makes it, and the reader looks (ring_empty): whoever sees it sees what was set before. */
+	_Atomic(uint8_t *) b;
 	_Atomic size_t head; /* of the writer; both only rise */
 	_Atomic size_t tail; /* of the reader */
 };
@@ -20,10 +21,16 @@ struct ring_line {
 	int64_t ms; /* wall clock */
 };
 
-/* size is a power of two. -ENOMEM. */
+/* Of a zeroed one, by the writer; the reader may be looking. size is a power of two. -ENOMEM. */
 int ring_init(struct ring *r, size_t size);
 void ring_fini(struct ring *r);
 
+/* Writer: whether it was made. */
+static inline bool
+ring_made(const struct ring *r)
+{
+	return atomic_load_explicit(&r->b, memory_order_relaxed) != NULL;
+}
 /* Writer: room for a line of up to most bytes, or NULL: full. ring_commit makes n of them a line. */
 char *ring_reserve(struct ring *r, size_t most);
 void ring_commit(struct ring *r, size_t n, int64_t ms);

@@ -145,7 +145,7 @@ waiting(const struct ring *r)
 	struct ring_line line;
 	uint64_t n = 0;
 
-	while (r->b != NULL && ring_next(r, &at, &line))
+	while (ring_made(r) && ring_next(r, &at, &line))
 		n++;
 	return n;
 }
@@ -197,7 +197,7 @@ syslog_sink_take(struct syslog_sink *s, const struct ring_line *l, struct sunk *
 	char *out;
 	int len;
 
-	if (s->queue.b == NULL && ring_init(&s->queue, QUEUE_SIZE) != 0) {
+	if (!ring_made(&s->queue) && ring_init(&s->queue, QUEUE_SIZE) != 0) {
 		n->dropped++;
 		return;
 	}

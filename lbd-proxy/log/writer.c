@@ -55,12 +55,13 @@ changed(struct writer *w)
 static bool
 take(struct writer *w, struct log_seat *s, struct sunk *n)
 {
-	size_t at = ring_tail(&s->ring);
 	struct ring_line line;
 	unsigned lines = 0;
+	size_t at;
 
-	if (ring_empty(&s->ring))
+	if (ring_empty(&s->ring)) /* or not made yet */
 		return false;
+	at = ring_tail(&s->ring);
 	while (lines < TURN_MOST && ring_next(&s->ring, &at, &line)) {
 		if (w->file.on)
 			file_sink_take(&w->file, w->l->folder, &line, n);

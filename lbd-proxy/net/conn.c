@@ -216,8 +216,10 @@ conn_recv(struct conn *c, void *p, size_t room)
 	}
 	n = io_recv(&c->io, (uint8_t *)p + had, room - had);
 	if (n > 0) {
-		if ((size_t)n < room - had && !c->hup)
+		if ((size_t)n < room - had && !c->hup) {
 			c->can_read = false;
+			c->guessed = true;
+		}
 		conn_count_in(c, (size_t)n);
 		return (ssize_t)had + n;
 	}
@@ -227,6 +229,7 @@ conn_recv(struct conn *c, void *p, size_t room)
 	}
 	if (n == -EAGAIN || n == -EINTR) {
 		c->can_read = n == -EINTR;
+		c->guessed = false;
 		return (ssize_t)had;
 	}
 	return n;
@@ -365,6 +368,12 @@ conn_shutdown(struct conn *c)
 	if (c->tls != NULL)
 		tls_end(c);
 	(void)io_shutdown(&c->io);
+}
+
+bool
+conn_gone(const struct conn *c)
+{
+	return c->hup || (c->h2 == NULL && sock_error(io_fd(&c->io)) != 0);
 }
 
 bool

@@ -429,6 +429,7 @@ backend_idle(
 		COUNT_OFF(s->srv->n->pooled);
 		c->ops = ops;
 		c->reused = true;
+		c->guessed = false;
 		conn_timer_off(c);
 		return c;
 	}

@@ -97,6 +97,24 @@ by_written(struct persist *p, const struct wsvc *s, struct key_span text)
 	return by_key(s, &p->key);
 }
 
+/* Who is not believed is the client itself. */
+static uint32_t
+by_forwarded(struct persist *p, const struct wsvc *s, const struct conn *c, const char *buf,
+    const struct h1_head *h)
+{
+	const struct view *front = c->svc->view;
+	char text[ADDR_TEXT];
+	struct key_span key;
+
+	if (view_distrusts(front, &c->addr)) {
+		addr_format(&c->addr, ADDR_HOST, text);
+		key = (struct key_span){ text, strlen(text) };
+	} else if (!persist_key_forwarded(buf, h, front->forwarded_from, &key)) {
+		return 0;
+	}
+	return by_written(p, s, key);
+}
+
 /* User-Agent and Authorization: a hash of both. */
 static uint32_t
 by_browser(struct persist *p, const struct wsvc *s, const char *buf, const struct h1_head *h)
@@ -243,8 +261,7 @@ by_request(struct persist *p, const struct wsvc *s, const struct conn *c, const 
 		return find_cookie(v, buf, h, &value) ? by_value(p, s, value.at, value.len) : 0;
 	case persistence_route: return by_route(v, buf, h);
 	case persistence_browser: return by_browser(p, s, buf, h);
-	case persistence_forwarded_for:
-		return persist_key_forwarded(buf, h, &key) ? by_written(p, s, key) : 0;
+	case persistence_forwarded_for: return by_forwarded(p, s, c, buf, h);
 	case persistence_query:
 		return persist_key_query(buf, h, &key) ? by_value(p, s, key.at, key.len) : 0;
 	case persistence_url_param:

@@ -72,28 +72,66 @@ without_port(struct key_span e)
 	return e;
 }
 
-bool
-persist_key_forwarded(const char *buf, const struct h1_head *h, struct key_span *out)
+/* The last element of *list, which loses it; without spaces around it. */
+static struct key_span
+take_last(struct key_span *list)
 {
-	struct key_span v = { NULL, 0 };
-	const char *comma;
+	const char *comma = list->len > 0 ? memrchr(list->at, ',', list->len) : NULL;
+	struct key_span e = *list;
 
+	if (comma != NULL) {
+		e.at = comma + 1;
+		e.len -= (size_t)(comma - list->at) + 1;
+		list->len = (size_t)(comma - list->at);
+	} else {
+		list->len = 0;
+	}
+	while (e.len > 0 && (*e.at == ' ' || *e.at == '\t')) {
+		e.at++;
+		e.len--;
+	}
+	while (e.len > 0 && (e.at[e.len - 1] == ' ' || e.at[e.len - 1] == '\t'))
+		e.len--;
+	return without_port(e);
+}
+
+static bool
+is_of(const struct addrs *from, struct key_span e)
+{
+	char host[ADDR_TEXT];
+	struct addr a;
+
+	if (from == NULL || e.len >= sizeof(host))
+		return false;
+	memcpy(host, e.at, e.len);
+	host[e.len] = '\0';
+	return addr_parse(host, ADDR_HOST, &a) == 0 && addrs_contain(from, &a);
+}
+
+bool
+persist_key_forwarded(
+    const char *buf, const struct h1_head *h, const struct addrs *from, struct key_span *out)
+{
+	unsigned passed = 0;
+
+	out->len = 0;
 	if ((h->seen & H1_BIT(H1_X_FORWARDED_FOR)) == 0)
 		return false;
-	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id == H1_X_FORWARDED_FOR)
-			v = (struct key_span){ buf + h->header[i].value_off,
-				h->header[i].value_len };
-	comma = v.len > 0 ? memrchr(v.at, ',', v.len) : NULL;
-	if (comma != NULL) {
-		v.len -= (size_t)(comma - v.at) + 1;
-		v.at = comma + 1;
+	for (unsigned i = h->n; i > 0; i--) {
+		const struct h1_header *f = &h->header[i - 1];
+		struct key_span list = { buf + f->value_off, f->value_len }, e;
+
+		if (f->id != H1_X_FORWARDED_FOR)
+			continue;
+		do {
+			e = take_last(&list);
+			if (e.len == 0)
+				return out->len > 0; /* the proxy behind it knew no more */
+			*out = e;
+			if (!is_of(from, e) || ++passed > PERSIST_PROXIES)
+				return true;
+		} while (list.len > 0);
 	}
-	while (v.len > 0 && (*v.at == ' ' || *v.at == '\t')) {
-		v.at++;
-		v.len--;
-	}
-	*out = without_port(v);
 	return out->len > 0;
 }
 

@@ -19,8 +19,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LOOK DUR_MS(500) /* shorter than any tunnel timeout */
-
 static void run(struct tcp *t);
 
 /* Both sides go; the client last, because the service may go with it. */
@@ -74,22 +72,27 @@ tcp_client_broke(struct tcp *t)
 	tcp_over(t, true);
 }
 
-/* Something moved; from now on the silence counts. A reset that comes with the last bytes comes in their edge, and no other follows: a
- * short read is taken for all there is (conn_recv). So once after a while of silence both sides are read again. */
+/* Something moved; from now on the silence counts. */
 static void
 quiet(struct tcp *t)
 {
-	t->looked = false;
-	conn_timer(t->c, LOOK);
+	dur_t most = t->c->svc->view->tunnel;
+
+	conn_timer(t->c, t->s->guessed ? conn_silence(t->s, most) : conn_silence(t->c, most));
 }
 
-static void
+/* False: it was done. */
+static bool
 look_again(struct tcp *t)
 {
-	t->looked = true;
-	t->c->can_read = t->s->can_read = true;
-	conn_timer(t->c, t->c->svc->view->tunnel - LOOK);
+	dur_t most = t->c->svc->view->tunnel;
+	bool up = conn_look(t->c, most), down = conn_look(t->s, most);
+
+	if (!up && !down)
+		return false;
+	conn_timer(t->c, most - CONN_LOOK);
 	run(t);
+	return true;
 }
 
 /* One turn of a direction. False: the stream is over. */
@@ -385,7 +388,7 @@ on_event(struct conn *c, unsigned edges)
 			tcp_read_hello(t);
 		else if (t->reads)
 			tcp_read_user(t);
-		else if (t->s == NULL && c->hup)
+		else if (t->s == NULL && conn_gone(c))
 			tcp_client_broke(t); /* it did not want to wait any longer */
 		return;
 	}
@@ -416,9 +419,7 @@ on_timeout(struct conn *c)
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');
 		tcp_over(t, true);
-	} else if (!t->looked) {
-		look_again(t);
-	} else {
+	} else if (!look_again(t)) {
 		ended(t, 'c');
 		tcp_over(t, false);
 	}

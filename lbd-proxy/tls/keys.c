@@ -156,10 +156,52 @@ put_name(const struct bus_request *rq, const char *name, uint64_t age)
 	return bus_reply(rq, MSG_KEY_IS, &is);
 }
 
-void
-keys_on_list(struct keys *k, const struct bus_request *rq)
+/* A request to an authority: the key does not leave. */
+static void
+sign(struct keys *k, const struct bus_request *rq, const struct msg_keys_ask *m)
 {
-	if (need_store(k, rq))
+	char name[X509_HEX + 1], cn[80], san[4096], org[80];
+	struct x509_wish w = { .cn = cn };
+	struct evp_pkey_st *key;
+	struct buf pem = { 0 };
+	struct err err = { 0 };
+	struct msg_key_is is;
+	int code;
+
+	if (m->cn.len >= sizeof(cn) || m->san.len >= sizeof(san) || m->org.len >= sizeof(org)) {
+		bus_result(rq, ERR_INVALID, "cn, san or org is too long");
+		return;
+	}
+	span_text(m->name, name, sizeof(name));
+	span_text(m->cn, cn, sizeof(cn));
+	span_text(m->san, san, sizeof(san));
+	span_text(m->org, org, sizeof(org));
+	w.san = san[0] != '\0' ? san : NULL;
+	w.org = org[0] != '\0' ? org : NULL;
+	key = x509_key_is_name(name) ? keystore_get(k->store, name) : NULL;
+	if (key == NULL) {
+		bus_result(rq, ERR_UNKNOWN, "its key is not on this node");
+		return;
+	}
+	code = x509_request(key, &w, &pem, &err);
+	x509_key_free(key);
+	if (code == 0) {
+		log_info("keys: %s has signed a request", name);
+		is = (struct msg_key_is){ .name = SPAN(name), .request = { pem.p, pem.len } };
+		(void)bus_reply(rq, MSG_KEY_IS, &is);
+	}
+	bus_result(rq, code, code != 0 ? err.text : NULL);
+	buf_fini(&pem);
+}
+
+void
+keys_on_list(struct keys *k, const struct bus_request *rq, const struct msg_keys_ask *m)
+{
+	if (!need_store(k, rq))
+		return;
+	if (m->name.len > 0)
+		sign(k, rq, m);
+	else
 		digest_tell(keystore_files(k->store), rq, put_name);
 }
 

@@ -20,6 +20,6 @@ const char *keys_fault(const struct keys *k);
 
 void keys_on_put(struct keys *k, const struct bus_request *rq, const struct msg_key_put *m);
 void keys_on_get(struct keys *k, const struct bus_request *rq, const struct msg_key_name *m);
-void keys_on_list(struct keys *k, const struct bus_request *rq);
+void keys_on_list(struct keys *k, const struct bus_request *rq, const struct msg_keys_ask *m);
 
 #endif

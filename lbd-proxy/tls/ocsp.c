@@ -37,7 +37,7 @@ ocsp_free(struct ocsp *o)
 }
 
 static char *
-responder_of(X509 *leaf)
+responder_of(X509 *leaf, bool *others)
 {
 	STACK_OF(OPENSSL_STRING) *all = X509_get1_ocsp(leaf);
 	char *out = NULL;
@@ -45,6 +45,7 @@ responder_of(X509 *leaf)
 	for (int i = 0; out == NULL && i < sk_OPENSSL_STRING_num(all); i++)
 		if (strncmp(sk_OPENSSL_STRING_value(all, i), "http://", 7) == 0)
 			out = mem_text(sk_OPENSSL_STRING_value(all, i));
+	*others = out == NULL && sk_OPENSSL_STRING_num(all) > 0;
 	X509_email_free(all);
 	return out;
 }
@@ -85,14 +86,18 @@ ocsp_new(const char *chain, const char **why_out)
 {
 	struct ocsp *o = mem_alloc(sizeof(*o));
 	BIO *b = BIO_new_mem_buf(chain, -1);
+	bool others = false;
 
 	must(b != NULL);
 	*why_out = NULL;
 	o->leaf = PEM_read_bio_X509(b, NULL, NULL, NULL);
 	if (o->leaf == NULL)
 		*why_out = "the certificate cannot be read";
-	else if ((o->url = responder_of(o->leaf)) == NULL)
-		*why_out = "the certificate names no responder (http)";
+	else if ((o->url = responder_of(o->leaf, &others)) == NULL)
+		*why_out =
+		    others
+			? "the certificate names no responder by http, which is how they are asked (RFC 6960 appendix A.1)"
+			: "the certificate names no responder";
 	else if ((o->issuer = issuer_of(b, o->leaf)) == NULL)
 		*why_out = "the chain lacks the certificate of the issuer";
 	else if (!make_request(o))

@@ -9,6 +9,7 @@
 #include "sys/log.h"
 
 #include "control.h"
+#include "elder_ask.h"
 #include "parcel.h"
 #include "share.h"
 #include "tally.h"
@@ -97,6 +98,8 @@ handle(struct elder *e, const uint8_t *p, size_t n)
 	switch (p[0]) {
 	case PARCEL_COUNT: elder_count(e, &r, false); break;
 	case PARCEL_STICK: share_bring(e->k, p + 1, n - 1, true); break;
+	case PARCEL_ROWS:
+	case PARCEL_DONE: elders_answered(e->pid, p, n); break;
 	case PARCEL_MAIN: daemon_known(e->k->d); break;
 	case PARCEL_LEFT:
 		(void)rd_be(&r, 1);
@@ -127,6 +130,7 @@ on_read(void *arg, unsigned ready)
 			    "upgrade: process %d, which was before this one, has ended", e->pid);
 			loop_fd_want(&e->io, 0);
 			list_del(&e->link);
+			elders_lost(e->pid);
 			loop_defer(daemon_loop(e->k->d), end, e);
 			return;
 		}
@@ -232,6 +236,7 @@ elders_reopen(const struct control *k)
 void
 elders_fini(struct control *k)
 {
+	elders_ask_fini();
 	while (!list_empty(&k->elders))
 		end(container_of(k->elders.next, struct elder, link));
 }

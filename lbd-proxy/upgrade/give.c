@@ -12,6 +12,7 @@
 #include "sys/notify.h"
 
 #include "elder.h"
+#include "elder_ask.h"
 #include "net/listener.h"
 #include "share.h"
 #include "spawn.h"
@@ -247,6 +248,8 @@ pump(struct give *g)
 			break;
 		code = send_out(g);
 	}
+	if (code == 0 && g->state == GIVE_LINGER)
+		code = give_answer(g);
 	loop_fd_want(&g->io, LOOP_READ | (code == -EAGAIN ? LOOP_WRITE : 0));
 	if (code != 0 && code != -EAGAIN)
 		failed(g, strerror(-code));
@@ -319,6 +322,7 @@ handle(struct give *g, const uint8_t *p, size_t n)
 	case PARCEL_TAKEN: on_taken(g); break;
 	case PARCEL_REOPEN: give_reopen(g->k); break;
 	case PARCEL_AGAIN: tally_again(&g->tally); break;
+	case PARCEL_ASK: give_asked(g, p, n); break;
 	case PARCEL_REFUSED:
 		(void)snprintf(why, sizeof(why), "the new process refuses: %.*s", (int)(n - 1),
 		    (const char *)p + 1);
@@ -358,9 +362,8 @@ on_event(void *arg, unsigned ready)
 			break;
 		if (n <= 0)
 			on_end(g);
-		else if (
-		    pid ==
-		    g->pid) /* nobody else has the other end, but for what that process started */
+		else if (pid == g->pid || g->state == GIVE_LINGER)
+			/* Nobody else has the other end but what that process started, and, once it is the daemon, who comes after it. */
 			handle(g, in, (size_t)n);
 	}
 	if (g->state != GIVE_FAILED && g->state != GIVE_ALONE)
@@ -411,5 +414,6 @@ give_fini(struct control *k)
 	loop_timer_fini(&g->late);
 	loop_timer_fini(&g->tick);
 	buf_fini(&g->out);
+	buf_fini(&g->answers);
 	FREE(k->give);
 }

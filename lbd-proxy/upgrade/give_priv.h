@@ -43,7 +43,9 @@ struct give {
 	struct stick_record rec[STICK_BATCH_MOST];
 	mono_t since, until; /* lingering */
 	bool cut;
-	atomic_uint quiet; /* workers that have no listening socket any more */
+	struct buf answers; /* parcels that wait, each with its length in front (elder_ask.h) */
+	size_t answered;    /* bytes of them that were sent */
+	atomic_uint quiet;  /* workers that have no listening socket any more */
 };
 
 /* give_stick - the first n of g->rec as a parcel in g->out. */

@@ -35,6 +35,9 @@ enum parcel {
 	PARCEL_LEFT,	/* old: u32 connections that it still has */
 	PARCEL_REOPEN,	/* new: open the access log anew */
 	PARCEL_AGAIN,	/* new: tell all gauges again */
+	PARCEL_ASK,	/* new: u32 number, and a message: CONNS, CONNS_KILL */
+	PARCEL_ROWS,	/* old: u32 number, and messages CONN, each with its length u16 in front */
+	PARCEL_DONE, /* old: u32 number, and u32 connections that were reset: the answer is complete */
 };
 
 struct parcel_hello {

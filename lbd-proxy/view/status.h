@@ -16,6 +16,12 @@ void status_on_persist_clear(void *arg, const struct bus_request *rq, const unio
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
 /* status_kill.c */
 void status_kill(struct control *k, const struct bus_request *rq, const struct msg_conns_kill *m);
+/* The same of this process alone, for another one (upgrade/elder_ask.h): ops are called when it is done, never from within. */
+struct elder_ask_ops;
+void status_conns_for(
+    struct control *k, const struct msg_select *m, const struct elder_ask_ops *ops, void *arg);
+void status_kill_for(
+    struct control *k, const struct msg_conns_kill *m, const struct elder_ask_ops *ops, void *arg);
 /* A pool has no clients of its own: those whose rules led them to its servers are meant. status_pooled - rules lead to
  * this service. status_is_at - in the worker: the client is at a server of it now. */
 struct conn;

@@ -1,7 +1,7 @@
 /* The list of connections.
  *
  * Every worker writes its own rows when it gets to the request in its mail; the last one wakes the control thread, which
- * answers. Nobody waits. At most LIST_MOST rows are collected, and no more than were asked for. */
+ * answers, after it has asked processes before this one. Nobody waits. At most LIST_MOST rows are collected, and no more than were asked for. */
 #include "base/mem.h"
 #include "sys/log.h"
 #include "sys/sock.h"
@@ -10,9 +10,11 @@
 #include "net/conn.h"
 #include "control.h"
 #include "status.h"
+#include "upgrade/elder_ask.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIST_MOST 100000
 #define ROWS_STEP 64
@@ -28,13 +30,17 @@ struct row {
 };
 struct conns_answer {
 	struct bus_request rq;
+	const struct elder_ask_ops *ops; /* another process asks, not the bus; NULL not */
+	void *arg;
 	struct control *k;
+	struct buf elders; /* rows of processes before this one, each with its length in front */
+	size_t elders_at;
 	uint32_t only;
 	bool pooled;	     /* those that are at its servers by rules of others, too */
 	atomic_uint workers; /* that have not written yet */
 	pthread_mutex_t lock;
 	struct row *row;
-	uint32_t n, room, most, at;
+	uint32_t n, room, most, at, from_elders;
 };
 
 static void
@@ -43,19 +49,24 @@ conns_fini(void *state)
 	struct conns_answer *a = state;
 
 	(void)pthread_mutex_destroy(&a->lock);
+	buf_fini(&a->elders);
 	free(a->row);
 	free(a);
 }
 
 static void
-put(const struct conns_answer *a, const struct row *r, const struct bus_request *rq)
+put(const struct conns_answer *a, const struct row *r,
+    void (*fn)(void *arg, const struct msg_conn *m), void *arg)
 {
 	const struct service *s = snapshot_find(a->k->seen, KIND_service, r->service);
 	char id[32], client[ADDR_TEXT + 8], virtual[ADDR_TEXT + 8], real[ADDR_TEXT + 8],
 	    source[ADDR_TEXT + 8], t[ADDR_TEXT], state[24];
 	struct msg_conn m = { .service = r->service, .server = r->server };
 
-	(void)snprintf(id, sizeof(id), "%u:%u", r->worker, r->serial);
+	if (a->k->lingering)
+		(void)snprintf(id, sizeof(id), "%u:%u@%d", r->worker, r->serial, (int)getpid());
+	else
+		(void)snprintf(id, sizeof(id), "%u:%u", r->worker, r->serial);
 	m.id = SPAN(id);
 	addr_format(&r->client, ADDR_HOST, t);
 	(void)snprintf(
@@ -85,7 +96,32 @@ put(const struct conns_answer *a, const struct row *r, const struct bus_request 
 	m.bytes_in = r->in;
 	m.bytes_out = r->out;
 	m.requests = r->requests;
-	(void)bus_reply(rq, MSG_CONN, &m);
+	fn(arg, &m);
+}
+
+static void
+reply(void *arg, const struct msg_conn *m)
+{
+	(void)bus_reply(arg, MSG_CONN, m);
+}
+
+static bool
+elders_step(struct conns_answer *a, const struct bus_request *rq, unsigned rows)
+{
+	const struct msg_row *row;
+	union msg_any m;
+	uint32_t seq;
+
+	for (; rows < ROWS_STEP && a->elders_at < a->elders.len; rows++) {
+		struct rd r = { .p = a->elders.p + a->elders_at,
+			.left = a->elders.len - a->elders_at };
+		struct rd one = rd_sub(&r, rd_be(&r, 2));
+
+		a->elders_at += 2 + one.left;
+		if (msg_decode(one.p, one.left, &row, &seq, &m, NULL) == 0)
+			(void)bus_reply(rq, MSG_CONN, &m.conn);
+	}
+	return a->elders_at == a->elders.len;
 }
 
 static bool
@@ -95,17 +131,56 @@ conns_step(void *state, const struct bus_request *rq)
 	unsigned rows = 0;
 
 	for (; a->at < a->n && rows < ROWS_STEP; a->at++, rows++)
-		put(a, &a->row[a->at], rq);
-	return a->at == a->n;
+		put(a, &a->row[a->at], reply, (void *)(uintptr_t)rq);
+	return a->at == a->n && elders_step(a, rq, rows);
+}
+
+static void
+on_elder_row(void *arg, const struct msg_conn *m)
+{
+	struct conns_answer *a = arg;
+	struct buf one = { 0 };
+
+	if (a->n + a->from_elders >= a->most)
+		return;
+	a->from_elders++;
+	msg_encode(MSG_CONN, 0, m, &one);
+	buf_put_be(&a->elders, one.len, 2);
+	buf_put(&a->elders, one.p, one.len);
+	buf_fini(&one);
+}
+
+static void
+on_elders(void *arg, uint32_t none)
+{
+	struct conns_answer *a = arg;
+
+	(void)none;
+	bus_pump(&a->rq, conns_step, conns_fini, a);
+}
+
+/* For another process. */
+static void
+give_rows(struct conns_answer *a)
+{
+	for (; a->at < a->n; a->at++)
+		put(a, &a->row[a->at], a->ops->row, a->arg);
+	a->ops->end(a->arg, 0);
+	conns_fini(a);
 }
 
 /* All workers have written: back in the control thread. */
 static void
 on_collected(void *arg)
 {
+	static const struct elder_ask_ops ops = { .row = on_elder_row, .end = on_elders };
 	struct conns_answer *a = arg;
+	struct msg_select m = { .service = a->only, .most = a->most };
 
-	bus_pump(&a->rq, conns_step, conns_fini, a);
+	if (a->ops != NULL)
+		give_rows(a);
+	else if (a->n >= a->most || !elders_ask(a->k, MSG_CONNS, &m, 0, &ops, a))
+		on_elders(a, 0);
 }
 
 static void
@@ -185,19 +260,43 @@ collect(struct worker *w, void *answer, void *none)
 		loop_wake(daemon_loop(a->k->d), on_collected, a);
 }
 
-void
-status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m)
+static struct conns_answer *
+new_answer(struct control *k, const struct msg_select *m)
 {
 	struct conns_answer *a = mem_alloc(sizeof(*a));
-	unsigned i;
 
-	a->rq = *rq;
 	a->k = k;
 	a->only = m->service;
 	a->pooled = status_pooled(k, m->service);
 	a->most = m->most > 0 && m->most < LIST_MOST ? m->most : LIST_MOST;
 	atomic_init(&a->workers, k->px.n);
 	(void)pthread_mutex_init(&a->lock, NULL); /* does not fail on Linux */
-	for (i = 0; i < k->px.n; i++)
-		(void)worker_post(k->px.w[i], collect, a, NULL);
+	return a;
+}
+
+static void
+ask_workers(struct conns_answer *a)
+{
+	for (unsigned i = 0; i < a->k->px.n; i++)
+		(void)worker_post(a->k->px.w[i], collect, a, NULL);
+}
+
+void
+status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m)
+{
+	struct conns_answer *a = new_answer(k, m);
+
+	a->rq = *rq;
+	ask_workers(a);
+}
+
+void
+status_conns_for(
+    struct control *k, const struct msg_select *m, const struct elder_ask_ops *ops, void *arg)
+{
+	struct conns_answer *a = new_answer(k, m);
+
+	a->ops = ops;
+	a->arg = arg;
+	ask_workers(a);
 }

@@ -229,13 +229,13 @@ on_end(void *arg, int code, const char *text)
 static int
 ask_proxy(struct import *i)
 {
-	const struct msg_empty none = { 0 };
+	const struct msg_keys_ask all = { .name = { .len = 0 } };
 	struct msg_key_put put = { 0 };
 	struct buf pem = { 0 };
 	int rc;
 
 	if (i->got.key == NULL || i->how.dry_run)
-		return follow_ask(i->c->w->follow, "lbd-proxy", MSG_KEYS, &none, on_row, on_end, i);
+		return follow_ask(i->c->w->follow, "lbd-proxy", MSG_KEYS, &all, on_row, on_end, i);
 	x509_key_write(i->got.key, &pem);
 	put.key = (struct span){ pem.p, pem.len };
 	rc = follow_ask(i->c->w->follow, "lbd-proxy", MSG_KEY_PUT, &put, on_row, on_end, i);

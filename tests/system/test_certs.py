@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from lbdtest import SLOW, Lbd, wait_until
 from lbdbus import Bus
@@ -56,6 +57,12 @@ def lb(tmp_path, closing):
 def spki(pem):
     """What a key is known by, as openssl says it."""
     public = openssl("x509", "-pubkey", "-noout", input=pem.encode())
+    der = openssl("pkey", "-pubin", "-outform", "DER", input=public)
+    return openssl("dgst", "-sha256", "-r", input=der).split()[0].decode()
+
+
+def spki_of_request(pem):
+    public = openssl("req", "-pubkey", "-noout", input=pem.encode())
     der = openssl("pkey", "-pubin", "-outform", "DER", input=public)
     return openssl("dgst", "-sha256", "-r", input=der).split()[0].decode()
 
@@ -139,6 +146,54 @@ def test_import_refused(lb, made):
     refused(lb, 6, "cert", "new", "y", says="private keys are with lbd-proxy, which must run")
 
 
+def test_show_for_programs(lb, made):
+    """cert show as JSON and as YAML: the same, with all that the text has."""
+    lb.ctl("cert", "import", made / "chain.pem", "--key", made / "leaf.key", "--name", "web")
+    lb.ctl("cert", "csr", "asked", "--cn", "www.example.org")
+    lb.ctl("create", "tls", "site", "cert=web")
+    lb.ctl("create", "sni", "site/web", "cert=web", "hosts=*.example.org")
+    web = lb.json("cert", "show", "web")
+    assert web["name"] == "web" and web["key"] == row(lb, "web")["key"] and web["key_here"] is True and web["ocsp"] is None
+    assert web["used_by"] == ["tls site", "sni site/web"]
+    leaf, middle = web["chain"]
+    assert leaf["subject"] == "CN=www.example.org" and leaf["issuer"] == middle["subject"] == "CN=middle"
+    assert leaf["hosts"] == "www.example.org,*.example.org" and leaf["from"] < leaf["until"] and leaf["until"].endswith("Z")
+    assert lb.json("cert", "show", "asked")["chain"] == [] and lb.json("cert", "show", "asked")["used_by"] == []
+    for name in "web", "asked":
+        assert yaml.safe_load(lb.ctl("cert", "show", name, "-o", "yaml").stdout.replace("Z\"", " \"")) == json.loads(
+            lb.ctl("cert", "show", name, "-o", "json").stdout.replace("Z\"", " \""))
+    refused(lb, 2, "cert", "show", "web", "-o", "csv", says="cert show: prints text, json or yaml")
+    refused(lb, 3, "cert", "show", "nobody", "-o", "json", says="nobody")
+
+
+def test_renewal(lb, made, tmp_path):
+    """A request for a certificate that is there: by its key, with its names; its answer takes its place. Nothing changes before."""
+    lb.ctl("cert", "import", made / "chain.pem", "--key", made / "leaf.key", "--name", "web")
+    before, revision = row(lb, "web"), status(lb)["revision"]
+    r = lb.ctl("cert", "csr", "web")
+    (tmp_path / "r.csr").write_text(r.stdout)
+    text = openssl("req", "-noout", "-text", "-verify", "-in", tmp_path / "r.csr").decode()
+    assert "CN = www.example.org" in text and "DNS:www.example.org, DNS:*.example.org" in text and "lbctl cert import" in r.stderr
+    assert row(lb, "web") == before and status(lb)["revision"] == revision and len(keys(lb)) == 1
+    (tmp_path / "ext").write_text("basicConstraints=CA:FALSE\nsubjectAltName=DNS:www.example.org,DNS:*.example.org\n")
+    openssl("x509", "-req", "-in", tmp_path / "r.csr", "-CA", made / "middle.pem", "-CAkey", made / "middle.key", "-CAcreateserial",
+            "-days", "50", "-extfile", "ext", "-out", tmp_path / "answer.pem", cwd=tmp_path)
+    lb.ctl("cert", "import", tmp_path / "answer.pem")
+    assert row(lb, "web")["key"] == before["key"] and row(lb, "web")["chain"] == (tmp_path / "answer.pem").read_text()
+    other = lb.ctl("cert", "csr", "web", "--cn", "new.example.org", "--san", "192.0.2.1", "--org", "Example").stdout
+    text = openssl("req", "-noout", "-text", "-verify", input=other.encode()).decode()
+    assert "O = Example, CN = new.example.org" in text and "IP Address:192.0.2.1" in text and "DNS:" not in text
+    # a request whose answer has not come is printed again, by the same key
+    lb.ctl("cert", "csr", "asked", "--cn", "a.example.org")
+    key = row(lb, "asked")["key"]
+    again = lb.ctl("cert", "csr", "asked", "--cn", "a.example.org").stdout
+    assert spki_of_request(again) == key == row(lb, "asked")["key"] and len(keys(lb)) == 2
+    refused(lb, 2, "cert", "csr", "web", "--key", "p384", says="cert web has a key already")
+    refused(lb, 7, "cert", "csr", "web", "--san", "a b", says='cert csr: cert web: lbd-proxy: san: "a b" is not allowed')
+    os.unlink(lb.root / "var/lib/lbd/keys" / (before["key"] + ".key"))
+    refused(lb, 3, "cert", "csr", "web", says="cert csr: cert web: lbd-proxy: its key is not on this node")
+
+
 def test_new_and_request(lb, made, tmp_path):
     """S143: a key with a certificate of its own; a request whose answer finds its key."""
     lb.ctl("cert", "new", "self", "--cn", "www.example.org", "--san", "www.example.org,192.0.2.10", "--days", "360", "--key", "rsa2048")
@@ -193,8 +248,8 @@ def test_list_and_show(lb, made):
 def test_a_key_that_is_not_here(lb, made, tmp_path):
     """A certificate without its key is a fault that names it, until the key comes."""
     lb.ctl("cert", "import", made / "chain.pem", "--key", made / "leaf.key", "--name", "web")
-    yaml = lb.ctl("export").stdout
-    assert "    chain: |\n      -----BEGIN CERTIFICATE-----\n" in yaml
+    text = lb.ctl("export").stdout
+    assert "    chain: |\n      -----BEGIN CERTIFICATE-----\n" in text
     os.unlink(lb.root / "var/lib/lbd/keys" / keys(lb)[0])
     lb.ctl("set", "cert", "web", "comment=x")
 
@@ -212,10 +267,10 @@ def test_many_certificates_in_a_bundle(lb, made, tmp_path):
     assert os.path.getsize(tmp_path / "bundle.pem") > 200_000
     lb.ctl("create", "ca", "large", f"certs=@{tmp_path / 'bundle.pem'}")
     assert "400 certificates" in lb.ctl("get", "ca").stdout
-    yaml = lb.ctl("export", "ca").stdout
+    text = lb.ctl("export", "ca").stdout
     lb.ctl("set", "ca", "large", f"certs=@{made / 'root.pem'}")
-    lb.ctl("apply", "-f", "-", input=yaml)
-    assert lb.ctl("export", "ca").stdout == yaml
+    lb.ctl("apply", "-f", "-", input=text)
+    assert lb.ctl("export", "ca").stdout == text
     revision = status(lb)["revision"]
     lb.ctl("rollback", revision - 1, "-y")
     assert "1 certificate" in lb.ctl("get", "ca").stdout

@@ -287,6 +287,32 @@ def test_forwarded_for(lb, origins, policy, sent, want):
     assert [v for n, v in fields if n == "x-forwarded-for"] == want
 
 
+@pytest.mark.parametrize("policy", ("append", "off"))
+def test_forwarded_from(lb, origins, policy):
+    """S097: of proxies that are believed what they say stands; what another client says of itself never reaches a server."""
+    o, = origins("a")
+    more = {"forwarded": "yes", "x_forwarded": "yes"} if policy == "append" else {}
+    vip = lb.vip(f"believed-{policy}", o, forwarded_for=policy, forwarded_from="127.0.0.64/30", **more)
+    sent = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "h", "Forwarded": "for=192.0.2.7"}
+
+    def told(source):
+        names = [n.lower() for n in sent]
+        return [(n, v) for n, v in get(vip, headers=sent, source=source).json["fields"] if n in names]
+    by_proxy, forged = told("127.0.0.65"), told("127.0.0.9")
+    if policy == "off":
+        assert sorted(by_proxy) == sorted((n.lower(), v) for n, v in sent.items())
+        assert forged == []
+    else:
+        by_proxy, forged = dict(by_proxy), dict(forged)
+        assert by_proxy["x-forwarded-for"] == "192.0.2.7, 127.0.0.65"
+        assert by_proxy["x-forwarded-proto"] == "https" and by_proxy["forwarded"].startswith("for=192.0.2.7, for=127.0.0.65;")
+        assert forged["x-forwarded-for"] == "127.0.0.9"
+        assert forged["x-forwarded-proto"] == "http" and forged["forwarded"].startswith("for=127.0.0.9;")
+        assert "192.0.2.7" not in str(forged)
+    lb.ctl("set", "vip", vip.name, "forwarded_from=127.0.0.9")  # at once, without a new connection to anything
+    assert "192.0.2.7" in str(told("127.0.0.9")) and "192.0.2.7" not in str(told("127.0.0.65"))
+
+
 def test_forwarded_for_of_each_client(one):
     """S095, S097: the server sees our address, and each client's in the header."""
     vip, o = one

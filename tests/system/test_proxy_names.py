@@ -143,3 +143,36 @@ def test_dns_fails(world, closing):
     state, name = names(lb)["a"]
     assert state == "up" and name["place"] == "127.0.3.1" and name["resolved"] and set(seen(ns, vip, 2)) == {"one"}
     assert "127.0.3.1" in lb.ctl("get", "rip", "--columns", "name,stands_for,resolved,dns_fault").stdout
+
+
+def test_start_without_dns(world, closing):
+    """What names stood for lasts over a restart of both daemons while DNS is silent; then DNS counts again."""
+    ns, dns, lb = world
+    for i in (1, 2):
+        origin(ns, closing, f"o{i}", f"127.0.4.{i}")
+    dns.say(f"host-record={NAME},127.0.4.1", "host-record=h1.lbd.test,127.0.4.2", f"srv-host={SRV},h1.lbd.test,8000,0,10")
+    vip = lb.vip("web", check="fast", scheduler="rr")
+    lb.rip(vip, "a", 8000, NAME)
+    lb.rip(vip, "s", 0, SRV, resolve="srv")
+    wait_until(lambda: set(seen(ns, vip)) == {"o1", "o2"}, 30)
+    files = [lb.root / "var/lib/lbd" / d / "names" for d in ("lbd-check", "lbd-proxy")]
+    wait_until(lambda: all(f.exists() and "127.0.4.1 " in f.read_text() and "127.0.4.2 8000 " in f.read_text() for f in files), 20)
+    known = names(lb)["a"][1]["resolved"]
+    dns.stop()
+    for kill in (("lbd-proxy",), ("lbd-check", "lbd-proxy")):
+        for d in kill:
+            lb.kill(d)
+        lb.start(*kill)
+        wait_until(lambda: set(seen(ns, vip, 8)) == {"o1", "o2"}, 30, f"served after the death of {kill}")
+    wait_until(lambda: names(lb)["a"][1].get("fault"), 60, "it is told that DNS fails")
+    assert names(lb)["a"][1]["place"] == "127.0.4.1" and names(lb)["a"][1]["resolved"] >= known
+    # a damaged file is as good as none
+    for d, f in zip(("lbd-check", "lbd-proxy"), files):
+        lb.kill(d)
+        f.write_text(f.read_text().replace("end\n", ""))
+        lb.start(d)
+        wait_until(lambda: f"{f}: is damaged" in lb.text(), 20)
+    assert set(seen(ns, vip, 4)) == {503}
+    dns.say(f"host-record={NAME},127.0.4.2", "host-record=h1.lbd.test,127.0.4.2", f"srv-host={SRV},h1.lbd.test,8000,0,10")
+    wait_until(lambda: set(seen(ns, vip, 4)) == {"o2"}, 90, "DNS is asked again")
+    wait_until(lambda: all("127.0.4.1" not in f.read_text() for f in files), 20, "and kept")

@@ -249,7 +249,7 @@ def test_service_moves(lb, origins):
     assert get(new).server == "a"
     with contextlib.suppress(ConnectionError, OSError):
         assert get(vip, connection=c).status == 200  # it may also have been closed while it was idle
-    lb.ctl("set", "vip", "moving", "mode=tcp")
+    lb.ctl("set", "vip", "moving", "mode=tcp", "keep_timeout=15s")
     wait_until(lambda: b" 200 " in talk(new, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", half_close=True))
 
 

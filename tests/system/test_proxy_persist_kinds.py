@@ -77,6 +77,22 @@ def test_forwarded_for(lb, origins):
     wait_until(lambda: len({ask(f"198.51.100.{n}") for n in range(100, 109)}) == 1, what="the mask counts")
 
 
+def test_forwarded_for_of_proxies(lb, origins):
+    """A077: proxies that are believed are passed over; whoever else says something is known by its own address."""
+    vip = lb.vip("xfffrom", *origins(*ALL), persistence="forwarded_for", scheduler="wrr", forwarded_from="127.0.0.64/30,198.51.100.0/24")
+
+    def ask(text, source):
+        return get(vip, headers={"X-Forwarded-For": text}, source=source).server
+    of = {n: ask(f"192.0.2.{n}", "127.0.0.65") for n in range(6)}
+    assert len(set(of.values())) > 1
+    for n, server in of.items():
+        assert ask(f"203.0.113.9, 192.0.2.{n}, 198.51.100.7", "127.0.0.66") == server
+    own = ask("192.0.2.0", "127.0.0.9")
+    assert {ask(f"192.0.2.{n}", "127.0.0.9") for n in range(6)} == {own}
+    keys = {r["client"] for r in lb.json("persist", "list", vip.name)}
+    assert "127.0.0.9" in keys and "127.0.0.65" not in keys and "198.51.100.7" not in keys
+
+
 def test_query(lb, origins):
     """A078: the whole query."""
     vip = lb.vip("query", *origins(*ALL), persistence="query", scheduler="wrr")

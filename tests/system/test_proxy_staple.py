@@ -27,13 +27,14 @@ class Pki:
             "[sub]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
             f"[leaf]\nsubjectAltName=DNS:a.example.org\nauthorityInfoAccess=OCSP;URI:http://localhost:{self.port}/word\n"
             "[plain]\nsubjectAltName=DNS:b.example.org\n"
+            "[https]\nsubjectAltName=DNS:c.example.org\nauthorityInfoAccess=OCSP;URI:https://ocsp.example.org/word\n"
             "[signer]\nextendedKeyUsage=critical,OCSPSigning\n[other]\nextendedKeyUsage=clientAuth\n")
         self._root("root")
         self._root("strange")
         self._csr("sub")
         openssl("x509", "-req", "-in", folder / "sub.csr", "-CA", folder / "root.pem", "-CAkey", folder / "root.key", "-CAcreateserial",
                 "-days", 30, "-extfile", self.cnf, "-extensions", "sub", "-out", folder / "sub.pem")
-        for name, ext in (("leaf", "leaf"), ("plain", "plain"), ("signer", "signer"), ("other", "other")):
+        for name, ext in (("leaf", "leaf"), ("plain", "plain"), ("https", "https"), ("signer", "signer"), ("other", "other")):
             self.issue(name, ext)
 
     def _root(self, name):
@@ -180,6 +181,17 @@ def test_what_is_sent(lb, pki, vip):
     request.write_bytes(got[0].partition(b"\r\n\r\n")[2])
     assert "Serial Number: 1000" in openssl("ocsp", "-reqin", request, "-req_text")
     assert words(vip) is None
+
+
+def test_responder_by_https(lb, pki, origins):
+    """It is not asked (RFC 6960 appendix A.1): said when the certificate is imported, and shown where the word is missed."""
+    r = lb.ctl("cert", "import", pki.f / "https.chain", "--key", pki.f / "https.key", "--name", "https")
+    assert "warning: cert https: its responder (OCSP) is not asked: https://ocsp.example.org/word is not http" in r.stderr
+    assert "OCSP" not in lb.ctl("cert", "import", pki.f / "leaf.chain", "--key", pki.f / "leaf.key", "--name", "http").stderr
+    lb.ctl("create", "tls", "https", "cert=https", "stapling=yes")
+    vip = lb.vip("https", *origins("o"), tls="https")
+    assert words(vip, "c.example.org") is None
+    assert "names no responder by http, which is how they are asked" in shown(lb, "https")
 
 
 def test_what_cannot_be_asked(lb, pki, origins):

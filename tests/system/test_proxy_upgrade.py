@@ -256,6 +256,64 @@ def test_limit_of_lingering(px, closing):
     assert "proxy_linger is over: 1 connections are reset" in px.text()
 
 
+def test_conns_of_processes_before(px, origins, closing):
+    """A166: lists and kills reach the connections that older processes still finish, through two upgrades."""
+    o = closing(Origin("echo", echo))
+    tunnel, web = px.vip("tunnel", o, mode="tcp"), px.vip("web", *origins("a"), keep_timeout="5m")
+    pids, held = [], []
+    for n in range(3):
+        s = closing(tunnel.connect(30))
+        assert says(s, b"x")
+        held.append(s)
+        pids.append(px.upgrade()[0] if n < 2 else px.main())
+    new = closing(web.connect(30))
+    new.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert Reader(new).until(b"\r\n\r\n")
+
+    def rows(*args):
+        return {r["client"]: r for r in px.json("conns", *args)}
+
+    def name(s):
+        return "%s:%d" % s.getsockname()
+    got = rows()
+    assert set(got) == {name(s) for s in (*held, new)}
+    for s, pid in zip(held[:2], pids):
+        r = got[name(s)]
+        assert r["id"].endswith(f"@{pid}") and (r["vip"], r["rip"], r["state"], r["bytes_in"]) == ("tunnel", "tunnel/echo", "tunnel", 1)
+    assert "@" not in got[name(held[2])]["id"] and set(rows("web")) == {name(new)}
+    assert len(rows("tunnel", "-n", "2")) == 2
+    # one of the first process: its neighbours live on
+    r = px.ctl("conns", "kill", got[name(held[0])]["id"])
+    assert "1 connection reset" in r.stderr and resets(held[0])
+    px.ended(pids[0])
+    assert says(held[1], b"y") and says(held[2], b"y")
+    gone = px.ctl("conns", "kill", got[name(held[0])]["id"], check=False)
+    assert gone.returncode == 3 and "does not exist" in gone.stderr
+    assert "is none that conns shows" in px.ctl("conns", "kill", "1:2@0", check=False).stderr
+    # by a service: those of both
+    assert "2 connections reset" in px.ctl("conns", "kill", "tunnel", "-y").stderr
+    assert resets(held[1]) and resets(held[2])
+    px.ended(pids[1])
+    assert set(rows()) == {name(new)}
+
+
+def test_an_older_process_that_does_not_answer(px, closing):
+    """The list comes all the same."""
+    tunnel = px.vip("tunnel", closing(Origin("echo", echo)), mode="tcp")
+    s = closing(tunnel.connect(30))
+    assert says(s, b"x")
+    old, _ = px.upgrade()
+    os.kill(old, signal.SIGSTOP)
+    try:
+        assert px.json("conns") == []
+        assert f"process {old}, which was before this one, does not answer" in px.text()
+    finally:
+        os.kill(old, signal.SIGCONT)
+    assert len(wait_until(lambda: px.json("conns"))) == 1
+    s.close()
+    px.ended(old)
+
+
 def resets(s):
     try:
         return s.recv(1) == b""

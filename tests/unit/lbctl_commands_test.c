@@ -155,6 +155,7 @@ test_bad_lines(void **state)
 		{ "drain", "VIP/RIP is missing" },
 		{ "set vip", "FIELD=VALUE is missing" },
 		{ "confirm now", "one argument too many" },
+		{ "upgrade now", "\"now\" is one argument too many (lbctl upgrade)" },
 		{ "top fip", "not one of vip|rip" },
 		{ "get vip -o", "FORM is missing" },
 		{ "get vip --output", "FORM is missing" },

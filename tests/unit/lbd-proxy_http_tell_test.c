@@ -119,6 +119,55 @@ test_heads(void **state)
 	}
 }
 
+/* What such a client sent goes, whatever the policy. */
+static void
+test_distrust(void **state)
+{
+	static const char in[] = GET
+	    "X-Forwarded-For: 1\r\nForwarded: for=1\r\nX-Forwarded-Proto: https\r\nA: b\r\nx-forwarded-for: 2\r\n\r\n";
+	static const struct {
+		bool x, forwarded;
+		uint8_t policy;
+		const char *out;
+	} of[] = {
+		{ true, true, APPEND,
+		    GET "A: b\r\nX-Forwarded-For: 192.0.2.1\r\n" XF "Forwarded: " EL "\r\n\r\n" },
+		{ false, false, APPEND, GET "A: b\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n" },
+		{ true, true, OFF, GET "A: b\r\n\r\n" },
+		{ false, false, OFF, GET "A: b\r\n\r\n" },
+	};
+	static struct http_plan p;
+	static struct h1_head h;
+	char out[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(of); i++) {
+		struct http_tell t = {
+			.x_forwarded = of[i].x,
+			.forwarded = of[i].forwarded,
+			.policy = of[i].policy,
+			.distrust = true,
+			.port = 80,
+			.scheme = "http",
+			.client = "192.0.2.1",
+			.client_len = 9,
+			.by = "10.0.0.1",
+			.by_len = 8,
+		};
+		struct http_request_policy policy = { .forwarded = of[i].policy,
+			.distrust = true,
+			.client = "192.0.2.1",
+			.client_len = 9,
+			.tell = &t };
+
+		h1_head_init(&h, false, 16384);
+		assert_int_equal(h1_head_parse(&h, in, strlen(in)), H1_DONE);
+		http_plan_request(&p, in, &h, &policy);
+		out[http_plan_write(&p, in, out)] = '\0';
+		assert_string_equal(out, of[i].out);
+	}
+}
+
 /* A head of as many lines as may be, each of which is changed: there is room for all edits. */
 static void
 test_many(void **state)
@@ -179,6 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heads),
+		cmocka_unit_test(test_distrust),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_request_id),
 	};

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -20,7 +21,7 @@ find(enum what what, const char *buf, const struct h1_head *h, struct key_span *
 	switch (what) {
 	case PATH: return persist_key_path_param(buf, h, "JSESSIONID", 10, out);
 	case QUERY: return persist_key_query(buf, h, out);
-	case FORWARDED: return persist_key_forwarded(buf, h, out);
+	case FORWARDED: return persist_key_forwarded(buf, h, NULL, out);
 	default: return persist_key_field(buf, h, "User-Agent", 10, out);
 	}
 }
@@ -80,6 +81,57 @@ test_requests(void **state)
 				memcmp(got.at, rows[i].want, got.len) != 0)))
 			fail_msg("row %zu: %.*s", i, (int)got.len, any ? got.at : "");
 	}
+}
+
+/* With proxies that are believed the first address behind them counts. */
+static void
+test_proxies(void **state)
+{
+	static const struct {
+		const char *fields, *want;
+	} rows[] = {
+		{ "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1" },
+		{ "X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n", "192.0.2.1" },
+		{ "X-Forwarded-For: 192.0.2.9, 192.0.2.1 , 10.0.0.1:80, 10.9.0.1\r\n",
+		    "192.0.2.1" },
+		{ "X-Forwarded-For: 192.0.2.1\r\nA: b\r\nX-Forwarded-For: 10.0.0.1\r\n",
+		    "192.0.2.1" },
+		{ "X-Forwarded-For: 10.0.0.2, 10.0.0.1\r\n", "10.0.0.2" },
+		{ "X-Forwarded-For: unknown, 10.0.0.1\r\n", "unknown" },
+		{ "X-Forwarded-For: , 10.0.0.1\r\n", "10.0.0.1" },
+		{ "X-Forwarded-For: 192.0.2.1, fd00::7, [fd00::8]:443\r\n", "192.0.2.1" },
+		{ "X-Forwarded-For: 1.1.1.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,"
+		  "10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.2,10.0.0.1,10.0.0.1\r\n",
+		    "10.0.0.1" }, /* enough */
+		{ "X-Forwarded-For:\r\n", NULL },
+		{ "A: b\r\n", NULL },
+	};
+	struct addrs *from = calloc(1, sizeof(*from) + 2 * sizeof(from->r[0]));
+
+	(void)state;
+	assert_non_null(from);
+	from->n = 2;
+	assert_int_equal(addr_parse("10.0.0.0", ADDR_HOST, &from->r[0].lo), 0);
+	assert_int_equal(addr_parse("10.255.255.255", ADDR_HOST, &from->r[0].hi), 0);
+	assert_int_equal(addr_parse("fd00::", ADDR_HOST, &from->r[1].lo), 0);
+	assert_int_equal(addr_parse("fd00::ff", ADDR_HOST, &from->r[1].hi), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct key_span got = { 0 };
+		struct h1_head h;
+		char buf[512];
+		int n = snprintf(
+		    buf, sizeof(buf), "GET / HTTP/1.1\r\nHost: h\r\n%s\r\n", rows[i].fields);
+		bool any;
+
+		h1_head_init(&h, false, 4096);
+		assert_int_equal(h1_head_parse(&h, buf, (size_t)n), H1_DONE);
+		any = persist_key_forwarded(buf, &h, from, &got);
+		if (any != (rows[i].want != NULL) ||
+		    (any && (got.len != strlen(rows[i].want) ||
+				memcmp(got.at, rows[i].want, got.len) != 0)))
+			fail_msg("row %zu: %.*s", i, (int)got.len, any ? got.at : "");
+	}
+	free(from);
 }
 
 static void
@@ -166,6 +218,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_proxies),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_line),
