@@ -2,8 +2,8 @@
  *
  * A connection is registered with the loop when it first has to wait, and then stays registered. After a short read
  * it counts as empty, so no read is made that would only say so, except when the other side has closed: then the end
- * of the stream is still to be read, and no further edge would tell. Objects are freed when the next callback begins,
- * because whoever closes a connection may have been called by it. Streams decide what the bytes mean. */
+ * of the stream is still to be read, and no further edge would tell. Objects are freed when the edges of a turn were told,
+ * because whoever closes a connection may have been called by it, and one of these may be its own. Streams decide what the bytes mean. */
 #include "conn.h"
 
 #include "base/must.h"
@@ -21,22 +21,22 @@
 #define DEAD_MAGIC 0xdead99ec
 #define LINGER DUR_S(2)
 
-/* idle is 0 bytes of buffers: see performance goals; the event is libevent's */
-_Static_assert(sizeof(struct conn) - sizeof(struct io) <= 192, "a connection object is small");
+/* idle is 0 bytes of buffers: see performance goals */
+_Static_assert(sizeof(struct conn) <= 208, "a connection object is small");
 
 static void
-on_edge(int fd, short ready, void *arg)
+on_edge(struct io *io, unsigned ready)
 {
-	struct conn *c = arg;
+	struct conn *c = container_of(io, struct conn, io);
 
-	(void)fd;
 	must_obj(c, CONN_MAGIC);
-	worker_enter(c->w);
+	if (c->tls != NULL) /* what the one before did may have taken long */
+		c->w->now = mono_now();
 	if ((ready & (IO_READ | IO_CLOSED)) != 0)
 		c->can_read = true;
 	if ((ready & IO_CLOSED) != 0)
 		c->hup = true;
-	c->ops->event(c, (unsigned)(unsigned short)ready);
+	c->ops->event(c, ready);
 }
 
 struct conn *
@@ -150,7 +150,7 @@ conn_reap(struct worker *w)
 bool
 conn_watch(struct conn *c)
 {
-	return c->h2 != NULL || io_watched(&c->io) || io_watch(&c->io, c->w->loop, on_edge, c) == 0;
+	return c->h2 != NULL || io_watched(&c->io) || io_watch(&c->io, &c->w->poller, on_edge) == 0;
 }
 
 void

@@ -1,66 +1,97 @@
-/* The adapter between lbd-proxy and libevent, and the system calls of the data path.
+/* epoll, and the system calls of the data path.
  *
- * One event for reading and writing lies inside the object that owns the socket and is added once, with
- * EV_ET: in the steady state there is no epoll_ctl at all. Every call returns a count or -errno, and never
- * logs. Bufferevents are not used: they copy bulk data and cost a kilobyte for an idle connection. */
+ * A descriptor is added once for reading and writing, edge-triggered: in the steady state there is no epoll_ctl at all. What
+ * the kernel gives back is the address of the io, so an edge costs one call; workers have no libevent, whose bookkeeping
+ * for each descriptor is more than all of a connection. Every call returns a count or -errno, and never logs. */
 #include "io.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-_Static_assert(IO_READ == EV_READ && IO_WRITE == EV_WRITE && IO_CLOSED == EV_CLOSED,
-    "edges carry libevent's numbers");
+int
+poller_init(struct poller *p)
+{
+	p->fd = epoll_create1(EPOLL_CLOEXEC);
+	return p->fd == -1 ? -errno : 0;
+}
+
+void
+poller_fini(struct poller *p)
+{
+	(void)close(p->fd);
+}
+
+unsigned
+poller_wait(struct poller *p, int ms)
+{
+	int n = epoll_wait(p->fd, p->ready, POLLER_BATCH, ms);
+
+	return n > 0 ? (unsigned)n : 0; /* no error but EINTR: the next turn waits again */
+}
+
+/* What an edge means. An error, or the end of both directions, shows in whatever is done next. */
+static unsigned
+meaning(uint32_t e)
+{
+	unsigned ready = 0;
+
+	if ((e & EPOLLERR) != 0 || (e & (EPOLLHUP | EPOLLRDHUP)) == EPOLLHUP)
+		return IO_READ | IO_WRITE;
+	ready |= (e & EPOLLIN) != 0 ? IO_READ : 0;
+	ready |= (e & EPOLLOUT) != 0 ? IO_WRITE : 0;
+	ready |= (e & EPOLLRDHUP) != 0 ? IO_CLOSED : 0;
+	return ready;
+}
+
+void
+poller_tell(const struct epoll_event *ready)
+{
+	struct io *io = ready->data.ptr;
+
+	if (io_watched(io))
+		io->fn(io, meaning(ready->events));
+}
 
 void
 io_init(struct io *io, int fd)
 {
-	io->ev = (struct event){ .ev_fd = fd };
+	*io = (struct io){ .fd = fd };
 }
 
 static int
-watch(struct io *io, struct loop *l, short what, io_fn fn, void *arg)
+watch(struct io *io, struct poller *p, uint32_t what, io_fn fn)
 {
-	int fd = io_fd(io);
+	struct epoll_event e = { .events = what | EPOLLET, .data.ptr = io };
 
-	if (event_assign(&io->ev, loop_base(l), fd, what | EV_ET | EV_PERSIST, fn, arg) == -1)
-		return -EINVAL;
-	if (event_add(&io->ev, NULL) == -1) {
-		io_init(io, fd);
-		return errno != 0 ? -errno : -ENOMEM;
-	}
+	if (epoll_ctl(p->fd, EPOLL_CTL_ADD, io->fd, &e) == -1)
+		return -errno;
+	io->fn = fn;
+	io->poller = p->fd;
 	return 0;
 }
 
 int
-io_watch(struct io *io, struct loop *l, io_fn fn, void *arg)
+io_watch(struct io *io, struct poller *p, io_fn fn)
 {
-	return watch(io, l, EV_READ | EV_WRITE | EV_CLOSED, fn, arg);
+	return watch(io, p, EPOLLIN | EPOLLOUT | EPOLLRDHUP, fn);
 }
 
 int
-io_watch_read(struct io *io, struct loop *l, io_fn fn, void *arg)
+io_watch_read(struct io *io, struct poller *p, io_fn fn)
 {
-	return watch(io, l, EV_READ, fn, arg);
+	return watch(io, p, EPOLLIN, fn);
 }
 
-bool
-io_watched(const struct io *io)
+/* Not left to close: another process may hold the socket too, and then it would go on telling. */
+static void
+unwatch(struct io *io)
 {
-	return io->ev.ev_base != NULL;
-}
-
-void
-io_unwatch(struct io *io)
-{
-	int fd = io_fd(io);
-
 	if (io_watched(io))
-		(void)event_del(&io->ev); /* fails for an event that was never added only */
-	io_init(io, fd);
+		(void)epoll_ctl(io->poller, EPOLL_CTL_DEL, io->fd, NULL);
+	io_init(io, io->fd);
 }
 
 void
@@ -68,7 +99,7 @@ io_close(struct io *io)
 {
 	if (io_fd(io) == -1)
 		return;
-	io_unwatch(io);
+	unwatch(io);
 	(void)close(io_fd(io)); /* nothing can be done about an error */
 	io_init(io, -1);
 }

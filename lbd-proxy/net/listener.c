@@ -98,7 +98,7 @@ accept_some(struct listener *l)
 	for (i = 0; i < BATCH; i++) {
 		if (!take_client(px)) {
 			halt(l);
-			loop_timer_set(&l->w->resume, RESUME);
+			worker_resume(l->w, RESUME);
 			return false;
 		}
 		fd = io_accept(&l->io, &from, &port);
@@ -111,23 +111,21 @@ accept_some(struct listener *l)
 			return true;
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
 			halt(l);
-			loop_timer_set(&l->w->resume, RESUME);
+			worker_resume(l->w, RESUME);
 			return false;
 		}
 	}
 	halt(l);
-	loop_timer_set(&l->w->resume, 0);
+	worker_resume(l->w, 0);
 	return false;
 }
 
 static void
-on_edge(int fd, short ready, void *arg)
+on_edge(struct io *io, unsigned ready)
 {
-	struct listener *l = arg;
+	struct listener *l = container_of(io, struct listener, io);
 
-	(void)fd;
 	(void)ready;
-	worker_enter(l->w);
 	if (list_empty(&l->halted))
 		(void)accept_some(l);
 }
@@ -191,7 +189,7 @@ listener_start(struct worker *w, void *listener, void *svc)
 	attach(l, svc);
 	list_push(&w->listeners, &l->link);
 	if (l->svc == NULL ||
-	    (!atomic_load(&w->px->held) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)) {
+	    (!atomic_load(&w->px->held) && io_watch_read(&l->io, &w->poller, on_edge) != 0)) {
 		destroy(l); /* no memory: its clients are refused */
 		return;
 	}
@@ -206,7 +204,7 @@ listener_begin(struct worker *w)
 	{
 		struct listener *l = container_of(it, struct listener, link);
 
-		if (!io_watched(&l->io) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)
+		if (!io_watched(&l->io) && io_watch_read(&l->io, &w->poller, on_edge) != 0)
 			destroy(l);
 	}
 }
