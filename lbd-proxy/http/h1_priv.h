@@ -52,6 +52,14 @@ h1_same(const char *s, const char *lower, size_t n)
 	return true;
 }
 
+/* Whether a name of that length and first letter is known at all: most are not, and are told here. len > 0. */
+#define H1_KNOWN_MAX 17
+extern const uint32_t h1_initials[H1_KNOWN_MAX + 1]; /* by length: a bit for each first letter */
+static inline bool
+h1_may_know(const char *name, size_t len)
+{
+	return len <= H1_KNOWN_MAX && (h1_initials[len] >> (name[0] & 31) & 1) != 0;
+}
 enum h1_id h1_lookup(const char *name, size_t len);
 
 /* The meaning of one field for the message's framing and persistence; false with h->error. */
