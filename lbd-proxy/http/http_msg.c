@@ -459,24 +459,13 @@ http_plan_iov(const struct http_plan *p, const char *buf, struct iovec *iov, uns
 size_t
 http_client_text(const struct addr *a, char *out)
 {
-	char *o = out;
+	char text[ADDR_TEXT];
+	size_t len;
 
-	if (a->family != 4) {
-		char text[ADDR_TEXT];
-		addr_format(a, ADDR_HOST, text);
-		size_t len = strnlen(text, HTTP_CLIENT_TEXT);
-		memcpy(out, text, len);
-		return len;
-	}
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned b = a->b[i];
-		if (i > 0)
-			*o++ = '.';
-		if (b >= 100)
-			*o++ = (char)('0' + b / 100);
-		if (b >= 10)
-			*o++ = (char)('0' + b / 10 % 10);
-		*o++ = (char)('0' + b % 10);
-	}
-	return (size_t)(o - out);
+	if (a->family == 4)
+		return (size_t)(addr_put4(a->b, out) - out);
+	addr_format(a, ADDR_HOST, text);
+	len = strnlen(text, HTTP_CLIENT_TEXT);
+	memcpy(out, text, len);
+	return len;
 }

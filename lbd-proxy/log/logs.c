@@ -227,7 +227,8 @@ logs_line(struct worker *w, const struct line_format *f, const struct line_recor
 		count(&s->dropped);
 		return;
 	}
-	ring_commit(&s->ring, line_write(f, &s->clock, r, out), logs_wall_ms(w, w->now));
+	ring_commit(
+	    &s->ring, line_write(f, &s->clock, r, out), r->began_ms + r->phase_ms[PHASE_TOTAL]);
 	/* The thread says that it sleeps, then looks once more; we write, then look whether it sleeps. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&l->asleep, memory_order_relaxed) ||
