@@ -95,25 +95,36 @@ h1_is_token(const char *s, size_t len)
 	return len > 0;
 }
 
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that is no text. */
+static inline unsigned
+controls(const char *p)
+{
+	const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	const __m128i ctl = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v),
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+
+	return (unsigned)_mm_movemask_epi8(
+	    _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\t')), ctl));
+}
+#endif
+
 /* The first byte from p on that is no text (h1_is_text), or end. Everything from begin on may be read. */
 static inline const char *
 find_control(const char *begin, const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i low = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f),
-		      tab = _mm_set1_epi8('\t');
+	unsigned mask;
 
-	while (p < end && end - begin >= 16) {
-		/* The last vector overlaps the one before rather than reach beyond the end. */
-		const char *at = end - p >= 16 ? p : end - 16;
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i ctl =
-		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, low), v), _mm_cmpeq_epi8(v, del));
-		int mask = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), ctl));
-		mask = mask >> (p - at) << (p - at);
+	for (; end - p >= 16; p += 16) {
+		mask = controls(p);
 		if (mask != 0)
-			return at + __builtin_ctz((unsigned)mask);
-		p = at + 16;
+			return p + __builtin_ctz(mask);
+	}
+	if (p < end &&
+	    end - begin >= 16) { /* overlaps the one before rather than reach beyond the end */
+		mask = controls(end - 16) >> (16 - (end - p));
+		return mask == 0 ? end : p + __builtin_ctz(mask);
 	}
 #else
 	(void)begin;
@@ -371,7 +382,7 @@ h1_head_parse(struct h1_head *h, const char *buf, size_t len)
 	for (;;) {
 		const char *cr = find_control(buf, from, end);
 
-		if (cr == end || (*cr == '\r' && cr + 1 == end))
+		if (end - cr < 2 && (cr == end || *cr == '\r'))
 			return more(h, buf, len, p, cr);
 		if (*cr == '\r' && cr[1] != '\n')
 			return refuse(h, &lone_cr);

@@ -406,7 +406,8 @@ conn_flush(struct conn *c)
 void
 conn_timer(struct conn *c, dur_t after)
 {
-	worker_timer(c->w, &c->timer, after);
+	if (!wheel_put_off(&c->w->wheel, &c->timer, c->w->now, after))
+		worker_timer(c->w, &c->timer, after);
 }
 
 void

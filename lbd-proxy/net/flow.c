@@ -39,13 +39,10 @@ pipe_take(struct worker *w, int p[2])
 }
 
 void
-flow_fini(struct flow *f)
+flow_drop_pipe(struct flow *f)
 {
-	struct worker *w;
+	struct worker *w = f->from->w;
 
-	if (f->pipe[0] == -1)
-		return;
-	w = f->from->w;
 	if (f->in_pipe == 0 && w->pipes < PIPES_KEPT) {
 		w->pipe[w->pipes][0] = f->pipe[0];
 		w->pipe[w->pipes][1] = f->pipe[1];

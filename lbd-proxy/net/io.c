@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int
@@ -122,10 +123,11 @@ result(ssize_t n)
 	return n == -1 ? -errno : n;
 }
 
+/* Not recv() and send(): these are places where a thread may be cancelled, and pay for that with two atomic exchanges. */
 ssize_t
 io_recv(struct io *io, void *p, size_t n)
 {
-	return result(recv(io_fd(io), p, n, MSG_DONTWAIT));
+	return result(syscall(SYS_recvfrom, io_fd(io), p, n, MSG_DONTWAIT, NULL, NULL));
 }
 
 ssize_t
@@ -139,7 +141,7 @@ io_peek(struct io *io)
 ssize_t
 io_send(struct io *io, const void *p, size_t n)
 {
-	return result(send(io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT));
+	return result(syscall(SYS_sendto, io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0));
 }
 
 ssize_t
