@@ -46,6 +46,15 @@ h1_same(const char *s, const char *lower, size_t n)
 		memcpy(&d, lower + n - 8, 8);
 		return (((a | fold) ^ b) | ((c | fold) ^ d)) == 0;
 	}
+	if (n >= 4) {
+		uint32_t e, f, g, i;
+
+		memcpy(&e, s, 4);
+		memcpy(&f, lower, 4);
+		memcpy(&g, s + n - 4, 4);
+		memcpy(&i, lower + n - 4, 4);
+		return (((e | (uint32_t)fold) ^ f) | ((g | (uint32_t)fold) ^ i)) == 0;
+	}
 	for (; n > 0; n--, s++, lower++)
 		if ((*s | 0x20) != *lower)
 			return false;

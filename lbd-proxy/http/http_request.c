@@ -135,10 +135,12 @@ compose(struct http *h, const char *buf, size_t len)
 		story_id(&h->story, told.id, told.id_len);
 	h->out_len = c->w->plan.out_len + (uint32_t)here;
 	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
-	if (h->out == NULL || conn_keep(c, body + here, rest - (size_t)here) != 0)
+	if (h->out == NULL ||
+	    (rest > (size_t)here && conn_keep(c, body + here, rest - (size_t)here) != 0))
 		return 500;
 	http_plan_write(&c->w->plan, buf, h->out);
-	memcpy(h->out + c->w->plan.out_len, body, (size_t)here);
+	if (here > 0)
+		memcpy(h->out + c->w->plan.out_len, body, (size_t)here);
 	return 0;
 }
 

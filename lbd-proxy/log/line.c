@@ -14,6 +14,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum escape { ESCAPE_HASH, ESCAPE_X, ESCAPE_JSON };
 #define BLIND 16 /* bytes of text that are written in one move, whatever of them counts */
@@ -265,6 +268,32 @@ static const uint8_t plain[256] = {
 	[']' ... '~'] = PLAIN_ALL,
 };
 
+/* Bytes at text, up to sixteen of n, that stand as themselves: copied to p, which has room for sixteen. */
+static inline size_t
+put_plain(const struct out *o, char *p, const char *text, size_t n)
+{
+#ifdef __SSE2__
+	if (n >= 16) {
+		const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)text);
+		const __m128i other = _mm_set1_epi8(o->escape == ESCAPE_HASH ? '#' : '\\');
+		/* bytes of 128 and more are negative */
+		const __m128i text_bytes = _mm_and_si128(
+		    _mm_cmpgt_epi8(v, _mm_set1_epi8(0x1f)), _mm_cmplt_epi8(v, _mm_set1_epi8(0x7f)));
+		const __m128i marks =
+		    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, other));
+
+		_mm_storeu_si128((__m128i *)(void *)p, v);
+		return (size_t)__builtin_ctz(
+		    ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(marks, text_bytes)));
+	}
+#endif
+	(void)o;
+	(void)p;
+	(void)text;
+	(void)n;
+	return 0;
+}
+
 /* Bytes of somebody else. */
 static char *
 put_foreign(const struct out *o, char *p, const char *text, size_t n)
@@ -276,6 +305,13 @@ put_foreign(const struct out *o, char *p, const char *text, size_t n)
 	unsigned len;
 
 	while (text < end && p < o->end) {
+		size_t run = put_plain(o, p, text, (size_t)(end - text));
+
+		if (run > 0) {
+			p += run;
+			text += run;
+			continue;
+		}
 		c = (unsigned char)*text;
 		if (__builtin_expect((plain[c] & mask) != 0, 1)) {
 			*p++ = (char)c;

@@ -141,10 +141,9 @@ logs_rule(struct log_notes *n, const char *rule, const char *pool)
 	size_t len = strlen(rule), pool_len = pool == NULL ? 0 : strlen(pool);
 
 	n->rule_len = (uint8_t)(len < sizeof(n->rule) ? len : sizeof(n->rule));
-	memcpy(n->rule, rule, n->rule_len);
+	line_copy(n->rule, rule, n->rule_len);
 	n->pool_len = (uint8_t)(pool_len < sizeof(n->pool) ? pool_len : sizeof(n->pool));
-	if (pool != NULL)
-		memcpy(n->pool, pool, n->pool_len);
+	line_copy(n->pool, pool, n->pool_len);
 }
 
 void

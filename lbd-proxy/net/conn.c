@@ -178,11 +178,8 @@ static size_t
 kept(struct conn *c, void *p, size_t room)
 {
 	struct chunk *k = c->in;
-	size_t n;
+	size_t n = k->len - k->off;
 
-	if (k == NULL)
-		return 0;
-	n = k->len - k->off;
 	if (n > room)
 		n = room;
 	memcpy(p, k->b + k->off, n);
@@ -197,7 +194,7 @@ kept(struct conn *c, void *p, size_t room)
 ssize_t
 conn_recv(struct conn *c, void *p, size_t room)
 {
-	size_t had = kept(c, p, room);
+	size_t had = c->in == NULL ? 0 : kept(c, p, room);
 	ssize_t n;
 
 	if (c->eof && had == 0)
