@@ -1,8 +1,8 @@
 /* One socket: reading, sending, keeping what could not be sent, closing.
  *
  * A connection is registered with the loop when it first has to wait, and then stays registered. After a short read
- * it counts as empty, so no read is made that would only say so, except when the other side has closed: then the end
- * of the stream is still to be read, and no further edge would tell. Objects are freed when the edges of a turn were told,
+ * it counts as empty, so no read is made that would only say so; and as ended, when an edge before it told that the other side
+ * has closed. Objects are freed when the edges of a turn were told,
  * because whoever closes a connection may have been called by it, and one of these may be its own. Streams decide what the bytes mean. */
 #include "conn.h"
 
@@ -36,6 +36,8 @@ on_edge(struct io *io, unsigned ready)
 		c->can_read = true;
 	if ((ready & IO_CLOSED) != 0)
 		c->hup = true;
+	if ((ready & IO_URGENT) != 0)
+		c->urgent = true;
 	c->ops->event(c, ready);
 }
 
@@ -191,6 +193,16 @@ kept(struct conn *c, void *p, size_t room)
 	return n;
 }
 
+/* A read was short: no more is there. When the end was announced before it, the end is next, and need not be asked for. */
+static inline void
+drained(struct conn *c)
+{
+	if (!c->hup)
+		c->can_read = false;
+	else if (!c->urgent)
+		c->eof = true;
+}
+
 ssize_t
 conn_recv(struct conn *c, void *p, size_t room)
 {
@@ -213,8 +225,8 @@ conn_recv(struct conn *c, void *p, size_t room)
 	}
 	n = io_recv(&c->io, (uint8_t *)p + had, room - had);
 	if (n > 0) {
-		if ((size_t)n < room - had && !c->hup)
-			c->can_read = false;
+		if ((size_t)n < room - had)
+			drained(c);
 		conn_count_in(c, (size_t)n);
 		return (ssize_t)had + n;
 	}

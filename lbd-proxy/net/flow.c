@@ -131,6 +131,8 @@ copy_turn(struct flow *f)
 		return FLOW_DONE;
 	if (code == 1)
 		return FLOW_FULL;
+	if (f->from->eof && conn_kept(f->from) == 0)
+		return FLOW_END;
 	if (f->from->can_read || f->from->eof || conn_kept(f->from) > 0)
 		return FLOW_TURN;
 	return conn_watch(f->from) ? FLOW_EMPTY : FLOW_FROM;

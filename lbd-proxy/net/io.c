@@ -44,6 +44,7 @@ meaning(uint32_t e)
 	ready |= (e & EPOLLIN) != 0 ? IO_READ : 0;
 	ready |= (e & EPOLLOUT) != 0 ? IO_WRITE : 0;
 	ready |= (e & EPOLLRDHUP) != 0 ? IO_CLOSED : 0;
+	ready |= (e & EPOLLPRI) != 0 ? IO_URGENT : 0;
 	return ready;
 }
 
@@ -65,7 +66,7 @@ io_init(struct io *io, int fd)
 static int
 watch(struct io *io, struct poller *p, uint32_t what, io_fn fn)
 {
-	struct epoll_event e = { .events = what | EPOLLET, .data.ptr = io };
+	struct epoll_event e = { .events = what, .data.ptr = io };
 
 	if (epoll_ctl(p->fd, EPOLL_CTL_ADD, io->fd, &e) == -1)
 		return -errno;
@@ -77,7 +78,7 @@ watch(struct io *io, struct poller *p, uint32_t what, io_fn fn)
 int
 io_watch(struct io *io, struct poller *p, io_fn fn)
 {
-	return watch(io, p, EPOLLIN | EPOLLOUT | EPOLLRDHUP, fn);
+	return watch(io, p, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET, fn);
 }
 
 int
@@ -87,8 +88,8 @@ io_watch_read(struct io *io, struct poller *p, io_fn fn)
 }
 
 /* Not left to close: another process may hold the socket too, and then it would go on telling. */
-static void
-unwatch(struct io *io)
+void
+io_unwatch(struct io *io)
 {
 	if (io_watched(io))
 		(void)epoll_ctl(io->poller, EPOLL_CTL_DEL, io->fd, NULL);
@@ -100,7 +101,7 @@ io_close(struct io *io)
 {
 	if (io_fd(io) == -1)
 		return;
-	unwatch(io);
+	io_unwatch(io);
 	(void)close(io_fd(io)); /* nothing can be done about an error */
 	io_init(io, -1);
 }

@@ -11,8 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/types.h>
 
-/* CLOSED: the other side sends no more, after what is still to be read. */
-enum { IO_READ = 1, IO_WRITE = 2, IO_CLOSED = 4 };
+/* CLOSED: the other side sends no more, after what is still to be read. URGENT: some of that is, so a read may end before it. */
+enum { IO_READ = 1, IO_WRITE = 2, IO_CLOSED = 4, IO_URGENT = 8 };
 struct io;
 typedef void (*io_fn)(struct io *io, unsigned ready);
 
@@ -44,8 +44,9 @@ io_fd(const struct io *io)
 /* io_watch - fn is told of every edge from now on, once at least if something is ready already.
  * Returns 0 or -errno. */
 int io_watch(struct io *io, struct poller *p, io_fn fn);
-/* io_watch_read - the same for a listening socket. */
+/* io_watch_read - fn is told in each turn that there is something to read, for as long as there is; io_unwatch - no more. */
 int io_watch_read(struct io *io, struct poller *p, io_fn fn);
+void io_unwatch(struct io *io);
 static inline bool
 io_watched(const struct io *io)
 {

@@ -55,9 +55,8 @@ struct worker {
 	mono_t tick_at;	   /* when the wheel is to be looked at; 0 not */
 	struct list again; /* connections that have had their turn and go on in the next */
 	struct list listeners;
-	struct list
-	    halted; /* those of them that wait for a free descriptor, or for their next turn */
-	mono_t resume_at; /* when they go on; 0 not */
+	struct list halted; /* those of them that wait for a free descriptor */
+	mono_t resume_at;   /* when they go on; 0 not */
 
 	struct list services;
 	unsigned clients; /* connections of this worker */
