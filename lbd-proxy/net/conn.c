@@ -56,7 +56,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 		struct io io;
 
 		io_init(&io, fd);
-		io_close(&io);
+		io_close(&io, &w->poller);
 		if (fd != -1)
 			proxy_fd_give(w->px, 1);
 		return NULL;
@@ -118,7 +118,7 @@ conn_close(struct conn *c)
 		h2_detach(c, false);
 	else if (c->tls != NULL && c->out == NULL)
 		tls_end(c);
-	io_close(&c->io);
+	io_close(&c->io, &c->w->poller);
 	end(c);
 }
 
@@ -128,7 +128,7 @@ conn_reset(struct conn *c)
 	must_obj(c, CONN_MAGIC);
 	if (c->h2 != NULL)
 		h2_detach(c, true);
-	io_reset(&c->io);
+	io_reset(&c->io, &c->w->poller);
 	end(c);
 }
 

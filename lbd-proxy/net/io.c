@@ -1,20 +1,25 @@
 /* epoll, and the system calls of the data path.
  *
  * A descriptor is added once for reading and writing, edge-triggered: in the steady state there is no epoll_ctl at all. What
- * the kernel gives back is the address of the io, so an edge costs one call; workers have no libevent, whose bookkeeping
- * for each descriptor is more than all of a connection. Every call returns a count or -errno, and never logs. */
+ * the kernel gives back is the descriptor and the serial of its watch; workers have no libevent, whose bookkeeping for each
+ * descriptor is more than all of a connection. A descriptor that is closed is not taken out before: the kernel does that.
+ * But while a process is being started it has a copy of every descriptor, and then edges may still come; by their serial they
+ * are known to be nobody's. Every call returns a count or -errno, and never logs. */
 #include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 int
 poller_init(struct poller *p)
 {
+	*p = (struct poller){ 0 };
 	p->fd = epoll_create1(EPOLL_CLOEXEC);
 	return p->fd == -1 ? -errno : 0;
 }
@@ -23,6 +28,7 @@ void
 poller_fini(struct poller *p)
 {
 	(void)close(p->fd);
+	free(p->at);
 }
 
 unsigned
@@ -49,11 +55,11 @@ meaning(uint32_t e)
 }
 
 void
-poller_tell(const struct epoll_event *ready)
+poller_tell(struct poller *p, const struct epoll_event *ready)
 {
-	struct io *io = ready->data.ptr;
+	struct io *io = p->at[ready->data.u64 & UINT32_MAX];
 
-	if (io_watched(io))
+	if (io != NULL && io->serial == ready->data.u64 >> 32)
 		io->fn(io, meaning(ready->events));
 }
 
@@ -63,15 +69,37 @@ io_init(struct io *io, int fd)
 	*io = (struct io){ .fd = fd };
 }
 
+/* A place for the descriptor; 0 or -ENOMEM. */
+static int
+make_room(struct poller *p, uint32_t fd)
+{
+	uint32_t size = p->size < 64 ? 64 : p->size;
+	struct io **at;
+
+	while (size <= fd)
+		size *= 2;
+	at = realloc(p->at, size * sizeof(*at));
+	if (at == NULL)
+		return -ENOMEM;
+	memset(at + p->size, 0, (size - p->size) * sizeof(*at));
+	p->at = at;
+	p->size = size;
+	return 0;
+}
+
 static int
 watch(struct io *io, struct poller *p, uint32_t what, io_fn fn)
 {
-	struct epoll_event e = { .events = what, .data.ptr = io };
+	uint32_t fd = (uint32_t)io->fd;
+	struct epoll_event e = { .events = what, .data.u64 = (uint64_t)++p->serial << 32 | fd };
 
+	if (fd >= p->size && make_room(p, fd) != 0)
+		return -ENOMEM;
 	if (epoll_ctl(p->fd, EPOLL_CTL_ADD, io->fd, &e) == -1)
 		return -errno;
+	p->at[fd] = io;
+	io->serial = p->serial;
 	io->fn = fn;
-	io->poller = p->fd;
 	return 0;
 }
 
@@ -87,27 +115,34 @@ io_watch_read(struct io *io, struct poller *p, io_fn fn)
 	return watch(io, p, EPOLLIN, fn);
 }
 
-/* Not left to close: another process may hold the socket too, and then it would go on telling. */
-void
-io_unwatch(struct io *io)
+static void
+forget(struct io *io, struct poller *p)
 {
 	if (io_watched(io))
-		(void)epoll_ctl(io->poller, EPOLL_CTL_DEL, io->fd, NULL);
+		p->at[io->fd] = NULL;
 	io_init(io, io->fd);
 }
 
 void
-io_close(struct io *io)
+io_unwatch(struct io *io, struct poller *p)
+{
+	if (io_watched(io))
+		(void)epoll_ctl(p->fd, EPOLL_CTL_DEL, io->fd, NULL);
+	forget(io, p);
+}
+
+void
+io_close(struct io *io, struct poller *p)
 {
 	if (io_fd(io) == -1)
 		return;
-	io_unwatch(io);
+	forget(io, p);
 	(void)close(io_fd(io)); /* nothing can be done about an error */
 	io_init(io, -1);
 }
 
 void
-io_reset(struct io *io)
+io_reset(struct io *io, struct poller *p)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
@@ -115,7 +150,7 @@ io_reset(struct io *io)
 		return;
 	(void)setsockopt(
 	    io_fd(io), SOL_SOCKET, SO_LINGER, &now, sizeof(now)); /* else an ordinary close */
-	io_close(io);
+	io_close(io, p);
 }
 
 static ssize_t

@@ -18,22 +18,26 @@ typedef void (*io_fn)(struct io *io, unsigned ready);
 
 /* Lies in the object that owns the descriptor; fn finds that by container_of. */
 struct io {
-	int fd;	    /* -1: closed */
-	int poller; /* where it is watched */
-	io_fn fn;   /* NULL: it is not */
+	int fd; /* -1: closed */
+	uint32_t
+	    serial; /* of its watch: an edge that bears another one is not of this descriptor */
+	io_fn fn;   /* NULL: it is not watched */
 };
 
 #define POLLER_BATCH 64 /* edges that are told in one turn */
 struct poller {
 	int fd;
+	uint32_t serial;
+	uint32_t size;
+	struct io **at; /* of each descriptor below size that is watched */
 	struct epoll_event ready[POLLER_BATCH];
 };
 int poller_init(struct poller *p); /* 0 or -errno */
 void poller_fini(struct poller *p);
 /* poller_wait - up to ms milliseconds, -1 without end: how many of ready[] there are. poller_tell - one of them; no effect when
- * it was closed since, so the memory of an io must stay until all of a turn were told. */
+ * it was closed since. */
 unsigned poller_wait(struct poller *p, int ms);
-void poller_tell(const struct epoll_event *ready);
+void poller_tell(struct poller *p, const struct epoll_event *ready);
 
 void io_init(struct io *io, int fd);
 static inline int
@@ -46,15 +50,15 @@ io_fd(const struct io *io)
 int io_watch(struct io *io, struct poller *p, io_fn fn);
 /* io_watch_read - fn is told in each turn that there is something to read, for as long as there is; io_unwatch - no more. */
 int io_watch_read(struct io *io, struct poller *p, io_fn fn);
-void io_unwatch(struct io *io);
+void io_unwatch(struct io *io, struct poller *p);
 static inline bool
 io_watched(const struct io *io)
 {
 	return io->fn != NULL;
 }
 /* io_close - watched no more, and closed; io_reset does it so that the other side gets a reset. Fine on a closed one. */
-void io_close(struct io *io);
-void io_reset(struct io *io);
+void io_close(struct io *io, struct poller *p);
+void io_reset(struct io *io, struct poller *p);
 
 /* > 0 bytes, 0 end of stream (io_recv only), or -errno; -EAGAIN: an edge will tell. */
 ssize_t io_recv(struct io *io, void *p, size_t n);

@@ -86,7 +86,7 @@ halt(struct listener *l)
 {
 	list_del(&l->halted);
 	list_push(&l->w->halted, &l->halted);
-	io_unwatch(&l->io); /* it would go on telling */
+	io_unwatch(&l->io, &l->w->poller); /* it would go on telling */
 	worker_resume(l->w, RESUME);
 }
 
@@ -170,7 +170,9 @@ destroy(struct listener *l)
 
 	list_del(&l->halted);
 	list_del(&l->link);
-	io_close(&l->io);
+	io_unwatch(&l->io,
+	    &l->w->poller); /* another process may have it too, and it would go on telling */
+	io_close(&l->io, &l->w->poller);
 	proxy_fd_give(l->w->px, 1);
 	free(l);
 	if (s == NULL)

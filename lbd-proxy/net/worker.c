@@ -193,7 +193,7 @@ edges(struct worker *w, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (i > 0 && i % CLOCK_EDGES == 0)
 			w->now = mono_now();
-		poller_tell(&w->poller.ready[i]);
+		poller_tell(&w->poller, &w->poller.ready[i]);
 	}
 }
 
@@ -357,7 +357,7 @@ worker_free(struct worker *w)
 		w->first = l->next;
 		free(l);
 	}
-	io_close(&w->bell);
+	io_close(&w->bell, &w->poller);
 	poller_fini(&w->poller);
 	(void)pthread_mutex_destroy(&w->lock);
 	tls_engine_free(w->tls);
