@@ -159,3 +159,43 @@ addr_is_loopback(const struct addr *a)
 	return (a->family == 4 && a->b[0] == 127) ||
 	       (a->family == 6 && memcmp(a->b, one, sizeof(one)) == 0);
 }
+
+/* Every octet as it is written, with the dot behind it; the last ten go beyond what there is. */
+#define OCTET_1(u)                    \
+	{                             \
+		{ '0' + (u), '.' }, 2 \
+	}
+#define OCTET_2(t, u)                            \
+	{                                        \
+		{ '0' + (t), '0' + (u), '.' }, 3 \
+	}
+#define OCTET_3(h, t, u)                                    \
+	{                                                   \
+		{ '0' + (h), '0' + (t), '0' + (u), '.' }, 4 \
+	}
+#define UNITS_2(t)                                                                                \
+	OCTET_2(t, 0), OCTET_2(t, 1), OCTET_2(t, 2), OCTET_2(t, 3), OCTET_2(t, 4), OCTET_2(t, 5), \
+	    OCTET_2(t, 6), OCTET_2(t, 7), OCTET_2(t, 8), OCTET_2(t, 9)
+#define UNITS_3(h, t)                                                                             \
+	OCTET_3(h, t, 0), OCTET_3(h, t, 1), OCTET_3(h, t, 2), OCTET_3(h, t, 3), OCTET_3(h, t, 4), \
+	    OCTET_3(h, t, 5), OCTET_3(h, t, 6), OCTET_3(h, t, 7), OCTET_3(h, t, 8),               \
+	    OCTET_3(h, t, 9)
+static const struct {
+	char text[4];
+	uint8_t len;
+} octets[260] = { OCTET_1(0), OCTET_1(1), OCTET_1(2), OCTET_1(3), OCTET_1(4), OCTET_1(5),
+	OCTET_1(6), OCTET_1(7), OCTET_1(8), OCTET_1(9), UNITS_2(1), UNITS_2(2), UNITS_2(3),
+	UNITS_2(4), UNITS_2(5), UNITS_2(6), UNITS_2(7), UNITS_2(8), UNITS_2(9), UNITS_3(1, 0),
+	UNITS_3(1, 1), UNITS_3(1, 2), UNITS_3(1, 3), UNITS_3(1, 4), UNITS_3(1, 5), UNITS_3(1, 6),
+	UNITS_3(1, 7), UNITS_3(1, 8), UNITS_3(1, 9), UNITS_3(2, 0), UNITS_3(2, 1), UNITS_3(2, 2),
+	UNITS_3(2, 3), UNITS_3(2, 4), UNITS_3(2, 5) };
+
+char *
+addr_put4(const uint8_t b[4], char *p)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		memcpy(p, octets[b[i]].text, 4);
+		p += octets[b[i]].len;
+	}
+	return p - 1;
+}

@@ -29,6 +29,9 @@ int addr_parse(const char *text, enum addr_form form, struct addr *out);
 int addr_parse_link(const char *text, struct addr *out, char ifname[ADDR_IFNAME]);
 /* addr_format - canonical text; always prints a prefix for NET and CIDR. out holds ADDR_TEXT bytes. */
 void addr_format(const struct addr *a, enum addr_form form, char *out);
+/* addr_put4 - the text of an IPv4 address, fast: returns the place behind it. Not terminated; 17 bytes from p on may be touched. */
+#define ADDR_PUT4 17
+char *addr_put4(const uint8_t b[4], char *p);
 /* addr_sockaddr - fill a socket address; port in host order. Returns its length. family must be 4 or 6. */
 socklen_t addr_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *out);
 /* addr_from_sockaddr - host address (full prefix) and port; IPv4-mapped IPv6 becomes IPv4. 0 or -EAFNOSUPPORT. */

@@ -7,6 +7,7 @@
  * with each snapshot. A client that sends a token of another service, of a deleted server, or anything else, is balanced anew. */
 #include "cookie.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,6 @@
 
 #include "base/must.h"
 #include "hash.h"
-
-static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 struct cookie_slot {
 	uint64_t token; /* 0: empty */
@@ -164,11 +163,28 @@ cookie_token(uint32_t service_id, uint32_t server_id)
 	return token != 0 ? token : 1;
 }
 
+/* Forty bits as eight letters of base32, in the order of the text. The groups are spread over the bytes of a word, and all
+ * bytes become letters at once: 'a' and on, from 26 on '2' and on. */
+static inline uint64_t
+eight_letters(uint64_t v)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t digit;
+
+	v = (v << 12 & 0x000fffff00000000) | (v & 0x00000000000fffff);
+	v = (v << 6 & 0x03ff000003ff0000) | (v & 0x000003ff000003ff);
+	v = (v << 3 & 0x1f001f001f001f00) | (v & 0x001f001f001f001f);
+	digit = (v + ones * (128 - 26)) >> 7 & ones;
+	return htobe64(v + ones * 'a' - digit * ('a' + 26 - '2'));
+}
+
 void
 cookie_token_format(uint64_t token, char out[COOKIE_TOKEN_LEN])
 {
-	for (unsigned i = 0; i < COOKIE_TOKEN_LEN; i++)
-		out[i] = base32[token >> (5 * (COOKIE_TOKEN_LEN - 1 - i)) & 31];
+	uint64_t high = eight_letters(token >> 40), low = eight_letters(token & 0xffffffffff);
+
+	memcpy(out, (const char *)&high + 3, 5); /* 24 bits are no more than five */
+	memcpy(out + 5, &low, 8);
 }
 
 int

@@ -58,6 +58,20 @@ static const struct name {
 /* Where the names of a length begin in the list above; entry n + 1 is their end. */
 static const uint8_t by_length[] = { 0, 0, 0, 1, 2, 3, 3, 5, 7, 7, 7, 10, 10, 10, 12, 14, 15, 16,
 	17 };
+#define LETTER(c) (1u << ((c)&31))
+const uint32_t h1_initials[H1_KNOWN_MAX + 1] = {
+	[2] = LETTER('t'),
+	[3] = LETTER('v'),
+	[4] = LETTER('h'),
+	[6] = LETTER('c') | LETTER('e'),
+	[7] = LETTER('u') | LETTER('t'),
+	[10] = LETTER('c') | LETTER('k') | LETTER('s'),
+	[13] = LETTER('a') | LETTER('c'),
+	[14] = LETTER('c') | LETTER('h'),
+	[15] = LETTER('x'),
+	[16] = LETTER('p'),
+	[17] = LETTER('t'),
+};
 
 enum h1_id
 h1_lookup(const char *name, size_t len)

@@ -95,25 +95,36 @@ h1_is_token(const char *s, size_t len)
 	return len > 0;
 }
 
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that is no text. */
+static inline unsigned
+controls(const char *p)
+{
+	const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	const __m128i ctl = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v),
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+
+	return (unsigned)_mm_movemask_epi8(
+	    _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\t')), ctl));
+}
+#endif
+
 /* The first byte from p on that is no text (h1_is_text), or end. Everything from begin on may be read. */
 static inline const char *
 find_control(const char *begin, const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i low = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f),
-		      tab = _mm_set1_epi8('\t');
+	unsigned mask;
 
-	while (p < end && end - begin >= 16) {
-		/* The last vector overlaps the one before rather than reach beyond the end. */
-		const char *at = end - p >= 16 ? p : end - 16;
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)at);
-		__m128i ctl =
-		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, low), v), _mm_cmpeq_epi8(v, del));
-		int mask = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), ctl));
-		mask = mask >> (p - at) << (p - at);
+	for (; end - p >= 16; p += 16) {
+		mask = controls(p);
 		if (mask != 0)
-			return at + __builtin_ctz((unsigned)mask);
-		p = at + 16;
+			return p + __builtin_ctz(mask);
+	}
+	if (p < end &&
+	    end - begin >= 16) { /* overlaps the one before rather than reach beyond the end */
+		mask = controls(end - 16) >> (16 - (end - p));
+		return mask == 0 ? end : p + __builtin_ctz(mask);
 	}
 #else
 	(void)begin;
@@ -130,6 +141,33 @@ skip_class(const char *p, unsigned classes)
 	while (h1_is(*p, classes))
 		p++;
 	return p;
+}
+
+/* The same for a field name. Nearly all of them are letters, digits and '-', which are told sixteen at a time; what is
+ * neither decides the table. Nothing from end on is read. */
+static inline const char *
+skip_name(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	if (end - p >= 16) {
+		const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		const __m128i a =
+		    _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+		const __m128i n = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+		const __m128i name =
+		    _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(a, _mm_set1_epi8(25)), a),
+				     _mm_cmpeq_epi8(_mm_min_epu8(n, _mm_set1_epi8(9)), n)),
+			_mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+
+		/* a 1 behind the sixteen: all of them are */
+		p += __builtin_ctz(~(unsigned)_mm_movemask_epi8(name));
+		if (*p == ':')
+			return p;
+	}
+#else
+	(void)end;
+#endif
+	return skip_class(p, H1_C_TOKEN);
 }
 
 static inline enum h1_result
@@ -207,9 +245,9 @@ parse_version(struct h1_head *h, const char *p, const char *cr)
 }
 
 static enum h1_result
-parse_request_line(struct h1_head *h, const char *buf, const char *cr)
+parse_request_line(struct h1_head *h, const char *buf, const char *p, const char *cr)
 {
-	const char *p = buf + h->line, *q = skip_class(p, H1_C_TOKEN);
+	const char *q = skip_class(p, H1_C_TOKEN);
 
 	if (*q != ' ' || q == p)
 		return refuse(h, &bad_method);
@@ -237,10 +275,8 @@ parse_request_line(struct h1_head *h, const char *buf, const char *cr)
 /* RFC 9112 section 4. The space behind the code may be missing when there is no reason phrase: many servers do so, and it
  * can be read in one way only. */
 static enum h1_result
-parse_status_line(struct h1_head *h, const char *buf, const char *cr)
+parse_status_line(struct h1_head *h, const char *p, const char *cr)
 {
-	const char *p = buf + h->line;
-
 	if (*cr != '\r' || cr - p < 12 || memcmp(p, "HTTP/1.", 7) != 0)
 		return refuse(h, &bad_status);
 	if ((p[7] != '0' && p[7] != '1') || p[8] != ' ' || p[9] < '1' || p[9] > '5' ||
@@ -264,11 +300,12 @@ name_error(const char *p, const char *q)
 	return *q == ' ' || *q == '\t' ? &space_colon : &bad_name;
 }
 
-/* One field line from p to its CR. */
-static enum h1_result
-parse_field(struct h1_head *h, const char *buf, const char *p, const char *cr)
+/* One field line from p to its CR; bytes up to end may be read. */
+static inline enum h1_result
+parse_field(struct h1_head *h, const char *buf, const char *p, const char *cr, const char *end)
 {
-	const char *q = skip_class(p, H1_C_TOKEN), *v = q + 1, *e = cr;
+	const char *q = skip_name(p, end), *v = q + 1, *e = cr;
+	struct h1_header *f = &h->header[h->n];
 
 	if (*q != ':' || q == p)
 		return refuse(h, name_error(p, q));
@@ -282,12 +319,11 @@ parse_field(struct h1_head *h, const char *buf, const char *p, const char *cr)
 		v++;
 	while (e > v && (e[-1] == ' ' || e[-1] == '\t'))
 		e--;
-	struct h1_header *f = &h->header[h->n];
 	f->name_off = (uint16_t)(p - buf);
 	f->name_len = (uint16_t)(q - p);
 	f->value_off = (uint16_t)(v - buf);
 	f->value_len = (uint16_t)(e - v);
-	f->id = (uint8_t)h1_lookup(p, f->name_len);
+	f->id = h1_may_know(p, f->name_len) ? (uint8_t)h1_lookup(p, f->name_len) : H1_OTHER;
 	if (f->id != H1_OTHER && !h1_field_apply(h, buf, f))
 		return H1_BAD;
 	h->n++;
@@ -295,26 +331,37 @@ parse_field(struct h1_head *h, const char *buf, const char *p, const char *cr)
 	return H1_DONE;
 }
 
-/* The line that begins at h->line and whose first control byte is at cr. */
+/* The start line from p to its first control byte, or the empty line before a request. */
 static enum h1_result
-parse_line(struct h1_head *h, const char *buf, const char *cr)
+parse_start(struct h1_head *h, const char *buf, const char *p, const char *cr)
 {
-	const char *p = buf + h->line;
-
-	if (h->phase == FIELDS) {
-		if (cr > p || *cr != '\r')
-			return parse_field(h, buf, p, cr);
-		h->length = (uint32_t)(p + 2 - buf);
-		h->phase = FINISHED;
-		return h1_head_finish(h, buf) ? H1_DONE : H1_BAD;
-	}
-	if (!h->answer && h->line == 0 && cr == buf) {
+	if (!h->answer && p == buf && cr == buf) {
 		h->start = 2;
 		return *cr == '\r' ? H1_DONE : refuse(h, &bad_blank);
 	}
 	h->phase = FIELDS;
 	h->first = (uint16_t)(cr + 2 - buf);
-	return h->answer ? parse_status_line(h, buf, cr) : parse_request_line(h, buf, cr);
+	return h->answer ? parse_status_line(h, p, cr) : parse_request_line(h, buf, p, cr);
+}
+
+/* The empty line begins at p. */
+static enum h1_result
+finish(struct h1_head *h, const char *buf, const char *p)
+{
+	h->length = (uint32_t)(p + 2 - buf);
+	h->phase = FINISHED;
+	return h1_head_finish(h, buf) ? H1_DONE : H1_BAD;
+}
+
+/* The line at p has no end yet: it was searched as far as at. */
+static enum h1_result
+more(struct h1_head *h, const char *buf, size_t len, const char *p, const char *at)
+{
+	h->line = (uint32_t)(p - buf);
+	h->scan = (uint32_t)(at - buf);
+	if (len < h->max)
+		return H1_MORE;
+	return refuse(h, h->phase == START && !h->answer ? &long_target : &long_head);
 }
 
 void
@@ -328,23 +375,25 @@ h1_head_init(struct h1_head *h, bool answer, uint32_t max)
 enum h1_result
 h1_head_parse(struct h1_head *h, const char *buf, size_t len)
 {
-	const char *end = buf + (len < h->max ? len : h->max);
+	const char *end = buf + (len < h->max ? len : h->max), *p = buf + h->line,
+		   *from = buf + h->scan;
 
-	must(h->phase != FINISHED && buf + h->scan <= end);
-	while (h->phase != FINISHED) {
-		const char *cr = find_control(buf, buf + h->scan, end);
-		if (cr == end || (*cr == '\r' && cr + 1 == end)) {
-			h->scan = (uint32_t)(cr - buf);
-			if (len < h->max)
-				return H1_MORE;
-			return refuse(
-			    h, h->phase == START && !h->answer ? &long_target : &long_head);
-		}
+	must(h->phase != FINISHED && from <= end);
+	for (;;) {
+		const char *cr = find_control(buf, from, end);
+
+		if (end - cr < 2 && (cr == end || *cr == '\r'))
+			return more(h, buf, len, p, cr);
 		if (*cr == '\r' && cr[1] != '\n')
 			return refuse(h, &lone_cr);
-		if (parse_line(h, buf, cr) != H1_DONE)
+		if (h->phase == START) {
+			if (parse_start(h, buf, p, cr) != H1_DONE)
+				return H1_BAD;
+		} else if (cr == p && *cr == '\r') {
+			return finish(h, buf, p);
+		} else if (parse_field(h, buf, p, cr, end) != H1_DONE) {
 			return H1_BAD;
-		h->line = h->scan = (uint32_t)(cr + 2 - buf);
+		}
+		p = from = cr + 2;
 	}
-	return H1_DONE;
 }

@@ -46,12 +46,29 @@ h1_same(const char *s, const char *lower, size_t n)
 		memcpy(&d, lower + n - 8, 8);
 		return (((a | fold) ^ b) | ((c | fold) ^ d)) == 0;
 	}
+	if (n >= 4) {
+		uint32_t e, f, g, i;
+
+		memcpy(&e, s, 4);
+		memcpy(&f, lower, 4);
+		memcpy(&g, s + n - 4, 4);
+		memcpy(&i, lower + n - 4, 4);
+		return (((e | (uint32_t)fold) ^ f) | ((g | (uint32_t)fold) ^ i)) == 0;
+	}
 	for (; n > 0; n--, s++, lower++)
 		if ((*s | 0x20) != *lower)
 			return false;
 	return true;
 }
 
+/* Whether a name of that length and first letter is known at all: most are not, and are told here. len > 0. */
+#define H1_KNOWN_MAX 17
+extern const uint32_t h1_initials[H1_KNOWN_MAX + 1]; /* by length: a bit for each first letter */
+static inline bool
+h1_may_know(const char *name, size_t len)
+{
+	return len <= H1_KNOWN_MAX && (h1_initials[len] >> (name[0] & 31) & 1) != 0;
+}
 enum h1_id h1_lookup(const char *name, size_t len);
 
 /* The meaning of one field for the message's framing and persistence; false with h->error. */

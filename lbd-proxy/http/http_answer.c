@@ -180,6 +180,8 @@ begin(struct http *h, const char *buf, size_t len)
 
 	seat_heard(&h->seat);
 	h->down = h->answer.framing;
+	if (h->down == H1_CHUNKED)
+		h->down_chunk = (struct h1_chunk){ 0 };
 	if (c->svc->view->compress != compress_off)
 		squeeze_begin(h, buf, &recode);
 	here = recode.squeeze ? keep_body(h, rest, n, &over) : body_here(h, rest, n, &over);

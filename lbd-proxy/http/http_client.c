@@ -31,7 +31,7 @@ http_new(struct conn *c)
 	}
 	if (h == NULL)
 		return NULL;
-	memset(h, 0, offsetof(struct http, head));
+	memset(h, 0, offsetof(struct http, up));
 	h->magic = HTTP_MAGIC;
 	h->c = c;
 	h->story.began = w->now;
@@ -369,6 +369,7 @@ next_request(struct conn *c)
 	const struct view *v = c->svc->view;
 	size_t had = conn_kept(c), room = HTTP_READ;
 	char *buf = (char *)c->w->in;
+	bool first = h == NULL;
 	ssize_t n;
 
 	if (had + HTTP_READ / 2 > room)
@@ -385,7 +386,7 @@ next_request(struct conn *c)
 			conn_timer(c, v->request); /* of its first request */
 		return;
 	}
-	if (h == NULL) {
+	if (first) {
 		h = http_new(c);
 		if (h == NULL) {
 			COUNT(c->svc->n->refused_total);
@@ -395,9 +396,11 @@ next_request(struct conn *c)
 		h->story.in_before = c->bytes_in - (uint64_t)n;
 		h->story.out_before = c->bytes_out;
 		h1_head_init(&h->head, false, v->head_max);
-		conn_timer(c, v->request);
 	}
 	parse(h, buf, (size_t)n);
+	/* Mostly all of it was there, and no timer is needed. c is there still, even if it was closed: conn_reap comes later. */
+	if (first && c->task == h && h->state == HTTP_HEAD)
+		conn_timer(c, v->request);
 }
 
 void

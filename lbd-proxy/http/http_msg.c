@@ -22,6 +22,11 @@
  * for further copies of our cookie within one line. */
 #define EXTRA_MAX 8
 
+/* A head that has no other names than these passes line by line, unless a policy or Connection has to do with all of them. */
+#define KEPT                                                                                   \
+	(H1_BIT(H1_OTHER) | H1_BIT(H1_HOST) | H1_BIT(H1_CONTENT_LENGTH) | H1_BIT(H1_TRAILER) | \
+	    H1_BIT(H1_VIA) | H1_BIT(H1_AUTHORIZATION) | H1_BIT(H1_CACHE_CONTROL))
+
 #define TEXT(s) (s), (uint32_t)(sizeof(s) - 1)
 
 static void
@@ -293,10 +298,12 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 		    policy->edits->target_len);
 	else if (h->form == H1_ABSOLUTE)
 		plan_target(p, buf, h);
-	bool all = h->nominates || policy->tell != NULL || policy->cut != 0;
-	for (unsigned i = 0; i < h->n; i++)
-		if (h->header[i].id != H1_OTHER || all || policy->edits != NULL)
-			request_line(p, buf, h, i, policy);
+	bool all =
+	    h->nominates || policy->tell != NULL || policy->cut != 0 || policy->edits != NULL;
+	if (all || (h->seen & ~KEPT) != 0)
+		for (unsigned i = 0; i < h->n; i++)
+			if (h->header[i].id != H1_OTHER || all)
+				request_line(p, buf, h, i, policy);
 	if (h->form == H1_ABSOLUTE && (h->seen & H1_BIT(H1_HOST)) == 0)
 		put_host(p, buf, h, policy->edits);
 	const char *text = p->room + p->used;
@@ -395,24 +402,33 @@ answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsig
 	}
 }
 
+static void
+answer_lines(struct http_plan *p, const char *buf, const struct h1_head *h,
+    const struct http_answer_policy *policy)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		if (policy->edits != NULL && edited(p, h, i, policy->edits))
+			continue;
+		if (policy->recode && recoded_line(p, buf, h, i))
+			continue;
+		if (h->header[i].id != H1_OTHER || h->nominates)
+			answer_line(p, buf, h, i, policy);
+	}
+}
+
 void
 http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy)
 {
 	uint32_t end = h->length - 2;
-	bool recode = policy->recode, all = h->nominates;
+	bool bodiless = h->status < 200 || h->status == 204;
 
 	plan_init(p, h);
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
-	for (unsigned i = 0; i < h->n; i++) {
-		if (policy->edits != NULL && edited(p, h, i, policy->edits))
-			continue;
-		if (recode && recoded_line(p, buf, h, i))
-			continue;
-		if (h->header[i].id != H1_OTHER || all)
-			answer_line(p, buf, h, i, policy);
-	}
+	if (h->nominates || policy->recode || policy->edits != NULL || bodiless ||
+	    (h->seen & ~KEPT) != 0)
+		answer_lines(p, buf, h, policy);
 	if (h->status == 101)
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)
@@ -440,6 +456,8 @@ http_plan_write(const struct http_plan *p, const char *buf, char *out)
 			o = mempcpy(o, e->text, e->len);
 		at = e->off + e->cut;
 	}
+	if (p->end - at == 2) /* mostly it is the empty line */
+		return (size_t)((char *)mempcpy(o, buf + at, 2) - out);
 	o = mempcpy(o, buf + at, p->end - at);
 	return (size_t)(o - out);
 }
@@ -474,24 +492,13 @@ http_plan_iov(const struct http_plan *p, const char *buf, struct iovec *iov, uns
 size_t
 http_client_text(const struct addr *a, char *out)
 {
-	char *o = out;
+	char text[ADDR_TEXT];
+	size_t len;
 
-	if (a->family != 4) {
-		char text[ADDR_TEXT];
-		addr_format(a, ADDR_HOST, text);
-		size_t len = strnlen(text, HTTP_CLIENT_TEXT);
-		memcpy(out, text, len);
-		return len;
-	}
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned b = a->b[i];
-		if (i > 0)
-			*o++ = '.';
-		if (b >= 100)
-			*o++ = (char)('0' + b / 100);
-		if (b >= 10)
-			*o++ = (char)('0' + b / 10 % 10);
-		*o++ = (char)('0' + b % 10);
-	}
-	return (size_t)(o - out);
+	if (a->family == 4)
+		return (size_t)(addr_put4(a->b, out) - out);
+	addr_format(a, ADDR_HOST, text);
+	len = strnlen(text, HTTP_CLIENT_TEXT);
+	memcpy(out, text, len);
+	return len;
 }

@@ -46,8 +46,6 @@ struct http {
 	uint32_t known;	 /* server of the client by persistence */
 	uint8_t down;	 /* enum h1_framing of the answer */
 	bool down_reuse; /* the server's connection can be used again */
-	struct flow up, downflow;
-	struct h1_chunk up_chunk, down_chunk;
 	char *
 	    out; /* the request as it goes to the server: head, and what came with it of the body */
 	uint32_t out_len, out_off;
@@ -64,7 +62,9 @@ struct http {
 
 	struct http *spare;
 	/* not zeroed for a new stream */
-	struct persist persist; /* made with known */
+	struct flow up, downflow;	      /* made with it */
+	struct persist persist;		      /* made with known */
+	struct h1_chunk up_chunk, down_chunk; /* zeroed when a body begins that is chunked */
 	struct h1_head head, answer;
 	char room[HTTP_ROOM];
 };

@@ -49,6 +49,7 @@ body_here(struct http *h, const char *p, size_t n)
 		h->up_over = h->up.left == 0;
 		return (ssize_t)used;
 	case H1_CHUNKED:
+		h->up_chunk = (struct h1_chunk){ 0 };
 		switch (h1_chunk_scan(&h->up_chunk, p, n, &used)) {
 		case H1_DONE: h->up_over = true; break;
 		case H1_MORE: break;
@@ -124,7 +125,7 @@ compose(struct http *h, const char *buf, size_t len)
 
 	if (here < 0)
 		return h->up_chunk.error->status;
-	if (v->body_max > 0 && h->up_chunk.total > v->body_max)
+	if (v->body_max > 0 && h->head.framing == H1_CHUNKED && h->up_chunk.total > v->body_max)
 		return 413;
 	if (pool->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
@@ -136,10 +137,12 @@ compose(struct http *h, const char *buf, size_t len)
 		story_id(&h->story, told.id, told.id_len);
 	h->out_len = c->w->plan.out_len + (uint32_t)here;
 	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
-	if (h->out == NULL || conn_keep(c, body + here, rest - (size_t)here) != 0)
+	if (h->out == NULL ||
+	    (rest > (size_t)here && conn_keep(c, body + here, rest - (size_t)here) != 0))
 		return 500;
 	http_plan_write(&c->w->plan, buf, h->out);
-	memcpy(h->out + c->w->plan.out_len, body, (size_t)here);
+	if (here > 0)
+		memcpy(h->out + c->w->plan.out_len, body, (size_t)here);
 	return 0;
 }
 

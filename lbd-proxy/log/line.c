@@ -14,6 +14,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum escape { ESCAPE_HASH, ESCAPE_X, ESCAPE_JSON };
 #define BLIND 16 /* bytes of text that are written in one move, whatever of them counts */
@@ -174,44 +177,66 @@ put_short(char *p, const char *text, size_t n)
 }
 #define SHORT(p, text) put_short(p, text, sizeof(text) - 1)
 
+/* "00" to "99": two digits for one division. */
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
+
+static inline char *
+put_pair(char *p, uint32_t v)
+{
+	memcpy(p, pairs + 2 * v, 2);
+	return p + 2;
+}
+
+/* n digits, with zeros in front. */
 static inline char *
 put_digits(char *p, uint32_t v, unsigned n)
 {
-	for (unsigned i = n; i-- > 0; v /= 10)
-		p[i] = (char)('0' + v % 10);
+	unsigned i = n;
+
+	for (; i >= 2; v /= 100)
+		(void)put_pair(p + (i -= 2), v % 100);
+	if (i == 1)
+		p[0] = (char)('0' + v);
 	return p + n;
 }
 
-static char *put_number(char *p, uint64_t v);
-
-/* Of nine digits and more. */
+/* Most numbers have one digit; this is for the others. */
 static char *
-put_large(char *p, uint64_t v)
+put_longer(char *p, uint64_t v)
 {
 	const uint32_t unit = 100000000; /* eight digits */
+	uint32_t most = 100000;
+	unsigned n = 5;
 
-	p = put_number(p, v / unit);
-	return put_digits(p, (uint32_t)(v % unit), 8);
-}
-
-static char *
-put_number(char *p, uint64_t v)
-{
-	uint32_t most = 100;
-	unsigned n = 2;
-
-	if (v < 10) {
-		*p = (char)('0' + v);
-		return p + 1;
+	if (v >= unit) {
+		p = v / unit < 10 ? put_digits(p, (uint32_t)(v / unit), 1)
+				  : put_longer(p, v / unit);
+		return put_digits(p, (uint32_t)(v % unit), 8);
 	}
-	if (v >= 100000000)
-		return put_large(p, v);
+	if (v < 100)
+		return put_pair(p, (uint32_t)v);
+	if (v < 1000)
+		return put_digits(p, (uint32_t)v, 3);
+	if (v < 10000)
+		return put_digits(p, (uint32_t)v, 4);
 	for (; v >= most; most *= 10)
 		n++;
 	return put_digits(p, (uint32_t)v, n);
 }
 
-static char *
+static inline char *
+put_number(char *p, uint64_t v)
+{
+	if (v >= 10)
+		return put_longer(p, v);
+	*p = (char)('0' + v);
+	return p + 1;
+}
+
+static inline char *
 put_signed(char *p, int64_t v) /* -1 is the only negative one */
 {
 	return v < 0 ? SHORT(p, "-1") : put_number(p, (uint64_t)v);
@@ -243,6 +268,32 @@ static const uint8_t plain[256] = {
 	[']' ... '~'] = PLAIN_ALL,
 };
 
+/* Bytes at text, up to sixteen of n, that stand as themselves: copied to p, which has room for sixteen. */
+static inline size_t
+put_plain(const struct out *o, char *p, const char *text, size_t n)
+{
+#ifdef __SSE2__
+	if (n >= 16) {
+		const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)text);
+		const __m128i other = _mm_set1_epi8(o->escape == ESCAPE_HASH ? '#' : '\\');
+		/* bytes of 128 and more are negative */
+		const __m128i text_bytes = _mm_and_si128(
+		    _mm_cmpgt_epi8(v, _mm_set1_epi8(0x1f)), _mm_cmplt_epi8(v, _mm_set1_epi8(0x7f)));
+		const __m128i marks =
+		    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, other));
+
+		_mm_storeu_si128((__m128i *)(void *)p, v);
+		return (size_t)__builtin_ctz(
+		    ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(marks, text_bytes)));
+	}
+#endif
+	(void)o;
+	(void)p;
+	(void)text;
+	(void)n;
+	return 0;
+}
+
 /* Bytes of somebody else. */
 static char *
 put_foreign(const struct out *o, char *p, const char *text, size_t n)
@@ -254,6 +305,13 @@ put_foreign(const struct out *o, char *p, const char *text, size_t n)
 	unsigned len;
 
 	while (text < end && p < o->end) {
+		size_t run = put_plain(o, p, text, (size_t)(end - text));
+
+		if (run > 0) {
+			p += run;
+			text += run;
+			continue;
+		}
 		c = (unsigned char)*text;
 		if (__builtin_expect((plain[c] & mask) != 0, 1)) {
 			*p++ = (char)c;
@@ -287,13 +345,8 @@ put_addr(const struct out *o, char *p, const struct addr *a)
 
 	if (a == NULL || a->family == 0)
 		return SHORT(p, "-");
-	if (a->family == 4) {
-		for (unsigned i = 0; i < 4; i++) {
-			p = put_number(p, a->b[i]);
-			*p++ = '.';
-		}
-		return p - 1;
-	}
+	if (a->family == 4)
+		return addr_put4(a->b, p);
 	addr_format(a, ADDR_HOST, text);
 	return put(o, p, text, strlen(text));
 }
@@ -305,13 +358,11 @@ put_addr(const struct out *o, char *p, const struct addr *a)
 #define UTC_LEN 19   /* 2009-02-06T11:14:14 */
 
 void
-line_clock_set(struct line_clock *c, int64_t second)
+line_clock_move(struct line_clock *c, int64_t second)
 {
 	time_t t = (time_t)second;
 	struct tm local, utc;
 
-	if (c->ready && c->second == second)
-		return;
 	(void)localtime_r(&t, &local);
 	(void)gmtime_r(&t, &utc);
 	(void)strftime(c->local, sizeof(c->local), "%d/%b/%Y:%H:%M:%S", &local);

@@ -72,7 +72,14 @@ struct line_clock {
 	char local[24], zone[8], utc[24];
 };
 
-void line_clock_set(struct line_clock *c, int64_t second); /* seconds since 1970 */
+/* line_clock_set - seconds since 1970; line_clock_move when they are others than before. */
+void line_clock_move(struct line_clock *c, int64_t second);
+static inline void
+line_clock_set(struct line_clock *c, int64_t second)
+{
+	if (!c->ready || c->second != second)
+		line_clock_move(c, second);
+}
 
 struct line_format;
 /* line_format_new - of a service; NULL: it logs nothing. The template was checked at the commit. Control plane. */

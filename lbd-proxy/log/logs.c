@@ -141,10 +141,9 @@ logs_rule(struct log_notes *n, const char *rule, const char *pool)
 	size_t len = strlen(rule), pool_len = pool == NULL ? 0 : strlen(pool);
 
 	n->rule_len = (uint8_t)(len < sizeof(n->rule) ? len : sizeof(n->rule));
-	memcpy(n->rule, rule, n->rule_len);
+	line_copy(n->rule, rule, n->rule_len);
 	n->pool_len = (uint8_t)(pool_len < sizeof(n->pool) ? pool_len : sizeof(n->pool));
-	if (pool != NULL)
-		memcpy(n->pool, pool, n->pool_len);
+	line_copy(n->pool, pool, n->pool_len);
 }
 
 void
@@ -227,7 +226,8 @@ logs_line(struct worker *w, const struct line_format *f, const struct line_recor
 		count(&s->dropped);
 		return;
 	}
-	ring_commit(&s->ring, line_write(f, &s->clock, r, out), logs_wall_ms(w, w->now));
+	ring_commit(
+	    &s->ring, line_write(f, &s->clock, r, out), r->began_ms + r->phase_ms[PHASE_TOTAL]);
 	/* The thread says that it sleeps, then looks once more; we write, then look whether it sleeps. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&l->asleep, memory_order_relaxed) ||

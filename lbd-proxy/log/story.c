@@ -121,7 +121,9 @@ tell_times(const struct story *s, struct conn *c, struct line_record *r)
 	r->phase_ms[PHASE_TOTAL] = (c->w->now - s->began) / 1000;
 	r->open_ms = c->w->now / 1000 - (int64_t)c->since_s * 1000;
 	r->began_ms = logs_wall_ms(c->w, s->began);
-	r->accepted_ms = s->http ? logs_wall_ms(c->w, (mono_t)c->since_s * 1000000) : r->began_ms;
+	r->accepted_ms = r->began_ms;
+	if (s->http)
+		r->accepted_ms -= (s->began - (mono_t)c->since_s * 1000000) / 1000;
 }
 
 static uint32_t

@@ -1,9 +1,9 @@
 /* One socket: reading, sending, keeping what could not be sent, closing.
  *
  * A connection is registered with the loop when it first has to wait, and then stays registered. After a short read
- * it counts as empty, so no read is made that would only say so, except when the other side has closed: then the end
- * of the stream is still to be read, and no further edge would tell. Objects are freed when the next callback begins,
- * because whoever closes a connection may have been called by it. Streams decide what the bytes mean. */
+ * it counts as empty, so no read is made that would only say so; and as ended, when an edge before it told that the other side
+ * has closed. Objects are freed when the edges of a turn were told,
+ * because whoever closes a connection may have been called by it, and one of these may be its own. Streams decide what the bytes mean. */
 #include "conn.h"
 
 #include "base/must.h"
@@ -21,22 +21,24 @@
 #define DEAD_MAGIC 0xdead99ec
 #define LINGER DUR_S(2)
 
-/* idle is 0 bytes of buffers: see performance goals; the event is libevent's */
-_Static_assert(sizeof(struct conn) - sizeof(struct io) <= 192, "a connection object is small");
+/* idle is 0 bytes of buffers: see performance goals */
+_Static_assert(sizeof(struct conn) <= 208, "a connection object is small");
 
 static void
-on_edge(int fd, short ready, void *arg)
+on_edge(struct io *io, unsigned ready)
 {
-	struct conn *c = arg;
+	struct conn *c = container_of(io, struct conn, io);
 
-	(void)fd;
 	must_obj(c, CONN_MAGIC);
-	worker_enter(c->w);
+	if (c->tls != NULL) /* what the one before did may have taken long */
+		c->w->now = mono_now();
 	if ((ready & (IO_READ | IO_CLOSED)) != 0)
 		c->can_read = true;
 	if ((ready & IO_CLOSED) != 0)
 		c->hup = true;
-	c->ops->event(c, (unsigned)(unsigned short)ready);
+	if ((ready & IO_URGENT) != 0)
+		c->urgent = true;
+	c->ops->event(c, ready);
 }
 
 struct conn *
@@ -54,7 +56,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 		struct io io;
 
 		io_init(&io, fd);
-		io_close(&io);
+		io_close(&io, &w->poller);
 		if (fd != -1)
 			proxy_fd_give(w->px, 1);
 		return NULL;
@@ -116,7 +118,7 @@ conn_close(struct conn *c)
 		h2_detach(c, false);
 	else if (c->tls != NULL && c->out == NULL)
 		tls_end(c);
-	io_close(&c->io);
+	io_close(&c->io, &c->w->poller);
 	end(c);
 }
 
@@ -126,7 +128,7 @@ conn_reset(struct conn *c)
 	must_obj(c, CONN_MAGIC);
 	if (c->h2 != NULL)
 		h2_detach(c, true);
-	io_reset(&c->io);
+	io_reset(&c->io, &c->w->poller);
 	end(c);
 }
 
@@ -150,7 +152,7 @@ conn_reap(struct worker *w)
 bool
 conn_watch(struct conn *c)
 {
-	return c->h2 != NULL || io_watched(&c->io) || io_watch(&c->io, c->w->loop, on_edge, c) == 0;
+	return c->h2 != NULL || io_watched(&c->io) || io_watch(&c->io, &c->w->poller, on_edge) == 0;
 }
 
 void
@@ -178,11 +180,8 @@ static size_t
 kept(struct conn *c, void *p, size_t room)
 {
 	struct chunk *k = c->in;
-	size_t n;
+	size_t n = k->len - k->off;
 
-	if (k == NULL)
-		return 0;
-	n = k->len - k->off;
 	if (n > room)
 		n = room;
 	memcpy(p, k->b + k->off, n);
@@ -194,10 +193,20 @@ kept(struct conn *c, void *p, size_t room)
 	return n;
 }
 
+/* A read was short: no more is there. When the end was announced before it, the end is next, and need not be asked for. */
+static inline void
+drained(struct conn *c)
+{
+	if (!c->hup)
+		c->can_read = false;
+	else if (!c->urgent)
+		c->eof = true;
+}
+
 ssize_t
 conn_recv(struct conn *c, void *p, size_t room)
 {
-	size_t had = kept(c, p, room);
+	size_t had = c->in == NULL ? 0 : kept(c, p, room);
 	ssize_t n;
 
 	if (c->eof && had == 0)
@@ -216,10 +225,8 @@ conn_recv(struct conn *c, void *p, size_t room)
 	}
 	n = io_recv(&c->io, (uint8_t *)p + had, room - had);
 	if (n > 0) {
-		if ((size_t)n < room - had && !c->hup) {
-			c->can_read = false;
-			c->guessed = true;
-		}
+		if ((size_t)n < room - had)
+			drained(c);
 		conn_count_in(c, (size_t)n);
 		return (ssize_t)had + n;
 	}
@@ -415,7 +422,8 @@ conn_flush(struct conn *c)
 void
 conn_timer(struct conn *c, dur_t after)
 {
-	worker_timer(c->w, &c->timer, after);
+	if (!wheel_put_off(&c->w->wheel, &c->timer, c->w->now, after))
+		worker_timer(c->w, &c->timer, after);
 }
 
 void

@@ -42,6 +42,7 @@ struct conn {
 	bool can_read : 1; /* an edge came, and not all was read since */
 	bool hup : 1;	   /* the other side sends no more, after what is to be read */
 	bool eof : 1;	   /* and that was read */
+	bool urgent : 1;   /* some of what came is urgent data: a read may end before it */
 	bool closing : 1;  /* closed as soon as out is sent */
 	bool drained : 1;  /* closing, and what still arrives is thrown away */
 	bool reused : 1;   /* server: came out of the pool */

@@ -39,13 +39,10 @@ pipe_take(struct worker *w, int p[2])
 }
 
 void
-flow_fini(struct flow *f)
+flow_drop_pipe(struct flow *f)
 {
-	struct worker *w;
+	struct worker *w = f->from->w;
 
-	if (f->pipe[0] == -1)
-		return;
-	w = f->from->w;
 	if (f->in_pipe == 0 && w->pipes < PIPES_KEPT) {
 		w->pipe[w->pipes][0] = f->pipe[0];
 		w->pipe[w->pipes][1] = f->pipe[1];
@@ -134,6 +131,8 @@ copy_turn(struct flow *f)
 		return FLOW_DONE;
 	if (code == 1)
 		return FLOW_FULL;
+	if (f->from->eof && conn_kept(f->from) == 0)
+		return FLOW_END;
 	if (f->from->can_read || f->from->eof || conn_kept(f->from) > 0)
 		return FLOW_TURN;
 	return conn_watch(f->from) ? FLOW_EMPTY : FLOW_FROM;

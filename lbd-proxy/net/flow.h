@@ -30,6 +30,12 @@ enum flow_result {
 void flow_init(struct flow *f, struct conn *from, struct conn *to, uint64_t left);
 enum flow_result flow_run(struct flow *f);
 /* flow_fini - the pipe goes back; bytes in it are lost. Fine twice. */
-void flow_fini(struct flow *f);
+void flow_drop_pipe(struct flow *f);
+static inline void
+flow_fini(struct flow *f)
+{
+	if (f->pipe[0] != -1)
+		flow_drop_pipe(f);
+}
 
 #endif

@@ -1,80 +1,148 @@
-/* The adapter between lbd-proxy and libevent, and the system calls of the data path.
+/* epoll, and the system calls of the data path.
  *
- * One event for reading and writing lies inside the object that owns the socket and is added once, with
- * EV_ET: in the steady state there is no epoll_ctl at all. Every call returns a count or -errno, and never
- * logs. Bufferevents are not used: they copy bulk data and cost a kilobyte for an idle connection. */
+ * A descriptor is added once for reading and writing, edge-triggered: in the steady state there is no epoll_ctl at all. What
+ * the kernel gives back is the descriptor and the serial of its watch; workers have no libevent, whose bookkeeping for each
+ * descriptor is more than all of a connection. A descriptor that is closed is not taken out before: the kernel does that.
+ * But while a process is being started it has a copy of every descriptor, and then edges may still come; by their serial they
+ * are known to be nobody's. Every call returns a count or -errno, and never logs. */
 #include "io.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-_Static_assert(IO_READ == EV_READ && IO_WRITE == EV_WRITE && IO_CLOSED == EV_CLOSED,
-    "edges carry libevent's numbers");
+int
+poller_init(struct poller *p)
+{
+	*p = (struct poller){ 0 };
+	p->fd = epoll_create1(EPOLL_CLOEXEC);
+	return p->fd == -1 ? -errno : 0;
+}
+
+void
+poller_fini(struct poller *p)
+{
+	(void)close(p->fd);
+	free(p->at);
+}
+
+unsigned
+poller_wait(struct poller *p, int ms)
+{
+	int n = epoll_wait(p->fd, p->ready, POLLER_BATCH, ms);
+
+	return n > 0 ? (unsigned)n : 0; /* no error but EINTR: the next turn waits again */
+}
+
+/* What an edge means. An error, or the end of both directions, shows in whatever is done next. */
+static unsigned
+meaning(uint32_t e)
+{
+	unsigned ready = 0;
+
+	if ((e & EPOLLERR) != 0 || (e & (EPOLLHUP | EPOLLRDHUP)) == EPOLLHUP)
+		return IO_READ | IO_WRITE;
+	ready |= (e & EPOLLIN) != 0 ? IO_READ : 0;
+	ready |= (e & EPOLLOUT) != 0 ? IO_WRITE : 0;
+	ready |= (e & EPOLLRDHUP) != 0 ? IO_CLOSED : 0;
+	ready |= (e & EPOLLPRI) != 0 ? IO_URGENT : 0;
+	return ready;
+}
+
+void
+poller_tell(struct poller *p, const struct epoll_event *ready)
+{
+	struct io *io = p->at[ready->data.u64 & UINT32_MAX];
+
+	if (io != NULL && io->serial == ready->data.u64 >> 32)
+		io->fn(io, meaning(ready->events));
+}
 
 void
 io_init(struct io *io, int fd)
 {
-	io->ev = (struct event){ .ev_fd = fd };
+	*io = (struct io){ .fd = fd };
+}
+
+/* A place for the descriptor; 0 or -ENOMEM. */
+static int
+make_room(struct poller *p, uint32_t fd)
+{
+	uint32_t size = p->size < 64 ? 64 : p->size;
+	struct io **at;
+
+	while (size <= fd)
+		size *= 2;
+	at = realloc(p->at, size * sizeof(*at));
+	if (at == NULL)
+		return -ENOMEM;
+	memset(at + p->size, 0, (size - p->size) * sizeof(*at));
+	p->at = at;
+	p->size = size;
+	return 0;
 }
 
 static int
-watch(struct io *io, struct loop *l, short what, io_fn fn, void *arg)
+watch(struct io *io, struct poller *p, uint32_t what, io_fn fn)
 {
-	int fd = io_fd(io);
+	uint32_t fd = (uint32_t)io->fd;
+	struct epoll_event e = { .events = what, .data.u64 = (uint64_t)++p->serial << 32 | fd };
 
-	if (event_assign(&io->ev, loop_base(l), fd, what | EV_ET | EV_PERSIST, fn, arg) == -1)
-		return -EINVAL;
-	if (event_add(&io->ev, NULL) == -1) {
-		io_init(io, fd);
-		return errno != 0 ? -errno : -ENOMEM;
-	}
+	if (fd >= p->size && make_room(p, fd) != 0)
+		return -ENOMEM;
+	if (epoll_ctl(p->fd, EPOLL_CTL_ADD, io->fd, &e) == -1)
+		return -errno;
+	p->at[fd] = io;
+	io->serial = p->serial;
+	io->fn = fn;
 	return 0;
 }
 
 int
-io_watch(struct io *io, struct loop *l, io_fn fn, void *arg)
+io_watch(struct io *io, struct poller *p, io_fn fn)
 {
-	return watch(io, l, EV_READ | EV_WRITE | EV_CLOSED, fn, arg);
+	return watch(io, p, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET, fn);
 }
 
 int
-io_watch_read(struct io *io, struct loop *l, io_fn fn, void *arg)
+io_watch_read(struct io *io, struct poller *p, io_fn fn)
 {
-	return watch(io, l, EV_READ, fn, arg);
+	return watch(io, p, EPOLLIN, fn);
 }
 
-bool
-io_watched(const struct io *io)
+static void
+forget(struct io *io, struct poller *p)
 {
-	return io->ev.ev_base != NULL;
-}
-
-void
-io_unwatch(struct io *io)
-{
-	int fd = io_fd(io);
-
 	if (io_watched(io))
-		(void)event_del(&io->ev); /* fails for an event that was never added only */
-	io_init(io, fd);
+		p->at[io->fd] = NULL;
+	io_init(io, io->fd);
 }
 
 void
-io_close(struct io *io)
+io_unwatch(struct io *io, struct poller *p)
+{
+	if (io_watched(io))
+		(void)epoll_ctl(p->fd, EPOLL_CTL_DEL, io->fd, NULL);
+	forget(io, p);
+}
+
+void
+io_close(struct io *io, struct poller *p)
 {
 	if (io_fd(io) == -1)
 		return;
-	io_unwatch(io);
+	forget(io, p);
 	(void)close(io_fd(io)); /* nothing can be done about an error */
 	io_init(io, -1);
 }
 
 void
-io_reset(struct io *io)
+io_reset(struct io *io, struct poller *p)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
@@ -82,7 +150,7 @@ io_reset(struct io *io)
 		return;
 	(void)setsockopt(
 	    io_fd(io), SOL_SOCKET, SO_LINGER, &now, sizeof(now)); /* else an ordinary close */
-	io_close(io);
+	io_close(io, p);
 }
 
 static ssize_t
@@ -91,10 +159,11 @@ result(ssize_t n)
 	return n == -1 ? -errno : n;
 }
 
+/* Not recv() and send(): these are places where a thread may be cancelled, and pay for that with two atomic exchanges. */
 ssize_t
 io_recv(struct io *io, void *p, size_t n)
 {
-	return result(recv(io_fd(io), p, n, MSG_DONTWAIT));
+	return result(syscall(SYS_recvfrom, io_fd(io), p, n, MSG_DONTWAIT, NULL, NULL));
 }
 
 ssize_t
@@ -108,7 +177,7 @@ io_peek(struct io *io)
 ssize_t
 io_send(struct io *io, const void *p, size_t n)
 {
-	return result(send(io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT));
+	return result(syscall(SYS_sendto, io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0));
 }
 
 ssize_t

@@ -1,41 +1,64 @@
-/* io.h - sockets of the data path: the only place of lbd-proxy that sees libevent.
+/* io.h - sockets of the data path, and what a worker waits on.
  * A descriptor is registered once, edge-triggered, for reading and writing; callers remember what is ready and
  * ask again only after a short count or -EAGAIN. Small enough that another engine could stand behind it. */
 #ifndef LBD_PROXY_IO_H
 #define LBD_PROXY_IO_H
 
 #include "base/addr.h"
-#include "sys/loop.h"
 
-#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 
-/* As libevent's; io.c checks. CLOSED: the other side sends no more, after what is still to be read. */
-enum { IO_READ = 0x02, IO_WRITE = 0x04, IO_CLOSED = 0x80 };
-typedef void (*io_fn)(int fd, short ready, void *arg);
+/* CLOSED: the other side sends no more, after what is still to be read. URGENT: some of that is, so a read may end before it. */
+enum { IO_READ = 1, IO_WRITE = 2, IO_CLOSED = 4, IO_URGENT = 8 };
+struct io;
+typedef void (*io_fn)(struct io *io, unsigned ready);
 
+/* Lies in the object that owns the descriptor; fn finds that by container_of. */
 struct io {
-	struct event ev;
+	int fd; /* -1: closed */
+	uint32_t
+	    serial; /* of its watch: an edge that bears another one is not of this descriptor */
+	io_fn fn;   /* NULL: it is not watched */
 };
+
+#define POLLER_BATCH 64 /* edges that are told in one turn */
+struct poller {
+	int fd;
+	uint32_t serial;
+	uint32_t size;
+	struct io **at; /* of each descriptor below size that is watched */
+	struct epoll_event ready[POLLER_BATCH];
+};
+int poller_init(struct poller *p); /* 0 or -errno */
+void poller_fini(struct poller *p);
+/* poller_wait - up to ms milliseconds, -1 without end: how many of ready[] there are. poller_tell - one of them; no effect when
+ * it was closed since. */
+unsigned poller_wait(struct poller *p, int ms);
+void poller_tell(struct poller *p, const struct epoll_event *ready);
 
 void io_init(struct io *io, int fd);
 static inline int
 io_fd(const struct io *io)
 {
-	return io->ev.ev_fd;
+	return io->fd;
 }
 /* io_watch - fn is told of every edge from now on, once at least if something is ready already.
  * Returns 0 or -errno. */
-int io_watch(struct io *io, struct loop *l, io_fn fn, void *arg);
-/* io_watch_read - the same for a listening socket. */
-int io_watch_read(struct io *io, struct loop *l, io_fn fn, void *arg);
-bool io_watched(const struct io *io);
-void io_unwatch(struct io *io);
-/* io_close - unwatch and close; io_reset does it so that the other side gets a reset. Fine on a closed one. */
-void io_close(struct io *io);
-void io_reset(struct io *io);
+int io_watch(struct io *io, struct poller *p, io_fn fn);
+/* io_watch_read - fn is told in each turn that there is something to read, for as long as there is; io_unwatch - no more. */
+int io_watch_read(struct io *io, struct poller *p, io_fn fn);
+void io_unwatch(struct io *io, struct poller *p);
+static inline bool
+io_watched(const struct io *io)
+{
+	return io->fn != NULL;
+}
+/* io_close - watched no more, and closed; io_reset does it so that the other side gets a reset. Fine on a closed one. */
+void io_close(struct io *io, struct poller *p);
+void io_reset(struct io *io, struct poller *p);
 
 /* > 0 bytes, 0 end of stream (io_recv only), or -errno; -EAGAIN: an edge will tell. */
 ssize_t io_recv(struct io *io, void *p, size_t n);

@@ -1,7 +1,7 @@
 /* Accepting clients.
  *
- * A listening socket is watched edge-triggered; each edge accepts up to 64 clients and leaves the rest to the next turn.
- * While descriptors or the limit of all client connections are used up, clients stay in the socket's queue, and
+ * A listening socket tells in every turn that somebody waits. Then as many are accepted as came lately, up to 64, and the rest in
+ * the next turn: to ask once more whether there is another costs as much as to accept one, as the kernel makes the socket first. While descriptors or the limit of all client connections are used up, clients stay in the socket's queue, and
  * accepting is tried again ten times a second. Over the limit of a service a client is accepted and
  * told so, or reset (arrive.c). What a client says is read by the streams; for HTTP the first bytes are there already,
  * because the socket defers accepting until then. */
@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #define BATCH 64
+#define FULL 8 /* turns after which more are accepted in one */
 #define RESUME DUR_MS(100)
 
 struct listener *
@@ -26,6 +27,7 @@ listener_new(struct worker *w, int fd, uint16_t port)
 
 	l->w = w;
 	l->port = port;
+	l->most = 1;
 	list_init(&l->halted);
 	list_init(&l->link);
 	io_init(&l->io, fd);
@@ -84,21 +86,36 @@ halt(struct listener *l)
 {
 	list_del(&l->halted);
 	list_push(&l->w->halted, &l->halted);
+	io_unwatch(&l->io, &l->w->poller); /* it would go on telling */
+	worker_resume(l->w, RESUME);
+}
+
+/* How many came: as many may come in the next turn. */
+static void
+learn(struct listener *l, unsigned took)
+{
+	if (took < l->most) {
+		l->most = took > 0 ? (uint8_t)took : 1;
+		l->full = 0;
+	} else if (++l->full >= FULL) {
+		l->most = l->most < BATCH / 2 ? 2 * l->most : BATCH;
+		l->full = 0;
+	}
 }
 
 /* Returns true when the queue was emptied. */
 static bool
-accept_some(struct listener *l)
+accept_some(struct listener *l, unsigned most)
 {
 	struct proxy *px = l->w->px;
 	struct addr from;
 	uint16_t port;
-	int i, fd;
+	unsigned i;
+	int fd;
 
-	for (i = 0; i < BATCH; i++) {
+	for (i = 0; i < most; i++) {
 		if (!take_client(px)) {
 			halt(l);
-			loop_timer_set(&l->w->resume, RESUME);
 			return false;
 		}
 		fd = io_accept(&l->io, &from, &port);
@@ -107,47 +124,26 @@ accept_some(struct listener *l)
 			continue;
 		}
 		give_client(px);
-		if (fd == -EAGAIN)
+		if (fd == -EAGAIN) {
+			learn(l, i);
 			return true;
+		}
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
 			halt(l);
-			loop_timer_set(&l->w->resume, RESUME);
 			return false;
 		}
 	}
-	halt(l);
-	loop_timer_set(&l->w->resume, 0);
+	learn(l, i);
 	return false;
 }
 
 static void
-on_edge(int fd, short ready, void *arg)
+on_ready(struct io *io, unsigned ready)
 {
-	struct listener *l = arg;
+	struct listener *l = container_of(io, struct listener, io);
 
-	(void)fd;
 	(void)ready;
-	worker_enter(l->w);
-	if (list_empty(&l->halted))
-		(void)accept_some(l);
-}
-
-void
-listener_resume(struct worker *w)
-{
-	struct list now;
-
-	list_init(&now);
-	if (list_empty(&w->halted))
-		return;
-	list_add_before(&w->halted, &now);
-	list_del(&w->halted);
-	while (!list_empty(&now)) {
-		struct listener *l = container_of(now.next, struct listener, halted);
-
-		list_del(&l->halted);
-		(void)accept_some(l);
-	}
+	(void)accept_some(l, l->most);
 }
 
 static void
@@ -174,13 +170,43 @@ destroy(struct listener *l)
 
 	list_del(&l->halted);
 	list_del(&l->link);
-	io_close(&l->io);
+	io_unwatch(&l->io,
+	    &l->w->poller); /* another process may have it too, and it would go on telling */
+	io_close(&l->io, &l->w->poller);
 	proxy_fd_give(l->w->px, 1);
 	free(l);
 	if (s == NULL)
 		return;
 	s->listeners--;
 	local_release_svc(s);
+}
+
+/* Without memory it is gone: its clients are refused. */
+static void
+watch(struct listener *l)
+{
+	if (io_watch_read(&l->io, &l->w->poller, on_ready) != 0)
+		destroy(l);
+}
+
+void
+listener_resume(struct worker *w)
+{
+	struct list now;
+
+	list_init(&now);
+	if (list_empty(&w->halted))
+		return;
+	list_add_before(&w->halted, &now);
+	list_del(&w->halted);
+	while (!list_empty(&now)) {
+		struct listener *l = container_of(now.next, struct listener, halted);
+
+		list_del(&l->halted);
+		(void)accept_some(l, BATCH);
+		if (list_empty(&l->halted))
+			watch(l);
+	}
 }
 
 void
@@ -190,11 +216,10 @@ listener_start(struct worker *w, void *listener, void *svc)
 
 	attach(l, svc);
 	list_push(&w->listeners, &l->link);
-	if (l->svc == NULL ||
-	    (!atomic_load(&w->px->held) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)) {
-		destroy(l); /* no memory: its clients are refused */
-		return;
-	}
+	if (l->svc == NULL)
+		destroy(l);
+	else if (!atomic_load(&w->px->held))
+		watch(l);
 }
 
 void
@@ -206,8 +231,8 @@ listener_begin(struct worker *w)
 	{
 		struct listener *l = container_of(it, struct listener, link);
 
-		if (!io_watched(&l->io) && io_watch_read(&l->io, w->loop, on_edge, l) != 0)
-			destroy(l);
+		if (!io_watched(&l->io) && list_empty(&l->halted))
+			watch(l);
 	}
 }
 
@@ -227,7 +252,7 @@ listener_stop(struct worker *w, void *listener, void *none)
 	(void)none;
 	(void)w;
 	/* Who has connected already is served: the queue is at most the backlog. */
-	while (rounds-- > 0 && !accept_some(l) && !list_empty(&l->halted))
+	while (rounds-- > 0 && !accept_some(l, BATCH))
 		list_del(&l->halted);
 	destroy(l);
 }

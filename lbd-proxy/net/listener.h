@@ -14,9 +14,11 @@ struct listener {
 	struct io io;
 	struct worker *w;
 	struct wsvc *svc;   /* worker's */
-	struct list halted; /* in worker.halted: the queue of the socket was not emptied */
+	struct list halted; /* in worker.halted: no descriptor was free */
 	struct list link;   /* in worker.listeners */
 	uint16_t port;
+	uint8_t most; /* clients that are accepted in a turn */
+	uint8_t full; /* turns in a row in which so many came */
 };
 
 /* listener_new - control thread: the object for a socket that listens; takes fd. Ends the process without memory. */

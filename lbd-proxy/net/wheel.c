@@ -21,19 +21,13 @@ wheel_init(struct wheel *w, mono_t now)
 	w->now = 1;
 }
 
-static bool
-before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
 static void
 put(struct wheel *w, struct timer *t)
 {
 	uint32_t last = w->now + WHEEL_SLOTS - 1, slot;
 
-	t->at = before(last, t->deadline) ? last : t->deadline;
-	if (!before(w->now, t->at))
+	t->at = wheel_before(last, t->deadline) ? last : t->deadline;
+	if (!wheel_before(w->now, t->at))
 		t->at = w->now + 1;
 	slot = SLOT(t->at);
 	t->next = w->slot[slot];
@@ -54,11 +48,9 @@ instant(const struct wheel *w, uint32_t tick)
 mono_t
 wheel_set(struct wheel *w, struct timer *t, mono_t now, dur_t after)
 {
-	t->deadline = (uint32_t)((now - w->start + after + WHEEL_TICK - 1) / WHEEL_TICK);
-	if (t->deadline == 0)
-		t->deadline = 1;
-	if (t->link != NULL && !before(t->deadline, t->at))
+	if (wheel_put_off(w, t, now, after))
 		return instant(w, t->at);
+	t->deadline = wheel_deadline(w, now, after);
 	wheel_del(w, t);
 	put(w, t);
 	return instant(w, t->at);
@@ -91,7 +83,7 @@ fire(struct wheel *w, uint32_t target, void (*fn)(void *arg, struct timer *t), v
 		wheel_del(w, t);
 		if (deadline == 0)
 			continue;
-		if (before(target, deadline)) {
+		if (wheel_before(target, deadline)) {
 			t->deadline = deadline;
 			put(w, t);
 			continue;
@@ -106,7 +98,7 @@ wheel_advance(struct wheel *w, mono_t now, void (*fn)(void *arg, struct timer *t
 {
 	uint32_t target = (uint32_t)((now - w->start) / WHEEL_TICK);
 
-	if (!before(w->now, target))
+	if (!wheel_before(w->now, target))
 		return;
 	if (target - w->now > WHEEL_SLOTS)
 		w->now = target - WHEEL_SLOTS;

@@ -6,6 +6,7 @@
 #include "base/mono.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define WHEEL_TICK 10000 /* microseconds */
 #define WHEEL_SLOTS 1024 /* a power of two; longer waits come round again */
@@ -22,10 +23,38 @@ struct wheel {
 	struct timer *slot[WHEEL_SLOTS];
 };
 
+/* In ticks that come round: the earlier one. */
+static inline bool
+wheel_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+/* wheel_deadline - the tick of now + after; never 0, which is off. */
+static inline uint32_t
+wheel_deadline(const struct wheel *w, mono_t now, dur_t after)
+{
+	uint32_t tick =
+	    (uint32_t)((uint64_t)(now - w->start + after + WHEEL_TICK - 1) / WHEEL_TICK);
+
+	return tick == 0 ? 1 : tick;
+}
+
 void wheel_init(struct wheel *w, mono_t now);
 /* wheel_set - fire once, not before now + after; again moves it. A zeroed timer is fine.
  * Returns the instant at which wheel_advance has to be called at the latest for this timer. */
 mono_t wheel_set(struct wheel *w, struct timer *t, mono_t now, dur_t after);
+/* wheel_put_off - the same where that is one store: true, and nothing is to be looked at earlier than it was. False: nothing
+ * was done. */
+static inline bool
+wheel_put_off(const struct wheel *w, struct timer *t, mono_t now, dur_t after)
+{
+	uint32_t deadline = wheel_deadline(w, now, after);
+
+	if (t->link == NULL || wheel_before(deadline, t->at))
+		return false;
+	t->deadline = deadline;
+	return true;
+}
 /* wheel_off - does not fire, stays where it is; wheel_del takes it out before its memory goes. */
 static inline void
 wheel_off(struct timer *t)

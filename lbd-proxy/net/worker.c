@@ -1,9 +1,10 @@
 /* A worker thread: mail from the control thread, timers, turns, and the memory that connections share.
  *
  * Everything in a worker happens in callbacks of its loop, one at a time. Mail is a list under a mutex; the bell is
- * rung for the first letter only, and ringing needs no memory. The wheel is driven by one timer of the loop, set to the
- * next slot that holds anything. A connection with more to do than one turn allows is put into the list "again" and goes on after the loop has
- * looked at the other descriptors. Objects that were closed are freed at the start of the next callback. */
+ * rung for the first letter only, and ringing needs no memory. The loop waits no longer than to the next slot of the wheel
+ * that holds anything. A connection with more to do than one turn allows is put into the list "again" and goes on after the loop has
+ * looked at the other descriptors. A turn is: all edges, then mail, timers, and who is in "again". Objects that were closed are
+ * freed between these parts, when nothing can refer to them any more. */
 #include "worker.h"
 
 #include "base/mem.h"
@@ -23,6 +24,8 @@
 #include <unistd.h>
 
 #define WORKER_MAGIC 0x3034ce40
+#define PATIENCE DUR_S(60)
+#define CLOCK_EDGES 8 /* edges between two looks at the clock: each takes some microseconds */
 
 struct letter {
 	struct letter *next;
@@ -47,26 +50,21 @@ proxy_fd_give(struct proxy *px, unsigned n)
 	atomic_fetch_sub_explicit(&px->fds, n, memory_order_relaxed);
 }
 
-void
-worker_enter(struct worker *w)
-{
-	w->now = mono_now();
-	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
-	if (w->dead != NULL)
-		conn_reap(w);
-}
-
 static void
-on_mail(void *arg, unsigned ready)
+on_bell(struct io *io, unsigned ready)
 {
-	struct worker *w = arg;
-	struct letter *l, *next;
 	uint64_t n;
 
 	(void)ready;
-	must_obj(w, WORKER_MAGIC);
-	worker_enter(w);
-	(void)!read(w->bell, &n, sizeof(n)); /* how often it was rung does not matter */
+	(void)!read(io_fd(io), &n, sizeof(n)); /* how often it was rung does not matter */
+	container_of(io, struct worker, bell)->rung = true;
+}
+
+static void
+read_mail(struct worker *w)
+{
+	struct letter *l, *next;
+
 	(void)pthread_mutex_lock(&w->lock);
 	l = w->first;
 	w->first = NULL;
@@ -95,15 +93,8 @@ worker_post(struct worker *w, worker_fn fn, void *a, void *b)
 	w->last = &l->next;
 	(void)pthread_mutex_unlock(&w->lock);
 	if (first)
-		must(write(w->bell, &one, sizeof(one)) == (ssize_t)sizeof(one));
+		must(write(io_fd(&w->bell), &one, sizeof(one)) == (ssize_t)sizeof(one));
 	return 0;
-}
-
-static void
-arm(struct worker *w, mono_t at)
-{
-	w->tick_at = at;
-	loop_timer_set(&w->tick, at > w->now ? at - w->now : 0);
 }
 
 void
@@ -112,7 +103,7 @@ worker_timer(struct worker *w, struct timer *t, dur_t after)
 	mono_t at = wheel_set(&w->wheel, t, w->now, after);
 
 	if (w->tick_at == 0 || at < w->tick_at)
-		arm(w, at);
+		w->tick_at = at;
 }
 
 static void
@@ -126,39 +117,31 @@ fire(void *arg, struct timer *t)
 }
 
 static void
-on_tick(void *arg)
+tick(struct worker *w)
 {
-	struct worker *w = arg;
 	mono_t next;
 
-	worker_enter(w);
 	w->tick_at = 0;
 	wheel_advance(&w->wheel, w->now, fire, w);
 	next = wheel_next(&w->wheel);
 	if (next >= 0 && (w->tick_at == 0 || next < w->tick_at))
-		arm(w, next);
+		w->tick_at = next;
 }
 
 void
 worker_again(struct worker *w, struct list *turn)
 {
-	if (list_empty(&w->again))
-		loop_timer_set(&w->turn, 0);
 	list_del(turn);
 	list_push(&w->again, turn);
 }
 
+/* Those that are added meanwhile wait for the next turn. */
 static void
-on_turn(void *arg)
+go_on(struct worker *w)
 {
-	struct worker *w = arg;
 	struct list now;
 
-	worker_enter(w);
 	list_init(&now);
-	if (list_empty(&w->again))
-		return;
-	/* Those that are added meanwhile wait for the next turn. */
 	list_add_before(&w->again, &now);
 	list_del(&w->again);
 	while (!list_empty(&now)) {
@@ -170,13 +153,76 @@ on_turn(void *arg)
 	}
 }
 
-static void
-on_resume(void *arg)
+void
+worker_resume(struct worker *w, dur_t after)
 {
-	struct worker *w = arg;
+	mono_t at = w->now + after;
 
-	worker_enter(w);
-	listener_resume(w);
+	if (w->resume_at == 0 || at < w->resume_at)
+		w->resume_at = at;
+}
+
+/* Milliseconds until something is to be done without an edge; -1 nothing is. */
+static int
+patience(const struct worker *w)
+{
+	mono_t at = w->tick_at, left;
+
+	if (!list_empty(&w->again))
+		return 0;
+	if (w->resume_at != 0 && (at == 0 || w->resume_at < at))
+		at = w->resume_at;
+	if (at == 0)
+		return -1;
+	left = at - w->now; /* a little old: no more than a turn late */
+	return left <= 0 ? 0 : left > PATIENCE ? (int)(PATIENCE / 1000) : (int)(left / 1000 + 1);
+}
+
+/* Parts of a turn are told apart by this: the time, and an end to what was closed before. */
+static void
+enter(struct worker *w)
+{
+	w->now = mono_now();
+	if (w->dead != NULL)
+		conn_reap(w);
+}
+
+static void
+edges(struct worker *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0 && i % CLOCK_EDGES == 0)
+			w->now = mono_now();
+		poller_tell(&w->poller, &w->poller.ready[i]);
+	}
+}
+
+static void
+turn(struct worker *w)
+{
+	unsigned n = poller_wait(&w->poller, patience(w));
+
+	enter(w);
+	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
+	edges(w, n);
+	if (w->rung) {
+		w->rung = false;
+		enter(w);
+		read_mail(w);
+	}
+	if (w->tick_at != 0 && w->tick_at <= w->now) {
+		enter(w);
+		tick(w);
+	}
+	if (!list_empty(&w->again)) {
+		enter(w);
+		go_on(w);
+	}
+	if (w->resume_at != 0 && w->resume_at <= w->now) {
+		enter(w);
+		w->resume_at = 0;
+		listener_resume(w);
+	}
 }
 
 static void *
@@ -185,9 +231,11 @@ run(void *arg)
 	struct worker *w = arg;
 	sigset_t all;
 
+	must_obj(w, WORKER_MAGIC);
 	(void)sigfillset(&all); /* signals are the control thread's */
 	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
-	(void)loop_run(w->loop);
+	while (!w->over)
+		turn(w);
 	return NULL;
 }
 
@@ -209,16 +257,11 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	list_init(&w->services);
 	wheel_init(&w->wheel, w->now);
 	must(pthread_mutex_init(&w->lock, NULL) == 0);
-	w->loop = loop_new();
-	w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	must(w->bell != -1);
+	must(poller_init(&w->poller) == 0);
+	io_init(&w->bell, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	must(io_fd(&w->bell) != -1 && io_watch_read(&w->bell, &w->poller, on_bell) == 0);
 	w->tls = tls_engine_new();
 	must(w->tls != NULL);
-	loop_fd_init(&w->mail, w->loop, w->bell, on_mail, w);
-	loop_fd_want(&w->mail, LOOP_READ);
-	loop_timer_init(&w->tick, w->loop, on_tick, w);
-	loop_timer_init(&w->turn, w->loop, on_turn, w);
-	loop_timer_init(&w->resume, w->loop, on_resume, w);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
 	code = -pthread_create(&w->thread, NULL, run, w);
@@ -275,7 +318,7 @@ last_letter(struct worker *w, void *a, void *b)
 	worker_stop(w);
 	worker_cut_all(w);
 	conn_reap(w);
-	loop_stop(w->loop);
+	w->over = true;
 }
 
 static void
@@ -314,12 +357,8 @@ worker_free(struct worker *w)
 		w->first = l->next;
 		free(l);
 	}
-	loop_fd_fini(&w->mail);
-	(void)close(w->bell);
-	loop_timer_fini(&w->tick);
-	loop_timer_fini(&w->turn);
-	loop_timer_fini(&w->resume);
-	loop_free(w->loop);
+	io_close(&w->bell, &w->poller);
+	poller_fini(&w->poller);
 	(void)pthread_mutex_destroy(&w->lock);
 	tls_engine_free(w->tls);
 	rules_scratch_free(w->rules);

@@ -4,10 +4,9 @@
 #define LBD_PROXY_WORKER_H
 
 #include "base/list.h"
-#include "sys/loop.h"
-
 #include "http/h1_parse.h"
 #include "http/http_msg.h"
+#include "io.h"
 #include "runtime.h"
 #include "pool/stick.h"
 #include "wheel.h"
@@ -43,24 +42,21 @@ struct worker {
 	uint32_t magic;
 	unsigned index;
 	struct proxy *px;
-	struct loop *loop;
+	struct poller poller;
 	pthread_t thread;
-	mono_t now; /* when this callback began */
+	mono_t now; /* when this callback began, or one of the few before it */
 
 	pthread_mutex_t lock; /* of the mailbox */
 	struct letter *first, **last;
-	struct loop_fd mail;
-	int bell;
+	struct io bell; /* an eventfd */
+	bool rung, over;
 
 	struct wheel wheel;
-	struct loop_timer tick;
-	mono_t tick_at;	   /* when tick fires; 0 not */
+	mono_t tick_at;	   /* when the wheel is to be looked at; 0 not */
 	struct list again; /* connections that have had their turn and go on in the next */
-	struct loop_timer turn;
 	struct list listeners;
-	struct list
-	    halted; /* those of them that wait for a free descriptor, or for their next turn */
-	struct loop_timer resume;
+	struct list halted; /* those of them that wait for a free descriptor */
+	mono_t resume_at;   /* when they go on; 0 not */
 
 	struct list services;
 	unsigned clients; /* connections of this worker */
@@ -88,11 +84,11 @@ void worker_free(struct worker *w);
 typedef void (*worker_fn)(struct worker *w, void *a, void *b);
 int worker_post(struct worker *w, worker_fn fn, void *a, void *b);
 
-/* worker_enter - first thing in every callback of the loop: the time, and an end to what was closed before. */
-void worker_enter(struct worker *w);
-/* worker_timer - set a timer of a connection; worker_again - go on with it after the others had their turn. */
+/* worker_timer - set a timer of a connection; worker_again - go on with it after the others had their turn; worker_resume - look at
+ * halted listeners then. */
 void worker_timer(struct worker *w, struct timer *t, dur_t after);
 void worker_again(struct worker *w, struct list *turn);
+void worker_resume(struct worker *w, dur_t after);
 /* worker_stop - accept no more, end idle connections; the rest ends by itself, or by worker_cut_all. In the thread. */
 void worker_stop(struct worker *w);
 void worker_cut_all(struct worker *w);

@@ -6,20 +6,24 @@
 
 #include <string.h>
 
-/* The server sets a cookie of that name itself. */
 static bool
-sets(const struct view *v, const char *buf, const struct h1_head *h)
+finds(const struct view *v, const char *buf, const struct h1_head *h)
 {
 	struct cookie_span value;
 
-	if ((h->seen & H1_BIT(H1_SET_COOKIE)) == 0)
-		return false;
 	for (unsigned i = 0; i < h->n; i++)
 		if (h->header[i].id == H1_SET_COOKIE &&
 		    cookie_set_find(buf + h->header[i].value_off, h->header[i].value_len, v->cookie,
 			v->cookie_len, &value, NULL))
 			return true;
 	return false;
+}
+
+/* The server sets a cookie of that name itself. */
+static inline bool
+sets(const struct view *v, const char *buf, const struct h1_head *h)
+{
+	return (h->seen & H1_BIT(H1_SET_COOKIE)) != 0 && finds(v, buf, h);
 }
 
 /* The value that is given now; its length. */

@@ -65,8 +65,9 @@ def certificates(folder):
                     out.write(f.read())
 
 
-def lbd_store(root, origin, http, tcp, cookie, log="off"):
-    """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each; log: of the last."""
+def lbd_store(root, origin, http, tcp, cookie, log="off", routed=False):
+    """A store below root: one worker thread, an HTTP, a TCP and a cookie service with one server each; log: of the last.
+    routed: a content rule by Host sends the last one's requests to a pool with the same server."""
     def lbctl(*words):
         r = subprocess.run([BIN / "lbctl", "-q", "--root", root, *words], capture_output=True, text=True)
         if r.returncode != 0:
@@ -78,6 +79,10 @@ def lbd_store(root, origin, http, tcp, cookie, log="off"):
         lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", "keep_timeout=5m", "client_timeout=5m",
               "server_timeout=5m", "pool_timeout=5m", *extra)
         lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
+    if routed:
+        lbctl("create", "vip", "pool", "mode=http", "persistence=cookie", "server_timeout=5m", "pool_timeout=5m")
+        lbctl("create", "rip", "pool/s1", f"address={address}", f"port={port}")
+        lbctl("create", "rule", "cookie/host", "when=host is localhost", "action=use", "pool=pool")
 
 
 def lbd_tls(root, origin, certs, **ports):

@@ -2,6 +2,7 @@
 import contextlib
 import hashlib
 import random
+import signal
 import socket
 import struct
 import threading
@@ -153,3 +154,27 @@ def test_last_bytes_and_a_reset(lb, closing):
                     pass
             except ConnectionResetError:
                 pass
+
+
+def test_urgent_bytes_and_the_end(lb, closing):
+    """A read ends before urgent data: what is behind it passes too when all of it and the end came together."""
+    def take(c, origin):
+        c.sendall(b"ready")
+        origin.got = Reader(c).rest()
+
+    o = closing(Origin("urgent", take))
+    vip = lb.vip("urgent", o, mode="tcp")
+    with vip.connect() as s:
+        assert Reader(s).exactly(5) == b"ready"
+        proxy = lb.process["lbd-proxy"]
+        proxy.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: open(f"/proc/{proxy.pid}/stat").read().rpartition(")")[2].split()[0] == "T")
+            s.sendall(b"before ")
+            s.send(b"!", socket.MSG_OOB)
+            s.sendall(b"behind")
+            s.shutdown(socket.SHUT_WR)
+        finally:
+            proxy.send_signal(signal.SIGCONT)
+        wait_until(lambda: getattr(o, "got", None) is not None)
+        assert o.got == b"before behind"

@@ -102,6 +102,23 @@ test_addr_rows(void **state)
 	}
 }
 
+/* Every octet in every place, against the formatter. */
+static void
+test_put4(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned v = 0; v < 256; v++) {
+			struct addr a = { .family = 4, .len = 32, .b = { 10, 200, 3, 99 } };
+			char text[ADDR_TEXT], fast[ADDR_PUT4 + 1];
+
+			a.b[i] = (uint8_t)v;
+			addr_format(&a, ADDR_HOST, text);
+			*addr_put4(a.b, fast) = '\0';
+			assert_string_equal(fast, text);
+		}
+}
+
 static void
 test_addr_equal_bytes(void **state)
 {
@@ -211,6 +228,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addr_rows),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_put4),
 		cmocka_unit_test(test_addr_equal_bytes),
 		cmocka_unit_test(test_addr_sockaddr),
 		cmocka_unit_test(test_addr_mapped_becomes_v4),

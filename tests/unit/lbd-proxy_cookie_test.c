@@ -91,6 +91,15 @@ test_token_fixed(void **state)
 	assert_string_equal(text, "p777777777777");
 	assert_int_equal(cookie_token_parse(text, COOKIE_TOKEN_LEN, &back), 0);
 	assert_true(back == UINT64_MAX);
+	/* every letter in every place */
+	for (unsigned at = 0; at < 60; at += 5)
+		for (uint64_t v = 0; v < 32; v++) {
+			cookie_token_format(v << at, text);
+			assert_int_equal(text[COOKIE_TOKEN_LEN - 1 - at / 5],
+			    "abcdefghijklmnopqrstuvwxyz234567"[v]);
+			assert_int_equal(cookie_token_parse(text, COOKIE_TOKEN_LEN, &back), 0);
+			assert_true(back == v << at);
+		}
 }
 
 static void
