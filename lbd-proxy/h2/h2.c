@@ -223,8 +223,6 @@ set_timer(struct h2_conn *x)
 	uint8_t waits = waits_for(x);
 	uint32_t unsent = c->out == NULL ? 0 : c->out->len - c->out->off;
 
-	if (waits == WAITS_NOT && x->waits == WAITS_NOT && c->guessed && c->timer.deadline == 0)
-		conn_timer(c, CONN_LOOK);
 	if (waits == x->waits && unsent == x->unsent)
 		return;
 	x->waits = waits;
@@ -234,12 +232,7 @@ set_timer(struct h2_conn *x)
 	case WAITS_LAST: conn_timer(c, LAST_CALL); break;
 	case WAITS_HEAD: conn_timer(c, v->request); break;
 	case WAITS_IDLE: conn_timer(c, v->keep); break;
-	default:
-		if (c->guessed)
-			conn_timer(c, CONN_LOOK);
-		else
-			conn_timer_off(c);
-		break;
+	default: conn_timer_off(c); break;
 	}
 }
 
@@ -294,11 +287,6 @@ on_timeout(struct conn *c)
 
 	must_obj(x, H2_MAGIC);
 	x->waits = WAITS_NOT;
-	if (waits == WAITS_NOT) {
-		(void)conn_look(c, c->svc->view->client);
-		turn(x);
-		return;
-	}
 	if (waits == WAITS_SEND) {
 		COUNT(c->svc->n->client_aborts);
 		broke(x);

@@ -355,8 +355,6 @@ on_timeout(struct conn *s)
 		http_server_lost(h); /* no connection in time */
 		return;
 	}
-	if (http_look_again(h, s))
-		return;
 	server_broke(h);
 	http_ended(h, 's');
 	if (h->told)

@@ -443,12 +443,12 @@ http_time(struct http *h)
 		return;
 	}
 	if (body && h->up.in_pipe == 0 && h->state == HTTP_WAIT) { /* the rest of the request */
-		conn_timer(c, conn_silence(c, v->client));
+		conn_timer(c, v->client);
 		conn_timer_off(s);
 		return;
 	}
 	conn_timer_off(c);
-	conn_timer(s, conn_silence(s, http_pool(h)->server));
+	conn_timer(s, http_pool(h)->server);
 }
 
 /* Something happened on the client's side while its request is in flight. */
@@ -531,8 +531,6 @@ on_timeout(struct conn *c)
 		http_fail(h, h->held);
 		return;
 	}
-	if (http_look_again(h, c))
-		return;
 	http_ended(h, h->state == HTTP_SEAT ? 's' : 'c');
 	switch (h->state) {
 	case HTTP_HEAD:

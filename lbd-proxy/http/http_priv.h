@@ -97,9 +97,6 @@ bool http_pump_up(struct http *h);
 /* The server's connection broke before an answer: try again where that is safe, or tell the client. */
 void http_server_lost(struct http *h);
 
-/* http_silent.c: a connection was silent for its time (see conn_look). False: that was the whole time. */
-bool http_look_again(struct http *h, struct conn *silent);
-
 /* http_answer.c */
 bool http_pump_down(struct http *h);
 extern const struct conn_ops http_server_ops;

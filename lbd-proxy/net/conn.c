@@ -38,6 +38,8 @@ on_edge(struct io *io, unsigned ready)
 		c->hup = true;
 	if ((ready & IO_URGENT) != 0)
 		c->urgent = true;
+	if ((ready & IO_BROKEN) != 0)
+		c->broken = true;
 	c->ops->event(c, ready);
 }
 
@@ -193,10 +195,13 @@ kept(struct conn *c, void *p, size_t room)
 	return n;
 }
 
-/* A read was short: no more is there. When the end was announced before it, the end is next, and need not be asked for. */
+/* A read was short: no more is there. When the end was announced before it, the end is next, and need not be asked for; an
+ * error that came with the last bytes shows in the next read, and no other edge tells of it. */
 static inline void
 drained(struct conn *c)
 {
+	if (c->broken)
+		return;
 	if (!c->hup)
 		c->can_read = false;
 	else if (!c->urgent)
@@ -236,7 +241,6 @@ conn_recv(struct conn *c, void *p, size_t room)
 	}
 	if (n == -EAGAIN || n == -EINTR) {
 		c->can_read = n == -EINTR;
-		c->guessed = false;
 		return (ssize_t)had;
 	}
 	return n;
@@ -375,12 +379,6 @@ conn_shutdown(struct conn *c)
 	if (c->tls != NULL)
 		tls_end(c);
 	(void)io_shutdown(&c->io);
-}
-
-bool
-conn_gone(const struct conn *c)
-{
-	return c->hup || (c->h2 == NULL && sock_error(io_fd(&c->io)) != 0);
 }
 
 bool

@@ -49,7 +49,8 @@ struct conn {
 	bool up : 1;	   /* server: the connect succeeded */
 	bool paced : 1;	   /* the kernel sends no faster than a rule says */
 	bool held : 1;	   /* stream: not all that was written could be sent */
-	bool guessed : 1;  /* a short read was taken for all there is: see conn_look */
+	bool
+	    broken : 1; /* an error, or both directions ended: the next reads tell, after what came before */
 	struct worker *w;
 	union {
 		struct wsvc *svc; /* client */
@@ -97,26 +98,12 @@ conn_kept(const struct conn *c)
 {
 	return c->in == NULL ? 0 : c->in->len - c->in->off;
 }
-/* conn_look - of a connection that was silent: a reset that comes with the last bytes comes in their edge, which says
- * nothing of it, and no other follows. True: it is to be read again. conn_silence - how long to wait at first when most is
- * how long it may be silent. */
-#define CONN_LOOK DUR_MS(500)
-static inline dur_t
-conn_silence(const struct conn *c, dur_t most)
-{
-	return c->guessed && most > CONN_LOOK ? CONN_LOOK : most;
-}
+/* conn_gone - of one that is not read yet: the other side has closed it, or broken it off. */
 static inline bool
-conn_look(struct conn *c, dur_t most)
+conn_gone(const struct conn *c)
 {
-	if (!c->guessed || most <= CONN_LOOK)
-		return false;
-	c->guessed = false;
-	c->can_read = true;
-	return true;
+	return c->hup || c->broken;
 }
-/* conn_gone - of one that is not read yet: the other side has closed it, or broken it off. A system call. */
-bool conn_gone(const struct conn *c);
 /* conn_send - now what can be sent, the rest is kept. 0: all is sent; 1: some is kept; or -errno. */
 int conn_send(struct conn *c, const void *p, size_t n);
 /* conn_flush - send what was kept: as conn_send. */

@@ -83,7 +83,7 @@ splice_turn(struct flow *f)
 	enum flow_result r;
 
 	if (n == -EAGAIN) {
-		f->from->can_read = f->from->guessed = false;
+		f->from->can_read = false;
 		f->bulk = f->left != FLOW_ENDLESS;
 		if (!f->bulk)
 			flow_fini(f);

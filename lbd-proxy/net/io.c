@@ -39,14 +39,14 @@ poller_wait(struct poller *p, int ms)
 	return n > 0 ? (unsigned)n : 0; /* no error but EINTR: the next turn waits again */
 }
 
-/* What an edge means. An error, or the end of both directions, shows in whatever is done next. */
+/* What an edge means. */
 static unsigned
 meaning(uint32_t e)
 {
 	unsigned ready = 0;
 
 	if ((e & EPOLLERR) != 0 || (e & (EPOLLHUP | EPOLLRDHUP)) == EPOLLHUP)
-		return IO_READ | IO_WRITE;
+		return IO_READ | IO_WRITE | IO_BROKEN;
 	ready |= (e & EPOLLIN) != 0 ? IO_READ : 0;
 	ready |= (e & EPOLLOUT) != 0 ? IO_WRITE : 0;
 	ready |= (e & EPOLLRDHUP) != 0 ? IO_CLOSED : 0;

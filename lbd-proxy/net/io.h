@@ -11,8 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/types.h>
 
-/* CLOSED: the other side sends no more, after what is still to be read. URGENT: some of that is, so a read may end before it. */
-enum { IO_READ = 1, IO_WRITE = 2, IO_CLOSED = 4, IO_URGENT = 8 };
+/* CLOSED: the other side sends no more, after what is still to be read. URGENT: some of that is, so a read may end before it. BROKEN: an
+ * error, or the end of both directions: it shows in what is done next. */
+enum { IO_READ = 1, IO_WRITE = 2, IO_CLOSED = 4, IO_URGENT = 8, IO_BROKEN = 16 };
 struct io;
 typedef void (*io_fn)(struct io *io, unsigned ready);
 

@@ -429,7 +429,6 @@ backend_idle(
 		COUNT_OFF(s->srv->n->pooled);
 		c->ops = ops;
 		c->reused = true;
-		c->guessed = false;
 		conn_timer_off(c);
 		return c;
 	}
@@ -532,7 +531,7 @@ backend_done(struct conn *c, bool reusable)
 
 	c->task = NULL;
 	if (!reusable || keep == 0 || view_bound(s->svc->view) || !s->listed || s->svc->gone ||
-	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL ||
+	    s->w->stopping || conn_gone(c) || c->in != NULL || c->out != NULL ||
 	    (c->can_read && !conn_is_quiet(c)) || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);

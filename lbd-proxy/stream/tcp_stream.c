@@ -19,8 +19,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void run(struct tcp *t);
-
 /* Both sides go; the client last, because the service may go with it. */
 void
 tcp_over(struct tcp *t, bool reset)
@@ -70,29 +68,6 @@ tcp_client_broke(struct tcp *t)
 	COUNT(t->c->svc->n->client_aborts);
 	ended(t, 'C');
 	tcp_over(t, true);
-}
-
-/* Something moved; from now on the silence counts. */
-static void
-quiet(struct tcp *t)
-{
-	dur_t most = t->c->svc->view->tunnel;
-
-	conn_timer(t->c, t->s->guessed ? conn_silence(t->s, most) : conn_silence(t->c, most));
-}
-
-/* False: it was done. */
-static bool
-look_again(struct tcp *t)
-{
-	dur_t most = t->c->svc->view->tunnel;
-	bool up = conn_look(t->c, most), down = conn_look(t->s, most);
-
-	if (!up && !down)
-		return false;
-	conn_timer(t->c, most - CONN_LOOK);
-	run(t);
-	return true;
 }
 
 /* One turn of a direction. False: the stream is over. */
@@ -152,7 +127,7 @@ run(struct tcp *t)
 		t->seat.asked =
 		    t->c->w->now; /* how long a client thinks is not the server's time */
 	if (moved || t->down.moved)
-		quiet(t);
+		conn_timer(t->c, t->c->svc->view->tunnel);
 	if (again)
 		conn_again(t->c);
 }
@@ -167,7 +142,7 @@ connected(struct tcp *t)
 	seat_settled(&t->seat);
 	story_phase(&t->story, PHASE_CONNECT, c->w->now);
 	conn_timer_off(t->s);
-	quiet(t);
+	conn_timer(c, c->svc->view->tunnel);
 	persist_keep_conn(&t->persist, t->seat.svc, c, t->seat.srv->srv);
 	if (!conn_watch(c) || !conn_watch(t->s)) {
 		tcp_over(t, true);
@@ -364,7 +339,7 @@ tcp_upgrade(struct conn *c, struct conn *s, struct seat *seat, const struct stor
 	flow_init(&t->up, c, s, FLOW_ENDLESS);
 	flow_init(&t->down, s, c, FLOW_ENDLESS);
 	conn_timer_off(s);
-	quiet(t);
+	conn_timer(c, c->svc->view->tunnel);
 	if (!conn_watch(c) || !conn_watch(s)) {
 		tcp_over(t, true);
 		return;
@@ -419,7 +394,7 @@ on_timeout(struct conn *c)
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');
 		tcp_over(t, true);
-	} else if (!look_again(t)) {
+	} else {
 		ended(t, 'c');
 		tcp_over(t, false);
 	}

@@ -147,13 +147,11 @@ feed(struct conn *c, size_t most)
 			return -ENODATA;
 		if (n < 0) {
 			if (n == -EAGAIN)
-				c->can_read = c->guessed = false;
+				c->can_read = false;
 			return n == -EAGAIN || n == -EINTR ? 0 : n;
 		}
-		if ((size_t)n < most && !c->hup) {
+		if ((size_t)n < most && !conn_gone(c))
 			c->can_read = false;
-			c->guessed = true;
-		}
 	}
 	e->in = e->raw;
 	e->in_len = (size_t)n;
