@@ -41,7 +41,6 @@ seat_init(
 	s->priority = 0;
 	s->asked = 0;
 	list_init(&s->link);
-	list_init(&s->tail);
 }
 
 void
