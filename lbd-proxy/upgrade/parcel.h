@@ -35,6 +35,7 @@ enum parcel {
 	PARCEL_LEFT,	/* old: u32 connections that it still has */
 	PARCEL_REOPEN,	/* new: open the access log anew */
 	PARCEL_AGAIN,	/* new: tell all gauges again */
+	PARCEL_RULES, /* old: u32 service; of its rules u32 id, and u64 held and unknown, more than before */
 };
 
 struct parcel_hello {

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from lbdtest import Origin, get, listens, wait_until
+from lbdtest import Reader, get, listens, wait_until
 from lbdweb import Web
-from test_proxy_rules import field, make, servers  # noqa: F401 (make is a fixture)
+from test_proxy_rules import field, make  # noqa: F401 (make is a fixture)
+from test_proxy_upgrade import px  # noqa: F401 (a fixture)
 
 
 def hits(lb, vip):
@@ -61,6 +62,31 @@ def test_hits_tcp(make, lb):
             else:
                 assert get(vip, source=source).status == 200
     assert hits(lb, vip) == {"d": 2, "a": 1}
+
+
+def test_hits_over_an_upgrade(px, origins):
+    """The next process goes on where the one before was, and is told what that one still counts."""
+    own, = origins("own")
+    vip = px.vip("web", own)
+    for name, when in (("all", ""), ("a", "path under /a"), ("never", "path is /never")):
+        px.ctl("create", "rule", f"web/{name}", f"when={when}", "action=set_header", f"header=X-{name}", "value=1")
+    wait_until(lambda: all(get(vip, "/a") and field(own, "x-a") for _ in range(8)), what="the rules")
+    before = hits(px, vip)
+    with vip.connect() as s:
+        def more():
+            s.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            r = Reader(s)
+            line, got, _ = r.head()
+            r.body(got)
+        more()
+        s.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+        wait_until(lambda: hits(px, vip)["a"] == before["a"] + 2, what="both counted")
+        px.upgrade()
+        assert hits(px, vip) == {"all": before["all"] + 2, "a": before["a"] + 2, "never": 0}
+        s.sendall(b"x")
+        Reader(s).head()
+    assert get(vip, "/a").status == 200
+    wait_until(lambda: hits(px, vip) == {"all": before["all"] + 3, "a": before["a"] + 3, "never": 0}, what="one more")
 
 
 # ---- trials ---------------------------------------------------------------------------------------------------------------
