@@ -51,9 +51,11 @@ queue_quit(struct seat *s)
 	struct seat *p;
 
 	if (!list_empty(&s->tail)) {
-		p = before == &svc->waiting ? NULL : container_of(before, struct seat, link);
-		if (p != NULL && p->priority == s->priority)
-			list_push_front(&s->tail, &p->tail);
+		if (before != &svc->waiting) {
+			p = container_of(before, struct seat, link);
+			if (p->priority == s->priority)
+				list_push_front(&s->tail, &p->tail);
+		}
 		list_del(&s->tail);
 	}
 	list_del(&s->link);
