@@ -108,6 +108,13 @@ on_lists(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_rule_try(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	status_on_rule_try(&control, rq, m);
+}
+
+static void
 reload(struct daemon *d)
 {
 	(void)d;
@@ -173,6 +180,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_LISTS, on_lists },
 	{ MSG_STAPLES, on_staples },
 	{ MSG_UPGRADE, on_upgrade },
+	{ MSG_RULE_TRY, on_rule_try },
 	{ 0, NULL },
 };
 

@@ -10,6 +10,9 @@
 #include "net/letters.h"
 #include "rules/rules.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static struct rules_pool
 pool_of(struct control *k, const struct snapshot *now, const struct content_rule *r)
 {
@@ -28,6 +31,44 @@ pool_of(struct control *k, const struct snapshot *now, const struct content_rule
 	return (struct rules_pool){ c->svc, row->name };
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct rules_pool *)a)->name, ((const struct rules_pool *)b)->name);
+}
+
+static bool
+names_pools(const void *const *rows, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct content_rule *r = rows[i];
+
+		if (r->enabled && r->pool_by[0] != '\0')
+			return true;
+	}
+	return false;
+}
+
+/* Pools that rules of this service may name: those without address, which all workers know anyway. */
+static struct rules_pool *
+named(struct control *k, const struct snapshot *now, const struct service *of, uint32_t *n_out)
+{
+	uint32_t all = snapshot_count(now, KIND_service);
+	struct rules_pool *out = mem_alloc((all + 1) * sizeof(*out));
+
+	*n_out = 0;
+	for (uint32_t i = 0; i < all; i++) {
+		const struct service *row = snapshot_at(now, KIND_service, i);
+
+		if (row != of && row->address.family == 0 && row->mode == of->mode &&
+		    control_serves(row))
+			out[(*n_out)++] =
+			    (struct rules_pool){ control_service(k, row)->svc, row->name };
+	}
+	qsort(out, *n_out, sizeof(*out), by_name);
+	return out;
+}
+
 struct rules *
 pools_rules(struct control *k, const struct snapshot *now, const struct ctl_service *c,
     const struct service *row)
@@ -38,15 +79,19 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 	struct rules_env env = {
 		.lists = k->lists, .lists_now = lists_now(k->lists), .svc = c->svc
 	};
+	struct rules_pool *by = NULL;
 	struct rules *x;
 
 	if (n == 0)
 		return NULL;
+	if (names_pools(rows, n))
+		env.named = by = named(k, now, row, &env.named_n);
 	pools = mem_alloc(n * sizeof(*pools));
 	for (uint32_t i = 0; i < n; i++)
 		pools[i] = pool_of(k, now, rows[i]);
 	x = rules_new(row, rows, n, pools, &env, c->view != NULL ? c->view->rules : NULL);
 	free(pools);
+	free(by);
 	return x;
 }
 
@@ -67,6 +112,17 @@ pools_each_leading(const struct snapshot *now, uint32_t service,
 		const struct content_rule *r = snapshot_at(now, KIND_content_rule, i);
 
 		if (r->pool == service)
+			fn(arg, r->vip);
+	}
+}
+
+void
+pools_each_naming(const struct snapshot *now, void (*fn)(void *arg, uint32_t naming), void *arg)
+{
+	for (uint32_t i = 0; i < snapshot_count(now, KIND_content_rule); i++) {
+		const struct content_rule *r = snapshot_at(now, KIND_content_rule, i);
+
+		if (r->pool_by[0] != '\0')
 			fn(arg, r->vip);
 	}
 }

@@ -15,4 +15,8 @@ bool pools_leads(const struct snapshot *now, uint32_t service);
 void pools_each_leading(const struct snapshot *now, uint32_t service,
     void (*fn)(void *arg, uint32_t leading), void *arg);
 
+/* pools_each_naming - the services whose rules name pools; one with several such rules comes several times. */
+void pools_each_naming(
+    const struct snapshot *now, void (*fn)(void *arg, uint32_t naming), void *arg);
+
 #endif

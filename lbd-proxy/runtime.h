@@ -36,6 +36,7 @@ struct svc {
 	atomic_uint retrying;	  /* requests that are tried again, of all workers */
 	_Atomic uint64_t waiters; /* a bit for each worker in which some wait */
 	atomic_uint turn;	  /* the worker that was woken last */
+	atomic_bool ranked;	  /* some that waited had a priority */
 	atomic_bool no_quorum;	  /* lbd-check says: too few servers are fit */
 	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
 	struct service_counters
@@ -47,6 +48,7 @@ struct svc {
 		struct service_counters n;
 		struct phases *_Atomic phases; /* NULL until its first request */
 		struct wsvc *wsvc;	       /* the worker's own */
+		_Atomic int16_t first;	       /* while some wait: priority of the first */
 	} __attribute__((aligned(64))) of[];   /* one for each worker, which alone writes it */
 };
 

@@ -72,6 +72,23 @@ touched_by_lists(struct touched *t)
 	}
 }
 
+/* A pool comes, goes, or is named otherwise: whose rules name pools looks again. What stays the same is found the same. */
+static void
+service_changed(struct touched *t, const struct change *c)
+{
+	static const char *const about[] = { "enabled", "name", "mode", "address" };
+	bool all = c->f == NULL;
+	uint32_t id = ((const struct service *)(c->new != NULL ? c->new : c->old))->id;
+
+	touched_one(t, id);
+	if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
+		pools_each_leading(t->now, id, on_one, t);
+	for (unsigned i = 0; i < sizeof(about) / sizeof(*about); i++)
+		all = all || strcmp(c->f->name, about[i]) == 0;
+	if (all)
+		pools_each_naming(t->now, on_one, t);
+}
+
 /* Which services a difference touches. */
 void
 touched_on_change(void *arg, const struct change *c)
@@ -81,11 +98,7 @@ touched_on_change(void *arg, const struct change *c)
 	const struct ctl_server *s;
 
 	switch (c->o->kind) {
-	case KIND_service:
-		touched_one(t, ((const struct service *)row)->id);
-		if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
-			pools_each_leading(t->now, ((const struct service *)row)->id, on_one, t);
-		break;
+	case KIND_service: service_changed(t, c); break;
 	case KIND_content_rule: touched_one(t, ((const struct content_rule *)row)->vip); break;
 	case KIND_server:
 		touched_one(t, ((const struct server *)row)->vip);

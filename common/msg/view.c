@@ -68,6 +68,7 @@ view_free(struct view *v)
 		free_floating(f);
 	}
 	view_early_forget(v, NULL);
+	view_rules_free(v);
 	free(v->servers);
 	free(v->services);
 	free(v->daemons);
@@ -133,6 +134,7 @@ view_use(struct view *v, struct snapshot *s)
 	snapshot_unref(v->snap);
 	v->snap = s;
 	view_early_use(v);
+	view_rules_use(v);
 }
 
 struct snapshot *
@@ -418,6 +420,7 @@ view_row(struct view *v, const struct msg_row *row, const union msg_any *m)
 	case MSG_FLOATING: return on_floating(v, &m->floating);
 	case MSG_SERVICE_COUNTS: on_service_counts(v, &m->counts); return false;
 	case MSG_SERVER_COUNTS: on_server_counts(v, &m->counts); return false;
+	case MSG_RULE_IS: view_on_rules(v, &m->rule_is); return false;
 	case MSG_DAEMON: on_daemon(v, &m->daemon); return false;
 	default: return false;
 	}

@@ -140,6 +140,11 @@ struct view_peer {
 	int64_t since; /* the channel came up, or was lost */
 };
 
+/* What lbd-proxy counted of a content rule. */
+struct view_rule {
+	uint64_t held, unknown; /* unknown: it named a pool that there is none of */
+};
+
 struct view;
 struct view *view_new(void);
 void view_free(struct view *v); /* NULL is fine */
@@ -162,6 +167,7 @@ void view_synced(struct view *v, const char *daemon);
 
 /* By row id; NULL for an id that the snapshot does not have. Borrowed until view_use. */
 const struct view_service *view_service(const struct view *v, uint32_t id);
+const struct view_rule *view_rule(const struct view *v, uint32_t id); /* NULL: not heard */
 const struct view_server *view_server(const struct view *v, uint32_t id);
 /* view_role - heard is false when lbd-ha has not told it for VIEW_HA_STALE; view_role_age - since then, in ms. */
 const struct view_role *view_role(const struct view *v);

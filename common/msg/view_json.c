@@ -228,6 +228,8 @@ view_json_status(const struct view *v, const struct object *o, const void *row, 
 		put_service(v, row, out);
 	else if (o->kind == KIND_server)
 		put_server(v, row, out);
+	else if (o->kind == KIND_content_rule)
+		view_json_rule(out, v, *(const uint32_t *)row);
 	else if (o->kind == KIND_vrouter)
 		return view_json_vrrp(out, v, ((const struct vrouter *)row)->name);
 	else

@@ -29,6 +29,7 @@ struct view {
 	struct view_daemon *daemons;	/* one for each of client_daemons[] */
 	unsigned daemons_n;
 	struct view_source check, ipvs;
+	struct idmap rules; /* what was counted of content rules, by id: struct view_rule */
 	struct idmap early[EARLY_KINDS]; /* said of rows that snap does not have yet, by id */
 	uint16_t l4_turn;		 /* goes up with each link to lbd-ipvs */
 };
@@ -44,6 +45,12 @@ bool view_on_l4_service(struct view *v, const struct msg_l4_service *m);
 bool view_on_l4_hint(struct view *v, const struct msg_l4_hint *m);
 /* text of a message kept: *slot is freed and set; NULL for "" */
 void view_keep_text(char **slot, struct span text);
+
+/* view_rules.c */
+void view_on_rules(struct view *v, const struct msg_rule_is *m);
+void view_rules_use(struct view *v); /* snap is another */
+void view_rules_free(struct view *v);
+void view_json_rule(struct buf *out, const struct view *v, uint32_t id);
 
 /* view_pair.c */
 bool view_on_group(struct view *v, const struct msg_ha_group *m);

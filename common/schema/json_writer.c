@@ -202,7 +202,7 @@ jw_cell(struct json_writer *w, const char *key, const struct field *f, const str
 
 	if (f->type == VT_BOOL) {
 		jw_bool(w, key, c->i != 0);
-	} else if (f->type == VT_U16 || f->type == VT_U32) {
+	} else if (f->type == VT_U16 || f->type == VT_U32 || f->type == VT_I16) {
 		jw_int(w, key, c->i);
 	} else if (c->s != NULL) {
 		jw_string_n(w, key, c->s, c->len);

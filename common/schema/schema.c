@@ -52,6 +52,7 @@
 #define T_ENUM(list) .type = VT_ENUM, .words = &list##_list
 #define T_U16 .type = VT_U16
 #define T_U32 .type = VT_U32
+#define T_I16 .type = VT_I16
 #define T_DUR_MS .type = VT_DUR_MS
 #define T_DUR_S .type = VT_DUR_S
 #define T_BYTES .type = VT_BYTES

@@ -25,6 +25,7 @@ enum vtype {
 	VT_ENUM,
 	VT_U16, /* from here on a cell is a number */
 	VT_U32,
+	VT_I16,	   /* may be below 0 */
 	VT_DUR_MS, /* milliseconds */
 	VT_DUR_S,  /* seconds */
 	VT_BYTES,
@@ -124,6 +125,7 @@ enum {
 #define C_ENUM(list) uint8_t
 #define C_U16 uint16_t
 #define C_U32 uint32_t
+#define C_I16 int16_t
 #define C_DUR_MS uint32_t
 #define C_DUR_S uint32_t
 #define C_BYTES uint64_t

@@ -44,9 +44,11 @@ scan_digits(const char *text, int64_t *out)
 static const char *
 parse_quantity(const struct field *f, const char *text, const struct unit *u, struct cell *out)
 {
+	size_t sign = f->min < 0 && text[0] == '-' ? 1 : 0, n;
 	int64_t v;
-	size_t n = scan_digits(text, &v);
 
+	text += sign;
+	n = scan_digits(text, &v);
 	if (n == 0)
 		return "";
 	for (; u->suffix != NULL; u++)
@@ -59,6 +61,7 @@ parse_quantity(const struct field *f, const char *text, const struct unit *u, st
 					   : "; it needs a unit: ms, s, m, h or d";
 	if (u->suffix == NULL || __builtin_mul_overflow(v, u->factor, &v))
 		return "";
+	v = sign > 0 ? -v : v;
 	*out = (struct cell){ .i = v };
 	return v >= f->min && v <= f->max ? NULL : "";
 }
@@ -186,8 +189,28 @@ allowed_secret(const struct field *f, struct buf *out)
 	buf_printf(out, "%d to %d characters, or nothing", (int)f->min, (int)f->max);
 }
 
+static int
+load_i16(const struct field *f, const struct cell *c, struct arena *a, void *member)
+{
+	(void)f, (void)a;
+	if (c->i < INT16_MIN || c->i > INT16_MAX)
+		return -EINVAL;
+	*(int16_t *)member = (int16_t)c->i;
+	return 0;
+}
+
+static void
+save_i16(const struct field *f, const void *member, struct arena *a, struct cell *out)
+{
+	(void)f, (void)a;
+	out->i = *(const int16_t *)member;
+}
+
 static const struct type_ops u16_ops = { .bytes = 2, .units = no_units };
 static const struct type_ops u32_ops = { .bytes = 4, .units = no_units };
+static const struct type_ops i16_ops = {
+	.bytes = 2, .units = no_units, .load = load_i16, .save = save_i16
+};
 static const struct type_ops dur_ms_ops = { .bytes = 4, .units = time_units };
 static const struct type_ops dur_s_ops = { .bytes = 4, .units = second_units };
 static const struct type_ops bytes_ops = { .bytes = 8, .units = size_units };
@@ -219,6 +242,7 @@ static const struct type_ops *const types[] = {
 	[VT_ENUM] = &value_enum_ops,
 	[VT_U16] = &u16_ops,
 	[VT_U32] = &u32_ops,
+	[VT_I16] = &i16_ops,
 	[VT_DUR_MS] = &dur_ms_ops,
 	[VT_DUR_S] = &dur_s_ops,
 	[VT_BYTES] = &bytes_ops,

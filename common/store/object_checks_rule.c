@@ -31,19 +31,21 @@ enum {
 	A_TIME = 512,
 	A_LAST = 1024,
 	A_RATE = 2048,
+	A_POOL_BY = 4096,
+	A_PRIORITY = 8192,
 };
 static const char *const arguments[] = { "pool", "status", "location", "header", "value", "pattern",
-	"part", "body", "content_type", "time", "last", "rate" };
+	"part", "body", "content_type", "time", "last", "rate", "pool_by", "priority" };
 
 static const struct action {
 	uint8_t modes, on;
 	bool final; /* no later rule is looked at */
 	uint16_t takes, needs;
 } actions[] = {
-	[rule_action_use] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, A_POOL, A_POOL },
+	[rule_action_use] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, A_POOL | A_POOL_BY, 0 },
 	[rule_action_allow] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, 0, 0 },
 	[rule_action_deny] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, A_STATUS, 0 },
-	[rule_action_tarpit] = { MODE_HTTP, ON_REQUEST, true, A_STATUS | A_TIME, 0 },
+	[rule_action_tarpit] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, A_STATUS | A_TIME, 0 },
 	[rule_action_drop] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, 0, 0 },
 	[rule_action_redirect] = { MODE_HTTP, ON_REQUEST, true, A_STATUS | A_LOCATION, A_LOCATION },
 	[rule_action_return] = { MODE_HTTP, ON_REQUEST, true, A_STATUS | A_BODY | A_TYPE, 0 },
@@ -55,10 +57,12 @@ static const struct action {
 	    A_HEADER },
 	[rule_action_replace_header] = { MODE_HTTP, ON_REQUEST | ON_ANSWER, false,
 	    A_HEADER | A_VALUE | A_PATTERN | A_LAST, A_HEADER | A_PATTERN },
-	[rule_action_limit_bandwidth] = { MODE_HTTP, ON_REQUEST | ON_ANSWER, false, A_RATE | A_LAST,
-	    A_RATE },
+	[rule_action_limit_bandwidth] = { MODE_HTTP | MODE_TCP, ON_REQUEST | ON_ANSWER, false,
+	    A_RATE | A_LAST, A_RATE },
 	[rule_action_rewrite] = { MODE_HTTP, ON_REQUEST, false,
 	    A_VALUE | A_PATTERN | A_PART | A_LAST, 0 },
+	[rule_action_set_priority] = { MODE_HTTP | MODE_TCP, ON_REQUEST, false, A_PRIORITY | A_LAST,
+	    0 },
 };
 
 struct rules {
@@ -132,9 +136,10 @@ check_place(const struct rules *x, const struct content_rule *r)
 	unsigned mode = x->svc->mode == mode_http ? MODE_HTTP : MODE_TCP;
 	unsigned on = r->on == rule_on_answer ? ON_ANSWER : ON_REQUEST;
 
-	if (on == ON_ANSWER && mode == MODE_TCP)
+	if (on == ON_ANSWER && mode == MODE_TCP && r->action != rule_action_limit_bandwidth)
 		return bad(x, r, "on",
-		    "\"answer\" is not possible in mode tcp, where answers are not read; allowed is request");
+		    "\"answer\" is not possible in mode tcp, where answers are not read; allowed is request, and "
+		    "answer with action limit_bandwidth");
 	if ((actions[r->action].modes & mode) == 0 || (actions[r->action].on & on) == 0)
 		return bad_action(x, r, mode, on);
 	if (mode == MODE_TCP && r->status != 0)
@@ -148,6 +153,8 @@ check_pool(const struct rules *x, const struct content_rule *r)
 {
 	const struct service *p = snapshot_find(x->l->s, KIND_service, r->pool);
 
+	if (r->pool == 0 && r->pool_by[0] == '\0' && r->action == rule_action_use)
+		return bad(x, r, "pool", "is required with action use, or pool_by");
 	if (r->pool == 0)
 		return 0;
 	if (p == NULL)
@@ -321,6 +328,8 @@ check_texts(const struct rules *x, const struct content_rule *r, unsigned where,
 	if (rc == 0)
 		rc = check_template(x, r, "location", r->location, where, groups);
 	if (rc == 0)
+		rc = check_template(x, r, "pool_by", r->pool_by, where, groups);
+	if (rc == 0)
 		rc = check_rewrite(x, r);
 	return rc;
 }
@@ -365,6 +374,8 @@ check_rule(struct rules *x, const struct content_rule *r)
 static bool
 ends(const struct content_rule *r)
 {
+	if (r->action == rule_action_use && r->pool == 0)
+		return false; /* there may be no pool of the name */
 	return actions[r->action].final || r->last;
 }
 

@@ -327,6 +327,18 @@ describe_service(struct ctl *c, const struct service *s, struct buf *out, struct
 	return rc;
 }
 
+static void
+describe_rule(struct ctl *c, const struct content_rule *r, struct buf *out)
+{
+	const struct view_rule *now = view_rule(c->view, r->id);
+
+	if (now == NULL)
+		return;
+	buf_printf(out, "\n%-20s  %" PRIu64 "\n", "hits", now->held);
+	if (now->unknown > 0)
+		buf_printf(out, "%-20s  %" PRIu64 "\n", "unknown pools", now->unknown);
+}
+
 #define EVENTS_SHOWN 10
 struct last_events {
 	const char *kind_name, *name; /* "vip", "web" */
@@ -410,6 +422,8 @@ cmd_describe(struct ctl *c, struct err *err)
 			describe_server(c, rows.row[0], &out);
 		else if (o->kind == KIND_service)
 			rc = describe_service(c, rows.row[0], &out, err);
+		else if (o->kind == KIND_content_rule)
+			describe_rule(c, rows.row[0], &out);
 		describe_events(c, path, &out);
 	}
 	if (rc == 0)

@@ -40,6 +40,8 @@ enum live {
 	V_PLACE,
 	V_RESOLVED,
 	V_DNS_FAULT,
+	V_HITS,
+	V_UNKNOWN_POOLS,
 	V_FIELD /* and above: a field */
 };
 struct plan {
@@ -113,6 +115,23 @@ static const struct plan router_plan[] = {
 	{ "received",  NULL,      COL_NUM,    COL_WIDE, V_RECEIVED,  NULL },
 	{ "discarded", NULL,      COL_TEXT,   COL_WIDE, V_DISCARDED, NULL },
 };
+static const struct plan rule_plan[] = {
+	{ "name",      NULL,      COL_TEXT,   COL_SHOW, V_NAME,      NULL },
+	{ "order",     NULL,      COL_ID,     COL_SHOW, V_FIELD,     "order" },
+	{ "enabled",   NULL,      COL_BOOL,   COL_SHOW, V_FIELD,     "enabled" },
+	{ "when",      NULL,      COL_TEXT,   COL_SHOW, V_FIELD,     "when" },
+	{ "action",    NULL,      COL_TEXT,   COL_SHOW, V_FIELD,     "action" },
+	{ "on",        NULL,      COL_TEXT,   COL_SHOW, V_FIELD,     "on" },
+	{ "pool",      NULL,      COL_TEXT,   COL_SHOW, V_FIELD,     "pool" },
+	{ "hits",      NULL,      COL_NUM,    COL_SHOW, V_HITS,      NULL },
+	{ "status",    NULL,      COL_ID,     COL_WIDE, V_FIELD,     "status" },
+	{ "location",  NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "location" },
+	{ "header",    NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "header" },
+	{ "value",     NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "value" },
+	{ "pool_by",   NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "pool_by" },
+	{ "unknown_pools", NULL,  COL_NUM,    COL_WIDE, V_UNKNOWN_POOLS, NULL },
+	{ "comment",   NULL,      COL_TEXT,   COL_WIDE, V_FIELD,     "comment" },
+};
 /* clang-format on */
 
 static const struct plan *
@@ -126,6 +145,10 @@ plan_of(const struct object *o, unsigned *n_out)
 		*n_out = sizeof(service_plan) / sizeof(*service_plan);
 		return service_plan;
 	}
+	if (o->kind == KIND_content_rule) {
+		*n_out = sizeof(rule_plan) / sizeof(*rule_plan);
+		return rule_plan;
+	}
 	*n_out = o->kind == KIND_server ? sizeof(server_plan) / sizeof(*server_plan) : 0;
 	return o->kind == KIND_server ? server_plan : NULL;
 }
@@ -135,14 +158,16 @@ views_needs(const struct object *o)
 {
 	if (o->kind == KIND_vrouter)
 		return VIEW_HA;
+	if (o->kind == KIND_content_rule)
+		return VIEW_COUNTS;
 	return o->kind == KIND_service || o->kind == KIND_server ? VIEW_HEALTH | VIEW_COUNTS : 0;
 }
 
 bool
 views_wants_rates(const struct ctl *c, const struct object *o)
 {
-	if (!(views_needs(o) & VIEW_COUNTS) || c->style.form == FORM_NAME ||
-	    c->style.form == FORM_JSON || c->style.form == FORM_YAML)
+	if (!(views_needs(o) & VIEW_COUNTS) || o->kind == KIND_content_rule ||
+	    c->style.form == FORM_NAME || c->style.form == FORM_JSON || c->style.form == FORM_YAML)
 		return false;
 	return c->style.columns == NULL || strstr(c->style.columns, "_s") != NULL;
 }
@@ -438,6 +463,18 @@ put_router(struct ctl *c, struct table *t, unsigned col, unsigned what, const st
 	}
 }
 
+static void
+put_rule(struct ctl *c, struct table *t, unsigned col, unsigned what, const struct content_rule *r)
+{
+	const struct view_rule *now = view_rule(c->view, r->id);
+	char path[160];
+
+	if (what == V_NAME)
+		table_text(t, col, snapshot_path(c->snap, KIND_content_rule, r->id, path));
+	else if (now != NULL)
+		table_num(t, col, (double)(what == V_HITS ? now->held : now->unknown));
+}
+
 /* ---- the one row of settings or node: field by field ------------------------------------------------------------ */
 
 enum { S_FIELD, S_VALUE, S_DEFAULT, S_HELP };
@@ -492,6 +529,8 @@ views_table(struct ctl *c, const struct object *o, const struct picked *rows)
 				put_service(c, t, i, l->what[i], rows->row[r]);
 			else if (o->kind == KIND_vrouter)
 				put_router(c, t, i, l->what[i], rows->row[r]);
+			else if (o->kind == KIND_content_rule)
+				put_rule(c, t, i, l->what[i], rows->row[r]);
 			else
 				put_server(c, t, i, l->what[i], rows->row[r]);
 		}

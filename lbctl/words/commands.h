@@ -17,7 +17,7 @@ enum option_id {
 	OPTIONS
 };
 #undef OPTION
-enum option_type { FLAG, WORD, NUMBER, TIME };
+enum option_type { FLAG, WORD, WORDS, NUMBER, TIME };
 enum option_scope { ALL, SOME, OWN };
 struct option_row {
 	char letter;

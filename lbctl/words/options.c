@@ -74,6 +74,14 @@ store_option(struct ctl *c, int id, const char *value, struct err *err)
 	struct cell cell;
 	struct field f = { .type = VT_DUR_MS, .min = o->min, .max = o->max, .name = o->word };
 
+	if (o->type == WORDS && c->opt[id] != NULL) { /* one a line */
+		size_t n = strlen(c->opt[id]) + strlen(value) + 2;
+		char *all = arena_alloc(c->arena, n);
+
+		(void)snprintf(all, n, "%s\n%s", c->opt[id], value);
+		c->opt[id] = all;
+		return 0;
+	}
 	if (c->opt[id] != NULL && o->type != FLAG)
 		return err_set(err, ERR_USAGE, "--%s is given twice", o->word);
 	c->opt[id] = value;

@@ -17,6 +17,7 @@
 #include "latency.h"
 #include "net/pp.h"
 #include "net/worker.h"
+#include "queue.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ seat_init(
 	s->failed = failed;
 	s->tries = 0;
 	s->hashed = s->retrying = s->pooled = s->forced = false;
+	s->priority = 0;
 	s->asked = 0;
 	list_init(&s->link);
 }
@@ -178,7 +180,7 @@ wait_no_more(struct seat *s)
 	unbind(s);
 	if (list_empty(&s->link))
 		return;
-	list_del(&s->link);
+	queue_quit(s);
 	atomic_fetch_sub(&svc->svc->waiting, 1);
 	if (list_empty(&svc->waiting))
 		atomic_fetch_and(&svc->svc->waiters, ~(UINT64_C(1) << svc->w->index));
@@ -251,15 +253,12 @@ kick(struct worker *w, void *a, void *b)
 static void
 wake(struct wsvc *s)
 {
-	uint64_t mask = atomic_load(&s->svc->waiters), later;
+	uint64_t mask = atomic_load(&s->svc->waiters);
 	unsigned i;
 
 	if (mask == 0)
 		return;
-	i = atomic_load_explicit(&s->svc->turn, memory_order_relaxed);
-	later = i >= 63 ? 0 : mask & (~UINT64_C(0) << (i + 1));
-	i = (unsigned)__builtin_ctzll(later != 0 ? later : mask);
-	atomic_store_explicit(&s->svc->turn, i, memory_order_relaxed);
+	i = queue_next(s->svc, mask);
 	svc_ref(s->svc);
 	if (worker_post(s->w->px->w[i], kick, s->svc, NULL) != 0)
 		svc_unref(s->svc);
@@ -279,7 +278,7 @@ seat_take(struct seat *s, uint32_t known)
 		unbind(s);
 		return SEAT_REFUSED;
 	}
-	list_push(&svc->waiting, &s->link);
+	queue_join(s);
 	atomic_fetch_add(&svc->svc->waiting, 1);
 	atomic_fetch_or(&svc->svc->waiters, UINT64_C(1) << svc->w->index);
 	if (svc->view

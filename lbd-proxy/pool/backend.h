@@ -16,8 +16,11 @@ struct seat {
 	uint32_t index;	   /* of srv in the view; right after it was taken only */
 	struct srv *bound; /* reference: waits for a place at this one alone; NULL any */
 	struct list link;  /* in svc->waiting while it waits */
+	struct list
+	    tail; /* in svc->tails: the last of its priority there; by queue.c, while it waits */
 	void (*ready)(struct seat *s);	/* waited, and has a place now */
 	void (*failed)(struct seat *s); /* waited, but no server is fit any more */
+	int16_t priority;		/* while it waits: lower goes first; set after seat_init */
 	uint8_t tries;
 	bool hashed;   /* hash is that of its key */
 	bool retrying; /* counted in svc->retrying */

@@ -176,6 +176,7 @@ wsvc_new(struct worker *w, struct view *v)
 	list_init(&s->link);
 	list_init(&s->conns);
 	list_init(&s->waiting);
+	list_init(&s->tails);
 	list_push(&w->services, &s->link);
 	v->svc->of[w->index].wsvc = s;
 	return s;

@@ -17,7 +17,8 @@ struct wsvc {
 	struct service_counters *n;
 	struct list link;    /* in worker.services */
 	struct list conns;   /* of clients */
-	struct list waiting; /* seats, in the order in which they came */
+	struct list waiting; /* seats, in the order in which they are served (queue.h) */
+	struct list tails;   /* the last of them of each priority, by rising priority */
 	uint32_t clients, listeners;
 	uint32_t
 	    servers; /* in the two arrays; they are made when first needed, in the order of view.at */

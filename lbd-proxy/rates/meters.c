@@ -118,8 +118,8 @@ key_of(const struct meters *x, unsigned i, struct subject *s, struct rates_key *
 
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
 
-void
-meters_begin(const struct meters *x, struct subject *s, mono_t now, struct metering *out)
+static void
+begin(const struct meters *x, struct subject *s, mono_t now, bool counts, struct metering *out)
 {
 	out->table = x->table;
 	out->now = now;
@@ -129,10 +129,24 @@ meters_begin(const struct meters *x, struct subject *s, mono_t now, struct meter
 		if (!key_of(x, i, s, &out->key[i]))
 			continue;
 		out->known |= (uint16_t)(1u << i);
-		if (x->of[i].what == METER_REQUESTS)
-			out->value[i] =
-			    rates_touch(x->table, &out->key[i], now, DUR_MS(x->of[i].window_ms), 1);
+		if (x->of[i].what != METER_REQUESTS)
+			continue;
+		out->value[i] =
+		    counts ? rates_touch(x->table, &out->key[i], now, DUR_MS(x->of[i].window_ms), 1)
+			   : rates_get(x->table, &out->key[i], now, DUR_MS(x->of[i].window_ms)) + 1;
 	}
+}
+
+void
+meters_begin(const struct meters *x, struct subject *s, mono_t now, struct metering *out)
+{
+	begin(x, s, now, true, out);
+}
+
+void
+meters_peek(const struct meters *x, struct subject *s, mono_t now, struct metering *out)
+{
+	begin(x, s, now, false, out);
 }
 
 bool

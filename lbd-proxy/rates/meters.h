@@ -35,6 +35,8 @@ struct metering {
 };
 /* meters_begin - it is counted as a request, and its keys are known. */
 void meters_begin(const struct meters *x, struct subject *s, mono_t now, struct metering *out);
+/* meters_peek - the same for a request that is not there: nothing is counted, and what would be is said. */
+void meters_peek(const struct meters *x, struct subject *s, mono_t now, struct metering *out);
 /* meters_get - a value for the condition; false: the request has no such key. */
 bool meters_get(const struct metering *m, const struct when_meter *of, struct when_found *out);
 

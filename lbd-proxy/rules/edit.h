@@ -13,6 +13,7 @@ struct edit {
 	const struct h1_head *head;
 	bool any;		 /* something is changed */
 	uint64_t rate;		 /* bytes a second; 0: no limit */
+	int16_t priority;	 /* while it waits for a server */
 	struct when_group value; /* of the rule that is applied: what a list had behind its entry */
 };
 

@@ -2,6 +2,7 @@
  * store of a newer build) is left out with a warning: it may neither end the process nor send clients where nobody meant. */
 #include "rules.h"
 
+#include "base/idmap.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "sys/log.h"
@@ -38,7 +39,7 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64
 	for (uint32_t i = 0; i < n; i++) {
 		const struct content_rule *r = v[i].row;
 		const char *const texts[] = { r->name, r->when, r->location, r->header, r->value,
-			r->pattern, r->body, r->content_type };
+			r->pattern, r->body, r->content_type, r->pool_by };
 
 		buf_put_be(b, r->id, 4);
 		buf_put_be(b, (uint64_t)(uintptr_t)v[i].pool.svc, 8);
@@ -50,10 +51,20 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64
 		buf_put_be(b, r->status, 2);
 		buf_put_be(b, r->time, 4);
 		buf_put_be(b, r->rate, 8);
+		buf_put_be(b, (uint16_t)r->priority, 2);
 		if (strchr(r->when, '@') != NULL)
 			buf_put_be(b, lists, 8);
 		for (unsigned k = 0; k < ARRAY_LEN(texts); k++)
 			buf_put(b, texts[k], strlen(texts[k]) + 1);
+	}
+}
+
+static void
+put_named(struct buf *b, const struct rules_env *env)
+{
+	for (uint32_t i = 0; env != NULL && i < env->named_n; i++) {
+		buf_put_be(b, (uint64_t)(uintptr_t)env->named[i].svc, 8);
+		buf_put(b, env->named[i].name, strlen(env->named[i].name) + 1);
 	}
 }
 
@@ -149,8 +160,9 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 	int rc = when_parse(row->when, where, true, x->arena, &r->when, err);
 
 	if (rc == 0)
-		rc = rule_text_parse(
-		    row->action == rule_action_redirect ? row->location : row->value,
+		rc = rule_text_parse(row->action == rule_action_redirect ? row->location
+				     : row->action == rule_action_use	 ? row->pool_by
+									 : row->value,
 		    where | W_VALUE, PATTERN_GROUPS, x->arena, &r->text, err);
 	if (rc == 0 && row->pattern[0] != '\0') {
 		r->pattern = pattern_new(row->pattern, strlen(row->pattern), true, err);
@@ -172,6 +184,7 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 	r->type = keep(x, row->content_type);
 	r->time = DUR_MS(row->time);
 	r->rate = row->rate;
+	r->priority = row->priority;
 	r->pool = from->pool.svc == NULL ? NULL : svc_ref(from->pool.svc);
 	r->pool_name = from->pool.name == NULL ? NULL : keep(x, from->pool.name);
 	return 0;
@@ -184,11 +197,41 @@ rule_fini(struct rule *r)
 	when_fini(&r->when);
 	pattern_free(r->pattern);
 	svc_unref(r->pool);
+	rule_hits_unref(r->hits);
+}
+
+/* The counts of rules, by their ids. */
+static void
+know_hits(const struct rule *r, uint32_t n, struct idmap *out)
+{
+	for (uint32_t i = 0; i < n; i++)
+		idmap_put(out, r[i].id, r[i].hits);
+}
+
+/* The counts that the rule had; those of a new one begin. */
+static struct rule_hits *
+hits_of(const struct idmap *old, const struct rules_env *env, uint32_t id)
+{
+	struct rule_hits *h = idmap_get(old, id);
+
+	return h != NULL ? rule_hits_ref(h) : rule_hits_new(env != NULL ? env->svc->workers : 1);
+}
+
+/* Pools that rules may name, for as long as the set lasts. */
+static void
+keep_named(struct rules *x, const struct rules_env *env)
+{
+	uint32_t n = env == NULL ? 0 : env->named_n;
+
+	x->named = arena_alloc(x->arena, (n + 1) * sizeof(*x->named));
+	for (uint32_t i = 0; i < n; i++)
+		x->named[x->named_n++] =
+		    (struct rules_pool){ svc_ref(env->named[i].svc), keep(x, env->named[i].name) };
 }
 
 static void
 add(struct rules *x, const struct service *of, const struct source *from,
-    const struct rules_env *env)
+    const struct rules_env *env, const struct idmap *hits)
 {
 	bool answer = from->row->on == rule_on_answer;
 	unsigned where = of->mode == mode_tcp ? W_TCP : answer ? W_REQUEST | W_ANSWER : W_REQUEST;
@@ -207,15 +250,42 @@ add(struct rules *x, const struct service *of, const struct source *from,
 		*r = (struct rule){ 0 };
 		return;
 	}
+	r->hits = hits_of(hits, env, r->id);
 	uses = r->when.uses | r->text.uses;
 	if (answer) {
 		x->answers++;
+		if (of->mode ==
+		    mode_tcp) /* of the way back of a connection: looked at when it comes */
+			x->uses |= uses;
 		x->keeps_head =
 		    x->keeps_head || (uses & ~(1u << WHEN_status | 1u << WHEN_answer_header)) != 0;
 	} else {
 		x->requests++;
 		x->uses |= uses;
 	}
+}
+
+/* A set of n rows, in their order. */
+static struct rules *
+make(const struct service *of, const struct source *v, uint32_t n, const struct rules_env *env,
+    const struct rules *old)
+{
+	struct rules *x = mem_alloc(sizeof(*x));
+	struct idmap hits = { 0 };
+
+	atomic_init(&x->refs, 1);
+	x->arena = arena_new(4096);
+	x->request = arena_alloc(x->arena, n * sizeof(*x->request));
+	x->answer = arena_alloc(x->arena, n * sizeof(*x->answer));
+	if (old != NULL) {
+		know_hits(old->request, old->requests, &hits);
+		know_hits(old->answer, old->answers, &hits);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		add(x, of, &v[i], env, &hits);
+	idmap_fini(&hits);
+	keep_named(x, env);
+	return x;
 }
 
 struct rules *
@@ -235,19 +305,14 @@ rules_new(const struct service *of, const void *const *rows, uint32_t n,
 	}
 	qsort(v, on, sizeof(*v), by_order);
 	put_key(&key, of->mode, v, on, env != NULL ? env->lists_now : 0);
+	put_named(&key, env);
 	if (on > 0 && old != NULL && old->key.len == key.len &&
 	    memcmp(old->key.p, key.p, key.len) == 0) {
 		x = rules_ref(old);
 		buf_fini(&key);
 	} else if (on > 0) {
-		x = mem_alloc(sizeof(*x));
-		atomic_init(&x->refs, 1);
-		x->arena = arena_new(4096);
+		x = make(of, v, on, env, old);
 		x->key = key;
-		x->request = arena_alloc(x->arena, on * sizeof(*x->request));
-		x->answer = arena_alloc(x->arena, on * sizeof(*x->answer));
-		for (uint32_t i = 0; i < on; i++)
-			add(x, of, &v[i], env);
 	} else {
 		buf_fini(&key);
 	}
@@ -272,6 +337,8 @@ rules_unref(struct rules *r)
 		rule_fini(&r->request[i]);
 	for (uint32_t i = 0; i < r->answers; i++)
 		rule_fini(&r->answer[i]);
+	for (uint32_t i = 0; i < r->named_n; i++)
+		svc_unref(r->named[i].svc);
 	meters_fini(&r->meters);
 	buf_fini(&r->key);
 	arena_unref(r->arena);
@@ -279,18 +346,24 @@ rules_unref(struct rules *r)
 }
 
 struct rules_scratch *
+rules_scratch_new(void)
+{
+	struct rules_scratch *s = malloc(sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->match = pattern_match_new();
+	if (s->match != NULL)
+		return s;
+	free(s);
+	return NULL;
+}
+
+struct rules_scratch *
 rules_scratch(struct worker *w)
 {
-	if (w->rules != NULL)
-		return w->rules;
-	w->rules = malloc(sizeof(*w->rules));
 	if (w->rules == NULL)
-		return NULL;
-	w->rules->match = pattern_match_new();
-	if (w->rules->match == NULL) {
-		free(w->rules);
-		w->rules = NULL;
-	}
+		w->rules = rules_scratch_new();
 	return w->rules;
 }
 

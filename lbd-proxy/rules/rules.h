@@ -10,10 +10,16 @@
 
 #include "http/http_edit.h"
 #include "rates/meters.h"
+#include "hits.h"
 
 #include <stdatomic.h>
 
 struct svc;
+/* Where a rule leads: name NULL nowhere; svc NULL: it is not served now. Borrowed, but by struct rules. */
+struct rules_pool {
+	struct svc *svc;
+	const char *name;
+};
 struct rule {
 	const char *name;
 	uint32_t id;
@@ -23,13 +29,15 @@ struct rule {
 	uint8_t header_len;
 	const char *header;
 	struct when when;
-	struct rule_text text; /* of location or value */
+	struct rule_text text; /* of location, value or pool_by */
 	struct pattern *pattern;
 	struct svc *pool;      /* reference; NULL: not served now */
 	const char *pool_name; /* NULL: it leads nowhere */
 	const char *body, *type;
 	dur_t time;
 	uint64_t rate;
+	int16_t priority;
+	struct rule_hits *hits; /* reference */
 	unsigned retry_s; /* of an answer 429: the window of what its condition counts; 0 unknown */
 };
 struct rules {
@@ -42,6 +50,8 @@ struct rules {
 	uint32_t uses;	      /* a bit for each source that rules for requests look at */
 	bool keeps_head;      /* rules for answers look at the request */
 	struct meters meters; /* what they count; n 0: nothing */
+	uint32_t named_n;     /* pools that a rule may name (pool_by), by name; references */
+	struct rules_pool *named;
 };
 
 /* What rules refer to beside servers; NULL: they name no list and count nothing. */
@@ -50,11 +60,9 @@ struct rules_env {
 	const struct lists *lists;
 	uint64_t lists_now; /* changes whenever a list has other entries */
 	struct svc *svc;    /* whose rules they are: it has the table of what is counted */
-};
-/* Where a rule leads: name NULL nowhere; svc NULL: it is not served now. Borrowed. */
-struct rules_pool {
-	struct svc *svc;
-	const char *name;
+	const struct rules_pool
+	    *named; /* served pools that rules may name, in the order of their names */
+	uint32_t named_n;
 };
 /* rules_new - of n rows of kind content_rule; pools: what the pool of each row is now, NULL where it is not served. NULL: none is enabled. old
  * (may be NULL) is what there was before: it is taken again when nothing differs. */
@@ -73,6 +81,7 @@ struct rules_scratch {
 };
 struct worker;
 struct rules_scratch *rules_scratch(struct worker *w); /* NULL: no memory */
+struct rules_scratch *rules_scratch_new(void);	       /* the same for who is no worker */
 void rules_scratch_free(struct rules_scratch *s);      /* NULL is fine */
 
 #endif

@@ -1,11 +1,10 @@
-/* Content rules on requests and answers. Rules are looked at in their order; header actions and rewrite are noted and go on, every other
- * action ends the evaluation. A request whose rules look at answers too keeps them, and its head, until its answer came: a commit
+/* Content rules on requests and answers: what decide.c says is done. A request whose rules look at answers too keeps them, and its head, until its answer came: a commit
  * meanwhile does not change what it meets. */
 #include "rules_http.h"
 
 #include "base/must.h"
 
-#include "edit.h"
+#include "decide.h"
 #include "http/error_pages.h"
 #include "http/http_msg.h"
 #include "http/http_priv.h"
@@ -210,9 +209,9 @@ hold(struct http *h, const struct rule *r)
 /* ---- the end of an evaluation ------------------------------------------------------------------ */
 
 static bool
-use(struct http *h, const struct rule *r)
+use(struct http *h, const struct svc *to)
 {
-	struct wsvc *pool = r->pool == NULL ? NULL : local_find(h->c->w, r->pool);
+	struct wsvc *pool = to == NULL ? NULL : local_find(h->c->w, to);
 
 	if (pool != NULL && !pool->gone && pool->view != NULL) {
 		seat_enter(&h->seat, pool);
@@ -225,17 +224,18 @@ use(struct http *h, const struct rule *r)
 }
 
 static bool
-finish(struct edit *e, struct http *h, const struct rule *r, const struct when_groups *g,
-    const char *buf, size_t len)
+finish(struct edit *e, struct http *h, const struct decision *d, const char *buf, size_t len)
 {
+	const struct rule *r = d->end;
+
 	switch (r->action) {
 	case rule_action_allow: return true;
-	case rule_action_use: return use(h, r);
+	case rule_action_use: return use(h, d->pool.svc);
 	default: break;
 	}
 	story_ended(&h->story, 'P', 'R');
 	switch (r->action) {
-	case rule_action_redirect: redirect(e, h, r, g, buf, len); break;
+	case rule_action_redirect: redirect(e, h, r, &d->groups, buf, len); break;
 	case rule_action_return: give_text(h, r, buf, len); break;
 	case rule_action_tarpit: hold(h, r); break;
 	case rule_action_drop: http_abort(h, false); break;
@@ -248,12 +248,6 @@ finish(struct edit *e, struct http *h, const struct rule *r, const struct when_g
 		break;
 	}
 	return false;
-}
-
-static bool
-is_final(const struct rule *r)
-{
-	return r->action < rule_action_set_header;
 }
 
 /* For its answer. */
@@ -287,8 +281,8 @@ rules_request(struct http *h, const char *buf, size_t len)
 	struct conn *c = h->c;
 	struct rules *x = c->svc->view->rules;
 	struct edit e = { .w = rules_scratch(c->w), .buf = buf, .head = &h->head };
-	const struct rule *end = NULL;
-	struct when_groups g;
+	const struct decide_note note = { .worker = c->w->index };
+	struct decision d;
 	struct metering m;
 
 	if (e.w == NULL || !remember(h, x, buf))
@@ -306,25 +300,15 @@ rules_request(struct http *h, const char *buf, size_t len)
 		(void)body_of(h, buf + h->head.length, len - h->head.length, e.w->room, &e.s);
 		e.w->used = WHEN_BODY;
 	}
-	for (uint32_t i = 0; i < x->requests && end == NULL; i++) {
-		const struct rule *r = &x->request[i];
-		unsigned status;
-
-		g.n = 0;
-		g.value.p = NULL;
-		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
-			continue;
-		if (is_final(r) || r->last)
-			end = r;
-		status = is_final(r) ? 0 : edit_apply(&e, r, &g);
-		if (status != 0)
-			return refuse(h, status);
-	}
+	decide_request(x, &e, &note, &d);
+	if (d.status != 0)
+		return refuse(h, d.status);
 	h->edited = e.any;
 	h->rate_up = e.rate;
-	if (end != NULL && h->story.notes != NULL)
-		logs_rule(h->story.notes, end->name, end->pool_name);
-	return end == NULL || !is_final(end) || finish(&e, h, end, &g, buf, len);
+	h->seat.priority = e.priority;
+	if (d.end != NULL && h->story.notes != NULL)
+		logs_rule(h->story.notes, d.end->name, d.pool.name);
+	return d.end == NULL || !decide_final(d.end) || finish(&e, h, &d, buf, len);
 }
 
 const struct http_edits *
@@ -332,7 +316,8 @@ rules_answer(struct http *h, const char *buf)
 {
 	const struct rules *x = h->rules;
 	struct edit e = { .w = rules_scratch(h->c->w), .buf = buf, .head = &h->answer };
-	struct when_groups g;
+	const struct decide_note note = { .worker = h->c->w->index };
+	struct decision d;
 
 	if (e.w == NULL)
 		return NULL;
@@ -343,17 +328,7 @@ rules_answer(struct http *h, const char *buf)
 	e.s.answer = &h->answer;
 	e.s.answer_buf = buf;
 	edit_begin(&e);
-	for (uint32_t i = 0; i < x->answers; i++) {
-		const struct rule *r = &x->answer[i];
-
-		g.n = 0;
-		g.value.p = NULL;
-		if (!when_test(&r->when, subject_get, &e.s, e.w->match, &g))
-			continue;
-		(void)edit_apply(&e, r, &g); /* what has no room stays as it came */
-		if (r->last)
-			break;
-	}
+	decide_answer(x, &e, &note, &d);
 	if (e.rate != 0)
 		conn_pace(h->c, e.rate);
 	return e.any ? &e.w->edits : NULL;

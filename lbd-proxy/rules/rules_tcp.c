@@ -3,8 +3,8 @@
 
 #include "base/must.h"
 
+#include "decide.h"
 #include "net/worker.h"
-#include "subject.h"
 
 bool
 rules_want_hello(const struct conn *c)
@@ -13,21 +13,28 @@ rules_want_hello(const struct conn *c)
 	       (c->svc->view->rules->uses & (1u << WHEN_sni | 1u << WHEN_alpn)) != 0;
 }
 
-const struct rule *
-rules_conn(struct conn *c, const struct hello *hello, bool *lost_out)
+bool
+rules_conn(struct conn *c, const struct hello *hello, struct conn_rules *out)
 {
 	const struct rules *x = c->svc->view->rules;
-	struct rules_scratch *w = rules_scratch(c->w);
-	struct subject s = { .c = c, .hello = hello };
+	const struct decide_note note = { .worker = c->w->index };
+	struct edit e = { .w = rules_scratch(c->w), .s = { .c = c, .hello = hello } };
+	struct decision d;
 	struct metering m;
 
-	*lost_out = w == NULL;
+	if (e.w == NULL)
+		return false;
 	if (x->meters.n > 0) {
-		meters_begin(&x->meters, &s, c->w->now, &m);
-		s.meters = &m;
+		meters_begin(&x->meters, &e.s, c->w->now, &m);
+		e.s.meters = &m;
 	}
-	for (uint32_t i = 0; w != NULL && i < x->requests; i++)
-		if (when_test(&x->request[i].when, subject_get, &s, w->match, NULL))
-			return &x->request[i];
-	return NULL;
+	edit_begin(&e);
+	decide_request(x, &e, &note, &d);
+	*out = (struct conn_rules){
+		.end = d.end, .pool = d.pool, .up = e.rate, .priority = e.priority
+	};
+	e.rate = 0;
+	decide_answer(x, &e, &note, &d);
+	out->down = e.rate;
+	return true;
 }

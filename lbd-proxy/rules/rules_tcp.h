@@ -6,9 +6,15 @@
 
 struct conn;
 struct hello;
+struct conn_rules {
+	const struct rule *end; /* NULL: none */
+	struct rules_pool pool; /* of action use */
+	uint64_t up, down;	/* bytes a second to and from the server; 0: no limit */
+	int16_t priority;
+};
 /* rules_want_hello - rules look at the beginning of TLS, which is the client's own business with its server. */
 bool rules_want_hello(const struct conn *c);
-/* rules_conn - the rule that ends the evaluation; NULL: none. hello: NULL when there is none. *lost_out: no memory. */
-const struct rule *rules_conn(struct conn *c, const struct hello *hello, bool *lost_out);
+/* rules_conn - what they make of it. hello: NULL when there is none. False: no memory. */
+bool rules_conn(struct conn *c, const struct hello *hello, struct conn_rules *out);
 
 #endif

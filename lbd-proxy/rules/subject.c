@@ -119,10 +119,18 @@ cookie(const struct subject *s, const char *name, unsigned name_len, struct when
 }
 
 static bool
+by_tls(const struct subject *s)
+{
+	return s->said != NULL ? s->said->tls : s->c->tls != NULL;
+}
+
+static bool
 sni(const struct subject *s, struct when_found *out)
 {
 	const char *name;
 
+	if (s->said != NULL)
+		return s->said->sni != NULL && text(out, s->said->sni, s->said->sni_len);
 	if (s->hello != NULL)
 		return s->hello->sni != NULL && text(out, s->hello->sni, s->hello->sni_len);
 	if (s->c->tls == NULL)
@@ -207,7 +215,7 @@ get_conn(const struct subject *s, unsigned source, struct when_found *out)
 	case WHEN_dst: out->addr = &s->c->svc->view->address; return true;
 	case WHEN_port: out->number = s->c->port; return true;
 	case WHEN_sni: return sni(s, out);
-	case WHEN_scheme: return s->c->tls != NULL ? text(out, "https", 5) : text(out, "http", 4);
+	case WHEN_scheme: return by_tls(s) ? text(out, "https", 5) : text(out, "http", 4);
 	case WHEN_cert: return cert(s, out);
 	case WHEN_cert_subject: return cert_line(s, "X-SSL-Client-Subject: ", out);
 	case WHEN_cert_issuer: return cert_line(s, "X-SSL-Client-Issuer: ", out);

@@ -9,6 +9,12 @@
 
 struct hello;
 struct metering;
+/* What a connection would have said, of one that is not there (trial.c). */
+struct subject_said {
+	bool tls;
+	const char *sni; /* NULL: it names no host */
+	uint32_t sni_len;
+};
 struct subject {
 	struct conn *c; /* of the client */
 	/* mode http: the request's head, at buf; NULL otherwise */
@@ -24,7 +30,8 @@ struct subject {
 	const struct h1_head *answer;
 	/* mode tcp: the beginning of TLS; NULL: there is none */
 	const struct hello *hello;
-	const struct metering *meters; /* what is counted of it; NULL: nothing */
+	const struct metering *meters;	 /* what is counted of it; NULL: nothing */
+	const struct subject_said *said; /* NULL: c has it */
 };
 
 void subject_request(

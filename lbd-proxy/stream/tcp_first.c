@@ -100,10 +100,20 @@ drop(struct tcp *t)
 	conn_finish(c, true);
 }
 
+/* As long as a rule says nothing happens; then it is reset. */
 static void
-use(struct tcp *t, const struct rule *r)
+hold(struct tcp *t, const struct rule *r)
 {
-	struct wsvc *pool = r->pool == NULL ? NULL : local_find(t->c->w, r->pool);
+	t->held = true;
+	conn_timer(t->c, r->time);
+	if (!conn_watch(t->c))
+		tcp_over(t, true);
+}
+
+static void
+use(struct tcp *t, const struct svc *to)
+{
+	struct wsvc *pool = to == NULL ? NULL : local_find(t->c->w, to);
 
 	if (pool == NULL || pool->gone || pool->view == NULL) {
 		tcp_connect(t, SEAT_NONE);
@@ -113,29 +123,45 @@ use(struct tcp *t, const struct rule *r)
 	tcp_choose(t);
 }
 
+/* What rules say beside who takes it. */
+static void
+shape(struct tcp *t, const struct conn_rules *d)
+{
+	t->seat.priority = d->priority;
+	t->rate_up = d->up;
+	if (d->down != 0)
+		conn_pace(t->c, d->down);
+}
+
 void
 tcp_decide(struct tcp *t, const struct hello *hello)
 {
-	bool lost;
-	const struct rule *r = rules_conn(t->c, hello, &lost);
+	struct conn_rules d;
+	bool known = rules_conn(t->c, hello, &d);
+	unsigned action = !known	  ? rule_action_deny
+			  : d.end == NULL ? rule_action_allow
+					  : d.end->action;
 
 	t->peeks = false;
 	conn_timer_off(t->c);
-	if (r != NULL && t->story.notes != NULL)
-		logs_rule(t->story.notes, r->name, r->pool_name);
-	if (!lost && (r == NULL || r->action == rule_action_allow)) {
-		tcp_choose(t);
-		return;
+	if (known && d.end != NULL && t->story.notes != NULL)
+		logs_rule(t->story.notes, d.end->name, d.pool.name);
+	if (known)
+		shape(t, &d);
+	switch (action) {
+	case rule_action_use: use(t, d.pool.svc); return;
+	case rule_action_deny:
+	case rule_action_tarpit:
+	case rule_action_drop: break;
+	default: tcp_choose(t); return;
 	}
-	if (!lost && r->action == rule_action_use) {
-		use(t, r);
-		return;
-	}
-	story_ended(&t->story, lost ? 'R' : 'P', 'R');
-	if (lost || r->action == rule_action_deny)
-		tcp_over(t, true);
-	else
+	story_ended(&t->story, known ? 'P' : 'R', 'R');
+	if (action == rule_action_tarpit)
+		hold(t, d.end);
+	else if (action == rule_action_drop)
 		drop(t);
+	else
+		tcp_over(t, true);
 }
 
 /* The beginning of TLS is looked at, and stays to be sent. */

@@ -18,11 +18,13 @@ struct tcp {
 	bool up_over, down_over; /* that direction has ended, and the end was passed on */
 	bool reads;		 /* waits for the client's first packet */
 	bool peeks;		 /* the same, for rules */
+	bool held;		 /* a rule lets it wait, and then resets it */
 	struct conn *c, *s;	 /* s NULL: waits for a place */
 	struct seat seat;
 	struct flow up, down;
 	struct story story;
 	struct persist persist;
+	uint64_t rate_up; /* bytes a second to the server, by a rule; 0: no limit */
 };
 
 /* tcp_stream.c. tcp_over - both sides go. tcp_client_broke - the client did it. tcp_connect - with the place that it has, or has not. */

@@ -220,6 +220,8 @@ start_connect(struct tcp *t)
 	COUNT(t->seat.srv->n->conns_total);
 	t->s = s;
 	s->task = t;
+	if (t->rate_up != 0)
+		conn_pace(s, t->rate_up);
 	flow_init(&t->up, c, s, FLOW_ENDLESS);
 	flow_init(&t->down, s, c, FLOW_ENDLESS);
 	switch (first_look(t)) {
@@ -390,6 +392,8 @@ on_timeout(struct conn *c)
 		tcp_decide(t, NULL); /* it may be the server that speaks first */
 	} else if (t->reads) {
 		tcp_client_broke(t);
+	} else if (t->held) {
+		tcp_over(t, true);
 	} else if (t->s == NULL) {
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');

@@ -97,6 +97,7 @@ handle(struct elder *e, const uint8_t *p, size_t n)
 
 	switch (p[0]) {
 	case PARCEL_COUNT: elder_count(e, &r, false); break;
+	case PARCEL_RULES: tally_add_rules(e->k, &r); break;
 	case PARCEL_STICK: share_bring(e->k, p + 1, n - 1, true); break;
 	case PARCEL_ROWS:
 	case PARCEL_DONE: elders_answered(e->pid, p, n); break;

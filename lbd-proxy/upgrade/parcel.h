@@ -38,6 +38,7 @@ enum parcel {
 	PARCEL_ASK,	/* new: u32 number, and a message: CONNS, CONNS_KILL */
 	PARCEL_ROWS,	/* old: u32 number, and messages CONN, each with its length u16 in front */
 	PARCEL_DONE, /* old: u32 number, and u32 connections that were reset: the answer is complete */
+	PARCEL_RULES, /* old: u32 service; of its rules u32 id, and u64 held and unknown, more than before */
 };
 
 struct parcel_hello {

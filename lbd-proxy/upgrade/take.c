@@ -13,6 +13,7 @@
 #include "parcel.h"
 #include "share.h"
 #include "spawn.h"
+#include "tally.h"
 #include "tls/tls_ctx.h"
 #include "upgrade.h"
 
@@ -214,6 +215,7 @@ handle(size_t n)
 	switch (t.in[0]) {
 	case PARCEL_STICK: share_bring(t.k, t.in + 1, n - 1, false); break;
 	case PARCEL_COUNT: elder_count(t.elder, &r, true); break;
+	case PARCEL_RULES: tally_add_rules(t.k, &r); break;
 	case PARCEL_ELDER:
 		(void)rd_be(&r, 1);
 		if (t.n_fds == 1) {

@@ -109,6 +109,8 @@ tally_send(struct tally *t, struct control *k, int fd)
 		code = tell_service(t, c, fd);
 		for (i = 0; i < c->n && code == 0; i++)
 			code = tell_server(t, c->servers[i], fd);
+		if (code == 0)
+			code = tally_send_rules(&t->rules, c, fd);
 	}
 	return code;
 }
@@ -148,6 +150,7 @@ tally_fini(struct tally *t)
 {
 	forget(&t->services);
 	forget(&t->servers);
+	forget(&t->rules);
 }
 
 /* base is what is taken off. */

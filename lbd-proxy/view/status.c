@@ -104,6 +104,7 @@ counters_step(void *state, const struct bus_request *rq)
 		if (c == NULL)
 			continue;
 		put_service(a, c, rq);
+		status_rules(c, rq);
 		for (uint32_t i = 0; i < c->n; i++)
 			put_server(c, c->servers[i], rq);
 		rows += 1 + c->n;
@@ -151,6 +152,7 @@ status_on_flush(void *arg, const struct bus_request *rq, const union msg_any *m)
 		if (only != 0 && c->id != only)
 			continue;
 		svc_flush(c->svc, now);
+		status_rules_flush(c);
 		for (i = 0; i < c->n; i++)
 			srv_flush(c->servers[i]->srv);
 	}

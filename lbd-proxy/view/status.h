@@ -22,6 +22,11 @@ void status_conns_for(
     struct control *k, const struct msg_select *m, const struct elder_ask_ops *ops, void *arg);
 void status_kill_for(
     struct control *k, const struct msg_conns_kill *m, const struct elder_ask_ops *ops, void *arg);
+/* status_rules.c. status_rules - what was counted of the rules of a service, behind its own row. */
+struct ctl_service;
+void status_rules(const struct ctl_service *c, const struct bus_request *rq);
+void status_rules_flush(const struct ctl_service *c);
+void status_on_rule_try(void *arg, const struct bus_request *rq, const union msg_any *m);
 /* A pool has no clients of its own: those whose rules led them to its servers are meant. status_pooled - rules lead to
  * this service. status_is_at - in the worker: the client is at a server of it now. */
 struct conn;

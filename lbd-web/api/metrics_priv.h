@@ -43,6 +43,10 @@ void metrics_ha_foreign(struct scrape *x, struct buf *b, const void *object);
 void metrics_fip_held(struct scrape *x, struct buf *b, const void *object);
 void metrics_fip_route(struct scrape *x, struct buf *b, const void *object);
 
+/* metrics_rules.c */
+void metrics_rule_hits(struct scrape *x, struct buf *b, const void *object);
+void metrics_rule_unknown(struct scrape *x, struct buf *b, const void *object);
+
 /* metrics_phases.c */
 void metrics_phases(struct scrape *x, struct buf *b, const void *object);
 

@@ -32,6 +32,7 @@ put_type(struct buf *b, const struct field *f)
 	switch (f->type) {
 	case VT_U16:
 	case VT_U32:
+	case VT_I16:
 		buf_printf(b, "\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld",
 		    (long long)f->min, (long long)f->max);
 		break;
@@ -72,7 +73,7 @@ put_field(struct buf *b, const struct field *f)
 	quoted(b, "description", buf_text(&help));
 	if (f->def != NULL && f->def[0] != '\0') {
 		buf_puts(b, ",\"default\":");
-		if (f->type == VT_U16 || f->type == VT_U32)
+		if (f->type == VT_U16 || f->type == VT_U32 || f->type == VT_I16)
 			buf_puts(b, f->def);
 		else if (f->type == VT_BOOL)
 			buf_puts(b, strcmp(f->def, "yes") == 0 ? "true" : "false");
@@ -95,7 +96,7 @@ put_object(struct buf *b, const struct object *o)
 		buf_puts(b, i > 0 ? "," : "");
 		put_field(b, &o->f[i]);
 	}
-	if (o->kind == KIND_service || o->kind == KIND_server)
+	if (o->kind == KIND_service || o->kind == KIND_server || o->kind == KIND_content_rule)
 		buf_puts(b,
 		    ",\"status\":{\"type\":\"object\",\"readOnly\":true,\"description\":\"How it stands now.\"}");
 	buf_puts(b, "}");

@@ -22,9 +22,10 @@ static struct srv *srv[2];
 static struct view_server at[2];
 static struct service row;
 static sem_t done, woken;
-static struct seat seat[4];
-static unsigned order[4], n_order;
-static enum seat_result result[4];
+#define SEATS 12
+static struct seat seat[SEATS];
+static unsigned order[SEATS], n_order;
+static enum seat_result result[SEATS];
 
 static void
 ready(struct seat *s)
@@ -73,6 +74,17 @@ do_take(struct worker *w, void *s, void *known)
 
 	seat_init(one, local_find(w, svc), ready, failed);
 	result[one - seat] = seat_take(one, (uint32_t)(uintptr_t)known);
+	(void)sem_post(&done);
+}
+
+static void
+do_rank(struct worker *w, void *s, void *priority)
+{
+	struct seat *one = s;
+
+	seat_init(one, local_find(w, svc), ready, failed);
+	one->priority = (int16_t)(intptr_t)priority;
+	result[one - seat] = seat_take(one, 0);
 	(void)sem_post(&done);
 }
 
@@ -326,11 +338,73 @@ test_tried(void **state)
 	assert_int_equal(result[0], SEAT_NONE);
 }
 
+/* Who waits, in which worker with which priority; who gives up; the order in which the others are served. Two are
+ * there before: what one leaves is the next one's. */
+static void
+test_priorities(void **state)
+{
+	static const struct {
+		struct {
+			unsigned worker;
+			int priority;
+		} come[8];
+		unsigned n;
+		int gone[3]; /* ends with -1 */
+		unsigned served[8];
+	} rows[] = {
+		{ { { 0, 0 }, { 0, 0 }, { 0, 0 } }, 3, { -1 }, { 0, 1, 2 } },
+		{ { { 0, 5 }, { 0, 0 }, { 0, -5 } }, 3, { -1 }, { 2, 1, 0 } },
+		{ { { 0, 5 }, { 0, 0 }, { 0, 5 }, { 0, 0 }, { 0, -2047 }, { 0, 2047 } }, 6, { -1 },
+		    { 4, 1, 3, 0, 2, 5 } },
+		/* between workers too */
+		{ { { 0, 1 }, { 1, 0 }, { 0, -1 }, { 1, -1 }, { 1, -2 } }, 5, { -1 },
+		    { 4, 2, 3, 1, 0 } }, /* of one priority: by turns */
+		/* the last of a priority leaves: the one before it stands for it */
+		{ { { 0, 0 }, { 0, 3 }, { 0, 3 }, { 0, 7 }, { 0, 0 }, { 0, 3 } }, 6, { 2, -1 },
+		    { 0, 4, 1, 5, 3 } },
+		{ { { 0, 0 }, { 0, 3 }, { 0, 3 }, { 0, 7 } }, 4, { 2, 1, -1 }, { 0, 3 } },
+		{ { { 0, 1 }, { 1, 2 }, { 0, 3 }, { 1, 4 } }, 4, { 0, 1, -1 }, { 2, 3 } },
+	};
+
+	(void)state;
+	row.queue_max = 20;
+	tell();
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned left = rows[i].n, now[2] = { 8, 9 }, k;
+
+		n_order = 0;
+		take(0, 8, 0, SEAT_OK);
+		take(0, 9, 0, SEAT_OK);
+		for (k = 0; k < rows[i].n; k++) {
+			step(rows[i].come[k].worker, do_rank, &seat[k],
+			    (void *)(intptr_t)rows[i].come[k].priority);
+			assert_int_equal(result[k], SEAT_WAIT);
+		}
+		for (k = 0; rows[i].gone[k] >= 0; k++, left--)
+			step(rows[i].come[rows[i].gone[k]].worker, do_leave, &seat[rows[i].gone[k]],
+			    NULL);
+		for (k = 0; k < left; k++) {
+			unsigned one = now[k % 2];
+
+			step(one >= 8 ? 0 : rows[i].come[one].worker, do_leave, &seat[one], NULL);
+			wait_woken();
+			assert_int_equal(order[k], rows[i].served[k]);
+			now[k % 2] = order[k];
+		}
+		for (k = 0; k < 2; k++)
+			step(now[k] >= 8 ? 0 : rows[i].come[now[k]].worker, do_leave, &seat[now[k]],
+			    NULL);
+		assert_int_equal(atomic_load(&svc->waiting), 0);
+		assert_int_equal(atomic_load(&svc->waiters), 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_limit_and_queue, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_priorities, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_queue_length, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_known_waits_for_its_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_drained_and_down, set_up, tear_down),

@@ -34,10 +34,14 @@ static const struct rule refused[] = {
 	{ V, R "", "rule v/r: pool: is required with action use" },
 	{ M_TCP, R "action=redirect location=/",
 	    "rule v/r: action: \"redirect\" is not possible in mode tcp for a connection; allowed are use, "
-	    "allow, deny, drop" },
+	    "allow, deny, tarpit, drop, limit_bandwidth, set_priority" },
 	{ M_TCP, R "action=deny status=403", "rule v/r: status: is not possible in mode tcp" },
 	{ M_TCP, R "action=deny on=answer",
-	    "rule v/r: on: \"answer\" is not possible in mode tcp" },
+	    "rule v/r: on: \"answer\" is not possible in mode tcp, where answers are not read; allowed is request, "
+	    "and answer with action limit_bandwidth" },
+	{ M_TCP, R "action=tarpit status=503", "rule v/r: status: is not possible in mode tcp" },
+	{ V, R "action=set_priority on=answer",
+	    "rule v/r: action: \"set_priority\" is not possible in mode http for an answer" },
 	{ V, R "action=deny on=answer",
 	    "\"deny\" is not possible in mode http for an answer; allowed are set_header, add_header, "
 	    "del_header, replace_header, limit_bandwidth" },
@@ -47,6 +51,17 @@ static const struct rule refused[] = {
 	{ V "; create vip p mode=tcp", R "action=use pool=p",
 	    "rule v/r: pool: \"p\" has mode tcp, and vip v has mode http; allowed are virtual services of the "
 	    "same mode" },
+	{ V, R "action=use", "rule v/r: pool: is required with action use, or pool_by" },
+	{ V, R "action=use pool_by={value}",
+	    "rule v/r: pool_by: column 1: {value} is what a list has behind its entry" },
+	{ V, R "action=use pool_by={hots}",
+	    "rule v/r: pool_by: column 1: {hots} is no part of a request, perhaps {host}" },
+	{ V, R "action=deny pool_by={host}",
+	    "rule v/r: pool_by: is not looked at with action deny; unset it" },
+	{ V, R "action=deny priority=1",
+	    "rule v/r: priority: is not looked at with action deny; unset it" },
+	{ V P, R "action=use pool=p pool_by={host}; create rule v/s action=deny",
+	    "rule v/s: order: 100: the rule would never be looked at" },
 	{ V P, R "action=deny pool=p",
 	    "rule v/r: pool: is not looked at with action deny; unset it" },
 	/* arguments */
@@ -120,6 +135,20 @@ static const struct rule taken[] = {
 	{ V, R "action=limit_bandwidth", "rule v/r: rate: is required" },
 	{ V, R "action=limit_bandwidth rate=10",
 	    "rule v/r: rate: 10 bytes a second are less than" },
+	{ V, R "action=set_priority priority=-2047; create rule v/s action=set_priority", NULL },
+	{ V, R "action=set_priority priority=2048", "-2047 to 2047" },
+	{ V, R "action=set_priority priority=-2048", "-2047 to 2047" },
+	{ V, R "action=use pool_by={host}; create rule v/s action=deny",
+	    NULL }, /* there may be none */
+	{ V, "create list l kind=word; " R "action=use pool_by={value} when=header(X)~in~@l",
+	    NULL },
+	{ M_TCP, R "action=use pool_by={sni}", NULL },
+	{ M_TCP, R "action=tarpit time=2s", NULL },
+	{ M_TCP,
+	    R
+	    "action=limit_bandwidth rate=10K; create rule v/s action=limit_bandwidth rate=10K on=answer",
+	    NULL },
+	{ M_TCP, R "action=set_priority priority=5", NULL },
 	{ V, R "action=tarpit time=2s status=429 when=header(User-Agent)~contains~bot", NULL },
 };
 
