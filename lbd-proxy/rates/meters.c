@@ -19,8 +19,11 @@ struct metered {
 	uint16_t n;
 	struct late {
 		struct rates_key key;
+		uint64_t meter;
 		dur_t window;
-		uint8_t what;
+		uint8_t what, kind;
+		uint8_t n; /* of seen */
+		char seen[RATES_SHOWN + 1];
 	} of[];
 };
 
@@ -74,15 +77,27 @@ meters_fini(struct meters *x)
 /* ---- keys ---------------------------------------------------------------------------------------------------------- */
 
 static void
-key_addr(const struct meters *x, unsigned i, const struct addr *a, struct rates_key *out)
+key_addr(const struct meters *x, unsigned i, const struct addr *a, struct rates_key *out,
+    struct rates_seen *seen)
 {
 	unsigned bits = a->family == 4 ? x->of[i].bits4 : x->of[i].bits6;
 	uint8_t b[17] = { a->family };
+
+	*seen =
+	    (struct rates_seen){ x->id[i], a->b, bits, a->family == 4 ? RATES_ADDR4 : RATES_ADDR6 };
 
 	memcpy(b + 1, a->b, bits / 8);
 	if (bits % 8 != 0)
 		b[1 + bits / 8] = (uint8_t)(a->b[bits / 8] & 0xff << (8 - bits % 8));
 	rates_key(x->table, x->id[i], b, sizeof(b), out);
+}
+
+/* What a client alone should know is not shown: it may be what lets him in. */
+static bool
+is_secret(unsigned source)
+{
+	return source == WHEN_header || source == WHEN_cookie || source == WHEN_param ||
+	       source == WHEN_query || source == WHEN_url;
 }
 
 static void
@@ -101,18 +116,22 @@ key_text(const struct meters *x, unsigned i, const struct when_found *f, struct 
 }
 
 static bool
-key_of(const struct meters *x, unsigned i, struct subject *s, struct rates_key *out)
+key_of(const struct meters *x, unsigned i, struct subject *s, struct rates_key *out,
+    struct rates_seen *seen)
 {
 	const struct when_meter *m = &x->of[i];
 	struct when_found f = { 0 };
 
 	if (m->source == WHEN_src) {
-		key_addr(x, i, &s->c->addr, out);
+		key_addr(x, i, &s->c->addr, out, seen);
 		return true;
 	}
 	if (!subject_get(s, m->source, m->name, m->name_len, 0, &f))
 		return false;
 	key_text(x, i, &f, out);
+	*seen = (struct rates_seen){ .meter = x->id[i] };
+	if (!is_secret(m->source))
+		*seen = (struct rates_seen){ x->id[i], f.text, f.len, RATES_TEXT };
 	return true;
 }
 
@@ -126,12 +145,12 @@ meters_begin(const struct meters *x, struct subject *s, mono_t now, struct meter
 	out->known = 0;
 	out->late = x->late;
 	for (unsigned i = 0; i < x->n; i++) {
-		if (!key_of(x, i, s, &out->key[i]))
+		if (!key_of(x, i, s, &out->key[i], &out->seen[i]))
 			continue;
 		out->known |= (uint16_t)(1u << i);
 		if (x->of[i].what == METER_REQUESTS)
-			out->value[i] =
-			    rates_touch(x->table, &out->key[i], now, DUR_MS(x->of[i].window_ms), 1);
+			out->value[i] = rates_touch(x->table, &out->key[i], &out->seen[i], now,
+			    DUR_MS(x->of[i].window_ms), 1);
 	}
 }
 
@@ -167,9 +186,22 @@ metered_new(struct rates *table, unsigned bits)
 }
 
 static void
-note(struct metered *r, const struct when_meter *m, const struct rates_key *k)
+note(struct metered *r, const struct when_meter *m, const struct rates_key *k,
+    const struct rates_seen *seen)
 {
-	r->of[r->n++] = (struct late){ *k, DUR_MS(m->window_ms), m->what };
+	struct late *l = &r->of[r->n++];
+	size_t n = seen->kind == RATES_HIDDEN ? 0
+		   : seen->kind == RATES_TEXT ? seen->n
+					      : (seen->n + 7) / 8;
+
+	*l = (struct late){
+		.key = *k, .meter = seen->meter, .window = DUR_MS(m->window_ms), .what = m->what
+	};
+	l->kind = seen->kind;
+	l->n = (uint8_t)(seen->n < sizeof(l->seen) || seen->kind != RATES_TEXT ? seen->n
+									       : sizeof(l->seen));
+	if (n > 0)
+		memcpy(l->seen, seen->p, n < sizeof(l->seen) ? n : sizeof(l->seen));
 }
 
 struct metered *
@@ -180,15 +212,17 @@ meters_keep(const struct meters *x, const struct metering *m)
 
 	for (unsigned i = 0; r != NULL && i < x->n; i++)
 		if ((bits & 1u << i) != 0)
-			note(r, &x->of[i], &m->key[i]);
+			note(r, &x->of[i], &m->key[i], &m->seen[i]);
 	return r;
 }
 
 static void
 add(struct metered *m, const struct late *l, mono_t now, uint64_t n)
 {
+	const struct rates_seen seen = { l->meter, l->seen, l->n, l->kind };
+
 	if (n > 0)
-		(void)rates_touch(m->table, &l->key, now, l->window, n);
+		(void)rates_touch(m->table, &l->key, &seen, now, l->window, n);
 }
 
 void
@@ -219,15 +253,17 @@ meters_conn(const struct meters *x, const struct conn *c, bool bytes, mono_t now
 
 	for (unsigned i = 0; r != NULL && i < x->n; i++) {
 		struct rates_key key;
+		struct rates_seen seen;
 
 		if ((bits & 1u << i) == 0)
 			continue;
-		key_addr(x, i, &c->addr, &key); /* others are refused at the commit */
+		key_addr(x, i, &c->addr, &key, &seen); /* others are refused at the commit */
 		if (x->of[i].what == METER_CONNECTIONS)
-			(void)rates_touch(x->table, &key, now, DUR_MS(x->of[i].window_ms), 1);
+			(void)rates_touch(
+			    x->table, &key, &seen, now, DUR_MS(x->of[i].window_ms), 1);
 		else if (x->of[i].what == METER_CONNS)
-			(void)rates_hold(x->table, &key);
-		note(r, &x->of[i], &key);
+			(void)rates_hold(x->table, &key, &seen, now);
+		note(r, &x->of[i], &key, &seen);
 	}
 	return r;
 }
@@ -236,4 +272,35 @@ void
 meters_let_go(struct metered *m, mono_t now, uint64_t in, uint64_t out)
 {
 	meters_end(m, now, 0, in, out);
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------- */
+
+int
+meters_find(const struct meters *x, uint64_t id)
+{
+	for (unsigned i = 0; i < x->n; i++)
+		if (x->id[i] == id)
+			return (int)i;
+	return -1;
+}
+
+uint64_t
+meters_value(const struct meters *x, unsigned i, const struct rates_item *item, mono_t now)
+{
+	return x->of[i].what == METER_CONNS
+		   ? item->held
+		   : rate_window_get(&item->window, now, DUR_MS(x->of[i].window_ms));
+}
+
+bool
+meters_key(
+    const struct meters *x, unsigned i, const char *text, uint32_t len, struct rates_key *out)
+{
+	const struct when_found f = { .text = text, .len = len };
+
+	if (x->of[i].source == WHEN_src)
+		return false;
+	key_text(x, i, &f, out);
+	return true;
 }

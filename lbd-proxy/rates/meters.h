@@ -32,6 +32,8 @@ struct metering {
 	uint16_t known, late;
 	uint64_t value[METERS_OF_SERVICE]; /* of requests: with this one */
 	struct rates_key key[METERS_OF_SERVICE];
+	struct rates_seen
+	    seen[METERS_OF_SERVICE]; /* of those that are late; borrowed from the request */
 };
 /* meters_begin - it is counted as a request, and its keys are known. */
 void meters_begin(const struct meters *x, struct subject *s, mono_t now, struct metering *out);
@@ -47,5 +49,13 @@ void meters_end(struct metered *m, mono_t now, unsigned status, uint64_t in, uin
 /* meters_conn - a connection begins: it is held until meters_let_go. NULL: nothing of it is counted, or no memory. */
 struct metered *meters_conn(const struct meters *x, const struct conn *c, bool bytes, mono_t now);
 void meters_let_go(struct metered *m, mono_t now, uint64_t in, uint64_t out);
+
+/* What lists show. meters_find - which one an entry belongs to; -1: none any more. meters_value - what is counted for it now. */
+int meters_find(const struct meters *x, uint64_t id);
+uint64_t meters_value(
+    const struct meters *x, unsigned i, const struct rates_item *item, mono_t now);
+/* meters_key - the key that a meter would have for a text; false: it counts by address. */
+bool meters_key(
+    const struct meters *x, unsigned i, const char *text, uint32_t len, struct rates_key *out);
 
 #endif
