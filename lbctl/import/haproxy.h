@@ -36,7 +36,9 @@ enum {
 	HAP_FRONTEND = 4,
 	HAP_BACKEND = 8,
 	HAP_LISTEN = 16,
-	HAP_OTHER = 32, /* peers, resolvers and what else there is */
+	HAP_OTHER = 32,	    /* peers, resolvers and what else there is */
+	HAP_BIND_WORD = 64, /* these two for notes only */
+	HAP_SERVER_WORD = 128,
 	HAP_FRONT = HAP_FRONTEND | HAP_LISTEN | HAP_DEFAULTS,
 	HAP_BACK = HAP_BACKEND | HAP_LISTEN | HAP_DEFAULTS,
 	HAP_PROXY = HAP_FRONT | HAP_BACK,
@@ -158,15 +160,15 @@ const char *hap_join(struct hap *h, const struct hap_line *l, unsigned i);
 /* haproxy_notes.c: what needs a word only. */
 /* hap_note - the line of the report for a directive that becomes nothing of ours, or needs nothing. false: unknown. */
 bool hap_note(struct hap *h, unsigned section, const struct hap_line *l);
-/* hap_note_option - the same of an argument of bind or of server. -1: unknown; else how many words follow it. */
-struct hap_option {
-	const char *word;
-	int8_t args;
+/* A row of them: a directive in the sections of where, or a word of bind or server that args words follow. */
+struct hap_note {
+	const char *words;
+	uint8_t where, args;
 	enum taken how;
-	const char *why;
+	const char *why; /* of a word that is TAKEN: NULL */
 };
-const struct hap_option *hap_bind_option(const char *word);
-const struct hap_option *hap_server_option(const char *word);
+/* hap_note_word - where: HAP_BIND_WORD or HAP_SERVER_WORD. NULL: unknown. */
+const struct hap_note *hap_note_word(unsigned where, const char *word);
 
 /* haproxy_global.c */
 void hap_global(struct hap *h, const struct hap_line *l);
