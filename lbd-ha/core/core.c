@@ -12,18 +12,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SUITE_VERSION 0x000100
-#define CORE_BUSY 500000 /* us without a sleep */
 #define STRANGER_LOOK DUR_MS(5)
 
 /* What is slept on; bits of core.ready. */
@@ -289,6 +286,7 @@ sleep_until(struct core *c, mono_t at)
 	const struct timespec ts = { left / 1000000, left % 1000000 * 1000 };
 	const int others[WAYS] = { c->door, c->side, c->link.fd, c->lease.fd, c->probe.fd,
 		c->ping_socket.fd[0], c->ping_socket.fd[1], c->witness_fd };
+	int n;
 
 	for (unsigned i = 0; i < POLLS; i++)
 		p[i] = (struct pollfd){ .fd = i < WAYS	  ? others[i]
@@ -296,7 +294,9 @@ sleep_until(struct core *c, mono_t at)
 							  : c->port[i - PORTS].sock.rx,
 			.events = POLLIN };
 	c->ready = 0;
-	if (ppoll(p, POLLS, &ts, NULL) <= 0)
+	n = ppoll(p, POLLS, &ts, NULL);
+	core_sched_slept();
+	if (n <= 0)
 		return;
 	for (unsigned i = 0; i < POLLS; i++)
 		if (p[i].revents != 0)
@@ -363,18 +363,6 @@ is_over(const struct core *c, mono_t now)
 	return done && core_vrrp_done(c);
 }
 
-/* The side has given real-time priority if it may. A core that does not sleep any more is ended, and started again. */
-static void
-hurry(void)
-{
-	const struct rlimit most = { CORE_BUSY, CORE_BUSY };
-
-	if (sched_getscheduler(0) == SCHED_FIFO)
-		(void)setrlimit(RLIMIT_RTTIME, &most);
-	else
-		(void)setpriority(PRIO_PROCESS, 0, -20);
-}
-
 static void
 set_up(struct core *c, int region, int door)
 {
@@ -404,7 +392,7 @@ set_up(struct core *c, int region, int door)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "lbd-ha-core");
-	hurry();
+	core_sched_start();
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE); /* as far as the limit goes */
 }
 

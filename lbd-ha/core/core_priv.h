@@ -105,6 +105,9 @@ struct core {
 	unsigned vrrp_announce_seen;
 };
 
+/* core_sched.c: to run in time. _slept: after each sleep, however short. */
+void core_sched_start(void);
+void core_sched_slept(void);
 /* core_want.c: another want */
 void core_take_want(struct core *c, mono_t now);
 void core_open_ways(struct core *c, mono_t now); /* carriers that could not be opened */
