@@ -8,8 +8,10 @@
 #include "net/conn.h"
 #include "rules/subject.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define KEY_LOWER \
 	256 /* bytes of a text without case that are compared so; names of hosts are shorter */
@@ -19,13 +21,34 @@ struct metered {
 	uint16_t n;
 	struct late {
 		struct rates_key key;
-		uint64_t meter;
+		uint64_t meter, limit;
 		dur_t window;
 		uint8_t what, kind;
 		uint8_t n; /* of seen */
 		char seen[RATES_SHOWN + 1];
 	} of[];
 };
+
+/* ---- seeds ---------------------------------------------------------------------------------------------------------- */
+
+static _Atomic uint64_t agreed; /* 0: nothing yet */
+
+void
+meters_agree(uint64_t seed)
+{
+	atomic_store(&agreed, seed);
+}
+
+uint64_t
+meters_seed(uint32_t service)
+{
+	uint64_t seed = atomic_load(&agreed);
+
+	if (seed != 0)
+		return hash64(&service, sizeof(service), seed);
+	must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+	return seed;
+}
 
 /* ---- compiling ----------------------------------------------------------------------------------------------------- */
 
@@ -68,6 +91,15 @@ meters_add(struct meters *x, struct when_meter *m, struct rates *table)
 }
 
 void
+meters_limit(struct meters *x, const struct when_meter *m, uint64_t n)
+{
+	uint64_t *limit = &x->limit[m->slot];
+
+	if (m->what != METER_CONNS && n > 0 && (*limit == 0 || n < *limit))
+		*limit = n;
+}
+
+void
 meters_fini(struct meters *x)
 {
 	rates_unref(x->table);
@@ -83,8 +115,8 @@ key_addr(const struct meters *x, unsigned i, const struct addr *a, struct rates_
 	unsigned bits = a->family == 4 ? x->of[i].bits4 : x->of[i].bits6;
 	uint8_t b[17] = { a->family };
 
-	*seen =
-	    (struct rates_seen){ x->id[i], a->b, bits, a->family == 4 ? RATES_ADDR4 : RATES_ADDR6 };
+	*seen = (struct rates_seen){ x->id[i], a->b, bits,
+		a->family == 4 ? RATES_ADDR4 : RATES_ADDR6, x->limit[i] };
 
 	memcpy(b + 1, a->b, bits / 8);
 	if (bits % 8 != 0)
@@ -129,9 +161,9 @@ key_of(const struct meters *x, unsigned i, struct subject *s, struct rates_key *
 	if (!subject_get(s, m->source, m->name, m->name_len, 0, &f))
 		return false;
 	key_text(x, i, &f, out);
-	*seen = (struct rates_seen){ .meter = x->id[i] };
+	*seen = (struct rates_seen){ .meter = x->id[i], .limit = x->limit[i] };
 	if (!is_secret(m->source))
-		*seen = (struct rates_seen){ x->id[i], f.text, f.len, RATES_TEXT };
+		*seen = (struct rates_seen){ x->id[i], f.text, f.len, RATES_TEXT, x->limit[i] };
 	return true;
 }
 
@@ -197,6 +229,7 @@ note(struct metered *r, const struct when_meter *m, const struct rates_key *k,
 	*l = (struct late){
 		.key = *k, .meter = seen->meter, .window = DUR_MS(m->window_ms), .what = m->what
 	};
+	l->limit = seen->limit;
 	l->kind = seen->kind;
 	l->n = (uint8_t)(seen->n < sizeof(l->seen) || seen->kind != RATES_TEXT ? seen->n
 									       : sizeof(l->seen));
@@ -219,7 +252,7 @@ meters_keep(const struct meters *x, const struct metering *m)
 static void
 add(struct metered *m, const struct late *l, mono_t now, uint64_t n)
 {
-	const struct rates_seen seen = { l->meter, l->seen, l->n, l->kind };
+	const struct rates_seen seen = { l->meter, l->seen, l->n, l->kind, l->limit };
 
 	if (n > 0)
 		(void)rates_touch(m->table, &l->key, &seen, now, l->window, n);

@@ -11,6 +11,11 @@
 struct conn;
 struct subject;
 
+/* meters_agree - keys of all nodes of the pair are made with this seed from now on; meters_seed - that of a service's table, and
+ * until then one of this process. */
+void meters_agree(uint64_t seed);
+uint64_t meters_seed(uint32_t service);
+
 /* Of the rules of one service; never changes after it is compiled. { 0 } counts nothing. */
 struct meters {
 	struct rates *table; /* reference */
@@ -19,7 +24,10 @@ struct meters {
 	uint16_t conn; /* a bit for those that are counted by connection */
 	struct when_meter of[METERS_OF_SERVICE]; /* names are the rules' */
 	uint64_t id[METERS_OF_SERVICE];
+	uint64_t limit[METERS_OF_SERVICE]; /* the least that a condition asks for; 0: none does */
 };
+/* meters_limit - a condition asks whether the meter has reached n. */
+void meters_limit(struct meters *x, const struct when_meter *m, uint64_t n);
 /* meters_add - m gets its place, shared with others that are the same; table: of the service, one more reference the first time.
  * False: there is no more place. */
 bool meters_add(struct meters *x, struct when_meter *m, struct rates *table);

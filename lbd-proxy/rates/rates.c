@@ -37,10 +37,11 @@ struct shard {
 	uint32_t size;	  /* entries there is room for: 0 or a power of two */
 	uint32_t used;
 	uint32_t newest, oldest;
+	bool over; /* some key may have reached its limit */
 } __attribute__((aligned(64)));
 struct rates {
 	atomic_uint refs;
-	uint64_t seed;
+	_Atomic uint64_t seed;
 	uint32_t limit; /* entries of one shard */
 	struct shard shard[RATES_SHARDS];
 };
@@ -54,7 +55,7 @@ rates_new(uint32_t keys, uint64_t seed)
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	atomic_init(&r->refs, 1);
-	r->seed = seed;
+	atomic_init(&r->seed, seed);
 	r->limit = keys > RATES_SHARDS ? keys / RATES_SHARDS : 1;
 	for (unsigned i = 0; i < RATES_SHARDS; i++) {
 		r->shard[i].newest = r->shard[i].oldest = NIL;
@@ -90,7 +91,9 @@ rates_key(const struct rates *r, uint64_t meter, const void *p, size_t n, struct
 {
 	uint8_t h[16];
 
-	hash128(p, n, r->seed ^ meter * UINT64_C(0x9e3779b97f4a7c15), h);
+	uint64_t seed = atomic_load_explicit(&r->seed, memory_order_relaxed);
+
+	hash128(p, n, seed ^ meter * UINT64_C(0x9e3779b97f4a7c15), h);
 	memcpy(out->h, h, sizeof(out->h));
 }
 
@@ -276,6 +279,8 @@ rates_touch(struct rates *r, const struct rates_key *k, const struct rates_seen 
 	if (at != NIL) {
 		rate_window_add(&sh->entry[at].w, now, window, n);
 		n = rate_window_get(&sh->entry[at].w, now, window);
+		if (seen != NULL && seen->limit != 0 && n >= seen->limit)
+			sh->over = sh->face[at].over = true;
 	}
 	unlock(sh);
 	return n;
@@ -410,4 +415,66 @@ rates_forget(struct rates *r, const struct rates_key *k)
 		take_out(sh, at);
 	unlock(sh);
 	return at != NIL;
+}
+
+/* ---- what others shall know ------------------------------------------------------------------------------------------ */
+
+static unsigned
+tell_shard(struct shard *sh, struct rates_item *out, unsigned room, uint32_t now_s)
+{
+	unsigned n = 0;
+	bool left = false;
+
+	for (uint32_t at = 0; sh->over && at < sh->used; at++) {
+		struct rates_face *f = &sh->face[at];
+
+		if (!f->over)
+			continue;
+		if (n == room || (f->told_s != 0 && now_s - f->told_s < RATES_AGAIN)) {
+			left = true;
+			continue;
+		}
+		f->over = false;
+		f->told_s = now_s;
+		out[n++] = (struct rates_item){ sh->entry[at].key, *f, sh->entry[at].w,
+			sh->entry[at].held };
+	}
+	sh->over = left;
+	return n;
+}
+
+unsigned
+rates_tell(struct rates *r, struct rates_item *out, unsigned room, mono_t now)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < RATES_SHARDS && n < room; i++) {
+		struct shard *sh = &r->shard[i];
+
+		must(pthread_mutex_lock(&sh->lock) == 0);
+		n += tell_shard(sh, out + n, room - n, (uint32_t)(now / DUR_S(1)));
+		unlock(sh);
+	}
+	return n;
+}
+
+void
+rates_take(struct rates *r, const struct rates_key *k, const struct rates_seen *seen, mono_t now,
+    dur_t window, mono_t begin, uint64_t value)
+{
+	struct shard *sh = lock(r, k);
+	uint32_t at = use(r, sh, k, seen, now);
+	uint64_t n = at != NIL ? rate_window_get(&sh->entry[at].w, now, window) : value;
+
+	if (n == 0 && begin > 0)
+		sh->entry[at].w = (struct rate_window){ .begin = begin, .now = value };
+	else if (n < value)
+		rate_window_add(&sh->entry[at].w, now, window, value - n);
+	unlock(sh);
+}
+
+void
+rates_reseed(struct rates *r, uint64_t seed)
+{
+	atomic_store_explicit(&r->seed, seed, memory_order_relaxed);
 }

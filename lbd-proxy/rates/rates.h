@@ -28,12 +28,15 @@ struct rates_seen {
 	const void *p;	/* borrowed for the call; NULL with HIDDEN */
 	uint32_t n;	/* bytes; of an address: bits, those behind are taken as 0 */
 	uint8_t kind;	/* enum rates_kind */
+	uint64_t limit; /* from this on rates_tell tells of it; 0: never */
 };
-#define RATES_SHOWN 34 /* bytes that are kept of a text */
+#define RATES_SHOWN 29 /* bytes that are kept of a text */
 struct rates_face {
 	uint64_t meter;
 	uint32_t since_s; /* monotonic clock: when it was new */
+	uint32_t told_s;  /* when rates_tell told of it; 0 never */
 	uint8_t kind, n;  /* n above RATES_SHOWN: it was longer */
+	bool over;	  /* reached its limit since then */
 	char text[RATES_SHOWN];
 };
 
@@ -70,6 +73,14 @@ struct rates_item {
 /* rates_each - every key that has a face, some at a time: others count meanwhile, and what is new or goes may be seen or not, or
  * seen twice. fn is called without a lock. */
 void rates_each(struct rates *r, void (*fn)(void *arg, const struct rates_item *item), void *arg);
+/* rates_tell - keys that reached their limit, each at most every RATES_AGAIN seconds: for those who shall know. Returns how many; some
+ * may wait for the next call. rates_take - what another knows of a key: it counts value at least, within a window that began at
+ * begin. rates_reseed - keys are made with another seed from now on, and those of before give way in time. */
+#define RATES_AGAIN 5
+unsigned rates_tell(struct rates *r, struct rates_item *out, unsigned room, mono_t now);
+void rates_take(struct rates *r, const struct rates_key *k, const struct rates_seen *seen,
+    mono_t now, dur_t window, mono_t begin, uint64_t value);
+void rates_reseed(struct rates *r, uint64_t seed);
 /* rates_forget - the key begins anew; false: it was not known. What is held by it stays so. */
 bool rates_forget(struct rates *r, const struct rates_key *k);
 
