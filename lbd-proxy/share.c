@@ -128,24 +128,30 @@ on_drain(void *arg)
 		drain_in(s, 0); /* a long walk goes on in the next turn */
 }
 
+void
+share_tell(struct control *k, const struct stick_record *rec, unsigned n)
+{
+	struct share *s = k->share;
+	struct msg_stick_learned m;
+
+	if (n == 0 || s == NULL || !s->ready || !bus_link_is_up(s->link))
+		return;
+	stick_batch_begin(&s->batch);
+	for (unsigned i = 0; i < n; i++)
+		(void)stick_batch_put(&s->batch, &rec[i]);
+	m.batch = (struct span){ s->batch.p, s->batch.len };
+	if (bus_link_ask(s->link, MSG_STICK_LEARNED, &m, NULL, on_confirmed, s) == 0)
+		s->flying++;
+}
+
 static void
 on_rates(void *arg)
 {
 	struct share *s = arg;
-	struct msg_stick_learned m;
-	unsigned n = 0;
 
 	loop_timer_set(&s->rates, RATES_EACH);
-	if (s->ready && bus_link_is_up(s->link) && s->flying < FLYING)
-		n = share_rates_drain(s->k, s->rec);
-	if (n == 0)
-		return;
-	stick_batch_begin(&s->batch);
-	for (unsigned i = 0; i < n; i++)
-		(void)stick_batch_put(&s->batch, &s->rec[i]);
-	m.batch = (struct span){ s->batch.p, s->batch.len };
-	if (bus_link_ask(s->link, MSG_STICK_LEARNED, &m, NULL, on_confirmed, s) == 0)
-		s->flying++;
+	if (s->ready && s->flying < FLYING)
+		share_tell(s->k, s->rec, share_rates_drain(s->k, s->rec));
 }
 
 /* ---- what comes from lbd-ha ----------------------------------------------------------------------------- */

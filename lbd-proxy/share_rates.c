@@ -43,6 +43,25 @@ record_of(struct control *k, const struct ctl_service *c, const struct rates_ite
 	return true;
 }
 
+bool
+share_rates_gone(
+    struct control *k, uint32_t service, const struct rates_item *item, struct stick_record *out)
+{
+	const struct meters *x = meters_of(idmap_get(&k->services, service));
+	int i = x != NULL && item->face.told_s != 0 ? meters_find(x, item->face.meter) : -1;
+
+	if (i < 0)
+		return false;
+	*out = (struct stick_record){ .kind = STICK_RATE,
+		.key_kind = (uint8_t)i,
+		.flags = STICK_GONE,
+		.service = service,
+		.left_ms = x->of[i].window_ms };
+	memcpy(out->key, item->key.h, sizeof(out->key));
+	stick_stamp(k->px.stick, out);
+	return true;
+}
+
 unsigned
 share_rates_drain(struct control *k, struct stick_record *out)
 {
@@ -79,7 +98,9 @@ share_rates_take(struct control *k, const struct stick_record *r)
 	window = DUR_MS(x->of[r->key_kind].window_ms);
 	seen.meter = x->id[r->key_kind];
 	memcpy(key.h, r->key, sizeof(key.h));
-	if (r->left_ms > 0 && DUR_MS(r->left_ms) <= window)
+	if ((r->flags & STICK_GONE) != 0)
+		(void)rates_forget(c->svc->rates, &key);
+	else if (r->left_ms > 0 && DUR_MS(r->left_ms) <= window)
 		rates_take(c->svc->rates, &key, &seen, now, window,
 		    now - window + DUR_MS(r->left_ms), r->value);
 	return true;

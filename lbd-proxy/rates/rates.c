@@ -466,10 +466,12 @@ rates_take(struct rates *r, const struct rates_key *k, const struct rates_seen *
 	uint32_t at = use(r, sh, k, seen, now);
 	uint64_t n = at != NIL ? rate_window_get(&sh->entry[at].w, now, window) : value;
 
-	if (n == 0 && begin > 0)
+	if (at != NIL && n == 0 && begin > 0)
 		sh->entry[at].w = (struct rate_window){ .begin = begin, .now = value };
 	else if (n < value)
 		rate_window_add(&sh->entry[at].w, now, window, value - n);
+	if (at != NIL)
+		sh->face[at].told_s = (uint32_t)(now / DUR_S(1));
 	unlock(sh);
 }
 

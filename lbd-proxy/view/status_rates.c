@@ -9,6 +9,8 @@
 #include "control.h"
 #include "rates/meters.h"
 #include "rules/rules.h"
+#include "share.h"
+#include "share_rates.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,12 +147,20 @@ on_key(void *arg, const struct rates_item *item)
 static void
 forget(struct rates_answer *a, const struct bus_request *rq, uint32_t service)
 {
+	static struct stick_record gone[SHARE_RATES_MOST];
 	struct msg_rate done = { .service = service };
+	unsigned n = 0;
 
 	for (uint32_t i = 0; i < a->n; i++) {
-		const struct ctl_service *c = idmap_get(&k->services, a->of[i].service);
+		const struct rate_found *f = &a->of[i];
+		const struct ctl_service *c = idmap_get(&k->services, f->service);
 
-		done.cleared += rates_forget(c->svc->rates, &a->of[i].item.key);
+		done.cleared += rates_forget(c->svc->rates, &f->item.key);
+		n += share_rates_gone(k, f->service, &f->item, &gone[n]);
+		if (n == SHARE_RATES_MOST || i + 1 == a->n) {
+			share_tell(k, gone, n);
+			n = 0;
+		}
 	}
 	a->n = 0;
 	(void)bus_reply(rq, MSG_RATE, &done);

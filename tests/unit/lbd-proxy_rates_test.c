@@ -174,17 +174,17 @@ test_faces(void **state)
 		uint8_t n;
 		const char *text;
 	} rows[] = {
-		{ { 5, "\x0a\x01\x02\xff", 32, RATES_ADDR4 }, 32, "\x0a\x01\x02\xff" },
-		{ { 5, "\x0a\x01\x02\xff", 28, RATES_ADDR4 }, 28, "\x0a\x01\x02\xf0" },
-		{ { 5, "\x0a\x01\x02\xff", 0, RATES_ADDR4 }, 0, "" },
-		{ { 5, "0123456789abcdef", 128, RATES_ADDR6 }, 128, "0123456789abcdef" },
-		{ { 5, "a.example", 9, RATES_TEXT }, 9, "a.example" },
-		{ { 5, "", 0, RATES_TEXT }, 0, "" },
-		{ { 5, "01234567890123456789012345678", 29, RATES_TEXT }, 29,
+		{ { 5, "\x0a\x01\x02\xff", 32, RATES_ADDR4, 0 }, 32, "\x0a\x01\x02\xff" },
+		{ { 5, "\x0a\x01\x02\xff", 28, RATES_ADDR4, 0 }, 28, "\x0a\x01\x02\xf0" },
+		{ { 5, "\x0a\x01\x02\xff", 0, RATES_ADDR4, 0 }, 0, "" },
+		{ { 5, "0123456789abcdef", 128, RATES_ADDR6, 0 }, 128, "0123456789abcdef" },
+		{ { 5, "a.example", 9, RATES_TEXT, 0 }, 9, "a.example" },
+		{ { 5, "", 0, RATES_TEXT, 0 }, 0, "" },
+		{ { 5, "01234567890123456789012345678", 29, RATES_TEXT, 0 }, 29,
 		    "01234567890123456789012345678" },
-		{ { 5, "01234567890123456789012345678901234567", 38, RATES_TEXT }, 30,
+		{ { 5, "01234567890123456789012345678901234567", 38, RATES_TEXT, 0 }, 30,
 		    "01234567890123456789012345678" },
-		{ { 5, NULL, 0, RATES_HIDDEN }, 0, "" },
+		{ { 5, NULL, 0, RATES_HIDDEN, 0 }, 0, "" },
 	};
 
 	(void)state;
@@ -215,7 +215,7 @@ test_faces(void **state)
 static void
 test_forget(void **state)
 {
-	static const struct rates_seen seen = { 5, "", 0, RATES_TEXT };
+	static const struct rates_seen seen = { 5, "", 0, RATES_TEXT, 0 };
 	const uint32_t keys = 20000;
 	struct rates *r = rates_new(32768, 3);
 	struct seen s = { 0 };
@@ -250,6 +250,51 @@ test_forget(void **state)
 	assert_int_equal(rates_get(r, &k, T0, W), 0);
 	assert_int_equal(rates_held(r, &k), 1);
 	rates_unref(r);
+}
+
+/* Who reaches a limit is told of, once in a while as long as it goes on; who takes it counts as much, and no more. */
+static void
+test_told(void **state)
+{
+	static const struct rates_seen seen = { 5, "", 0, RATES_TEXT, 3 };
+	struct rates *r = rates_new(RATES_KEYS, 7), *other = rates_new(RATES_KEYS, 7);
+	struct rates_item told[4];
+	struct rates_key k, calm, here;
+	mono_t now = T0;
+
+	(void)state;
+	key(r, 5, 1, &k);
+	key(r, 5, 2, &calm);
+	key(other, 5, 1, &here);
+	assert_memory_equal(&k, &here, sizeof(k));
+	(void)rates_touch(r, &calm, &seen, now, W, 2);
+	(void)rates_touch(r, &k, &seen, now, W, 2);
+	assert_int_equal(rates_tell(r, told, 4, now), 0);
+	(void)rates_touch(r, &k, &seen, now, W, 1);
+	assert_int_equal(rates_tell(r, told, 0, now), 0); /* no room: it waits */
+	assert_int_equal(rates_tell(r, told, 4, now), 1);
+	assert_memory_equal(&told[0].key, &k, sizeof(k));
+	assert_int_equal(rates_tell(r, told, 4, now), 0);
+	(void)rates_touch(r, &k, &seen, now += DUR_S(1), W, 4);
+	assert_int_equal(rates_tell(r, told, 4, now), 0); /* too soon */
+	assert_int_equal(rates_tell(r, told, 4, now + DUR_S(RATES_AGAIN)), 1);
+	assert_int_equal(rates_tell(r, told, 4, now + DUR_S(3 * RATES_AGAIN)), 0);
+
+	rates_take(other, &k, &seen, now, W, now - W / 2, 7);
+	assert_int_equal(rates_get(other, &k, now, W), 7);
+	assert_int_equal(rates_get(other, &k, now + W / 2 - 1, W), 7); /* its window is half over */
+	assert_int_equal(rates_get(other, &k, now + W, W), 3);
+	rates_take(other, &k, &seen, now, W, now, 5); /* less than is known */
+	assert_int_equal(rates_get(other, &k, now, W), 7);
+	rates_take(other, &k, &seen, now, W, now, 9);
+	assert_int_equal(rates_get(other, &k, now, W), 9);
+	(void)rates_touch(other, &k, &seen, now, W, 1);
+	assert_int_equal(rates_get(other, &k, now, W), 10);
+	rates_reseed(other, 8);
+	key(other, 5, 1, &here);
+	assert_memory_not_equal(&k, &here, sizeof(k));
+	rates_unref(r);
+	rates_unref(other);
 }
 
 static struct rates *shared;
@@ -336,6 +381,7 @@ main(void)
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_faces),
 		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_cost),
 	};
