@@ -172,6 +172,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_CONNS_KILL, status_on_conns_kill },
 	{ MSG_PERSISTS, status_on_persists },
 	{ MSG_PERSIST_CLEAR, status_on_persist_clear },
+	{ MSG_RATES, status_on_rates },
 	{ MSG_KEY_PUT, on_key_put },
 	{ MSG_KEY_GET, on_key_get },
 	{ MSG_KEYS, on_keys },

@@ -14,6 +14,8 @@
  * Entries of services and servers that the configuration does not have are passed over; the next commit asks for them again. */
 #include "share.h"
 
+#include "share_rates.h"
+
 #include "store/snapshot.h"
 #include "sys/log.h"
 
@@ -30,12 +32,13 @@
 #define FLYING 4u	       /* batches that lbd-ha has not confirmed */
 #define FETCH_EACH DUR_MS(500) /* at the start: so long may nothing come */
 #define FETCH_MOST DUR_S(2)
-#define YOUNG DUR_S(10) /* what was learned without the mirror gives way */
+#define RATES_EACH DUR_S(1) /* when keys over a limit are told */
+#define YOUNG DUR_S(10)	    /* what was learned without the mirror gives way */
 
 struct share {
 	struct control *k;
 	struct bus_link *link;
-	struct loop_timer drain, ask;
+	struct loop_timer drain, ask, rates;
 	struct loop *fetch; /* of the start; NULL: it is over */
 	struct buf batch;
 	struct stick_record rec[STICK_BATCH_MOST];
@@ -125,6 +128,32 @@ on_drain(void *arg)
 		drain_in(s, 0); /* a long walk goes on in the next turn */
 }
 
+void
+share_tell(struct control *k, const struct stick_record *rec, unsigned n)
+{
+	struct share *s = k->share;
+	struct msg_stick_learned m;
+
+	if (n == 0 || s == NULL || !s->ready || !bus_link_is_up(s->link))
+		return;
+	stick_batch_begin(&s->batch);
+	for (unsigned i = 0; i < n; i++)
+		(void)stick_batch_put(&s->batch, &rec[i]);
+	m.batch = (struct span){ s->batch.p, s->batch.len };
+	if (bus_link_ask(s->link, MSG_STICK_LEARNED, &m, NULL, on_confirmed, s) == 0)
+		s->flying++;
+}
+
+static void
+on_rates(void *arg)
+{
+	struct share *s = arg;
+
+	loop_timer_set(&s->rates, RATES_EACH);
+	if (s->ready && s->flying < FLYING)
+		share_tell(s->k, s->rec, share_rates_drain(s->k, s->rec));
+}
+
 /* ---- what comes from lbd-ha ----------------------------------------------------------------------------- */
 
 /* How long this record may live here; -1: it means nothing here. */
@@ -154,6 +183,8 @@ take_batch(struct share *s, struct span bytes)
 	while (stick_batch_next(&in, &r)) {
 		dur_t left = r.kind == STICK_PERSIST ? allowed(s, &r) : 0;
 
+		if (r.kind == STICK_RATE && !share_rates_take(s->k, &r))
+			s->unknown = true;
 		if (left > 0)
 			stick_merge(s->k->px.stick, &r, now, left, weak);
 		else if (left < 0 && (r.flags & STICK_GONE) == 0)
@@ -170,6 +201,7 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 	if (row->number == MSG_STICK_SEED) {
 		stick_agree(s->k->px.stick, m->stick_seed.seed, m->stick_seed.generation,
 		    m->stick_seed.stamp);
+		share_rates_agree(s->k, m->stick_seed.seed);
 		if (s->boot != m->stick_seed.boot)
 			s->seq = 0;
 		s->boot = m->stick_seed.boot;
@@ -207,7 +239,7 @@ on_ask(void *arg)
 {
 	struct share *s = arg;
 	const struct msg_stick_follow m = {
-		.kinds = 1u << STICK_PERSIST, .boot = s->boot, .seq = s->seq
+		.kinds = 1u << STICK_PERSIST | 1u << STICK_RATE, .boot = s->boot, .seq = s->seq
 	};
 
 	if (bus_link_is_up(s->link) &&
@@ -340,6 +372,8 @@ share_start(struct control *k)
 	*s = (struct share){ .k = k, .born = mono_now() };
 	k->share = s;
 	loop_timer_init(&s->drain, daemon_loop(k->d), on_drain, s);
+	loop_timer_init(&s->rates, daemon_loop(k->d), on_rates, s);
+	loop_timer_set(&s->rates, RATES_EACH);
 	fetch(s);
 	stick_share(k->px.stick, bell, s);
 	s->met = false;
@@ -354,6 +388,8 @@ share_again(struct control *k)
 	*s = (struct share){ .k = k, .synced = true, .met = true };
 	k->share = s;
 	loop_timer_init(&s->drain, daemon_loop(k->d), on_drain, s);
+	loop_timer_init(&s->rates, daemon_loop(k->d), on_rates, s);
+	loop_timer_set(&s->rates, RATES_EACH);
 	stick_share(k->px.stick, bell, s);
 	connect_in(s, daemon_loop(k->d)); /* everything is told again then */
 }
@@ -424,6 +460,7 @@ share_stop(struct control *k)
 		(void)send_some(s, &more); /* as much as the socket holds */
 	disconnect(s);
 	loop_timer_fini(&s->drain);
+	loop_timer_fini(&s->rates);
 	buf_fini(&s->batch);
 	FREE(k->share);
 }

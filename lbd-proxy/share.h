@@ -12,6 +12,9 @@ struct control;
 void share_start(struct control *k);
 /* share_look - the configuration changed: what was not understood before may be now. */
 void share_look(struct control *k);
+/* share_tell - lbd-ha is told n records, at most STICK_BATCH_MOST, when it is there. */
+struct stick_record;
+void share_tell(struct control *k, const struct stick_record *rec, unsigned n);
 void share_stop(struct control *k); /* after the workers' end */
 
 /* With another process of lbd-proxy. share_bring - what it knew, a batch as stick_batch.h has it; news: it learned it just now,

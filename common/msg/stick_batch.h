@@ -17,8 +17,12 @@
 #define STICK_STAMP_MAX (UINT64_MAX >> 1)
 
 /* Kinds that nobody here knows are kept and passed on as they are. */
-enum { STICK_PERSIST = 1 }; /* which server (value) a client (key) of a service belongs to */
-enum { STICK_GONE = 1 };    /* flag: it was forgotten; value 0 */
+enum {
+	STICK_PERSIST = 1, /* which server (value) a client (key) of a service belongs to */
+	STICK_RATE =
+	    2, /* how much (value) there was of what a content rule counts (key); key kind: which of its meters */
+};
+enum { STICK_GONE = 1 }; /* flag: it was forgotten; value 0 */
 /* Key kinds of STICK_PERSIST. An IPv4 address is the first four bytes; of a cookie's value there is the keyed hash. */
 enum stick_kind { STICK_ADDR4, STICK_ADDR6, STICK_COOKIE, STICK_KINDS };
 

@@ -213,6 +213,45 @@ rule_meter_parse(const char *at, unsigned where, bool conns, struct arena *a,
 	return rc;
 }
 
+static void
+put_key(const struct when_meter *m, struct buf *out)
+{
+	buf_puts(out, when_rows[m->source].name);
+	if (m->name != NULL)
+		buf_printf(out, "(%.*s)", (int)m->name_len, m->name);
+	if (m->source != WHEN_src)
+		return;
+	if (m->bits4 != 32 || m->bits6 != METER_SRC6)
+		buf_printf(out, "/%u", m->bits4);
+	if (m->bits6 != METER_SRC6)
+		buf_printf(out, "/%u", m->bits6);
+}
+
+void
+rule_meter_format(const struct when_meter *m, struct buf *out)
+{
+	uint32_t s = m->window_ms / 1000;
+	const char *what = "";
+
+	for (unsigned i = 0; i < ARRAY_LEN(whats); i++)
+		if (whats[i].what == m->what)
+			what = whats[i].text;
+	if (m->what == METER_CONNS)
+		buf_puts(out, "conns(");
+	else
+		buf_printf(out, "rate(%s, ", what);
+	put_key(m, out);
+	if (m->what != METER_CONNS && s % 86400 == 0)
+		buf_printf(out, ", %ud", s / 86400);
+	else if (m->what != METER_CONNS && s % 3600 == 0)
+		buf_printf(out, ", %uh", s / 3600);
+	else if (m->what != METER_CONNS && s % 60 == 0)
+		buf_printf(out, ", %um", s / 60);
+	else if (m->what != METER_CONNS)
+		buf_printf(out, ", %us", s);
+	buf_puts(out, ")");
+}
+
 bool
 rule_meter_same(const struct when_meter *a, const struct when_meter *b)
 {

@@ -10,6 +10,7 @@
 #define SCHEMA_RULE_METER_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -41,6 +42,8 @@ struct when_meter {
  * ERR_INVALID with what was read and what is allowed; *end_out is then where. */
 int rule_meter_parse(const char *at, unsigned where, bool conns, struct arena *a,
     struct when_meter *out, const char **end_out, struct err *err);
+/* rule_meter_format - as it is written in a condition: "rate(requests, src/24, 10s)". */
+void rule_meter_format(const struct when_meter *m, struct buf *out);
 bool rule_meter_same(const struct when_meter *a, const struct when_meter *b);
 
 #endif

@@ -35,7 +35,7 @@ static const struct other {
 	{ "ring", NOT_TAKEN, "setting.access_syslog says where the access log goes" },
 	{ "log-forward", NOT_TAKEN, "logs of others are not passed on" },
 	{ "log-profile", NOT_TAKEN, "vip.log_format says what is in a line" },
-	{ "http-errors", NOT_TAKEN, "errors are answered with pages of lbd" },
+	{ "http-errors", TAKEN, "page, where errorfiles names it" },
 	{ "fcgi-app", NOT_TAKEN, "servers speak HTTP or TCP; FastCGI needs a web server in front" },
 	{ "crt-store", NOT_TAKEN, "certificates are known by the files that bind names" },
 	{ "acme", NOT_TAKEN, "certificates are brought: lbctl cert import" },
@@ -177,6 +177,7 @@ begin_section(struct reader *r, const struct hap_line *l, unsigned section)
 	r->section = section;
 	r->now = NULL;
 	r->other = NULL;
+	r->h.group = strcmp(l->w[0], "http-errors") == 0 ? l->w[1] : NULL;
 	if ((section & HAP_PROXY) != 0 && section != HAP_DEFAULTS && l->n < 2)
 		return err_set(
 		    r->h.err, ERR_INVALID, "line %u: a %s without a name", l->at.line, l->w[0]);
@@ -239,6 +240,8 @@ on_line(struct reader *r, const struct hap_line *l)
 		hap_global(&r->h, l);
 	else if (r->now != NULL)
 		hap_directive(&r->h, r->now, l);
+	else if (r->h.group != NULL && r->other != NULL)
+		hap_errors_line(&r->h, r->h.group, l);
 	else
 		say(r, l, r->other != NULL ? r->other->how : NOT_TAKEN,
 		    r->other != NULL ? r->other->why : LEFT_OUT);
@@ -278,6 +281,7 @@ import_haproxy(struct import *im, const char *text, size_t len, struct err *err)
 
 	r.h.last_proxy = &r.h.proxies;
 	r.h.tls.o = object_of(KIND_tls);
+	hap_rates_scan(&r.h, text, len);
 	rc = read_all(&r, text, len);
 	if (rc == 0)
 		rc = hap_finish(&r.h);
@@ -285,5 +289,8 @@ import_haproxy(struct import *im, const char *text, size_t len, struct err *err)
 	textmap_fini(&r.h.tls_by_text);
 	textmap_fini(&r.h.certs);
 	textmap_fini(&r.h.cas);
+	textmap_fini(&r.h.lists);
+	textmap_fini(&r.h.pages);
+	textmap_fini(&r.h.counted);
 	return rc;
 }

@@ -36,7 +36,9 @@ enum {
 	HAP_FRONTEND = 4,
 	HAP_BACKEND = 8,
 	HAP_LISTEN = 16,
-	HAP_OTHER = 32, /* peers, resolvers and what else there is */
+	HAP_OTHER = 32,	    /* peers, resolvers and what else there is */
+	HAP_BIND_WORD = 64, /* these two for notes only */
+	HAP_SERVER_WORD = 128,
 	HAP_FRONT = HAP_FRONTEND | HAP_LISTEN | HAP_DEFAULTS,
 	HAP_BACK = HAP_BACKEND | HAP_LISTEN | HAP_DEFAULTS,
 	HAP_PROXY = HAP_FRONT | HAP_BACK,
@@ -112,7 +114,8 @@ struct hap_proxy {
 	struct hap_server base; /* default-server */
 	uint32_t timeout[HAP_TIMEOUTS];
 	bool http, logs, http_log, tcp_log, forwardfor, forwarded, close, server_close, redispatch,
-	    all_backups, disabled, used, stats, head_said;
+	    all_backups, disabled, used, stats, head_said,
+	    counts; /* counts: has a stick table that does */
 	struct hap_bind *binds, **last_bind;
 	struct hap_server *servers, **last_server;
 	struct hap_laters acls, rules,
@@ -131,7 +134,10 @@ struct hap {
 	int rc; /* of a limit; the reader stops */
 	struct hap_proxy *proxies, **last_proxy;
 	struct textmap by_name; /* "frontend web", "backend web", "defaults web" */
-	struct textmap tls_by_text, certs, cas;
+	struct textmap tls_by_text, certs, cas, lists, pages;
+	struct textmap counted;		/* tables and rules that count */
+	const struct hap_proxy *asking; /* whose condition is read */
+	const char *group;		/* the section http-errors that is read; NULL */
 	struct import_row *setting;
 	const char *crt_base, *ca_base, *syslog;
 	struct import_row tls;	/* ssl-default-bind-... */
@@ -154,15 +160,15 @@ const char *hap_join(struct hap *h, const struct hap_line *l, unsigned i);
 /* haproxy_notes.c: what needs a word only. */
 /* hap_note - the line of the report for a directive that becomes nothing of ours, or needs nothing. false: unknown. */
 bool hap_note(struct hap *h, unsigned section, const struct hap_line *l);
-/* hap_note_option - the same of an argument of bind or of server. -1: unknown; else how many words follow it. */
-struct hap_option {
-	const char *word;
-	int8_t args;
+/* A row of them: a directive in the sections of where, or a word of bind or server that args words follow. */
+struct hap_note {
+	const char *words;
+	uint8_t where, args;
 	enum taken how;
-	const char *why;
+	const char *why; /* of a word that is TAKEN: NULL */
 };
-const struct hap_option *hap_bind_option(const char *word);
-const struct hap_option *hap_server_option(const char *word);
+/* hap_note_word - where: HAP_BIND_WORD or HAP_SERVER_WORD. NULL: unknown. */
+const struct hap_note *hap_note_word(unsigned where, const char *word);
 
 /* haproxy_global.c */
 void hap_global(struct hap *h, const struct hap_line *l);
@@ -182,6 +188,20 @@ void hap_stick_table(struct hap *h, struct hap_proxy *p, const struct hap_line *
 /* haproxy_answer.c */
 void hap_compression(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 void hap_errorloc(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+/* haproxy_pages.c */
+void hap_errorfile(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+void hap_errorfiles(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+void hap_http_error(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
+/* hap_errors_line - a line of a section http-errors. */
+void hap_errors_line(struct hap *h, const char *group, const struct hap_line *l);
+/* hap_error_answer - what a section answers with for a status: a page, or a redirect; in place of what it had. */
+int hap_error_answer(
+    struct hap *h, struct hap_proxy *p, const char *code, const char *answer, struct err *err);
+
+/* hap_error_merge - of a service: what its frontend and its backend answer with. */
+void hap_error_merge(struct hap *h, struct import_row *r, const struct hap_proxy *front,
+    const struct hap_proxy *back, bool first);
+
 bool hap_strict_option(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 
 /* haproxy_check.c */
@@ -204,6 +224,22 @@ struct import_row *hap_tls_of(struct hap *h, const struct hap_bind *b, const cha
 const char *hap_ca_of(struct hap *h, struct place at, const char *ca, const char *crl);
 void hap_crt(struct hap *h, struct hap_bind *b, const struct hap_line *l, const char *path);
 void hap_crt_list(struct hap *h, struct hap_bind *b, const struct hap_line *l, const char *path);
+
+/* hap_base_name - the file's name without folders and ending, as a name of the schema. */
+void hap_base_name(const char *path, struct buf *out);
+
+/* haproxy_lists.c: the name of the list that a file of values is; said when it is new. */
+const char *hap_list_of(struct hap *h, struct place at, const char *path, enum list_kind kind);
+
+/* haproxy_rate.c: counts of stick tables. hap_rates_scan - before all else. */
+void hap_rates_scan(struct hap *h, const char *text, size_t len);
+/* hap_rate_field - "sc_http_req_rate(0)" as "rate(requests, src, 10s)". false: not about counts. why_out: set when it is, and there
+ * is nothing like it; NULL before. */
+bool hap_rate_field(
+    struct hap *h, const char *word, char *field, size_t room, const char **why_out);
+void hap_rate_table(struct hap *h, const struct hap_line *l, const char *stores);
+/* hap_rate_track - what is said of a track-sc rule. */
+const char *hap_rate_track(struct hap *h, const struct hap_line *l, enum taken *how_out);
 
 /* haproxy_server.c */
 void hap_server(struct hap *h, struct hap_proxy *p, const struct hap_line *l);

@@ -51,18 +51,18 @@ hap_compression(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 void
 hap_errorloc(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	const char *was = import_value(&p->vip, "error_pages");
 	const char *code = strcmp(l->w[0], "errorloc303") == 0 ? "303" : "302";
 	struct buf b = { 0 };
+	struct err err = { 0 };
 
-	buf_printf(&b, "%s%s%s=%s %s", was != NULL ? was : "", was != NULL ? "," : "", l->w[1],
-	    code, l->w[2]);
+	buf_printf(&b, "%s %s", code, l->w[2]);
 	if (strpbrk(l->w[2], ",= ") != NULL || l->n < 3)
 		import_say(h->im, l->at, NOT_TAKEN, l->what,
 		    "vip.error_pages: a status, and an address without comma and equals sign");
+	else if (hap_error_answer(h, p, l->w[1], buf_text(&b), &err) != 0)
+		import_say(h->im, l->at, NOT_TAKEN, l->what, "vip.%s", err.text);
 	else
-		(void)import_take(
-		    h->im, &p->vip, l->at, l->what, "error_pages", buf_text(&b), NULL);
+		import_say(h->im, l->at, TAKEN, l->what, "vip.error_pages");
 	buf_fini(&b);
 }
 

@@ -176,7 +176,7 @@ on_verify(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigned 
 static unsigned
 on_argument(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigned i)
 {
-	const struct hap_option *o = hap_bind_option(l->w[i]);
+	const struct hap_note *o = hap_note_word(HAP_BIND_WORD, l->w[i]);
 	unsigned n;
 
 	b->h1_only |= strcmp(l->w[i], "alpn") == 0 && strstr(l->w[i + 1], "h2") == NULL;

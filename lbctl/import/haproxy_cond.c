@@ -41,9 +41,11 @@ void
 hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
 	struct buf b = { 0 }, key = { 0 };
-	const char *why = hap_when_test(h, l, 2, l->n, &b), *when;
+	const char *why, *when;
 	struct acl *a;
 
+	h->asking = p;
+	why = hap_when_test(h, l, 2, l->n, &b);
 	buf_printf(&key, "acl %p %s", (void *)p, l->w[1]);
 	a = textmap_get(&h->by_name, buf_text(&key));
 	when = arena_text(h->im->a, buf_text(&b), b.len);
@@ -70,6 +72,9 @@ hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	} else if (strncmp(when, "host ", 5) == 0) {
 		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what,
 		    "rule.when: a host without its port, letters of either case alike");
+	} else if (strstr(when, "rate(errors, ") != NULL) {
+		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what,
+		    "rule.when: answers 4xx and 5xx are errors");
 	} else {
 		import_say(h->im, l->at, TAKEN, l->what, "rule.when");
 	}
@@ -216,6 +221,7 @@ hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_line *l, uns
 	struct reading r = { .h = h, .p = p, .l = l, .i = at + 1 };
 	const char *any = HAP_NEVER, *all;
 
+	h->asking = p;
 	if (at >= l->n)
 		return "";
 	while (r.i < l->n && r.why == NULL) {

@@ -187,6 +187,7 @@ put_fields(struct hap *h, struct import_service *s, const struct hap_proxy *fron
 	bool http = front->http || back->http;
 
 	merge_fields(r, front, back);
+	hap_error_merge(h, r, front, back, first);
 	import_putf(h->im, r, "mode", http ? "http" : "tcp");
 	if (*text_of(r, "scheduler") == NULL)
 		import_putf(h->im, r, "scheduler", "wrr");
@@ -493,6 +494,20 @@ finish_front(struct hap *h, struct hap_proxy *front)
 		make_service(h, front, back, o, o == all, all->next == NULL);
 }
 
+/* Lines of a section that nobody has read: it is left out, and so are they. */
+static void
+say_left_out(struct hap *h, const struct hap_proxy *p)
+{
+	for (const struct hap_later *x = p->rules.first; x != NULL && !p->ruled; x = x->next)
+		if (!*x->l.said) {
+			*x->l.said = true;
+			import_say(
+			    h->im, x->l.at, NOT_TAKEN, x->l.what, "left out with its section");
+		}
+	for (const struct hap_later *x = p->uses.first; x != NULL && !p->used; x = x->next)
+		import_say(h->im, x->l.at, NOT_TAKEN, x->l.what, "left out with its section");
+}
+
 int
 hap_finish(struct hap *h)
 {
@@ -501,9 +516,15 @@ hap_finish(struct hap *h)
 			finish_front(h, p);
 	for (struct hap_proxy *p = h->proxies; p != NULL && h->rc == 0; p = p->next)
 		if (p->section != HAP_FRONTEND && (p->section == HAP_BACKEND || p->binds == NULL))
-			import_say(h->im, p->at, p->used ? TAKEN : NOT_TAKEN, p->what,
+			import_say(h->im, p->at,
+			    p->used || (p->counts && p->servers == NULL) ? TAKEN : NOT_TAKEN,
+			    p->what,
 			    p->pool != NULL ? "vip without address: a pool for content rules"
 			    : p->used	    ? "its servers are those of a vip"
-					    : "left out: no frontend sends to it");
+			    : p->counts && p->servers == NULL
+				? "its table counts: rule.when (rate, conns)"
+				: "left out: no frontend sends to it");
+	for (const struct hap_proxy *p = h->proxies; p != NULL && h->rc == 0; p = p->next)
+		say_left_out(h, p);
 	return h->rc;
 }

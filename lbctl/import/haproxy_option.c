@@ -350,10 +350,12 @@ hap_stick_table(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	bool address = has_word(l, 1, "ip") || has_word(l, 1, "ipv6");
 	uint32_t ms;
 
-	if (has_word(l, 1, "store")) {
-		say(h, l, NOT_TAKEN, "counters and rates of clients are not kept in tables");
-		return;
-	}
+	for (unsigned i = 1; i + 1 < l->n; i++)
+		if (strcmp(l->w[i], "store") == 0 && strcmp(l->w[i + 1], "server_id") != 0) {
+			p->counts = true;
+			hap_rate_table(h, l, l->w[i + 1]);
+			return;
+		}
 	for (unsigned i = 1; i + 1 < l->n; i++)
 		if (strcmp(l->w[i], "expire") == 0 && hap_time(l->w[i + 1], 1, &ms) && ms >= 1000 &&
 		    ms <= 2592000000)

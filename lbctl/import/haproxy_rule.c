@@ -126,6 +126,13 @@ take_other(struct hap_rule *r, enum phase phase)
 			    source_list(when), NULL);
 		return true;
 	}
+	if (strncmp(r->l->w[r->from - 1], "track-sc", 8) == 0) {
+		enum taken how;
+
+		why = hap_rate_track(r->h, r->l, &how);
+		tell(r, how, "%s", why);
+		return true;
+	}
 	/* what everybody writes to wait for TLS */
 	if (phase == P_CONTENT && strcmp(r->l->w[2], "accept") == 0 &&
 	    strstr(r->l->what, "ssl_hello_type 1") != NULL) {
@@ -142,8 +149,8 @@ no_action(const struct hap_line *l, unsigned from)
 
 	if (strcmp(l->w[0], "use-server") == 0)
 		return "a rule leads to a pool (action use), not to one server of it";
-	if (strncmp(w, "track-sc", 8) == 0 || strncmp(w, "sc-", 3) == 0)
-		return "counters and rates of clients are not kept; vip.syn_rate is a limit of new connections";
+	if (strncmp(w, "sc-", 3) == 0)
+		return "there are no counters of one's own; rate and conns of rule.when count what comes";
 	if (strcmp(w, "auth") == 0)
 		return "clients are not asked for passwords";
 	if (strcmp(w, "capture") == 0)

@@ -236,7 +236,7 @@ static unsigned
 on_argument(struct reader *r)
 {
 	const char *w = r->l->w[r->i];
-	const struct hap_option *o;
+	const struct hap_note *o;
 	unsigned n = on_flag(r);
 
 	if (n == 0)
@@ -253,7 +253,7 @@ on_argument(struct reader *r)
 		return on_down(r);
 	if (strcmp(w, "source") == 0)
 		return on_source(r);
-	o = hap_server_option(w);
+	o = hap_note_word(HAP_SERVER_WORD, w);
 	if (o == NULL)
 		refuse(r, "there is nothing like it");
 	else if (o->how == NOT_TAKEN)

@@ -37,9 +37,8 @@ full_path(struct hap *h, const char *base, const char *path)
 	return text;
 }
 
-/* The file's name without folders and ending. */
-static void
-base_name(const char *path, struct buf *out)
+void
+hap_base_name(const char *path, struct buf *out)
 {
 	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path, *dot;
 	char text[64];
@@ -77,7 +76,7 @@ take_cert(void *arg, const char *file, const char *text, size_t len, struct err 
 	rc = import_put(r->h->im, row, "chain", buf_text(&i.chain), err);
 	if (rc == 0) {
 		import_putf(r->h->im, row, "key", "%s", i.name);
-		base_name(file, &name);
+		hap_base_name(file, &name);
 		import_name(r->h->im, row, "cert ", buf_text(&name));
 		buf_fini(&name);
 		r->out->row = row;
@@ -265,7 +264,7 @@ hap_ca_of(struct hap *h, struct place at, const char *ca, const char *crl)
 		    (crl == NULL || read_pem(h, at, &made, "crl", full_path(h, h->ca_base, crl)))) {
 			row = import_extra_new(h->im, KIND_ca, at);
 			*row = made;
-			base_name(path, &name);
+			hap_base_name(path, &name);
 			import_name(h->im, row, "ca ", buf_text(&name));
 			buf_fini(&name);
 			c->row = row;

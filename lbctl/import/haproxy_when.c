@@ -83,6 +83,7 @@ static const struct fetch {
 	{ "req_ver", "version", T_TEXT, false, M_STR },
 	{ "req.ver", "version", T_TEXT, false, M_STR },
 };
+static const struct fetch counted = { "", "", T_NUMBER, false, M_INT };
 /* One test while it is read. */
 struct test {
 	struct hap *h;
@@ -92,6 +93,8 @@ struct test {
 	bool nocase;
 	const char *values[IMPORT_WORDS_MAX];
 	unsigned n;
+	const char *files[IMPORT_WORDS_MAX]; /* of values */
+	unsigned files_n;
 	struct buf *out;
 	const char *why; /* refused */
 };
@@ -386,13 +389,26 @@ read_flags(struct test *t, const struct hap_line *l, unsigned i, unsigned end)
 			if (strcmp(l->w[i + 1], "ip") != 0 || t->type != T_ADDR)
 				t->method = m;
 			i++;
+		} else if (strcmp(w, "-f") == 0 && i + 1 < end) {
+			t->files[t->files_n++] = l->w[++i];
 		} else if (strcmp(w, "-n") != 0) {
-			t->why = w[1] == 'f' || w[1] == 'M'
-				     ? "values of files are not read: name them in the line"
-				     : "the flag has no counterpart";
+			t->why = "the flag has no counterpart";
 		}
 	}
 	return i;
+}
+
+/* The list that a file of values can be; -1: none. */
+static int
+list_kind_of(const struct test *t)
+{
+	if (t->type == T_ADDR)
+		return list_kind_address;
+	if (t->method == M_STR && (t->type == T_HOST || t->type == T_TEXT))
+		return t->type == T_HOST || t->nocase ? list_kind_word_nocase : list_kind_word;
+	if (t->type == T_HOST && (t->method == M_DOM || t->method == M_END))
+		return list_kind_suffix;
+	return t->type == T_TEXT && t->method == M_BEG && !t->nocase ? list_kind_prefix : -1;
 }
 
 static void
@@ -414,6 +430,28 @@ put_test(struct test *t)
 		put_text(t);
 }
 
+/* "src in @blocked", and what stands in the line beside it. */
+static void
+put_files(struct test *t, struct place at)
+{
+	int kind = list_kind_of(t);
+
+	if (kind < 0) {
+		t->why =
+		    "lists are of addresses, words, beginnings of words and domains: name the values in the line";
+		return;
+	}
+	buf_printf(t->out, "%s%s in ", t->n > 0 ? "(" : "", t->field);
+	for (unsigned i = 0; i < t->files_n; i++)
+		buf_printf(t->out, "%s@%s", i > 0 ? "," : "",
+		    hap_list_of(t->h, at, t->files[i], (enum list_kind)kind));
+	if (t->n > 0) {
+		buf_puts(t->out, " or ");
+		put_test(t);
+		buf_puts(t->out, ")");
+	}
+}
+
 const char *
 hap_when_test(struct hap *h, const struct hap_line *l, unsigned i, unsigned end, struct buf *out)
 {
@@ -421,14 +459,20 @@ hap_when_test(struct hap *h, const struct hap_line *l, unsigned i, unsigned end,
 
 	if (i >= end)
 		return "a test is needed";
-	read_fetch(&t, l->w[i]);
+	if (hap_rate_field(h, l->w[i], t.field, sizeof(t.field), &t.why)) {
+		t.f = &counted;
+		t.type = counted.type;
+		t.method = counted.method;
+	} else {
+		read_fetch(&t, l->w[i]);
+	}
 	if (t.why != NULL)
 		return t.why;
 	i = read_flags(&t, l, i + 1, end);
 	for (; i < end && t.n < IMPORT_WORDS_MAX; i++)
 		t.values[t.n++] = l->w[i];
 	if (t.why == NULL)
-		put_test(&t);
+		t.files_n > 0 ? put_files(&t, l->at) : put_test(&t);
 	if (t.why == NULL && out->len > HAP_WHEN_MAX)
 		t.why = "it is longer than a condition can be (2000 bytes)";
 	return t.why;

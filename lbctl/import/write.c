@@ -138,7 +138,9 @@ import_write(struct import *im, bool hide, const char *title, struct buf *out)
 	put_checks(&w, im, hide);
 	put_extras(&w, im, KIND_cert, hide);
 	put_extras(&w, im, KIND_ca, hide);
+	put_extras(&w, im, KIND_itemlist, hide);
 	put_extras(&w, im, KIND_tls, hide);
+	put_extras(&w, im, KIND_error_page, hide);
 	for (const struct import_service *s = im->out; s != NULL; s = s->next) {
 		if (!shown(&s->row, hide))
 			continue;

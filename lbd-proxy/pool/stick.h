@@ -75,6 +75,8 @@ void stick_agree(struct stick *s, uint64_t seed, uint32_t generation, uint64_t s
 /* stick_agreed - what was agreed last, for a process that goes on with the table. */
 void stick_agreed(
     const struct stick *s, uint64_t *seed_out, uint32_t *generation_out, uint64_t *stamp_out);
+/* stick_stamp - of a record that is told of something else than this table. */
+void stick_stamp(struct stick *s, struct stick_record *r);
 unsigned stick_drain(
     struct stick *s, struct stick_record *out, unsigned room, mono_t now, bool *more);
 void stick_tell_all(struct stick *s);

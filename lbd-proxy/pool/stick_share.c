@@ -79,6 +79,13 @@ stick_agreed(
 	*stamp_out = s->clock;
 }
 
+void
+stick_stamp(struct stick *s, struct stick_record *r)
+{
+	r->generation = s->generation;
+	r->stamp = ++s->clock;
+}
+
 static void
 record_of(const struct entry *e, mono_t now, struct stick_record *out)
 {

@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct source {
 	const struct content_rule *row;
@@ -106,11 +105,8 @@ in_list(
 static struct rates *
 table_of(struct svc *svc)
 {
-	uint64_t seed;
-
 	if (svc->rates == NULL) {
-		must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
-		svc->rates = rates_new(RATES_KEYS, seed);
+		svc->rates = rates_new(RATES_KEYS, meters_seed(svc->id));
 		must(svc->rates != NULL);
 	}
 	return svc->rates;
@@ -138,6 +134,9 @@ refer(struct rules *x, struct rule *r, const struct rules_env *env)
 			continue;
 		if (env == NULL || !meters_add(&x->meters, t->meter, table_of(env->svc)))
 			return false;
+		if (t->op == WHEN_MORE || t->op == WHEN_AT_LEAST)
+			meters_limit(
+			    &x->meters, t->meter, t->value[0].number + (t->op == WHEN_MORE));
 		if (r->retry_s == 0)
 			r->retry_s = (t->meter->window_ms + 999) / 1000;
 	}

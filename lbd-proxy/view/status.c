@@ -11,6 +11,7 @@
 #include "control.h"
 #include "log/logs.h"
 #include "pool/persist.h"
+#include "rates/rates.h"
 #include "upgrade/elder.h"
 
 #include <stdio.h>
@@ -62,6 +63,7 @@ put_service(
 	svc_counts(c->svc, &n);
 	elders_service(k, c->id, &n);
 	n.persist_entries = (uintptr_t)idmap_get(&a->persists, table_of(c->id));
+	n.rate_keys = c->svc->rates != NULL ? rates_count(c->svc->rates) : 0;
 	counters_put(service_counters, service_counters_n, &n, &b);
 	m.values = (struct span){ b.p, b.len };
 	if (b.p == NULL)
@@ -171,6 +173,13 @@ status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_an
 {
 	(void)arg;
 	status_kill(k, rq, &m->conns_kill);
+}
+
+void
+status_on_rates(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	status_rates(k, rq, &m->rates);
 }
 
 struct persists_answer {

@@ -12,6 +12,9 @@ void status_on_conns(void *arg, const struct bus_request *rq, const union msg_an
 void status_on_conns_kill(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m);
 void status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m);
+void status_on_rates(void *arg, const struct bus_request *rq, const union msg_any *m);
+/* status_rates.c */
+void status_rates(struct control *k, const struct bus_request *rq, const struct msg_rates *m);
 /* status_conns.c */
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
 /* status_kill.c */

@@ -1,4 +1,4 @@
-/* Connections and persistence over REST, layer 4 and 7 in one list. Each daemon of the data plane is asked in turn; rows
+/* Connections, persistence and counts of rules over REST, layer 4 and 7 in one list. Each daemon of the data plane is asked in turn; rows
  * become JSON as they come. The filters travel with the question, and are looked at here again, because lbd-proxy leaves
  * some over.
  *
@@ -30,6 +30,7 @@ struct listing {
 	unsigned number;    /* of the question */
 	unsigned at;	    /* daemon that is asked */
 	unsigned answered;
+	bool clear; /* of MSG_RATES */
 	uint64_t n, limit;
 	uint32_t service, server;
 	char client[CLIENT_ROOM], state[STATE_ROOM], id[STATE_ROOM];
@@ -210,6 +211,19 @@ put_persist(struct listing *l, const struct msg_persist *m)
 }
 
 static void
+put_rate(struct listing *l, const struct msg_rate *m)
+{
+	if (l->clear || ++l->n > l->limit)
+		return;
+	buf_puts(&l->b, l->n > 1 ? ",\n{" : "\n{");
+	put_name(l, "vip", KIND_service, m->service);
+	put_span(&l->b, "meter", m->meter);
+	put_span(&l->b, "client", m->key);
+	buf_printf(&l->b, ",\"value\":%llu,\"age_s\":%llu}", (unsigned long long)m->value,
+	    (unsigned long long)m->age / 1000000);
+}
+
+static void
 on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 {
 	struct listing *l = arg;
@@ -218,8 +232,17 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		put_conn(l, &m->conn);
 	else if (row->number == MSG_PERSIST)
 		put_persist(l, &m->persist);
+	else if (row->number == MSG_RATE)
+		put_rate(l, &m->rate);
 	else if (row->number == MSG_CONNS_KILLED)
 		l->n += m->conns_killed.conns;
+}
+
+/* What the proxy alone has: the kernel's connections cannot be reset, and nothing is counted there by rules. */
+static bool
+of_proxy(const struct listing *l)
+{
+	return l->number == MSG_CONNS_KILL || l->number == MSG_RATES;
 }
 
 /* ---- one daemon after the other ----------------------------------------------------------------------- */
@@ -234,13 +257,12 @@ finish(struct listing *l)
 		reply_error(c, 0, &l->err);
 	} else if (l->answered == 0) {
 		reply_fail(c, 503,
-		    l->number == MSG_CONNS_KILL ? "lbd-proxy does not run"
-						: "neither lbd-ipvs nor lbd-proxy runs");
+		    of_proxy(l) ? "lbd-proxy does not run" : "neither lbd-ipvs nor lbd-proxy runs");
 	} else if (l->number == MSG_CONNS_KILL) {
 		buf_fini(&l->b);
 		buf_printf(&l->b, "{\"killed\":%llu}\n", (unsigned long long)l->n);
 		reply_json(c, 200, &l->b);
-	} else if (l->number == MSG_PERSIST_CLEAR) {
+	} else if (l->number == MSG_PERSIST_CLEAR || l->clear) {
 		reply_text(c, 204, NULL, &none);
 	} else {
 		buf_printf(&l->b, "],\"more\":%s,\"away\":[", l->n > l->limit ? "true" : "false");
@@ -290,8 +312,13 @@ ask(struct listing *l)
 		.server = l->server,
 		.client = SPAN(l->client),
 		.id = SPAN(l->id) };
+	const struct msg_rates rates = { .service = l->service,
+		.most = (uint32_t)(l->limit + 1),
+		.key = SPAN(l->client),
+		.clear = l->clear };
 	const void *m = l->number == MSG_PERSIST_CLEAR ? (const void *)&clear
 			: l->number == MSG_CONNS_KILL  ? (const void *)&kill
+			: l->number == MSG_RATES       ? (const void *)&rates
 						       : &select;
 
 	return follow_ask(l->c->w->follow, data_plane[l->at].name, l->number, m, on_row, on_end, l);
@@ -315,26 +342,25 @@ ask_next(struct listing *l)
 }
 
 static void
-begin(struct call *c, unsigned number)
+begin(struct call *c, unsigned number, bool clear)
 {
 	struct listing *l = mem_alloc(sizeof(*l));
 
 	l->c = c;
 	l->number = number;
+	l->clear = clear;
 	if (!take_query(c, l)) {
 		free(l);
 		return;
 	}
-	if (number == MSG_CONNS_KILL) { /* the kernel's cannot be reset */
-		if (l->service == 0 && l->server == 0 && l->client[0] == '\0' && l->id[0] == '\0') {
-			free(l);
-			reply_fail(
-			    c, 400, "one of id, vip, rip and client must say which connections");
-			return;
-		}
-		while (data_plane[l->at].layer != 7)
-			l->at++;
+	if (number == MSG_CONNS_KILL && l->service == 0 && l->server == 0 && l->client[0] == '\0' &&
+	    l->id[0] == '\0') {
+		free(l);
+		reply_fail(c, 400, "one of id, vip, rip and client must say which connections");
+		return;
 	}
+	while (of_proxy(l) && data_plane[l->at].layer != 7)
+		l->at++;
 	l->s = snapshot_ref(daemon_snapshot(c->w->d));
 	buf_puts(&l->b, "{\"items\":[");
 	ask_next(l);
@@ -343,23 +369,35 @@ begin(struct call *c, unsigned number)
 void
 api_conns_get(struct call *c)
 {
-	begin(c, MSG_CONNS);
+	begin(c, MSG_CONNS, false);
 }
 
 void
 api_conns_kill(struct call *c)
 {
-	begin(c, MSG_CONNS_KILL);
+	begin(c, MSG_CONNS_KILL, false);
 }
 
 void
 api_persists_get(struct call *c)
 {
-	begin(c, MSG_PERSISTS);
+	begin(c, MSG_PERSISTS, false);
 }
 
 void
 api_persists_clear(struct call *c)
 {
-	begin(c, MSG_PERSIST_CLEAR);
+	begin(c, MSG_PERSIST_CLEAR, false);
+}
+
+void
+api_rates_get(struct call *c)
+{
+	begin(c, MSG_RATES, false);
+}
+
+void
+api_rates_clear(struct call *c)
+{
+	begin(c, MSG_RATES, true);
 }

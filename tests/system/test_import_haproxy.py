@@ -1,11 +1,13 @@
 """A configuration that HAProxy takes, imported: both are asked the same things and answer alike."""
+import re
 import shutil
 import ssl
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from lbdtest import ADDRESS, Lbd, Vip, client, die_with_parent, free_port, get, listens, wait_until
+from lbdtest import ADDRESS, BIN, Lbd, Vip, client, die_with_parent, free_port, get, listens, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
 
@@ -120,6 +122,9 @@ def both(lb, closing, tmp_path, text, origins, **more):
                     lb.ctl(*line.split("lbctl ")[1].split())
             (tmp_path / "site.yaml").write_text(says.stdout)
             lb.ctl("apply", "-f", tmp_path / "site.yaml")
+            for line in says.stderr.splitlines():  # and so are entries of lists
+                if "lbctl list load" in line:
+                    lb.ctl(*line.split("lbctl ")[1].split())
         sides.append({k: Vip(name, ADDRESS, p) for k, p in ports.items()})
     return sides, says
 
@@ -250,3 +255,138 @@ def test_same_stream(lb, closing, tmp_path, origins):
             with side["plain"].connect() as s:
                 s.sendall(outgoing.read())
                 assert s.recv(10) == server, (name, side["plain"].name)
+
+
+GUARD = """
+http-errors site
+    errorfile 403 {tmp}/403.http
+    errorfile 503 {tmp}/503.http
+
+defaults
+    mode http
+    retries 0
+    timeout connect 2s
+    timeout client 5s
+    timeout server 5s
+
+frontend www
+    bind {address}:{plain}
+    errorfiles site
+    http-error status 404 content-type text/plain string "no such place"
+    stick-table type ip size 100k expire 10m store http_req_rate(600s)
+    http-request track-sc0 src
+    http-request track-sc1 req.hdr(X-Key) table keys
+    acl often sc_http_req_rate(0) gt 6
+    acl blocked src -f {tmp}/blocked.txt
+    acl api_host hdr(host) -i -f {tmp}/hosts.txt
+    acl hidden path_beg -f {tmp}/hidden.txt
+    http-request deny deny_status 429 if often
+    http-request deny deny_status 410 if {{ sc1_http_req_rate ge 3 }}
+    http-request deny if blocked
+    http-request deny deny_status 404 if hidden or {{ path /gone }}
+    use_backend dead if {{ path /dead }}
+    use_backend api if api_host
+    default_backend app
+
+backend app
+    server a {a}
+backend api
+    server b {b}
+backend dead
+    server x {address}:1
+backend keys
+    stick-table type string len 32 size 10k expire 1h store http_req_rate(10m)
+"""
+
+
+def page(status, body, *fields):
+    return "\r\n".join([f"HTTP/1.0 {status}", "Cache-Control: no-cache", "Connection: close", *fields, "", body])
+
+
+@pytest.fixture()
+def guard(tmp_path):
+    """The files that GUARD names."""
+    (tmp_path / "403.http").write_text(page("403 Forbidden", "<p>Not for you.\n", "Content-Type: text/html"))
+    (tmp_path / "503.http").write_text(page("503 Service Unavailable", "Back soon\n", "Content-Type: text/plain", "Retry-After: 30"))
+    (tmp_path / "blocked.txt").write_text("# scanners\n127.0.6.0/24\n192.0.2.1\n")
+    (tmp_path / "hosts.txt").write_text("api.example.org\nAPI2.example.org\n")
+    (tmp_path / "hidden.txt").write_text("/.git\n/.env\n")
+    return tmp_path
+
+
+def told(answer):
+    """What a client sees of an answer of the proxy itself, or which server answered."""
+    if answer.server:
+        return answer.status, answer.server
+    own = answer.status in (403, 404, 503)  # those with pages
+    return answer.status, own and answer.body, own and answer.headers["Content-Type"], own and answer.headers["Retry-After"]
+
+
+def test_same_limits_lists_and_pages(lb, closing, tmp_path, origins, guard):
+    """Rates by address and by header, lists from files, error pages: status, body and server are the same, request by request."""
+    sides, says = both(lb, closing, tmp_path, GUARD, origins("a", "b"), tmp=guard)
+    assert "not supported" not in says.stderr.replace("0 not supported", ""), says.stderr
+    wait_until(lambda: listens(ADDRESS, sides[1]["plain"].port), what="lbd listens")
+    # those of this address are not counted with the ones below
+    wait_until(lambda: get(sides[1]["plain"], source="127.0.6.9").status == 403, what="the lists of lbd")
+    requests = [("127.0.5.1", "/", {})] * 9  # the seventh is one too many
+    requests += [("127.0.6.1", "/", {}), ("127.0.6.255", "/.git/config", {}), ("127.0.7.1", "/.git/config", {}),
+                 ("127.0.7.1", "/x/.git", {}), ("127.0.7.1", "/.envy", {}), ("127.0.7.1", "/gone", {}),
+                 ("127.0.7.2", "/dead", {}), ("127.0.7.2", "/", {"Host": "api.EXAMPLE.org"}),
+                 ("127.0.7.2", "/", {"Host": "api2.example.org"}), ("127.0.7.2", "/", {"Host": "api3.example.org"})]
+    requests += [(f"127.0.8.{n}", "/", {"X-Key": key}) for n, key in enumerate("kklkkl")]  # three of k, from any address
+    got = [[told(get(side["plain"], path, dict({"Host": "www.example.org"}, **fields), source=source))
+            for source, path, fields in requests] for side in sides]
+    for request, haproxy, lbd in zip(requests, *got):
+        assert haproxy == lbd, request
+    assert [g[0] for g in got[1]] == [200] * 6 + [429] * 3 + [403, 403, 404, 200, 404, 404, 503, 200, 200, 200] + [
+        200, 200, 200, 410, 410, 200]
+
+
+EXAMPLES = [*sorted(Path("/usr/share/doc/haproxy/examples").glob("*.cfg")),
+            *sorted((Path(__file__).parents[1] / "golden/import").glob("haproxy-*.cfg"))]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+def test_every_line_is_said(tmp_path, path):
+    """Whatever the file: the report has each of its lines, and ends with the sums of what it says."""
+    r = subprocess.run([BIN / "lbctl", "--root", tmp_path, "import", "haproxy", path, "--address", ADDRESS], capture_output=True,
+                       text=True)
+    assert r.returncode in (0, 1), r.stderr
+    said = [int(m[1]) for m in re.finditer(r"^line (\d+): ", r.stderr, re.M)]
+    lines = [n for n, text in enumerate(path.read_text().splitlines(), 1) if text.split("#")[0].strip()]
+    assert set(lines) - set(said) == set()
+    words = ("mapped", "mapped with a difference", "not supported")
+    counts = [len(re.findall(rf"^(?:line \d+|[^:]+ line \d+|[^:\n]+): {w}: ", r.stderr, re.M)) for w in words]
+    assert r.stderr.splitlines()[-1] == ", ".join(f"{n} {w}" for n, w in zip(counts, words))
+
+
+def large(n):
+    """A configuration as of a hoster: n sites with backends of their own, rules, checks and limits for each."""
+    text = ["global", " maxconn 50000", "defaults", " mode http", " timeout connect 2s", " timeout client 30s",
+            " timeout server 30s", " option httplog", "backend per_ip",
+            " stick-table type ip size 1m expire 10m store http_req_rate(10s)", "frontend edge", f" bind {ADDRESS}:8080",
+            " http-request track-sc0 src table per_ip", " http-request deny deny_status 429 if { sc_http_req_rate(0) gt 100 }"]
+    for i in range(n):
+        text += [f" acl site{i} hdr(host) -i s{i}.example.org www.s{i}.example.org",
+                 f" http-request redirect scheme https code 301 if site{i} {{ path_beg /login }} !{{ ssl_fc }}",
+                 f" use_backend b{i} if site{i}"]
+    text.append(" default_backend b0")
+    for i in range(n):
+        text += [f"backend b{i}", " balance leastconn", " option httpchk GET /health", f" cookie S{i} insert indirect nocache",
+                 " http-request set-header X-Site " + str(i),
+                 f" server a 127.1.{i >> 8}.{i & 255}:80 check cookie a", f" server b 127.2.{i >> 8}.{i & 255}:80 check cookie b"]
+    return "\n".join(text) + "\n"
+
+
+def test_a_large_configuration(tmp_path):
+    """300 sites: HAProxy takes the file, import takes each line, and what it prints is taken back."""
+    (tmp_path / "large.cfg").write_text(large(300))
+    assert subprocess.run(["haproxy", "-c", "-f", tmp_path / "large.cfg"], capture_output=True).returncode == 0
+    ctl = [BIN / "lbctl", "--root", tmp_path / "r"]
+    r = subprocess.run([*ctl, "import", "haproxy", tmp_path / "large.cfg"], capture_output=True, text=True)
+    assert r.returncode == 0, [x for x in r.stderr.splitlines() if "not supported" in x][:5]
+    said = [m[1] for m in re.finditer(r"^line (\d+): ", r.stderr, re.M)]
+    assert len(set(said)) == len((tmp_path / "large.cfg").read_text().splitlines())
+    (tmp_path / "site.yaml").write_text(r.stdout)
+    subprocess.run([*ctl, "validate", "-f", tmp_path / "site.yaml"], check=True)

@@ -230,7 +230,7 @@ test_balance(void **state)
 		    "...persistence: source\n    persist_timeout: 10m\n", NULL },
 		{ L "stick-table type string len 32 size 1m expire 10m store conn_cur\nstick on url\n" S,
 		    "...scheduler: wrr\n    check",
-		    "line 8: not supported: stick-table\nline 9: not supported: stick on url" },
+		    "line 8: mapped with a difference: stick-table\nline 9: not supported: stick on url" },
 		{ L "appsession SID len 10 timeout 1h\n" S,
 		    "...persistence: app_cookie\n    persist_timeout: 1h\n    cookie: SID\n",
 		    NULL },
@@ -364,7 +364,7 @@ test_refused_conditions(void **state)
 		    "http-request deny if { src a.example }\nhttp-request deny if { path_reg ( }\n"
 		    "http-request deny if { path_len 5 }\nhttp-request deny if { path -m bin 00 }\n" B,
 		    "...",
-		    "line 8: not supported: http-request deny if { src -f /x }\n"
+		    "line 8: not supported: /x: list x has no entries: bring this file\n"
 		    "line 9: not supported\nline 10: not supported\nline 11: not supported\n"
 		    "line 12: not supported\nline 13: not supported" },
 		/* What never holds is nothing; what always does has no condition. */

@@ -77,6 +77,40 @@ test_meters(void **state)
 	}
 }
 
+/* As it is shown is as it can be written, in the shortest form. */
+static void
+test_meters_shown(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+		unsigned where;
+	} rows[] = {
+		{ "rate( requests ,src/32/64, 10s) > 1", "rate(requests, src, 10s)", W_REQUEST },
+		{ "rate(bytes_out,src/24,90s) > 1", "rate(bytes_out, src/24, 90s)", W_REQUEST },
+		{ "rate(errors,src/32/128,120s) > 1", "rate(errors, src/32/128, 2m)", W_REQUEST },
+		{ "rate(bytes_in,header(X-Key),3600s) > 1", "rate(bytes_in, header(X-Key), 1h)",
+		    W_REQUEST },
+		{ "rate(connections,src,24h) > 1", "rate(connections, src, 1d)", W_TCP },
+		{ "conns(src/0/0) > 1", "conns(src/0/0)", W_TCP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = { 0 };
+		struct when w, again;
+
+		read_as(rows[i].text, rows[i].where, &w);
+		rule_meter_format(w.term[0].meter, &b);
+		assert_string_equal(buf_text(&b), rows[i].shown);
+		buf_puts(&b, " > 1");
+		read_as(buf_text(&b), rows[i].where, &again);
+		assert_true(rule_meter_same(w.term[0].meter, again.term[0].meter));
+		when_fini(&w);
+		when_fini(&again);
+		buf_fini(&b);
+	}
+}
+
 static const char *const set_of[] = { "office", "names" };
 
 static bool
@@ -241,6 +275,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_meters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_meters_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_holds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_templates, setup, teardown),
