@@ -100,6 +100,7 @@ struct view {
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
 	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
+	uint8_t server_http; /* enum server_http; auto only with TLS to servers */
 	uint32_t h2_streams; /* of one connection, at once */
 	struct addr address; /* virtual */
 	bool drop_on_failure, transparent, rdp_token;

@@ -63,6 +63,7 @@ struct worker {
 	struct loop_timer resume;
 
 	struct list services;
+	struct list backs; /* connections of HTTP/2 to servers (h2/h2_back.h) */
 	unsigned clients; /* connections of this worker */
 	uint64_t serial;
 	bool stopping, stopped;
