@@ -116,10 +116,10 @@ run_news(struct h2_back *x)
 
 /* In a turn: streams end, as those of a server that broke. */
 static void
-broke(struct h2_back *x)
+broke(struct h2_back *x, bool reset)
 {
 	h2_session_lose(x->h);
-	sever(x, true);
+	sever(x, reset);
 	run_news(x);
 }
 
@@ -146,7 +146,7 @@ not_here(struct h2_back *x)
 	struct wsrv *srv = x->c->srv;
 
 	if (view_of(x)->server_http != server_http_auto) {
-		broke(x);
+		broke(x, false);
 		return;
 	}
 	srv->h1_until = x->c->w->now + ASK_AGAIN;
@@ -267,21 +267,21 @@ step(struct h2_back *x)
 		return;
 	}
 	if (code < 0 || conn_flush(c) < 0 || (x->begun && !read_in(x))) {
-		broke(x);
+		broke(x, false);
 		return;
 	}
 	run_news(x);
 	if (x->begun && !write_out(x)) {
-		broke(x);
+		broke(x, false);
 		return;
 	}
 	run_news(x); /* those whose bytes have gone */
-	if (x->owned == 0 && (h2_session_over(x->h) || (x->up && is_spent(x)))) {
+	if (x->owned == 0 && x->up && is_spent(x)) {
 		goodbye(x);
 		return;
 	}
-	if (!conn_watch(c)) {
-		broke(x);
+	if ((x->begun && h2_session_over(x->h)) || !conn_watch(c)) {
+		broke(x, false);
 		return;
 	}
 	set_timer(x);
@@ -343,7 +343,7 @@ on_timeout(struct conn *c)
 	if (waits == WAITS_IDLE && x->owned == 0)
 		goodbye(x);
 	else
-		broke(x);
+		broke(x, true);
 	x->turning = false;
 	release(x);
 }
@@ -354,7 +354,7 @@ on_cut(struct conn *c)
 	struct h2_back *x = c->task;
 
 	x->turning = true;
-	broke(x);
+	broke(x, true);
 	x->turning = false;
 	release(x);
 }
