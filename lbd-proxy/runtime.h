@@ -59,6 +59,8 @@ struct srv {
 	_Atomic uint32_t who;	  /* what entries of persistence call it; STICKY_NOBODY */
 	_Atomic mono_t up;	  /* when it came back after a failure; 0 not */
 	_Atomic uint64_t latency; /* as latency.h has it */
+	_Atomic mono_t h1_until;  /* until then it is not asked whether it speaks HTTP/2 */
+	atomic_uint h2_most;	  /* streams on one connection, as it said last; 0: not yet */
 	atomic_uint verdict;	  /* enum verdict */
 	atomic_uint conns;	  /* requests or connections at it, of all workers */
 	atomic_uint waiting;	  /* requests that wait for this server alone */

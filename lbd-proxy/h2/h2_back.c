@@ -143,13 +143,12 @@ goodbye(struct h2_back *x)
 static void
 not_here(struct h2_back *x)
 {
-	struct wsrv *srv = x->c->srv;
-
 	if (view_of(x)->server_http != server_http_auto) {
 		broke(x, false);
 		return;
 	}
-	srv->h1_until = x->c->w->now + ASK_AGAIN;
+	atomic_store_explicit(
+	    &x->c->srv->srv->h1_until, x->c->w->now + ASK_AGAIN, memory_order_relaxed);
 	h2_session_turn_away(x->h);
 	sever(x, false);
 	run_news(x);
@@ -199,7 +198,8 @@ read_in(struct h2_back *x)
 		conn_again(c);
 	if (!x->up && h2_session_greeted(x->h)) {
 		x->up = true;
-		c->srv->h2_most = h2_session_most(x->h);
+		atomic_store_explicit(
+		    &c->srv->srv->h2_most, h2_session_most(x->h), memory_order_relaxed);
 		h2_session_admit(x->h);
 	}
 	return true;
@@ -372,14 +372,14 @@ static struct h2_back *
 find(const struct seat *s, uint16_t port)
 {
 	const struct view_server *at = &s->svc->view->at[s->index];
+	unsigned most = atomic_load_explicit(&at->srv->h2_most, memory_order_relaxed);
 	struct list *it;
 
 	list_each(it, &s->srv->shared)
 	{
 		struct conn *c = container_of(it, struct conn, link);
 		struct h2_back *x = c->task;
-		bool full = h2_session_room(x->h) == 0 ||
-			    (!x->up && s->srv->h2_most > 0 && x->owned >= s->srv->h2_most);
+		bool full = h2_session_room(x->h) == 0 || (!x->up && most > 0 && x->owned >= most);
 
 		if (!x->going && !x->alone && !full && c->port == port &&
 		    tls_ctx_of(c->tls) == s->svc->view->back &&
@@ -458,7 +458,8 @@ h2_back_open(const struct seat *s, const struct conn *client, const struct h2_ba
 	int code = 0;
 
 	*out = NULL;
-	if (v->server_http == server_http_auto && s->srv->h1_until > s->svc->w->now)
+	if (v->server_http == server_http_auto &&
+	    atomic_load_explicit(&s->srv->srv->h1_until, memory_order_relaxed) > s->svc->w->now)
 		return 0;
 	x = alone ? NULL : find(s, port);
 	if (x == NULL)

@@ -33,8 +33,6 @@ struct wsrv {
 	struct list idle; /* last used first */
 	struct list busy;
 	struct list shared; /* that carry streams of HTTP/2 (h2/h2_back.h); these are busy ones too */
-	uint32_t h2_most;   /* streams that the server takes on one, as it said last; 0: not yet */
-	mono_t h1_until;    /* until then it is not asked whether it speaks HTTP/2 */
 	uint32_t seats; /* places that streams of this worker have there */
 	bool listed;	/* in wsvc.srv */
 };

@@ -175,9 +175,11 @@ def test_shared(lb, clear):
         for q in reversed(held):
             answer(q, 200, q[":path"].encode())
         assert [h.answer(n).body for n in streams] == [b"/%d" % i for i in range(50)]
-    n = lb.json("stats", f"{vip.name}/o")[0]
-    assert n["requests_total"] == 50 and n["conns_total"] == 1 and n["http_2xx"] == 50
-    wait_until(lambda: lb.json("stats", f"{vip.name}/o")[0]["pooled"] == 1)
+    def of_rip():
+        return lb.json("get", "rip", f"{vip.name}/")[0]["status"]["counters"]
+    n = of_rip()
+    assert n["requests_total"] == 50 and n["connections_total"] == 1
+    wait_until(lambda: of_rip()["pooled_connections"] == 1)
 
 
 def test_server_limit(lb, origin, request):
