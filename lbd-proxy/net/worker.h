@@ -64,7 +64,7 @@ struct worker {
 
 	struct list services;
 	struct list backs; /* connections of HTTP/2 to servers (h2/h2_back.h) */
-	unsigned clients; /* connections of this worker */
+	unsigned clients;  /* connections of this worker */
 	uint64_t serial;
 	bool stopping, stopped;
 	struct conn *dead; /* freed when the stack is unwound */

@@ -532,8 +532,8 @@ backend_done(struct conn *c, bool reusable)
 	dur_t keep = s->svc->view->pool;
 
 	c->task = NULL;
-	if (c->h2 != NULL || !reusable || keep == 0 || view_bound(s->svc->view) || !s->listed || s->svc->gone ||
-	    s->w->stopping || c->hup || c->in != NULL || c->out != NULL ||
+	if (c->h2 != NULL || !reusable || keep == 0 || view_bound(s->svc->view) || !s->listed ||
+	    s->svc->gone || s->w->stopping || c->hup || c->in != NULL || c->out != NULL ||
 	    (c->can_read && !conn_is_quiet(c)) || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);
