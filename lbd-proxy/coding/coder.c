@@ -146,7 +146,8 @@ step_gzip(
 	c->z.next_out = out;
 	c->z.avail_out = (unsigned)room;
 	code = deflate(&c->z, ops[op]);
-	*in += *n - c->z.avail_in;
+	if (*n > 0) /* in may be NULL else */
+		*in += *n - c->z.avail_in;
 	*n = c->z.avail_in;
 	if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
 		return -EIO;
