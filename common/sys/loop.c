@@ -45,6 +45,7 @@ struct loop {
 	uint64_t turns;
 	struct jobs deferred;
 	struct watched_signal *signals;
+	struct loop_last *lasts;
 	int wake_fd;
 	struct event *wake_ev;
 	pthread_mutex_t lock; /* of woken */
@@ -130,7 +131,13 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	must_obj(l, LOOP_MAGIC);
-	/* What was deferred ends objects: it must run, or they leak. */
+	/* What waits for the loop, and what was deferred, ends objects: it must run, or they leak. */
+	while (l->lasts != NULL) {
+		struct loop_last *x = l->lasts;
+
+		loop_last_not(x);
+		x->fn(x->arg);
+	}
 	while (l->deferred.first != NULL)
 		jobs_end(jobs_take(&l->deferred), true);
 	jobs_end(jobs_take(&l->woken), false);
@@ -191,6 +198,28 @@ loop_defer(struct loop *l, loop_fn fn, void *arg)
 {
 	must_obj(l, LOOP_MAGIC);
 	jobs_add(&l->deferred, fn, arg);
+}
+
+void
+loop_last(struct loop_last *x, struct loop *l, loop_fn fn, void *arg)
+{
+	must_obj(l, LOOP_MAGIC);
+	loop_last_not(x);
+	*x = (struct loop_last){ .next = l->lasts, .back = &l->lasts, .fn = fn, .arg = arg };
+	if (x->next != NULL)
+		x->next->back = &x->next;
+	l->lasts = x;
+}
+
+void
+loop_last_not(struct loop_last *x)
+{
+	if (x->back == NULL)
+		return;
+	*x->back = x->next;
+	if (x->next != NULL)
+		x->next->back = x->back;
+	x->back = NULL;
 }
 
 void

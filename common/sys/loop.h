@@ -22,6 +22,15 @@ uint64_t loop_turns(const struct loop *l); /* for watchdogs */
 
 typedef void (*loop_fn)(void *arg);
 void loop_defer(struct loop *l, loop_fn fn, void *arg); /* after this turn's callbacks, once */
+/* loop_last - an object that nobody owns any more and that waits for the loop: fn ends it when the loop ends first, in
+ * loop_free. loop_last_not: it has ended by itself; fine on one that is not waited for, and twice. */
+struct loop_last {
+	struct loop_last *next, **back; /* back: NULL when not waited for */
+	loop_fn fn;
+	void *arg;
+};
+void loop_last(struct loop_last *x, struct loop *l, loop_fn fn, void *arg);
+void loop_last_not(struct loop_last *x);
 /* loop_wake - from any thread: fn runs in the loop's thread */
 void loop_wake(struct loop *l, loop_fn fn, void *arg);
 

@@ -12,18 +12,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SUITE_VERSION 0x000100
-#define CORE_BUSY 500000 /* us without a sleep */
 #define STRANGER_LOOK DUR_MS(5)
 
 /* What is slept on; bits of core.ready. */
@@ -363,18 +360,6 @@ is_over(const struct core *c, mono_t now)
 	return done && core_vrrp_done(c);
 }
 
-/* The side has given real-time priority if it may. A core that does not sleep any more is ended, and started again. */
-static void
-hurry(void)
-{
-	const struct rlimit most = { CORE_BUSY, CORE_BUSY };
-
-	if (sched_getscheduler(0) == SCHED_FIFO)
-		(void)setrlimit(RLIMIT_RTTIME, &most);
-	else
-		(void)setpriority(PRIO_PROCESS, 0, -20);
-}
-
 static void
 set_up(struct core *c, int region, int door)
 {
@@ -404,7 +389,7 @@ set_up(struct core *c, int region, int door)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "lbd-ha-core");
-	hurry();
+	core_sched_start();
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE); /* as far as the limit goes */
 }
 
@@ -419,6 +404,7 @@ core_main(int region, int door)
 	for (;;) {
 		sleep_until(c, deadline(c, mono_now()));
 		now = mono_now();
+		core_sched_turn(now);
 		let_in(c, region);
 		hear_side(c, now);
 		if (atomic_load(&c->sh->wanted) != 0) {

@@ -51,6 +51,7 @@ struct tls_channel {
 	SSL *ssl;
 	struct loop_fd io;
 	struct loop_timer shake;
+	struct loop_last last; /* of one that only finishes: it has no owner */
 	struct buf in, out;
 	size_t sent;
 	uint8_t key[TLS_CODE_KEY];
@@ -416,6 +417,7 @@ tls_channel_finish(struct tls_channel *t)
 		return;
 	}
 	tls_channel_own(t, &ops, t);
+	loop_last(&t->last, t->loop, finish_drained, t);
 	loop_timer_set(&t->shake, TLS_FINISH);
 }
 
@@ -472,6 +474,7 @@ tls_channel_free(struct tls_channel *t)
 		ERR_clear_error();
 	}
 	t->freed = true;
+	loop_last_not(&t->last);
 	shut(t);
 	loop_defer(t->loop, free_later, t);
 }

@@ -16,11 +16,12 @@ import pytest
 
 from lab import Lab
 from lbdbus import Bus
-from lbdtest import Load, Origin, Vip, alive, wait_until
+from lbdtest import Lbd, Load, Origin, Vip, alive, wait_until
 
 STAGE = os.environ.get("LBD_STAGE")
 WEB, FAST = "10.0.1.100", "10.0.1.101"
 DAEMONS = ["lbd-check", "lbd-ipvs", "lbd-proxy", "lbd-ha", "lbd-web"]
+SCHED_DEADLINE = 6  # linux/sched.h
 PATIENT, QUICK = 30, 5  # watchdogs, seconds: a slow machine is no fault; the one whose watchdog is to fire
 
 
@@ -179,7 +180,7 @@ def test_start(node):
 
 def test_users(node):
     """Each runs as a user of its own with the rights that its unit gives, and no more."""
-    wanted = {"lbd-check": 0x2000, "lbd-ipvs": 0x3000, "lbd-proxy": 0x2400, "lbd-ha": 0x3000, "lbd-web": 0}
+    wanted = {"lbd-check": 0x2000, "lbd-ipvs": 0x3000, "lbd-proxy": 0x2400, "lbd-ha": 0x803000, "lbd-web": 0}
     for d, pid in pids().items():
         text = dict(x.split(":\t", 1) for x in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in x)
         assert run("stat", "-c", "%U %G", f"/proc/{pid}").split() == [d, "lbd"]
@@ -307,6 +308,29 @@ def test_journal(node):
     with node.lab.servers[1].inside():
         node.origins[1] = Origin("s2", address="0.0.0.0", port=8080)
     wait_until(lambda: status()["servers"]["down"] == 0, 20, "both are up again")
+
+
+def test_core_of_a_pair(node, tmp_path):
+    """In a pair the core is a process of its own, and its unit lets it into the kernel's deadline class. Unpaired, all is as before."""
+    def cores():
+        found = pathlib.Path("/sys/fs/cgroup/system.slice/lbd-ha.service/cgroup.procs").read_text().split()
+        return [int(p) for p in found if pathlib.Path(f"/proc/{p}/comm").read_text() == "lbd-ha-core\n"]
+
+    other = Lbd(tmp_path, "lbd-ha", netns=node.lab.servers[1])
+    try:
+        other.start()
+        code = other.ctl("ha", "code").stdout.strip()
+        run("lbctl", "ha", "pair", node.lab.servers[1].address, "--code-file", "-", "-y", input=code + "\n")
+        wait_until(cores, 20, "the core")
+        wait_until(lambda: {WEB, FAST} <= addresses(), what="the addresses, held by the core")
+        wait_until(lambda: os.sched_getscheduler(cores()[0]) & 0xff == SCHED_DEADLINE, 20, "its class")  # above: SCHED_RESET_ON_FORK
+        ctl("ha", "unpair", "-y")
+        wait_until(lambda: not cores(), 20, "no core")
+    finally:
+        other.stop()
+    all_well()
+    with Under(node):
+        pass
 
 
 def test_stop_and_start_of_all(node):

@@ -278,6 +278,13 @@ def test_failover_by_order(duo):
     assert p.names() == "abab" and p.lost() <= FEW
 
 
+def test_core_runs_in_time(duo):
+    """N06: the core is in the kernel's deadline class, where no task of others keeps it waiting, but for some seconds after long work."""
+    for i in (0, 1):
+        (core,) = duo.cores(i)
+        wait_until(lambda core=core: os.sched_getscheduler(core) & 0xff == 6, 20, "SCHED_DEADLINE")  # above: SCHED_RESET_ON_FORK
+
+
 def test_kill_core(duo):
     """S164: the core of the active node is killed: it is there again before its lease ends, and nothing moves."""
     duo.echoes()

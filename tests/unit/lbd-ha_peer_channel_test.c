@@ -667,6 +667,20 @@ test_channel_unpair(void **state)
 	close_pair();
 }
 
+/* The loop ends, as at the end of the process, while something still waits to be sent: finish() frees the loop. */
+static void
+test_channel_ends_with_the_loop(void **state)
+{
+	struct msg_peer_unpair m = { .done = true };
+
+	(void)state;
+	open_pair();
+	run_until(both_up);
+	assert_int_equal(peer_channel_send(one.k, MSG_PEER_UNPAIR, &m), 0);
+	close_node(&one);
+	close_node(&two);
+}
+
 static int
 begin(void **state)
 {
@@ -719,17 +733,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_identity_stays),
-		cmocka_unit_test(test_code_key),
-		cmocka_unit_test(test_code_right_and_wrong),
-		cmocka_unit_test(test_channel_carries),
-		cmocka_unit_test(test_channel_priority),
-		cmocka_unit_test(test_channel_wins),
-		cmocka_unit_test(test_channel_other_way),
-		cmocka_unit_test(test_channel_stranger),
-		cmocka_unit_test(test_channel_again),
-		cmocka_unit_test(test_channel_second_line),
+		cmocka_unit_test(test_identity_stays), cmocka_unit_test(test_code_key),
+		cmocka_unit_test(test_code_right_and_wrong), cmocka_unit_test(test_channel_carries),
+		cmocka_unit_test(test_channel_priority), cmocka_unit_test(test_channel_wins),
+		cmocka_unit_test(test_channel_other_way), cmocka_unit_test(test_channel_stranger),
+		cmocka_unit_test(test_channel_again), cmocka_unit_test(test_channel_second_line),
 		cmocka_unit_test(test_channel_unpair),
+		cmocka_unit_test(
+		    test_channel_ends_with_the_loop), /* the last: the loop is not run again */
 	};
 
 	return cmocka_run_group_tests(tests, begin, finish);

@@ -81,6 +81,36 @@ test_deferred_work_runs_when_the_loop_ends(void **state)
 	assert_string_equal(seen, "x");
 }
 
+struct left {
+	struct loop_last last;
+	const char *name;
+};
+
+static void
+end_left(void *arg)
+{
+	struct left *x = arg;
+
+	see((void *)(uintptr_t)x->name);
+	loop_last_not(&x->last); /* as its own end does */
+}
+
+static void
+test_what_waits_ends_with_the_loop(void **state)
+{
+	struct left x[] = { { .name = "a" }, { .name = "b" }, { .name = "c" }, { .name = "d" } };
+	struct loop *other = loop_new();
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(x); i++)
+		loop_last(&x[i].last, other, end_left, &x[i]);
+	loop_last_not(&x[1].last);
+	loop_last_not(&x[1].last);
+	loop_last(&x[0].last, other, end_left, &x[0]); /* again: once */
+	loop_free(other);
+	assert_string_equal(seen, "adc");
+}
+
 static void
 test_stop_before_run_is_not_lost(void **state)
 {
@@ -288,6 +318,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_deferred_work_runs_in_order_and_later_turns),
 		T(test_deferred_work_runs_when_the_loop_ends),
+		T(test_what_waits_ends_with_the_loop),
 		T(test_stop_before_run_is_not_lost),
 		T(test_timers_fire_in_order_and_never_early),
 		T(test_timer_set_after_long_work_is_not_early),
