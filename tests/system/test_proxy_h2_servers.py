@@ -96,6 +96,7 @@ def test_kinds_of_answers(clear):
     assert seen["/103"].interim == [103] and seen["/304"]["content-length"] == "7" and head["content-length"] == "9"
     assert get(vip, "/open").headers["Transfer-Encoding"] == "chunked" and get(vip, "/open").body == b"open"
     assert get(vip, "/empty").headers["Content-Length"] == "0"
+    assert talk(vip, b"GET /empty HTTP/1.0\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
     old = talk(vip, b"GET /open HTTP/1.0\r\nHost: a\r\n\r\n")
     assert old.startswith(b"HTTP/1.1 200 ") and old.endswith(b"\r\n\r\nopen") and b"chunked" not in old
     assert talk(vip, b"GET /103 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 103 ")

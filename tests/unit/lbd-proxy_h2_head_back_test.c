@@ -106,17 +106,21 @@ test_answer(void **state)
 		const char *want;
 	} row[] = {
 		{ { ":status", "200", "a", "b" }, false, { 0 }, true,
-		    "HTTP/1.1 200 \r\na: b\r\nTransfer-Encoding: chunked\r\n\r\n" },
+		    "HTTP/1.1 200 OK\r\na: b\r\nTransfer-Encoding: chunked\r\n\r\n" },
 		{ { ":status", "200" }, true, { 0 }, false,
-		    "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n" },
+		    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
 		{ { ":status", "200", "content-length", "5" }, false, { 0 }, false,
-		    "HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\n" },
-		{ { ":status", "200" }, false, { .old = true }, false, "HTTP/1.1 200 \r\n\r\n" },
-		{ { ":status", "200" }, true, { .head = true }, false, "HTTP/1.1 200 \r\n\r\n" },
-		{ { ":status", "204" }, true, { 0 }, false, "HTTP/1.1 204 \r\n\r\n" },
-		{ { ":status", "304" }, true, { 0 }, false, "HTTP/1.1 304 \r\n\r\n" },
+		    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n" },
+		{ { ":status", "200" }, false, { .old = true }, false, "HTTP/1.1 200 OK\r\n\r\n" },
+		{ { ":status", "200" }, true, { .head = true }, false, "HTTP/1.1 200 OK\r\n\r\n" },
+		{ { ":status", "299" }, true, { .head = true }, false,
+		    "HTTP/1.1 299 Success\r\n\r\n" },
+		{ { ":status", "599" }, true, { .head = true }, false,
+		    "HTTP/1.1 599 Server Error\r\n\r\n" },
+		{ { ":status", "204" }, true, { 0 }, false, "HTTP/1.1 204 No Content\r\n\r\n" },
+		{ { ":status", "304" }, true, { 0 }, false, "HTTP/1.1 304 Not Modified\r\n\r\n" },
 		{ { ":status", "103", "link", "x" }, false, { 0 }, false,
-		    "HTTP/1.1 103 \r\nlink: x\r\n\r\n" },
+		    "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" },
 	};
 
 	(void)state;
