@@ -142,6 +142,10 @@ compile(struct view *v, const struct service *s)
 	v->proxy_to = s->proxy_to;
 	v->h2c = s->h2c;
 	v->h2_streams = s->http2_streams;
+	v->server_http = s->server_http;
+	if (s->mode != mode_http ||
+	    (s->server_http == server_http_auto && s->server_tls == server_tls_off))
+		v->server_http = server_http_1;
 	v->redirect = redirects[s->https_redirect];
 	v->compress = s->compress;
 	v->compress_level = (uint8_t)s->compress_level;

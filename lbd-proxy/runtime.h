@@ -61,6 +61,8 @@ struct srv {
 	_Atomic uint32_t who;	  /* what entries of persistence call it; STICKY_NOBODY */
 	_Atomic mono_t up;	  /* when it came back after a failure; 0 not */
 	_Atomic uint64_t latency; /* as latency.h has it */
+	_Atomic mono_t h1_until;  /* until then it is not asked whether it speaks HTTP/2 */
+	atomic_uint h2_most;	  /* streams on one connection, as it said last; 0: not yet */
 	atomic_uint verdict;	  /* enum verdict */
 	atomic_uint conns;	  /* requests or connections at it, of all workers */
 	atomic_uint waiting;	  /* requests that wait for this server alone */
@@ -102,6 +104,7 @@ struct view {
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
 	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
+	uint8_t server_http; /* enum server_http; auto only with TLS to servers */
 	uint32_t h2_streams; /* of one connection, at once */
 	struct addr address; /* virtual */
 	bool drop_on_failure, transparent, rdp_token;

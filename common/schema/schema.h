@@ -276,10 +276,10 @@ extern const struct words protocol_list, mode_list, scheduler_list, persistence_
     assume_list, nat_kind_list, nat_protocol_list, ha_mode_list, carrier_kind_list, track_kind_list,
     track_unknown_list, notify_on_list, advertise_list, ha_roles_list, fence_mode_list,
     vrouter_family_list, vrouter_way_list, vrouter_checksum_list, tls_profile_list,
-    client_auth_list, server_tls_list, https_redirect_list, proxy_to_list, access_log_list,
-    request_id_list, rule_action_list, rule_on_list, rule_part_list, cookie_server_list,
-    persist_drain_list, compress_list, uri_check_list, header_names_list, resolution_list,
-    list_kind_list;
+    client_auth_list, server_tls_list, server_http_list, https_redirect_list, proxy_to_list,
+    access_log_list, request_id_list, rule_action_list, rule_on_list, rule_part_list,
+    cookie_server_list, persist_drain_list, compress_list, uri_check_list, header_names_list,
+    resolution_list, list_kind_list;
 bool field_is_int(const struct field *f);
 
 bool ranges_contain(const struct ranges *r, unsigned n);

@@ -195,6 +195,10 @@ check_servers(struct look *l, const struct service *s)
 		    "\"%s\" is not possible with transparent: a connection to a server would belong to one "
 		    "client, and be kept for others; allowed is off, or transparent no",
 		    word_text(&server_tls_list, s->server_tls));
+	if (s->server_http != server_http_1 && s->mode != mode_http)
+		return look_bad(l, KIND_service, s, "server_http",
+		    "\"%s\" is not possible in mode %s; allowed is 1, or mode http",
+		    word_text(&server_http_list, s->server_http), word_text(&mode_list, s->mode));
 	if (s->server_ca != 0 && s->server_tls != server_tls_verify)
 		return look_bad(l, KIND_service, s, "server_ca",
 		    "is not possible with server_tls %s, which asks nobody; allowed is nothing, or "

@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
+#include "h2_back.h"
 #include "h2_session.h"
 #include "http/http_stream.h"
 #include "net/worker.h"
@@ -439,6 +440,16 @@ h2_sniff(struct conn *c)
 	sniff(c);
 }
 
+/* Of a stream either way: what it said, or has room for, is to go out. */
+static void
+wake_of(struct conn *c)
+{
+	if (c->client)
+		wake(carrier_of(c));
+	else
+		h2_back_wake(c);
+}
+
 ssize_t
 h2_recv(struct conn *c, void *p, size_t room)
 {
@@ -450,7 +461,7 @@ h2_recv(struct conn *c, void *p, size_t room)
 	if (n <= 0)
 		return n;
 	c->bytes_in += (size_t)n;
-	wake(carrier_of(c)); /* there is room for more */
+	wake_of(c); /* there is room for more */
 	return n;
 }
 
@@ -462,7 +473,7 @@ h2_send(struct conn *c, const void *p, size_t n)
 	c->held = code == 1;
 	if (code >= 0)
 		c->bytes_out += n;
-	wake(carrier_of(c));
+	wake_of(c);
 	return code;
 }
 
@@ -477,7 +488,7 @@ void
 h2_shutdown(struct conn *c)
 {
 	h2_stream_end(c->h2);
-	wake(carrier_of(c));
+	wake_of(c);
 }
 
 /* A rule held the connection back for this stream: it goes on as fast as it can, unless it is held back for another. */
@@ -497,9 +508,13 @@ unpace(struct conn *c)
 void
 h2_detach(struct conn *c, bool reset)
 {
+	if (!c->client) {
+		h2_back_detach(c, reset);
+		return;
+	}
 	if (c->paced)
 		unpace(c);
-	wake(carrier_of(c));
+	wake_of(c);
 	h2_stream_close(c->h2, reset);
 	c->tls = NULL;
 	c->held = false;
@@ -508,5 +523,5 @@ h2_detach(struct conn *c, bool reset)
 int
 h2_fd(const struct conn *c)
 {
-	return io_fd(&carrier_of(c)->c->io);
+	return c->client ? io_fd(&carrier_of(c)->c->io) : h2_back_fd(c);
 }

@@ -63,8 +63,8 @@ is_of_connection(const struct h2_field *f)
 	       (NAME_IS(f, "te") && !VALUE_IS(f, "trailers"));
 }
 
-static bool
-field_ok(const struct h2_field *f)
+bool
+h2_field_ok(const struct h2_field *f)
 {
 	return name_ok(f->name, f->name_len) && value_ok(f->value, f->value_len) &&
 	       !is_of_connection(f);
@@ -155,7 +155,7 @@ h2_request_read(const struct h2_field *f, unsigned n, struct h2_request *out)
 	if (!pseudo_ok(&r))
 		return -EPROTO;
 	for (; i < n; i++) {
-		if (!field_ok(&f[i]))
+		if (!h2_field_ok(&f[i]))
 			return -EPROTO;
 		if (NAME_IS(&f[i], "host") && r.authority != NULL && !same_host(&f[i], r.authority))
 			return -EPROTO;
@@ -286,7 +286,7 @@ h2_trailer_text(const struct h2_field *f, unsigned n, char *out)
 	char *o = PUT(out, "0\r\n");
 
 	for (unsigned i = 0; i < n; i++) {
-		if (!field_ok(&f[i]))
+		if (!h2_field_ok(&f[i]))
 			return 0;
 		o = put_line(o, &f[i]);
 	}
@@ -360,7 +360,7 @@ trailer_line(const char *s, size_t len, struct h2_field *f, char *names)
 		end--;
 	f->value = v;
 	f->value_len = (uint32_t)(end - v);
-	return field_ok(f);
+	return h2_field_ok(f);
 }
 
 unsigned

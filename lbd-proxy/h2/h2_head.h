@@ -63,4 +63,38 @@ unsigned h2_answer_fields(
 unsigned h2_trailer_fields(
     const char *text, size_t len, struct h2_field *out, unsigned max, char *names);
 
+/* ---- of servers: h2_head_back.c ---- */
+
+/* A request as it goes to a server of HTTP/1.1, and what becomes of it. */
+struct h2_ask {
+	bool tls;      /* in: the connection to the server */
+	bool trailers; /* in: the client takes trailers (TE) */
+	/* out */
+	bool chunked, head, old; /* old: HTTP/1.0 */
+	uint64_t length;	 /* of its body; 0 also when chunked */
+};
+#define H2_ASK_MORE 5 /* fields beyond one a line */
+
+/* h2_ask_lines - how many lines the head at text has; 0: it does not end within len bytes. *end_out: its length.
+ * h2_ask_fields - its fields; out holds lines + H2_ASK_MORE of them, names as many bytes as the head has, which stays as long as
+ * they are used. Host becomes :authority; what belongs to one connection of HTTP/1.1 is left out. Returns how many; 0: not a head. */
+unsigned h2_ask_lines(const char *text, size_t len, size_t *end_out);
+unsigned h2_ask_fields(
+    const char *text, size_t end, struct h2_ask *a, struct h2_field *out, char *names);
+
+/* An answer's head. */
+struct h2_answer {
+	uint16_t status;
+	bool has_length;
+	bool chunked; /* by h2_answer_text: its body is to be read with the coding */
+};
+/* h2_answer_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3.2); 101 has no place there either (section 8.6).
+ * h2_answer_text - as HTTP/1.1; ended: no body follows; ask: of its request. out holds what h2_request_room says; the length. */
+int h2_answer_read(const struct h2_field *f, unsigned n, struct h2_answer *out);
+size_t h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool ended,
+    const struct h2_ask *ask, char *out);
+
+/* h2_field_ok - of a field that is no pseudo-header field: its bytes, and that it has a place in HTTP/2. */
+bool h2_field_ok(const struct h2_field *f);
+
 #endif

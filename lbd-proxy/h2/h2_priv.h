@@ -41,7 +41,13 @@ struct h2_stream {
 	bool gone : 1;	   /* no frame comes or goes any more */
 	bool lost : 1;	   /* before it was complete */
 	bool deferred : 1; /* data that come later must be announced */
-	bool answered : 1; /* the end of the answer was sent */
+	bool answered : 1; /* the end of the answer was sent; to a server: that of the request */
+	/* to a server */
+	bool told : 1;	  /* the final head was received */
+	bool refused : 1; /* it did nothing with the request */
+	bool reset : 1;	  /* it ended the stream itself */
+	bool bad : 1;	  /* its answer was malformed */
+	struct h2_ask ask;
 };
 
 struct h2_session {
@@ -55,6 +61,8 @@ struct h2_session {
 	mono_t now;
 	int failed; /* why the connection must end; 0 */
 	bool opening;
+	bool back;     /* we are the client */
+	bool greeted;  /* to a server: its SETTINGS came */
 	bool too_much; /* the client is to calm down */
 	uint8_t *out;  /* where h2_session_out writes */
 	size_t out_len;
@@ -78,6 +86,11 @@ void h2_stream_data(struct h2_stream *s, const uint8_t *p, size_t n);
 void h2_stream_ended(struct h2_stream *s);
 /* h2_stream_refuse - it ends with an error of HTTP/2. */
 void h2_stream_refuse(struct h2_stream *s, uint32_t error);
+/* To a server, in h2_ask.c. h2_stream_ask - the request's head, whole, is among the first bytes that are written; 0 or -errno, *used_out
+ * of them belong to it. h2_stream_told - a head of its answer, or the trailers. h2_stream_over - on_stream_close, with its error. */
+int h2_stream_ask(struct h2_stream *s, const char *p, size_t n, size_t *used_out);
+void h2_stream_told(struct h2_stream *s, bool ended);
+void h2_stream_over(struct h2_stream *s, uint32_t error);
 /* h2_stream_source - of nghttp2: how much of the answer goes into the next frame; on_send_data then copies it. */
 ssize_t h2_stream_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
     uint32_t *flags, nghttp2_data_source *source, void *arg);

@@ -55,7 +55,7 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	if (h->field == NULL && (h->field = malloc(H2_FIELDS_MAX * sizeof(*h->field))) == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
+		return 0; /* to a server: always */
 	s = h2_stream_new(h, frame->hd.stream_id);
 	if (s == NULL || nghttp2_session_set_stream_user_data(ng, s->id, s) != 0)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -125,6 +125,10 @@ on_head(struct h2_session *h, struct h2_stream *s, const nghttp2_frame *frame)
 	if (s == NULL)
 		return;
 	settle_fields(h);
+	if (h->back) {
+		h2_stream_told(s, ended);
+		return;
+	}
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		h2_stream_asked(s, ended);
 		return;
@@ -147,8 +151,13 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 			h2_stream_ended(s);
 		break;
 	case NGHTTP2_RST_STREAM:
-		if (s != NULL && !s->answered)
+		if (s != NULL && !s->answered && !h->back)
 			count_reset(h);
+		if (s != NULL)
+			s->reset = true;
+		break;
+	case NGHTTP2_SETTINGS:
+		h->greeted = h->greeted || (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
 		break;
 	default: break;
 	}
@@ -175,7 +184,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	struct h2_session *h = arg;
 	struct h2_stream *s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 
-	if (frame->hd.type == NGHTTP2_RST_STREAM &&
+	if (frame->hd.type == NGHTTP2_RST_STREAM && !h->back &&
 	    frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
 	    frame->rst_stream.error_code != NGHTTP2_INTERNAL_ERROR &&
 	    frame->rst_stream.error_code != NGHTTP2_CANCEL)
@@ -185,7 +194,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		return 0;
 	s->answered = true;
 	h2_calm_answered(&h->calm);
-	if (!s->ended) /* the rest of the request is of no use (RFC 9113 section 8.1) */
+	if (!s->ended && !h->back) /* the rest of the request is of no use (RFC 9113 section 8.1) */
 		(void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 	return 0;
 }
@@ -196,12 +205,13 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void *arg)
 	struct h2_session *h = arg;
 	struct h2_stream *s = nghttp2_session_get_stream_user_data(ng, id);
 
-	(void)error;
 	h->opening = false;
 	if (s == NULL)
 		return 0;
 	s->gone = true;
-	if (!s->answered)
+	if (h->back)
+		h2_stream_over(s, error);
+	else if (!s->answered)
 		s->lost = true;
 	if (!s->known || s->owner == NULL)
 		h2_stream_free(s);
@@ -223,7 +233,7 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, siz
 	memcpy(h->out + h->out_len, head, 9);
 	h->out_len += 9;
 	h->out_len += h2_bytes_take(&s->out, h->out + h->out_len, n);
-	if (n >= H2_EARNEST || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+	if (n >= H2_EARNEST || h->back || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
 		h2_calm_earned(&h->calm);
 	if (!h2_stream_waits(s))
 		h2_stream_tell(s);
@@ -231,7 +241,7 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, siz
 }
 
 static nghttp2_session *
-server_new(struct h2_session *h)
+ng_new(struct h2_session *h)
 {
 	nghttp2_session_callbacks *cb = NULL;
 	nghttp2_option *option = NULL;
@@ -252,11 +262,33 @@ server_new(struct h2_session *h)
 	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_no_closed_streams(option, 1);
-	if (nghttp2_session_server_new2(&ng, cb, h, option) != 0)
+	if ((h->back ? nghttp2_session_client_new2(&ng, cb, h, option)
+		     : nghttp2_session_server_new2(&ng, cb, h, option)) != 0)
 		ng = NULL;
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cb);
 	return ng;
+}
+
+static struct h2_session *
+session_new(const struct h2_limits *limits, bool back, void *host,
+    const nghttp2_settings_entry *ours, size_t n)
+{
+	struct h2_session *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	list_init(&h->streams);
+	list_init(&h->news);
+	h->limits = *limits;
+	h->back = back;
+	h->host = host;
+	h->ng = ng_new(h);
+	if (h->ng != NULL && nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, ours, n) == 0 &&
+	    nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0, H2_CONN_WINDOW) == 0)
+		return h;
+	h2_session_free(h);
+	return NULL;
 }
 
 struct h2_session *
@@ -269,22 +301,23 @@ h2_session_new(const struct h2_limits *limits, uint64_t random, void *host)
 		{ NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
-	struct h2_session *h = calloc(1, sizeof(*h));
+	struct h2_session *h = session_new(limits, false, host, ours, ARRAY_LEN(ours));
 
-	if (h == NULL)
-		return NULL;
-	list_init(&h->streams);
-	list_init(&h->news);
-	h->limits = *limits;
-	h->random = random;
-	h->host = host;
-	h->ng = server_new(h);
-	if (h->ng != NULL &&
-	    nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, ours, ARRAY_LEN(ours)) == 0 &&
-	    nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0, H2_CONN_WINDOW) == 0)
-		return h;
-	h2_session_free(h);
-	return NULL;
+	if (h != NULL)
+		h->random = random;
+	return h;
+}
+
+struct h2_session *
+h2_session_new_back(const struct h2_limits *limits, void *host)
+{
+	const nghttp2_settings_entry ours[] = {
+		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head_max },
+	};
+
+	return session_new(limits, true, host, ours, ARRAY_LEN(ours));
 }
 
 void *

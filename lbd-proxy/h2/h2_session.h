@@ -1,5 +1,5 @@
-/* h2_session.h - one connection of HTTP/2 as a server, without its socket: bytes in, bytes out, and streams whose two directions are
- * read and written as HTTP/1.1. Nothing is called back: after h2_session_in and h2_session_out, h2_session_news tells which streams
+/* h2_session.h - one connection of HTTP/2, without its socket: bytes in, bytes out, and streams whose two directions are
+ * read and written as HTTP/1.1. As a server first; as a client at the end. Nothing is called back: after h2_session_in and h2_session_out, h2_session_news tells which streams
  * have something new.
  *
  * A stream belongs to the session until it is taken from the news for the first time; its owner then lets go of it with
@@ -69,5 +69,26 @@ void h2_stream_end(struct h2_stream *s);
 void h2_stream_close(struct h2_stream *s, bool reset);
 /* h2_stream_lose - the connection is over: what is read and written from now on fails. */
 void h2_stream_lose(struct h2_stream *s);
+
+/* ---- to a server ----
+ * The same, turned round: of a stream the answer is read, and the request written. What a stream reads of an answer that is malformed is no
+ * answer of HTTP/1.1 either. h2_stream_close resets a stream that is not over. */
+struct h2_session *h2_session_new_back(const struct h2_limits *limits, void *host);
+/* h2_session_greeted - the server's SETTINGS came. h2_session_room - for so many more streams; 0 also after GOAWAY. h2_session_most - how
+ * many the server takes. */
+bool h2_session_greeted(const struct h2_session *h);
+uint32_t h2_session_room(const struct h2_session *h);
+uint32_t h2_session_most(const struct h2_session *h);
+/* h2_session_open - a stream, its owner's at once; nothing may be written to it before the server's SETTINGS came. tls: of the connection.
+ * trailers: the client takes them. NULL: no memory. h2_session_admit - they came: every stream has news, and those beyond what the
+ * server takes are refused. h2_session_turn_away - instead of it: all are. */
+struct h2_stream *h2_session_open(struct h2_session *h, void *owner, bool tls, bool trailers);
+void h2_session_admit(struct h2_session *h);
+void h2_session_turn_away(struct h2_session *h);
+/* h2_session_lose - the connection is over: every stream has news, and is lost if its answer is not complete. */
+void h2_session_lose(struct h2_session *h);
+void h2_session_ping(struct h2_session *h);
+/* h2_stream_refused - of a stream that is lost: the server did nothing with its request. */
+bool h2_stream_refused(const struct h2_stream *s);
 
 #endif

@@ -52,7 +52,7 @@ h2_stream_refuse(struct h2_stream *s, uint32_t error)
 {
 	s->down = H2_BROKEN;
 	h2_bytes_fini(&s->out);
-	if (!s->gone)
+	if (!s->gone && s->id != 0)
 		(void)nghttp2_submit_rst_stream(s->h->ng, NGHTTP2_FLAG_NONE, s->id, error);
 }
 
@@ -381,6 +381,8 @@ write_head(struct h2_stream *s, const char *p, size_t n, size_t *used_out)
 	int code;
 
 	*used_out = n;
+	if (s->h->back)
+		return h2_stream_ask(s, p, n, used_out);
 	if (had > 0) {
 		if (h2_bytes_put(&s->part, p, n) != 0)
 			return -ENOMEM;
@@ -455,7 +457,7 @@ h2_stream_write(struct h2_stream *s, const void *p, size_t n)
 	size_t used;
 	int code = 0;
 
-	if (s->lost || s->down == H2_BROKEN)
+	if (s->lost || s->down == H2_BROKEN || (s->gone && s->h->back))
 		return -EPIPE;
 	while (code == 0 && n > 0 && s->down == H2_HEAD) {
 		code = write_head(s, at, n, &used);
@@ -489,11 +491,13 @@ h2_stream_close(struct h2_stream *s, bool reset)
 	h2_bytes_fini(&s->in);
 	if (!reset)
 		h2_stream_end(s);
-	if (s->gone) {
+	if (s->gone || s->id == 0) { /* no frame of it was, or will be */
 		h2_stream_free(s);
 		return;
 	}
-	if (!s->answered && (reset || s->down != H2_WHOLE) && s->down != H2_BROKEN)
+	if (s->h->back && !(s->answered && s->ended))
+		h2_stream_refuse(s, NGHTTP2_CANCEL);
+	else if (!s->answered && (reset || s->down != H2_WHOLE) && s->down != H2_BROKEN)
 		h2_stream_refuse(s, NGHTTP2_INTERNAL_ERROR);
 	list_del(&s->news);
 }

@@ -37,6 +37,8 @@ struct http {
 	bool up_stop;  /* the server does not take the rest of it */
 	bool told;     /* an answer (not 1xx) has begun */
 	bool untold;   /* its story goes on elsewhere */
+	bool beyond;   /* more of its body was sent than out holds */
+	bool trailers; /* the client takes them (TE) */
 	bool slow;     /* the last connect was given up */
 	bool edited;   /* rules change its head: w->rules->edits, until it was composed */
 	bool whole;    /* the head is complete, and rules wait for its body */

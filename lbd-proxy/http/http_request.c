@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "sys/sock.h"
 
+#include "h2/h2_back.h"
 #include "http_tell.h"
 #include "rules/rules_http.h"
 #include "schema/error_rules.h"
@@ -104,6 +105,28 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	return true;
 }
 
+/* TE names trailers (RFC 9110 section 10.1.4): what a server of HTTP/2 is told of it. */
+static bool
+takes_trailers(const char *buf, const struct h1_head *head)
+{
+	const struct h1_header *f;
+	const char *s, *end;
+	size_t n;
+
+	if ((head->seen & H1_BIT(H1_TE)) == 0)
+		return false;
+	f = h1_find(head, H1_TE);
+	for (s = buf + f->value_off, end = s + f->value_len; s < end; s += n) {
+		while (s < end && (*s == ',' || *s == ' ' || *s == '\t'))
+			s++;
+		for (n = 0; s + n < end && s[n] != ',' && s[n] != ' ' && s[n] != '\t'; n++)
+			;
+		if (n == 8 && strncasecmp(s, "trailers", 8) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The request as it goes to the server. 0, or the status to answer. */
 static unsigned
 compose(struct http *h, const char *buf, size_t len)
@@ -127,6 +150,7 @@ compose(struct http *h, const char *buf, size_t len)
 		return h->up_chunk.error->status;
 	if (v->body_max > 0 && h->head.framing == H1_CHUNKED && h->up_chunk.total > v->body_max)
 		return 413;
+	h->trailers = pool->server_http != server_http_1 && takes_trailers(buf, &h->head);
 	if (pool->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
 	if (tell(h, &policy, &told, by, id))
@@ -156,6 +180,15 @@ bad_body(struct http *h, unsigned status)
 	http_fail(h, status);
 }
 
+/* A stream of a connection that others share; *out NULL: the server speaks HTTP/1.1. */
+static int
+open_stream(struct http *h, struct conn **out)
+{
+	const struct h2_back_how how = { .trailers = h->trailers, .alone = h->rate_up != 0 };
+
+	return h2_back_open(&h->seat, h->c, &how, &http_server_ops, out);
+}
+
 /* A connection of the pool, or a new one. */
 static void
 attach(struct http *h)
@@ -165,9 +198,11 @@ attach(struct http *h)
 
 	story_phase(&h->story, PHASE_QUEUE, c->w->now);
 	story_server(&h->story, &h->seat);
-	if (!h->fresh)
+	if (http_pool(h)->server_http != server_http_1 && !h->head.upgrade)
+		code = open_stream(h, &s);
+	if (s == NULL && code == 0 && !h->fresh)
 		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);
-	if (s == NULL) {
+	if (s == NULL && code == 0) {
 		code = backend_connect(&h->seat, c, &http_server_ops, &s);
 		if (code == 0)
 			COUNT(h->seat.srv->n->conns_total);
@@ -179,7 +214,7 @@ attach(struct http *h)
 		return;
 	}
 	h->s = s;
-	h->slow = false;
+	h->slow = h->up_stop = false;
 	h->out_off = 0;
 	if (code != 0) {
 		http_server_lost(h);
@@ -320,8 +355,9 @@ void
 http_server_lost(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
-	bool up = s != NULL && (s->up || s->reused), reused = up && s->reused;
-	bool again = !up || h->out_off == 0 || h->sure;
+	bool unseen = s != NULL && s->unseen, up = s != NULL && (s->up || s->reused || unseen);
+	bool reused = up && !h->fresh && (s->reused || unseen);
+	bool again = !up || h->out_off == 0 || h->sure || (unseen && !h->beyond);
 
 	if (!up) {
 		COUNT(h->seat.srv->n->connect_errors);
@@ -378,6 +414,7 @@ up_chunked(struct http *h)
 		return FLOW_END;
 	if (conn_keep(c, p + used, (size_t)n - used) != 0)
 		return FLOW_FROM;
+	h->beyond = true;
 	code = conn_send(s, p, used);
 	if (code < 0)
 		return FLOW_TO;
@@ -395,8 +432,10 @@ http_pump_up(struct http *h)
 {
 	struct conn *c = h->c;
 	bool chunked = h->head.framing == H1_CHUNKED;
+	enum flow_result r = chunked ? up_chunked(h) : flow_run(&h->up);
 
-	switch (chunked ? up_chunked(h) : flow_run(&h->up)) {
+	h->beyond = h->beyond || (!chunked && h->up.moved);
+	switch (r) {
 	case FLOW_DONE: h->up_over = true; return true;
 	case FLOW_TURN: conn_again(c); return true;
 	case FLOW_EMPTY:

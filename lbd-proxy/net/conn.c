@@ -10,6 +10,7 @@
 #include "sys/sock.h"
 
 #include "h2/h2.h"
+#include "h2/h2_back.h"
 #include "rates/meters.h"
 #include "tls/tls.h"
 #include "worker.h"
@@ -352,6 +353,8 @@ conn_write(struct conn *c, const void *p, size_t n)
 	ssize_t sent;
 	int code;
 
+	if (c->h2 != NULL)
+		return h2_back_write(c, p, n);
 	if (c->tls == NULL) {
 		code = conn_flush(c); /* a header that goes before it */
 		if (code != 0)

@@ -11,6 +11,7 @@
 #include "base/must.h"
 
 #include "conn.h"
+#include "h2/h2_back.h"
 #include "http/http_stream.h"
 #include "log/logs.h"
 #include "listener.h"
@@ -255,6 +256,7 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	list_init(&w->halted);
 	list_init(&w->listeners);
 	list_init(&w->services);
+	list_init(&w->backs);
 	wheel_init(&w->wheel, w->now);
 	must(pthread_mutex_init(&w->lock, NULL) == 0);
 	must(poller_init(&w->poller) == 0);
@@ -307,6 +309,7 @@ worker_cut_all(struct worker *w)
 				conn_reset(c);
 		}
 	}
+	h2_back_end(w);
 	local_let_go(w);
 }
 

@@ -59,7 +59,8 @@ struct worker {
 	mono_t resume_at;   /* when they go on; 0 not */
 
 	struct list services;
-	unsigned clients; /* connections of this worker */
+	struct list backs; /* connections of HTTP/2 to servers (h2/h2_back.h) */
+	unsigned clients;  /* connections of this worker */
 	uint64_t serial;
 	bool stopping, stopped;
 	struct conn *dead; /* freed when the stack is unwound */

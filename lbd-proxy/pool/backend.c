@@ -14,6 +14,7 @@
 
 #include "choose.h"
 #include "h2/h2.h"
+#include "h2/h2_back.h"
 #include "latency.h"
 #include "net/pp.h"
 #include "net/worker.h"
@@ -452,6 +453,7 @@ evict(struct worker *w)
 			left--;
 		}
 	}
+	(void)h2_back_evict(w, left);
 }
 
 /* The PROXY header of the client, before anything else; while it connects it is kept. */
@@ -529,8 +531,8 @@ backend_done(struct conn *c, bool reusable)
 	dur_t keep = s->svc->view->pool;
 
 	c->task = NULL;
-	if (!reusable || keep == 0 || view_bound(s->svc->view) || !s->listed || s->svc->gone ||
-	    s->w->stopping || conn_gone(c) || c->in != NULL || c->out != NULL ||
+	if (c->h2 != NULL || !reusable || keep == 0 || view_bound(s->svc->view) || !s->listed ||
+	    s->svc->gone || s->w->stopping || conn_gone(c) || c->in != NULL || c->out != NULL ||
 	    (c->can_read && !conn_is_quiet(c)) || !conn_watch(c) ||
 	    atomic_load_explicit(&s->srv->verdict, memory_order_relaxed) == VERDICT_DOWN) {
 		conn_close(c);

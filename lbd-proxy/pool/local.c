@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "h2/h2.h"
+#include "h2/h2_back.h"
 #include "net/conn.h"
 #include "net/worker.h"
 
@@ -35,6 +36,7 @@ local_drop_idle(struct wsrv *s)
 		c->srv = NULL; /* s is released by whoever called */
 		conn_close(c);
 	}
+	h2_back_drop(s);
 }
 
 static void
@@ -48,7 +50,8 @@ wsrv_free(struct wsrv *s)
 void
 local_release_srv(struct wsrv *s)
 {
-	if (!s->listed && s->seats == 0 && list_empty(&s->idle) && list_empty(&s->busy))
+	if (!s->listed && s->seats == 0 && list_empty(&s->idle) && list_empty(&s->busy) &&
+	    list_empty(&s->shared))
 		wsrv_free(s);
 }
 
@@ -76,6 +79,7 @@ wsrv_get(struct wsvc *svc, struct srv *srv)
 	s->n = n;
 	list_init(&s->idle);
 	list_init(&s->busy);
+	list_init(&s->shared);
 	at->wsrv = s;
 	return s;
 }
@@ -239,6 +243,7 @@ local_gone(struct wsvc *s)
 		else /* its first request may be on the way */
 			conn_timer(c, LAST_CALL);
 	}
+	h2_back_leave(s);
 	s->clients--;
 	local_release_svc(s);
 }
@@ -286,6 +291,7 @@ local_cut(struct worker *w, struct srv *srv)
 		COUNT(s->n->cut);
 		c->ops->cut(c); /* takes it off the list */
 	}
+	h2_back_drop(s);
 	s->listed = listed;
 	local_release_srv(s);
 	local_let_go(w);

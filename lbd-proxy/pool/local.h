@@ -33,6 +33,8 @@ struct wsrv {
 	struct server_counters *n;
 	struct list idle; /* last used first */
 	struct list busy;
+	struct list
+	    shared;	/* that carry streams of HTTP/2 (h2/h2_back.h); these are busy ones too */
 	uint32_t seats; /* places that streams of this worker have there */
 	bool listed;	/* in wsvc.srv */
 };

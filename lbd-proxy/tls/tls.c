@@ -75,6 +75,14 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 	return 0;
 }
 
+int
+tls_offer_h2(struct tls_conn *t, bool or_h1)
+{
+	static const unsigned char offer[] = "\x02h2\x08http/1.1";
+
+	return SSL_set_alpn_protos(t->ssl, offer, or_h1 ? sizeof(offer) - 1 : 3) == 0 ? 0 : -ENOMEM;
+}
+
 /* Bytes behind what a chunk has. */
 static int
 append(struct chunk **k, const uint8_t *p, size_t n)

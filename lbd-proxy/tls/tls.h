@@ -27,6 +27,8 @@ bool tls_ctx_is_last(const struct tls_ctx *x);	/* nobody else refers to it */
 /* tls_begin - from now on c speaks TLS; as a server to clients, as a client to servers. name: of the server, for SNI and, if
  * the context says so, for its certificate; a literal address is only verified. -ENOMEM. */
 int tls_begin(struct conn *c, struct tls_ctx *x, const char *name);
+/* tls_offer_h2 - to servers, right after tls_begin: ALPN offers HTTP/2, and HTTP/1.1 if that will do. -ENOMEM. */
+int tls_offer_h2(struct tls_conn *t, bool or_h1);
 /* tls_give - bytes that were received before TLS began. -ENOMEM. */
 int tls_give(struct conn *c, const void *p, size_t n);
 /* tls_step - goes on with the handshake. 1: it is complete; 0: an edge will tell; or -errno, -EPROTO for what the other side
