@@ -156,8 +156,8 @@ def test_nothing_left_to_run_is_a_failure(lb, closing, tmp_path):
 
 
 def test_for_ends_by_itself(lb, closing):
-    run = closing(Run(lb, "--for", "1s"))
     start = time.monotonic()
+    run = closing(Run(lb, "--for", "1s"))
     assert run.p.wait(60 * SLOW) == 0
     assert time.monotonic() - start >= 1
     assert "without users of their own" in run.text()
