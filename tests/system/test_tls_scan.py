@@ -53,7 +53,7 @@ def scan(folder, ca, name, address, port, groups, host=HOST):
     """What testssl.sh says: {id: severity}."""
     out = folder / f"{name}.json"
     r = subprocess.run(["testssl", "--quiet", "--color=0", "--warnings=off", "--nodns=none", f"--ip={address}",
-                        f"--add-ca={ca.pem}", *groups, "-oj", out, f"https://{host}:{port}"], capture_output=True, text=True, timeout=500)
+                        f"--add-ca={ca.pem}", *groups, "-oj", out, f"https://{host}:{port}"], capture_output=True, text=True, timeout=500 * SLOW)
     assert out.exists(), r.stdout + r.stderr
     return {x["id"]: x["severity"] for x in json.loads(out.read_text())}
 
