@@ -181,12 +181,6 @@ loop_stop(struct loop *l)
 	(void)event_base_loopbreak(l->base);
 }
 
-struct event_base *
-loop_base(struct loop *l)
-{
-	return l->base;
-}
-
 uint64_t
 loop_turns(const struct loop *l)
 {

@@ -9,15 +9,12 @@
 #include <stdbool.h>
 
 struct event;
-struct event_base;
 struct loop;
 
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 int loop_run(struct loop *l); /* until loop_stop, also one before it; 0 or -errno */
 void loop_stop(struct loop *l);
-/* loop_base - for adapters that need libevent itself (lbd-proxy/io.c) */
-struct event_base *loop_base(struct loop *l);
 uint64_t loop_turns(const struct loop *l); /* for watchdogs */
 
 typedef void (*loop_fn)(void *arg);
