@@ -45,7 +45,9 @@ class Site:
         self.processes = {}
         closing(self)
         self.up(True)
-        self.ctl("create", "check", "page", "kind=http", "interval=100ms", "timeout=100ms", "fall=2", "rise=1", "jitter=0")
+        # Soon down and soon up, and no slow answer of a busy machine is a failure.
+        self.ctl("create", "check", "page", "kind=http", "interval=1s", "fast=100ms", "slow=100ms", "timeout=1s", "fall=2", "rise=1",
+                 "jitter=0")
         self.ctl("create", "vip", "web", f"address={VIP}", "ports=80", "mode=http", "check=page")
         self.ctl("create", "rip", "web/a", "address=127.0.0.1", "port=8080")
 
