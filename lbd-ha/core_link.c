@@ -31,7 +31,6 @@
 #define END_WAIT_MS 3000
 #define DEAD_MOST 32 /* more than the core opens in that time */
 #define BURY DUR_MS(100)
-#define CORE_PRIORITY 20 /* SCHED_FIFO; the unit file allows it (LimitRTPRIO) */
 
 extern char **environ;
 

@@ -286,7 +286,6 @@ sleep_until(struct core *c, mono_t at)
 	const struct timespec ts = { left / 1000000, left % 1000000 * 1000 };
 	const int others[WAYS] = { c->door, c->side, c->link.fd, c->lease.fd, c->probe.fd,
 		c->ping_socket.fd[0], c->ping_socket.fd[1], c->witness_fd };
-	int n;
 
 	for (unsigned i = 0; i < POLLS; i++)
 		p[i] = (struct pollfd){ .fd = i < WAYS	  ? others[i]
@@ -294,9 +293,7 @@ sleep_until(struct core *c, mono_t at)
 							  : c->port[i - PORTS].sock.rx,
 			.events = POLLIN };
 	c->ready = 0;
-	n = ppoll(p, POLLS, &ts, NULL);
-	core_sched_slept();
-	if (n <= 0)
+	if (ppoll(p, POLLS, &ts, NULL) <= 0)
 		return;
 	for (unsigned i = 0; i < POLLS; i++)
 		if (p[i].revents != 0)
@@ -407,6 +404,7 @@ core_main(int region, int door)
 	for (;;) {
 		sleep_until(c, deadline(c, mono_now()));
 		now = mono_now();
+		core_sched_turn(now);
 		let_in(c, region);
 		hear_side(c, now);
 		if (atomic_load(&c->sh->wanted) != 0) {

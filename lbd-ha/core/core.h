@@ -6,6 +6,7 @@
  * region: descriptor of the shared memory. door: a listening SOCK_SEQPACKET socket for the side. */
 int core_main(int region, int door);
 #define CORE_ORPHAN DUR_S(60)
+#define CORE_PRIORITY 20 /* SCHED_FIFO; the unit file allows it (LimitRTPRIO) */
 /* What travels over the door, one byte each. The core sends the region with the first. */
 enum core_word {
 	CORE_HERE = 'h',  /* core: this is the region (SCM_RIGHTS) */

@@ -6,16 +6,25 @@
 
 #include <string.h>
 
+/* Prolonged in one turn: heartbeats do not wait for thousands. */
+#define FEW \
+	50 /* what the core's share of the deadline class is enough for, with a pause after it */
+#define FEW_PAUSE DUR_MS(5)
+#define MANY 500 /* more would not be done in time that way: 200 a turn, in real-time priority */
+#define MANY_TURN 200
+
 #define ALL(c, g, i)                                \
 	for (uint32_t i = 0; i < (c)->want->n; i++) \
 		if ((c)->want->a[i].group == (g))
 
-/* Then it is done, or goes on at the next turn. */
-void
-core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t most, mono_t now)
+/* From *at on, at most `most`: then it is done, or goes on at the next turn. */
+static void
+put_some(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t most, mono_t now)
 {
 	uint32_t i = *at;
 
+	if (most > FEW && c->want->n > FEW)
+		core_sched_long(now);
 	for (; i < c->want->n && most > 0; i++) {
 		if (c->want->a[i].group != set)
 			continue;
@@ -29,9 +38,28 @@ core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t mos
 }
 
 void
+core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, mono_t now)
+{
+	*at = 0;
+	put_some(c, set, at, renew, SHARED_ADDRS, now);
+}
+
+void
+core_renew(struct core *c, unsigned set, uint32_t *at, mono_t *renew, mono_t now)
+{
+	bool many = c->want->n > MANY;
+
+	put_some(c, set, at, renew, many ? MANY_TURN : FEW, now);
+	if (!many && *at != 0)
+		*renew = now + FEW_PAUSE;
+}
+
+void
 core_drop(struct core *c, unsigned set)
 {
 	announce_cancel(&c->announce, set);
+	if (c->want->n > FEW)
+		core_sched_long(mono_now());
 	ALL(c, set, i)
 	(void)lease_drop(&c->lease, &c->want->a[i], i);
 	(void)lease_flush(&c->lease);
@@ -135,12 +163,11 @@ core_group_act(struct core *c, unsigned group, mono_t now)
 	if (g->fsm.role == FSM_INIT)
 		return;
 	if (o->hold && !g->held) {
-		g->at = 0;
 		core_face_raise(c, group, true);
 		/* A take-over: nobody waits for half of it. */
-		core_put(c, group, &g->at, &g->renew, SHARED_ADDRS, now);
+		core_put(c, group, &g->at, &g->renew, now);
 	} else if (o->hold && now >= g->renew) {
-		core_put(c, group, &g->at, &g->renew, RENEW_TURN, now);
+		core_renew(c, group, &g->at, &g->renew, now);
 	}
 	if (o->hold)
 		g->linger = 0;

@@ -17,7 +17,6 @@
 #include "vrrp/vrrp_group.h"
 #include "vrrp/vrrp_sock.h"
 
-#define RENEW_TURN 200 /* addresses prolonged in one turn: heartbeats do not wait for thousands */
 #define LINGER DUR_MS(40) /* less than until the second round of announcements */
 
 struct core_way {
@@ -105,17 +104,20 @@ struct core {
 	unsigned vrrp_announce_seen;
 };
 
-/* core_sched.c: to run in time. _slept: after each sleep, however short. */
+/* core_sched.c: to run in time. _long: before work that may take milliseconds. _turn: each turn. */
 void core_sched_start(void);
-void core_sched_slept(void);
+void core_sched_long(mono_t now);
+void core_sched_turn(mono_t now);
 /* core_want.c: another want */
 void core_take_want(struct core *c, mono_t now);
 void core_open_ways(struct core *c, mono_t now); /* carriers that could not be opened */
 /* core_act.c: what a decision means */
 void core_group_act(struct core *c, unsigned group, mono_t now);
 void core_drop_all(struct core *c);
-/* core_put - addresses of a set from *at on, at most `most`; *renew: when the next are due. core_drop - all of a set. */
-void core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, uint32_t most, mono_t now);
+/* core_put - all addresses of a set. core_renew - some, from *at on, prolonged. *renew: when the next are due.
+ * core_drop - all of a set. */
+void core_put(struct core *c, unsigned set, uint32_t *at, mono_t *renew, mono_t now);
+void core_renew(struct core *c, unsigned set, uint32_t *at, mono_t *renew, mono_t now);
 void core_drop(struct core *c, unsigned set);
 bool core_holds(const struct core *c, unsigned set);
 /* core_damp - changes that nobody asked for make the next one come later: up to eight times the dead time, for a minute. */

@@ -187,7 +187,7 @@ turn_router(struct core *c, unsigned i, mono_t now)
 	if (r->v.deadline <= now)
 		simple(c, i, VRRP_EV_TIMER, now);
 	if (r->held && now >= r->renew)
-		core_put(c, SHARED_GROUPS + i, &r->at, &r->renew, RENEW_TURN, now);
+		core_renew(c, SHARED_GROUPS + i, &r->at, &r->renew, now);
 }
 
 void

@@ -97,8 +97,7 @@ core_vrrp_obey(struct core *c, unsigned i, const struct vrrp_out *out, mono_t no
 		r->held = false;
 	}
 	if (out->take) {
-		r->at = 0;
-		core_put(c, SHARED_GROUPS + i, &r->at, &r->renew, SHARED_ADDRS, now);
+		core_put(c, SHARED_GROUPS + i, &r->at, &r->renew, now);
 		r->held = true;
 	}
 	if (out->announce && r->held)

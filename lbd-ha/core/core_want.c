@@ -188,6 +188,7 @@ core_take_want(struct core *c, mono_t now)
 
 	if (number == c->number)
 		return;
+	core_sched_long(now);
 	other = c->want == NULL || c->want->cluster != next->cluster ||
 		c->want->node != next->node ||
 		memcmp(c->want->secret, next->secret, sizeof(next->secret)) != 0;

@@ -323,7 +323,7 @@ def test_core_of_a_pair(node, tmp_path):
         run("lbctl", "ha", "pair", node.lab.servers[1].address, "--code-file", "-", "-y", input=code + "\n")
         wait_until(cores, 20, "the core")
         wait_until(lambda: {WEB, FAST} <= addresses(), what="the addresses, held by the core")
-        assert os.sched_getscheduler(cores()[0]) & 0xff == SCHED_DEADLINE  # above: SCHED_RESET_ON_FORK
+        wait_until(lambda: os.sched_getscheduler(cores()[0]) & 0xff == SCHED_DEADLINE, 20, "its class")  # above: SCHED_RESET_ON_FORK
         ctl("ha", "unpair", "-y")
         wait_until(lambda: not cores(), 20, "no core")
     finally:

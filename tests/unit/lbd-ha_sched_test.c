@@ -29,7 +29,7 @@ run_core(dur_t turn, dur_t all)
 			for (next = mono_now() + turn; mono_now() < next;)
 				;
 			(void)nanosleep(&nap, NULL);
-			core_sched_slept();
+			core_sched_turn(mono_now());
 		}
 		_exit(sched_getscheduler(0) == SCHED_OTHER ? 2 : 0);
 	}
