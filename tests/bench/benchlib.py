@@ -74,10 +74,10 @@ def lbd_store(root, origin, http, tcp, cookie, log="off", routed=False):
             sys.exit(f"bench: lbctl {' '.join(words)}: {r.stdout}{r.stderr}")
     address, port = origin.split(":")
     lbctl("set", "setting", "threads=1")
-    for name, at, extra in (("http", http, ["mode=http"]), ("tcp", tcp, ["mode=tcp"]),
-                            ("cookie", cookie, ["mode=http", "persistence=cookie", f"log={log}"])):
-        lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", "keep_timeout=5m", "client_timeout=5m",
-              "server_timeout=5m", "pool_timeout=5m", *extra)
+    times = ["keep_timeout=5m", "client_timeout=5m", "server_timeout=5m", "pool_timeout=5m"]
+    for name, at, extra in (("http", http, ["mode=http", *times]), ("tcp", tcp, ["mode=tcp"]),
+                            ("cookie", cookie, ["mode=http", "persistence=cookie", f"log={log}", *times])):
+        lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={at}", *extra)
         lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
     if routed:
         lbctl("create", "vip", "pool", "mode=http", "persistence=cookie", "server_timeout=5m", "pool_timeout=5m")

@@ -69,7 +69,7 @@ def main():
                 raise SystemExit("scale: daemons did not come up: " + (root / "log").read_text()[-3000:])
             time.sleep(0.2)
         print(f"start until all four daemons have it        {120 - (end - time.monotonic()):.1f} s")
-        whole = [call("set", "vip", "v17", f"client_timeout={30 + i}s")[0] for i in range(args.sets)]
+        whole = [call("set", "vip", "v17", f"tunnel_timeout={30 + i}s")[0] for i in range(args.sets)]
         print(f"lbctl set until in force in every daemon    {1000 * statistics.median(whole):.0f} ms median, "
               f"{1000 * max(whole):.0f} worst (whole process of lbctl, with loading and checking the store)")
         for d in status()["daemons"]:

@@ -25,7 +25,7 @@ test_sections(void **state)
 		  "listen x from a\n bind 10.0.0.1:1\n server s 10.0.0.2:1\n"
 		  "listen z\n bind 10.0.0.1:2\n server s 10.0.0.2:1\n",
 		    "...  z:\n    address: 10.0.0.1\n    ports: 2\n    mode: tcp\n    scheduler: wrr\n"
-		    "    check: untested\n    client_timeout: 8s\n    tunnel_timeout: 8s\n",
+		    "    check: untested\n    tunnel_timeout: 8s\n",
 		    "timeouts that are not said are those of lbd: server 60s connect 5s" },
 		{ "defaults from b\nlisten x from nothing\n bind 10.0.0.1:1\n server s 10.0.0.2:1\n",
 		    "...",
