@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from lbdtest import ADDRESS, Origin, get, http_answer, wait_until
-from test_proxy_rules import field, make, servers  # noqa: F401 (make is a fixture)
+from lbdtest import get, http_answer, wait_until
+from test_proxy_rules import make, servers  # noqa: F401 (make is a fixture)
 from test_proxy_tls import TLS13, Authority, ask, bring, connect, context, trust
 
 
