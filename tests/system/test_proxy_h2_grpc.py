@@ -5,7 +5,7 @@ import struct
 import pytest
 from h2lib import H2, ca, counters, tls, vip_of
 from h2origin import H2Origin, echo
-from lbdtest import Reader, get, http_answer, serve_http, talk, wait_until
+from lbdtest import Reader, get, serve_http, talk, wait_until
 from test_proxy_tls import context, trust
 
 GRPC = ("content-type", "application/grpc"), ("te", "trailers")
