@@ -18,6 +18,7 @@ struct tcp {
 	bool up_over, down_over; /* that direction has ended, and the end was passed on */
 	bool reads;		 /* waits for the client's first packet */
 	bool peeks;		 /* the same, for rules */
+	bool brief;		 /* the timer is for a look, not for the whole silence: see quiet */
 	struct conn *c, *s;	 /* s NULL: waits for a place */
 	struct seat seat;
 	struct flow up, down;

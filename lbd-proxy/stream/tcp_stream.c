@@ -72,26 +72,31 @@ tcp_client_broke(struct tcp *t)
 	tcp_over(t, true);
 }
 
-/* Something moved; from now on the silence counts. */
+/* Something moved; from now on the silence counts. Where it may hide a reset (conn_look) there is a look after its first part. */
 static void
 quiet(struct tcp *t)
 {
 	dur_t most = t->c->svc->view->tunnel;
 
-	conn_timer(t->c, t->s->guessed ? conn_silence(t->s, most) : conn_silence(t->c, most));
+	t->brief = t->c->guessed || t->s->guessed;
+	conn_timer(t->c, t->brief ? CONN_LOOK : most); /* a tunnel timeout is a second at least */
 }
 
-/* False: it was done. */
+/* False: the silence was the whole one. */
 static bool
 look_again(struct tcp *t)
 {
 	dur_t most = t->c->svc->view->tunnel;
-	bool up = conn_look(t->c, most), down = conn_look(t->s, most);
+	bool up, down;
 
-	if (!up && !down)
+	if (!t->brief)
 		return false;
+	t->brief = false;
 	conn_timer(t->c, most - CONN_LOOK);
-	run(t);
+	up = conn_look(t->c, most); /* what an edge has made sure of meanwhile need not be read */
+	down = conn_look(t->s, most);
+	if (up || down)
+		run(t);
 	return true;
 }
 
