@@ -171,6 +171,8 @@ def test_silence_is_no_end(lb, closing, kind):
                  **({} if kind == "tcp" else {"server_timeout": "1h", "client_timeout": "1h"}))
     with vip.connect(timeout=30 * SLOW) as s:
         r = Reader(s)
+        if kind == "tcp":  # its first bytes come when there is a server
+            wait_until(lambda: [c for c in lb.json("conns", vip.name) if c["state"] == "tunnel"])
         s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome" if kind == "request" else
                   b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         if kind == "tcp":
