@@ -210,8 +210,10 @@ bool view_safe_to_power_off(const struct view *v, const struct server *srv);
 enum { VIEW_HEALTH = 1, VIEW_COUNTS = 2, VIEW_HA = 4, VIEW_DAEMONS = 8 }; /* HEALTH: layer 4 too */
 int view_collect(struct view *v, const struct paths *p, unsigned what, dur_t wait, struct err *err);
 
+/* view_json_live - the member of a row of this kind that tells how it stands now; NULL: there is none. */
+const char *view_json_live(const struct object *o);
 /* view_json_row - the body of the API for one row: every field of the configuration, and for vips and rips
- * "status": {...}. No line end. view_json_status - only that object; false (nothing written) for other kinds.
+ * "status": {...}, for rules "counts": {...}. No line end. view_json_status - only that object; false (nothing written) for other kinds.
  *
  * vip: {"state":"warn","colour":"yellow","word":"Degraded","note":"","servers":{"total":3,"up":2,"warning":0,
  *       "down":1,"drain":0,"halt":0,"unknown":0},

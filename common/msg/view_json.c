@@ -237,6 +237,18 @@ view_json_status(const struct view *v, const struct object *o, const void *row, 
 	return true;
 }
 
+const char *
+view_json_live(const struct object *o)
+{
+	switch (o->kind) {
+	case KIND_service:
+	case KIND_server:
+	case KIND_vrouter: return "status";
+	case KIND_content_rule: return "counts"; /* its status is a field */
+	default: return NULL;
+	}
+}
+
 void
 view_json_row(const struct view *v, const struct object *o, const void *row, struct buf *out)
 {
@@ -247,7 +259,8 @@ view_json_row(const struct view *v, const struct object *o, const void *row, str
 		out->len--;
 	if (view_json_status(v, o, row, &status) && out->len > 0 && out->p[out->len - 1] == '}') {
 		out->len--;
-		buf_printf(out, "%s\"status\":", out->p[out->len - 1] == '{' ? "" : ",");
+		buf_printf(
+		    out, "%s\"%s\":", out->p[out->len - 1] == '{' ? "" : ",", view_json_live(o));
 		buf_put(out, status.p, status.len);
 		buf_puts(out, "}");
 	}

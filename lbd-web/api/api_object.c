@@ -2,7 +2,7 @@
  * is an edit of doc.h like one from lbctl, so values are checked once, in the store, and refused with the same
  * sentence. What this file adds are the forms of HTTP: names in paths, ETag and If-Match, 201 and Location.
  *
- * A body may be what GET gave: "status" is skipped, the name and the parent must be those of the path, or, in a PATCH,
+ * A body may be what GET gave: how it stands now is skipped, the name and the parent must be those of the path, or, in a PATCH,
  * a new name. The condition of If-Match is checked against the store itself, and the commit is bound to the revision
  * it was checked at, so that no other commit can come between. */
 #include "api.h"
@@ -254,8 +254,9 @@ split(void *arg, const struct json_member *m)
 {
 	struct body *b = arg;
 	const char *parent = (b->o->flags & O_CHILD) != 0 ? b->o->f[b->o->parent_ref].name : "";
+	const char *live = view_json_live(b->o);
 
-	if (strcmp(m->name, "status") == 0)
+	if (live != NULL && strcmp(m->name, live) == 0)
 		return 0;
 	if (strcmp(m->name, b->o->f[0].name) == 0) {
 		b->named = true;

@@ -96,9 +96,10 @@ put_object(struct buf *b, const struct object *o)
 		buf_puts(b, i > 0 ? "," : "");
 		put_field(b, &o->f[i]);
 	}
-	if (o->kind == KIND_service || o->kind == KIND_server || o->kind == KIND_content_rule)
-		buf_puts(b,
-		    ",\"status\":{\"type\":\"object\",\"readOnly\":true,\"description\":\"How it stands now.\"}");
+	if (view_json_live(o) != NULL)
+		buf_printf(b,
+		    ",\"%s\":{\"type\":\"object\",\"readOnly\":true,\"description\":\"How it stands now.\"}",
+		    view_json_live(o));
 	buf_puts(b, "}");
 	for (unsigned i = 0; i < o->n; i++) {
 		if ((o->f[i].flags & F_REQUIRED) == 0 || (o->f[i].flags & F_PARENT) != 0)

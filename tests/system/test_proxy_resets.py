@@ -4,6 +4,7 @@ The proxy is stopped while the other side sends and resets, so both are there wh
 """
 import contextlib
 import os
+import select
 import signal
 import socket
 import struct
@@ -146,6 +147,45 @@ def test_a_stream_of_tcp_breaks_off(lb, closing):
         s.sendall(b"x")
         reset(s)
     assert ended.wait(20 * SLOW)
+
+
+@pytest.mark.parametrize("kind", ("tcp", "answer", "request"))
+def test_silence_is_no_end(lb, closing, kind):
+    """Who looks for a reset and finds none waits on, for the timeout of the service."""
+    go = threading.Event()
+
+    def handle(c, origin):
+        r = Reader(c)
+        if kind == "tcp":
+            while data := c.recv(100):
+                c.sendall(data)
+            return
+        r.until(b"\r\n\r\n")
+        if kind == "request":
+            r.exactly(100)
+        c.sendall(PARTS["length"])
+        if kind == "answer":
+            go.wait(30 * SLOW)
+        c.sendall(b"e" * 96)
+    vip = lb.vip(f"silent-{kind}", closing(Origin("o", handle)), mode="tcp" if kind == "tcp" else "http",
+                 **({} if kind == "tcp" else {"server_timeout": "1h", "client_timeout": "1h"}))
+    with vip.connect(timeout=30 * SLOW) as s:
+        r = Reader(s)
+        if kind == "tcp":  # its first bytes come when there is a server
+            wait_until(lambda: [c for c in lb.json("conns", vip.name) if c["state"] == "tunnel"])
+        s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome" if kind == "request" else
+                  b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        if kind == "tcp":
+            assert r.exactly(27).startswith(b"GET ")
+        elif kind == "answer":
+            r.until(b"\r\n\r\nsome")
+        assert not select.select([s], [], [], 1.6)[0], "longer than any look, and than what is left after it"
+        go.set()
+        s.sendall({"tcp": b"more", "answer": b"", "request": b"e" * 96}[kind])
+        if kind == "tcp":
+            assert r.exactly(4) == b"more"
+        else:
+            assert r.until(b"e" * 96)
 
 
 @pytest.mark.parametrize("mode", ("http", "tcp"))

@@ -14,7 +14,7 @@ from test_proxy_tls import TLS13, Authority, ask, bring, connect, context, trust
 
 
 def status_of(lb, vip, rule):
-    return next(r["status"] for r in lb.json("get", "rule", f"{vip.name}/") if r["name"] == rule)
+    return next(r["counts"] for r in lb.json("get", "rule", f"{vip.name}/") if r["name"] == rule)
 
 
 # ---- pools by name ----------------------------------------------------------------------------------------------------------

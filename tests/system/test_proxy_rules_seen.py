@@ -11,7 +11,7 @@ from test_proxy_upgrade import px  # noqa: F401 (a fixture)
 
 
 def hits(lb, vip):
-    return {r["name"]: r["status"]["hits"] for r in lb.json("get", "rule", f"{vip.name}/")}
+    return {r["name"]: r["counts"]["hits"] for r in lb.json("get", "rule", f"{vip.name}/")}
 
 
 def tried(lb, vip, *args):
@@ -163,7 +163,7 @@ def test_try_tcp(make, origins, lb):
 
 
 def test_api_and_metrics(tmp_path, closing, origins):
-    """Counts stand in the API and in /metrics; a trial is a POST that every viewer may send."""
+    """Counts stand in the API and in /metrics; a trial is a POST of operators. A rule has a status of its own."""
     web = closing(Web(tmp_path / "w", "lbd-proxy"))
     own, pool = origins("own", "pool")
     vip = web.vip("web", own)
@@ -172,10 +172,11 @@ def test_api_and_metrics(tmp_path, closing, origins):
     web.ctl("create", "rule", "web/all", "when=path under /p", "action=use", "pool=p")
     web.start()
     wait_until(lambda: get(vip, "/p").server == "pool", what="the rule")
-    api = web.api("viewer")
-    before = wait_until(lambda: api("GET", "/vips/web/rules/all").json["status"]["hits"], what="counted")
+    api = web.api("operator")
+    assert web.api("viewer")("POST", "/vips/web/try", {}).status == 403
+    before = wait_until(lambda: api("GET", "/vips/web/rules/all").json["counts"]["hits"], what="counted")
     get(vip, "/p")
-    wait_until(lambda: api("GET", "/vips/web/rules/all").json["status"]["hits"] == before + 1, what="one more")
+    wait_until(lambda: api("GET", "/vips/web/rules/all").json["counts"]["hits"] == before + 1, what="one more")
     want = f'lbd_rule_hits_total{{vip="web",rule="all"}} {before + 1}\n'
     wait_until(lambda: want in web.raw("GET", "/metrics").body.decode(), what="in /metrics")
     r = api("POST", "/vips/web/try", {"url": "http://x.example/p/1", "headers": {"X-A": "b"}, "client": "192.0.2.1"})
@@ -189,6 +190,12 @@ def test_api_and_metrics(tmp_path, closing, origins):
         r = api("POST", "/vips/web/try", body)
         assert r.status == 422 and words in r.json["detail"], r.body
     assert api("POST", "/vips/none/try", {}).status == 404
-    assert api("GET", "/vips/web/rules/all").json["status"]["hits"] == before + 1
+    admin = web.api("admin")
+    assert admin("POST", "/vips/web/rules", {"name": "law", "when": "path is /l", "action": "deny", "status": 451}).status == 201
+    law = admin("GET", "/vips/web/rules/law").json
+    assert law["status"] == 451 and law["counts"] == {"hits": 0, "unknown_pools": 0}
+    assert admin("PUT", "/vips/web/rules/law", law).status == 200 and admin("GET", "/vips/web/rules/law").json["status"] == 451
+    assert admin("DELETE", "/vips/web/rules/law").status < 300
+    assert api("GET", "/vips/web/rules/all").json["counts"]["hits"] == before + 1
     web.kill("lbd-proxy")
     wait_until(lambda: api("POST", "/vips/web/try", {}).status == 503, what="it is away")
