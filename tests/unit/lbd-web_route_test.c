@@ -113,7 +113,8 @@ test_openapi(void **state)
 	openapi_write(&b);
 	openapi_write(&again);
 	assert_string_equal(buf_text(&b), buf_text(&again));
-	if (json_scan(buf_text(&b), b.len, count, &n, &err) != 0) fail_msg("%s", err.text);
+	if (json_scan(buf_text(&b), b.len, count, &n, &err) != 0)
+		fail_msg("%s", err.text);
 	assert_int_equal(n, 6);
 	text = buf_text(&b);
 	for (unsigned i = 0; i < routes_n; i++)
