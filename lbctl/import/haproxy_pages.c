@@ -358,11 +358,11 @@ hap_http_error(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	const char *file = word_after(l, "errorfile"), *raw = word_after(l, "file");
 	const char *text = word_after(l, "string"), *why;
 	const char *group = word_after(l, "errorfiles");
+	const char *format = word_after(l, "lf-string");
 	bool more = word_after(l, "hdr") != NULL;
 
-	if (text == NULL && (text = word_after(l, "lf-string")) != NULL &&
-	    strchr(text, '%') != NULL)
-		text = NULL;
+	if (text == NULL && format != NULL && strchr(format, '%') == NULL)
+		text = format;
 	if (group != NULL && code != NULL)
 		file = file_in(h, group, code);
 	if (code == NULL)

@@ -72,8 +72,10 @@ static void
 sever(struct h2_back *x, bool reset)
 {
 	struct conn *c = x->c;
-	struct wsvc *svc = c->srv->svc;
+	struct wsvc *svc;
 
+	must(c != NULL);
+	svc = c->srv->svc;
 	set_pooled(x, false);
 	list_del(&x->link);
 	x->c = NULL;
