@@ -332,8 +332,8 @@ def test_kill_node(duo):
     a.stop()
     b.stop()
     assert b.spans[0][0] - t < 0.9 * SLOW
-    # The killed node's kernel has the address for some more seconds, and a question of its own can turn the client back to it.
-    assert p.outage() < 900 * SLOW and p.names() in ("ab", "abab")
+    # The killed node's kernel has the address for some more seconds: a client may come back to it for a moment.
+    assert p.outage() < 900 * SLOW and p.names().startswith("ab"), (p.names(), duo.a.text()[-2000:], duo.b.text()[-2000:])
     assert [x for x in both(a, b) if x[0] + x[1] / 1000 > start + 1 * SLOW] == []
 
 
