@@ -9,6 +9,7 @@
  *
  * Who may send what is not decided here (bus.c). */
 #include "msg/msg.h"
+#include "base/mem.h"
 #include "base/must.h"
 
 #include <stdio.h>
@@ -374,6 +375,17 @@ msg_format(const struct msg_row *row, const void *payload, struct buf *out)
 		else
 			buf_printf(out, "%lld", (long long)number_at(m, bytes));
 	}
+}
+
+char *
+span_dup(struct span s)
+{
+	char *out = mem_alloc(s.len + 1);
+
+	if (s.len > 0)
+		memcpy(out, s.p, s.len);
+	out[s.len] = '\0';
+	return out;
 }
 
 void

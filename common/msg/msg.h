@@ -120,6 +120,7 @@ bool msg_is_key(unsigned number);
 /* msg_format - for traces: NAME field=value ... */
 void msg_format(const struct msg_row *row, const void *payload, struct buf *out);
 void span_text(struct span s, char *out, size_t room); /* copied, cut, ends with NUL */
+char *span_dup(struct span s);			       /* all of it, ends with NUL; free() it */
 
 extern const char *const reason_text[];
 #define REASON(number, name, text) REASON_##name = number,

@@ -25,17 +25,6 @@ static const struct said_kind {
 	{ "note", "notes", true, false },
 };
 
-static char *
-text_of(struct span s)
-{
-	char *out = mem_alloc(s.len + 1);
-
-	if (s.len > 0)
-		memcpy(out, s.p, s.len);
-	out[s.len] = '\0';
-	return out;
-}
-
 void
 rule_report_add(struct rule_report *r, const struct msg_rule_is *m)
 {
@@ -43,7 +32,7 @@ rule_report_add(struct rule_report *r, const struct msg_rule_is *m)
 		return;
 	if ((r->n & (r->n - 1)) == 0)
 		r->said = mem_grow(r->said, (r->n == 0 ? 1 : 2 * r->n) * sizeof(*r->said));
-	r->said[r->n++] = (struct rule_said){ m->rule, text_of(m->what), text_of(m->text) };
+	r->said[r->n++] = (struct rule_said){ m->rule, span_dup(m->what), span_dup(m->text) };
 }
 
 void

@@ -191,15 +191,9 @@ same_text(const char *a, struct span b)
 }
 
 static char *
-span_dup(struct span s)
+text_or_null(struct span s)
 {
-	char *out;
-
-	if (s.p == NULL || s.len == 0)
-		return NULL;
-	out = mem_alloc(s.len + 1);
-	memcpy(out, s.p, s.len);
-	return out;
+	return s.len == 0 ? NULL : span_dup(s);
 }
 
 void
@@ -208,7 +202,7 @@ view_keep_text(char **slot, struct span text)
 	if (same_text(*slot, text))
 		return;
 	free(*slot);
-	*slot = span_dup(text);
+	*slot = text_or_null(text);
 }
 
 static bool
@@ -363,10 +357,10 @@ on_floating(struct view *v, const struct msg_floating *m)
 	f->manual = m->manual;
 	f->services = m->services;
 	free(f->fault);
-	f->fault = span_dup(m->fault);
+	f->fault = text_or_null(m->fault);
 	f->route = route_word(m->route);
 	free(f->cause);
-	f->cause = span_dup(m->cause);
+	f->cause = text_or_null(m->cause);
 	return changed;
 }
 

@@ -4,6 +4,8 @@
  * looked at as closely as what clients send; its text is then read by the parser that reads all answers. */
 #include "h2_head.h"
 
+#include "http/reason.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,48 +184,6 @@ put_line(char *o, const struct h2_field *f)
 	return PUT(o, "\r\n");
 }
 
-/* HTTP/2 has no reason phrases (RFC 9113 section 8.3.2); some clients of HTTP/1.1 miss a status without one. */
-static const char *
-reason(unsigned status)
-{
-	static const char *const of_class[] = { "Informational", "Success", "Redirection",
-		"Client Error", "Server Error" };
-	static const struct {
-		uint16_t status;
-		const char *text;
-	} of[] = {
-		{ 100, "Continue" },
-		{ 103, "Early Hints" },
-		{ 200, "OK" },
-		{ 201, "Created" },
-		{ 202, "Accepted" },
-		{ 204, "No Content" },
-		{ 206, "Partial Content" },
-		{ 301, "Moved Permanently" },
-		{ 302, "Found" },
-		{ 303, "See Other" },
-		{ 304, "Not Modified" },
-		{ 307, "Temporary Redirect" },
-		{ 308, "Permanent Redirect" },
-		{ 400, "Bad Request" },
-		{ 401, "Unauthorized" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 409, "Conflict" },
-		{ 429, "Too Many Requests" },
-		{ 500, "Internal Server Error" },
-		{ 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" },
-		{ 504, "Gateway Timeout" },
-	};
-
-	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
-		if (of[i].status == status)
-			return of[i].text;
-	return of_class[status / 100 - 1];
-}
-
 size_t
 h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool ended,
     const struct h2_ask *ask, char *out)
@@ -233,7 +193,7 @@ h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool e
 
 	o = mempcpy(o, f->value, 3);
 	*o++ = ' ';
-	o = stpcpy(o, reason(a->status));
+	o = stpcpy(o, http_reason(a->status)); /* HTTP/2 has none (RFC 9113 section 8.3.2) */
 	o = PUT(o, "\r\n");
 	for (unsigned i = 1; i < n; i++)
 		o = put_line(o, &f[i]);

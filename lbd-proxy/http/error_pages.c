@@ -3,6 +3,8 @@
  * one write and, by TLS, in as few records as it can. */
 #include "error_pages.h"
 
+#include "reason.h"
+
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -104,31 +106,6 @@ error_pages_free(struct error_pages *p)
 	free(p);
 }
 
-static const char *
-words(unsigned status)
-{
-	switch (status) {
-	case 200: return "OK";
-	case 301: return "Moved Permanently";
-	case 302: return "Found";
-	case 303: return "See Other";
-	case 307: return "Temporary Redirect";
-	case 308: return "Permanent Redirect";
-	case 400: return "Bad Request";
-	case 403: return "Forbidden";
-	case 404: return "Not Found";
-	case 408: return "Request Timeout";
-	case 410: return "Gone";
-	case 413: return "Content Too Large";
-	case 429: return "Too Many Requests";
-	case 500: return "Internal Server Error";
-	case 502: return "Bad Gateway";
-	case 503: return "Service Unavailable";
-	case 504: return "Gateway Timeout";
-	default: return status >= 500 ? "Server Error" : status >= 400 ? "Client Error" : "Other";
-	}
-}
-
 static const struct answer *
 find(const struct error_pages *p, unsigned key)
 {
@@ -146,7 +123,7 @@ write_head(const struct answer *a, unsigned status, char *out)
 	const struct error_body *b = a->body;
 	int n, room = 4096; /* texts of a row are shorter */
 
-	n = snprintf(out, (size_t)room, "HTTP/1.1 %u %s\r\n", status, words(status));
+	n = snprintf(out, (size_t)room, "HTTP/1.1 %u %s\r\n", status, http_reason(status));
 	if (b == NULL)
 		n += snprintf(
 		    out + n, (size_t)(room - n), "Location: %s\r\nContent-Length: 0\r\n", a->to);

@@ -8,6 +8,7 @@
 #include "http/error_pages.h"
 #include "http/http_msg.h"
 #include "http/http_priv.h"
+#include "http/reason.h"
 #include "net/worker.h"
 #include "runtime.h"
 
@@ -75,42 +76,6 @@ rules_wants_body(const struct http *h, const char *buf, size_t len)
 
 /* ---- answers of ours -------------------------------------------------------------------------- */
 
-static const char *
-words(unsigned status)
-{
-	static const struct {
-		uint16_t status;
-		const char *words;
-	} rows[] = {
-		{ 200, "OK" },
-		{ 201, "Created" },
-		{ 202, "Accepted" },
-		{ 204, "No Content" },
-		{ 301, "Moved Permanently" },
-		{ 302, "Found" },
-		{ 303, "See Other" },
-		{ 304, "Not Modified" },
-		{ 307, "Temporary Redirect" },
-		{ 308, "Permanent Redirect" },
-		{ 400, "Bad Request" },
-		{ 401, "Unauthorized" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 410, "Gone" },
-		{ 418, "Unused" },
-		{ 429, "Too Many Requests" },
-		{ 451, "Unavailable For Legal Reasons" },
-		{ 500, "Internal Server Error" },
-		{ 503, "Service Unavailable" },
-	};
-
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].status == status)
-			return rows[i].words;
-	return "Status";
-}
-
 /* Whether the connection can go on after an answer of ours: nothing of the request is still to come. */
 static bool
 keeps(struct http *h, const char *buf, size_t len)
@@ -148,7 +113,7 @@ redirect(struct edit *e, struct http *h, const struct rule *r, const struct when
 	}
 	all = sprintf(out,
 	    "HTTP/1.1 %u %s\r\nLocation: %.*s\r\nContent-Length: 0\r\nCache-Control: no-store\r\n%s\r\n",
-	    r->status, words(r->status), (int)n, to, connection(h, keeps(h, buf, len)));
+	    r->status, http_reason(r->status), (int)n, to, connection(h, keeps(h, buf, len)));
 	http_own(h, r->status, out, (size_t)all);
 }
 
@@ -161,11 +126,12 @@ give_text(struct http *h, const struct rule *r, const char *buf, size_t len)
 	int n;
 
 	if (bodiless)
-		n = sprintf(out, "HTTP/1.1 %u %s\r\n%s\r\n", r->status, words(r->status), more);
+		n = sprintf(
+		    out, "HTTP/1.1 %u %s\r\n%s\r\n", r->status, http_reason(r->status), more);
 	else
 		n = sprintf(out,
 		    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n%s",
-		    r->status, words(r->status), r->type[0] != '\0' ? r->type : "text/plain",
+		    r->status, http_reason(r->status), r->type[0] != '\0' ? r->type : "text/plain",
 		    strlen(r->body), more, h->head.method == H1_M_HEAD ? "" : r->body);
 	http_own(h, r->status, out, (size_t)n);
 }

@@ -116,17 +116,6 @@ answer_step(void *state, const struct bus_request *rq)
 	return a->at == NULL;
 }
 
-static char *
-text_of(struct span s)
-{
-	char *out = mem_alloc(s.len + 1);
-
-	if (s.len > 0)
-		memcpy(out, s.p, s.len);
-	out[s.len] = '\0';
-	return out;
-}
-
 /* The port that clients of it come to, unless it is said. */
 static uint16_t
 port_of(const struct control *k, const struct msg_rule_try *m)
@@ -142,9 +131,9 @@ static int
 run(const struct control *k, const struct view *v, const struct msg_rule_try *m, struct answer *a,
     struct err *err)
 {
-	char client[ADDR_TEXT + 1], *method = text_of(m->method), *url = text_of(m->url),
-				    *headers = text_of(m->headers), *sni = text_of(m->sni),
-				    *alpn = text_of(m->alpn);
+	char client[ADDR_TEXT + 1], *method = span_dup(m->method), *url = span_dup(m->url),
+				    *headers = span_dup(m->headers), *sni = span_dup(m->sni),
+				    *alpn = span_dup(m->alpn);
 	struct trial t = { .method = method,
 		.url = url,
 		.headers = headers,

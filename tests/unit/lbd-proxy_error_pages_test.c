@@ -70,7 +70,7 @@ test_answers(void **state)
 	error_pages_free(p);
 	p = error_pages_new("503=gone,4xx=sorry", body, NULL);
 	assert_answer(p, 503, 503, false, ""); /* a page that is not there */
-	assert_answer(p, 431, 431, true, SORRY("431 Client Error"));
+	assert_answer(p, 431, 431, true, SORRY("431 Request Header Fields Too Large"));
 	error_pages_free(p);
 	assert_null(error_pages_new("", body, NULL));
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
