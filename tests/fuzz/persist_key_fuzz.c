@@ -23,6 +23,30 @@ within(const char *buf, const struct h1_head *h, const struct key_span *k, const
 		want(memchr(k->at, *p, k->len) == NULL);
 }
 
+/* Whoever is believed, it is an element of the field, or there is none for anybody. */
+static void
+check_forwarded(const char *buf, const struct h1_head *h)
+{
+	static struct addrs *proxies;
+	struct key_span last, behind;
+	bool any = persist_key_forwarded(buf, h, NULL, &last);
+
+	if (proxies == NULL) {
+		proxies = calloc(1, sizeof(*proxies) + sizeof(proxies->r[0]));
+		want(proxies != NULL);
+		proxies->n = 1;
+		want(addr_parse("10.0.0.0", ADDR_HOST, &proxies->r[0].lo) == 0 &&
+		     addr_parse("10.255.255.255", ADDR_HOST, &proxies->r[0].hi) == 0);
+	}
+	want(persist_key_forwarded(buf, h, proxies, &behind) == any);
+	if (!any)
+		return;
+	want((h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0);
+	within(buf, h, &last, ",\r\n");
+	within(buf, h, &behind, ",\r\n");
+	want(behind.at <= last.at);
+}
+
 static void
 check_head(const char *buf, size_t len)
 {
@@ -43,10 +67,7 @@ check_head(const char *buf, size_t len)
 		within(buf, &h, &k, " \r\n");
 		want(k.at[-1] == '?' && k.at + k.len == buf + h.target_off + h.target_len);
 	}
-	if (persist_key_forwarded(buf, &h, &k)) {
-		within(buf, &h, &k, ",\r\n");
-		want((h.seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0);
-	}
+	check_forwarded(buf, &h);
 	if (persist_key_field(buf, &h, "User-Agent", 10, &k))
 		within(buf, &h, &k, "\r\n");
 }
