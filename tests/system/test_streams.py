@@ -29,7 +29,7 @@ def test_hour_of_few_bytes(tmp_path):
         lb.start()
         with net.server.inside():
             caster = net.stack.enter_context(Caster())
-        how = dict(address=VIP, mode="tcp", tunnel_timeout=f"{LIMIT_S}s", client_timeout=SHORT, server_timeout=SHORT,
+        how = dict(address=VIP, mode="tcp", tunnel_timeout=f"{LIMIT_S}s", connect_timeout=SHORT, queue_timeout=SHORT,
                    rips={"s": dict(address=SERVER, port=PORT)})
         lb.ctl("apply", "-f", "-", input=json.dumps({"vip": {"plain": dict(how, ports=PORT), "seen": dict(how, ports=PORT + 1, transparent="yes")}}))
         for port, address in SEEN.items():
