@@ -2,12 +2,14 @@
  *
  * The deadline class (sched(7)) is the one that no other task can keep waiting: real-time tasks of others are below it,
  * and it is not taken off by the kernel's limit for those (kernel.sched_rt_runtime_us: 50 ms of each second, which is
- * most of a lease). It promises CORE_RUN in each CORE_EACH and gives no more, which is plenty for heartbeats, and too
- * little for a thousand addresses: before long work, and when it has run out of its share (SIGXCPU), the core has ordinary
- * real-time priority for CORE_LENT. The class needs CAP_SYS_NICE and all processors; where it is not granted the real-time
- * priority that the side has given stays, and where that is missing, the best nice value.
+ * most of a lease). It promises CORE_RUN in each CORE_EACH and gives no more: plenty for heartbeats, and too little for a
+ * thousand addresses. So before long work the core takes ordinary real-time priority, for LONG_WORK. One that runs out of its
+ * share nevertheless (SIGXCPU) is on a machine too slow for it (an emulated one), or has a very short interval, and would
+ * be kept waiting again and again: it has real-time priority for TOO_SLOW.
  *
- * A core that does not sleep any more is ended, and started again: RLIMIT_RTTIME, which counts in real-time priority. */
+ * The class needs CAP_SYS_NICE and all processors; where it is not granted the real-time priority that the side has given
+ * stays, and where that is missing, the best nice value. A core that does not sleep any more is ended, and started again:
+ * RLIMIT_RTTIME, which counts in real-time priority. */
 #include "core/core_priv.h"
 
 #include <errno.h>
@@ -22,7 +24,8 @@
 #define CORE_RUN (3 * 1000 * 1000)   /* ns */
 #define CORE_EACH (10 * 1000 * 1000) /* ns; also how soon it must be done */
 #define CORE_BUSY (500 * 1000)	     /* us without a sleep */
-#define CORE_LENT DUR_S(3)
+#define LONG_WORK DUR_S(3)
+#define TOO_SLOW DUR_S(600)
 
 /* include/uapi/linux/sched/types.h, which cannot be included beside sched.h. */
 struct sched_attr_v1 {
@@ -33,7 +36,7 @@ struct sched_attr_v1 {
 	uint64_t runtime, deadline, period;
 };
 
-static _Atomic mono_t lent; /* since when it has real-time priority instead; 0: it has not */
+static _Atomic mono_t lent; /* until when it has real-time priority instead; 0: it has not */
 static bool granted;
 
 static bool
@@ -59,7 +62,7 @@ by_deadline(void)
 
 /* Also within a signal. */
 static void
-lend(mono_t now)
+lend(mono_t until)
 {
 	const struct sched_attr_v1 a = {
 		.size = sizeof(a),
@@ -68,9 +71,8 @@ lend(mono_t now)
 		.priority = CORE_PRIORITY,
 	};
 
-	if (atomic_load(&lent) == 0 && !ask(&a))
-		return;
-	atomic_store(&lent, now);
+	if ((atomic_load(&lent) != 0 || ask(&a)) && atomic_load(&lent) < until)
+		atomic_store(&lent, until);
 }
 
 static void
@@ -79,7 +81,7 @@ on_overrun(int signo)
 	int saved = errno;
 
 	(void)signo;
-	lend(mono_now());
+	lend(mono_now() + TOO_SLOW);
 	errno = saved;
 }
 
@@ -102,14 +104,14 @@ void
 core_sched_long(mono_t now)
 {
 	if (granted)
-		lend(now);
+		lend(now + LONG_WORK);
 }
 
 void
 core_sched_turn(mono_t now)
 {
-	mono_t since = atomic_load_explicit(&lent, memory_order_relaxed);
+	mono_t until = atomic_load_explicit(&lent, memory_order_relaxed);
 
-	if (since != 0 && now - since > CORE_LENT && by_deadline())
+	if (until != 0 && now > until && by_deadline())
 		atomic_store(&lent, 0);
 }

@@ -16,6 +16,7 @@ from inject import Inject
 from lbdtest import SLOW, Lbd, Netns, wait_until
 
 VIP = "10.9.0.100"
+PATIENT = {"ha_interval": "100ms", "ha_dead": "2s"}  # roles change by order here, and not because an emulated processor is slow
 
 
 class Server:
@@ -61,7 +62,7 @@ def pair(tmp_path, closing):
             ns[name].run("sysctl", "-qw", f"net.ipv4.conf.all.{k}={v}")
         ns[name].run("ip", "addr", "add", f"{VIP}/32", "dev", "lo")
     nodes = [closing(Lbd(tmp_path / n, "lbd-ha", "lbd-ipvs", netns=ns[n])) for n in ("a", "b")]
-    nodes[0].ctl("apply", "-f", "-", input=json.dumps({"check": {"none": {"kind": "none"}}, "vip": {"web": {
+    nodes[0].ctl("apply", "-f", "-", input=json.dumps({"setting": PATIENT, "check": {"none": {"kind": "none"}}, "vip": {"web": {
         "address": VIP, "ports": "80", "mode": "dr", "scheduler": "rr", "check": "none",
         "rips": {"s1": {"address": "10.9.0.3"}, "s2": {"address": "10.9.0.4"}}}}}))
     for n in nodes:

