@@ -1,4 +1,5 @@
-/* Two nodes in one process: identities, proofs, the channel and what it does with two connections, floods and silence. */
+/* Two nodes in one process: identities, proofs, the channel and what it does with two connections, floods and silence. One file,
+ * because all but the first tests stand on the same two nodes, and these are most of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
