@@ -202,6 +202,9 @@ begin(struct http *h, const char *buf, size_t len)
 		return true;
 	}
 	memcpy(c->w->out + head, rest, (size_t)here);
+	h->downflow.ends = !h->keep;
+	if ((over && h->down != H1_TUNNEL) || (h->down == H1_UNTIL_CLOSE && h->s->eof))
+		http_completes(h);
 	code = conn_send(c, c->w->out, head + (size_t)here);
 	if (code < 0)
 		return client_gone(h);
@@ -277,6 +280,8 @@ down_chunked(struct http *h)
 	if (n == 0)
 		return conn_watch(s) ? FLOW_EMPTY : FLOW_FROM;
 	r = h1_chunk_scan(&h->down_chunk, (const char *)p, (size_t)n, &used);
+	if (r == H1_DONE)
+		http_completes(h);
 	code = conn_send(c, p, used);
 	if (code < 0)
 		return FLOW_TO;

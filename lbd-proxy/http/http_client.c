@@ -145,6 +145,7 @@ http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 	h->story.status = (uint16_t)status;
 	h->story.own_len = (uint32_t)n;
 	http_free(h);
+	conn_last(c, false);
 	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
 	else
@@ -423,6 +424,7 @@ http_refuse(struct conn *c)
 		n = page;
 	}
 	COUNT(c->svc->n->http_5xx);
+	conn_last(c, false);
 	if (conn_send(c, answer, n) < 0)
 		conn_close(c);
 	else

@@ -103,6 +103,14 @@ void http_server_lost(struct http *h);
 bool http_pump_down(struct http *h);
 extern const struct conn_ops http_server_ops;
 
+/* http_completes - what is sent next is the rest of the answer. */
+static inline void
+http_completes(struct http *h)
+{
+	if (!h->keep)
+		conn_last(h->c, !h->head.keep_alive && h->head.framing == H1_NO_BODY);
+}
+
 /* http_ended - see story_ended; the phase is that of now. */
 static inline void
 http_ended(struct http *h, char cause)

@@ -215,6 +215,7 @@ finish(struct turn *t)
 {
 	if (!end_body(t))
 		return t->code < 0 ? FLOW_TO : FLOW_FROM;
+	http_completes(t->h);
 	return send_turn(t) ? FLOW_DONE : FLOW_TO;
 }
 

@@ -121,6 +121,8 @@ conn_close(struct conn *c)
 		h2_detach(c, false);
 	else if (c->tls != NULL && c->out == NULL)
 		tls_end(c);
+	if (c->last && !c->said_all) /* a reset must not overtake what is held back */
+		(void)io_shutdown(&c->io);
 	io_close(&c->io, &c->w->poller);
 	end(c);
 }
@@ -313,7 +315,7 @@ send_or_store(struct conn *c, const void *p, size_t n, size_t *sent_out)
 
 	*sent_out = 0;
 	if (c->out == NULL) {
-		sent = io_send(&c->io, p, n);
+		sent = io_send(&c->io, p, n, c->last);
 		if (sent < 0 && sent != -EAGAIN && sent != -EINTR)
 			return (int)sent;
 		if (sent < 0)
@@ -359,7 +361,7 @@ conn_write(struct conn *c, const void *p, size_t n)
 		code = conn_flush(c); /* a header that goes before it */
 		if (code != 0)
 			return code < 0 ? code : -EAGAIN;
-		sent = io_send(&c->io, p, n);
+		sent = io_send(&c->io, p, n, c->last);
 		if (sent > 0)
 			conn_count_out(c, (size_t)sent);
 		return sent;
@@ -381,6 +383,7 @@ conn_shutdown(struct conn *c)
 	}
 	if (c->tls != NULL)
 		tls_end(c);
+	c->last = false;
 	(void)io_shutdown(&c->io);
 }
 
@@ -405,7 +408,7 @@ conn_flush(struct conn *c)
 		return h2_flush(c);
 	if (k == NULL)
 		return 0;
-	n = io_send(&c->io, k->b + k->off, k->len - k->off);
+	n = io_send(&c->io, k->b + k->off, k->len - k->off, c->last);
 	if (n == -EAGAIN || n == -EINTR)
 		return conn_watch(c) ? 1 : -ENOMEM;
 	if (n < 0)

@@ -49,7 +49,10 @@ struct conn {
 	bool up : 1;	   /* server: the connect succeeded */
 	bool paced : 1;	   /* the kernel sends no faster than a rule says */
 	bool unseen : 1;   /* server: lost, and nothing was done with the request */
-	bool held : 1;	   /* stream: not all that was written could be sent */
+	bool last : 1;	   /* the end is sent together with the last bytes */
+	bool
+	    said_all : 1; /* nothing comes from the other side that a close would answer by a reset */
+	bool held : 1;	  /* stream: not all that was written could be sent */
 	bool
 	    broken : 1; /* an error, or both directions ended: the next reads tell, after what came before */
 	struct worker *w;
@@ -114,6 +117,14 @@ int conn_flush(struct conn *c);
 ssize_t conn_write(struct conn *c, const void *p, size_t n);
 /* conn_send_raw - beneath TLS: bytes as they go to the socket, not counted. As conn_send. */
 int conn_send_raw(struct conn *c, const void *p, size_t n);
+/* conn_last - what is sent next is the last, and the caller ends the stream in the same turn: both go in one segment, a
+ * wake-up of the other side and an acknowledgement less (MSG_MORE). said_all: the other side has announced that it sends nothing more. */
+static inline void
+conn_last(struct conn *c, bool said_all)
+{
+	c->last = c->h2 == NULL;
+	c->said_all = said_all;
+}
 /* conn_shutdown - no more bytes from us; a broken connection shows when it is read. */
 void conn_shutdown(struct conn *c);
 /* conn_is_quiet - of an idle connection: it is open, and nothing came that a stream would read. */

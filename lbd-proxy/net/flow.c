@@ -106,6 +106,14 @@ splice_turn(struct flow *f)
 	return f->left == 0 ? FLOW_DONE : FLOW_TURN;
 }
 
+/* What was read last is all there is. */
+static bool
+is_last(const struct flow *f)
+{
+	return f->left == FLOW_ENDLESS ? f->from->eof && conn_kept(f->from) == 0
+				       : f->left == 0 && f->ends;
+}
+
 static enum flow_result
 copy_turn(struct flow *f)
 {
@@ -124,6 +132,8 @@ copy_turn(struct flow *f)
 	f->moved = true;
 	if (f->left != FLOW_ENDLESS)
 		f->left -= (uint64_t)n;
+	if (is_last(f))
+		conn_last(f->to, false);
 	code = conn_send(f->to, w->in, (size_t)n);
 	if (code < 0)
 		return FLOW_TO;

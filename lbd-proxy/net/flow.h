@@ -13,6 +13,7 @@ struct flow {
 	uint64_t left;	  /* still to be read; FLOW_ENDLESS: until the end of the stream */
 	int pipe[2];	  /* -1: none */
 	uint32_t in_pipe; /* read, and not sent yet */
+	bool ends;	  /* after left bytes nothing more is sent; endless ones always do */
 	bool bulk;	  /* more was there than one read takes */
 	bool moved;	  /* anything, in the last turn */
 };

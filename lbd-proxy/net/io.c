@@ -175,9 +175,11 @@ io_peek(struct io *io)
 }
 
 ssize_t
-io_send(struct io *io, const void *p, size_t n)
+io_send(struct io *io, const void *p, size_t n, bool more)
 {
-	return result(syscall(SYS_sendto, io_fd(io), p, n, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0));
+	int how = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
+
+	return result(syscall(SYS_sendto, io_fd(io), p, n, how, NULL, 0));
 }
 
 ssize_t

@@ -65,7 +65,8 @@ void io_reset(struct io *io, struct poller *p);
 ssize_t io_recv(struct io *io, void *p, size_t n);
 ssize_t io_peek(
     struct io *io); /* 1: data, 0: end of stream, -EAGAIN: open and silent, else -errno */
-ssize_t io_send(struct io *io, const void *p, size_t n);
+/* more: what comes next, or the end, may go with it in one segment (MSG_MORE) */
+ssize_t io_send(struct io *io, const void *p, size_t n, bool more);
 /* to and from a pipe, without copying */
 ssize_t io_splice_in(struct io *io, int pipe_w, size_t n);
 ssize_t io_splice_out(struct io *io, int pipe_r, size_t n);
