@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a proxy costs: processor time per request, memory per idle connection, latency at one rate for all. See README.md.
 
-lbd-proxy against Debian's HAProxy and nginx, each with one worker on one processor, origin and load on another. Rounds are
-interleaved (A B C A B C), so that a busy machine disturbs all alike. One line for each metric: lbd's value, and for each
+lbd-proxy against Debian's HAProxy and nginx, each with one worker on one processor, origin and load on another. Turns are
+short and interleaved (A B C A B C), so that a busy machine disturbs all alike. One line for each metric: lbd's value, and for each
 peer its value with the ratio lbd / peer (below 1: lbd costs less). Never a pass or fail."""
 import argparse
 import json
@@ -210,12 +210,23 @@ class Bench:
         finally:
             fresh.stop()
 
+    def round(self, metric):
+        """One answer of lg for each proxy. All have short turns, so that what disturbs the machine for a while disturbs all; an answer is the
+        mean of its turns, of errors the sum."""
+        turns = 1 if metric.startswith("idle") else self.args.turns
+        got = {p.name: [] for p in self.proxies}
+        for _ in range(turns):
+            for p in self.proxies:
+                got[p.name].append(self.once(p, metric))
+        return {name: dict({k: statistics.mean(x[k] for x in v) for k in v[0]}, errors=sum(x["errors"] for x in v))
+                for name, v in got.items()}
+
     def run(self, metric):
         """All rounds of one metric: name -> list of answers of lg."""
         got = {p.name: [] for p in self.proxies}
         for _ in range(1 if metric.startswith("idle") else self.args.rounds):
-            for p in self.proxies:
-                got[p.name].append(self.once(p, metric))
+            for name, answer in self.round(metric).items():
+                got[name].append(answer)
         if metric == "h1_ka" and not self.args.rate:  # half of what the slowest can do, for all
             self.rate = int(min(statistics.median(x["rps"] for x in v) for v in got.values()) / 2)
         return got
@@ -231,10 +242,14 @@ def line(metric, got):
         return (max(values) - min(values)) / (med(name) or 1) * 100
     unit = METRICS[metric][0]
     digits = 0 if unit == "B/conn" else 3 if unit == "s/GB" else 1
+    def ratio(name):
+        """Of each round by itself, since its turns were side by side: the median, and from which to which."""
+        of = sorted(a["value"] / (b["value"] or 1) for a, b in zip(got["lbd"], got[name]))
+        return f"{statistics.median(of):5.2f} ({of[0]:.2f}-{of[-1]:.2f})"
     words = [f"{metric:11s} lbd {med('lbd'):8.{digits}f} {unit:7s}"]
     for name in got:
         if name != "lbd":
-            words.append(f"{name} {med(name):8.{digits}f} ratio {med('lbd') / (med(name) or 1):5.2f}")
+            words.append(f"{name} {med(name):8.{digits}f} ratio {ratio(name)}")
     words.append(f"spread {max(map(spread, got)):3.0f} %")
     if metric == "h1_ka_rate":
         words.append("p99 us " + " ".join(f"{n} {med(n, 'p99'):.0f}" for n in got))
@@ -246,8 +261,9 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--metrics", default=",".join(METRICS))
     ap.add_argument("--rounds", type=int, default=2)
-    ap.add_argument("--secs", type=float, default=1.0)
-    ap.add_argument("--warm", type=float, default=0.3)
+    ap.add_argument("--turns", type=int, default=2, help="of each proxy in a round, one after the other's")
+    ap.add_argument("--secs", type=float, default=0.5, help="of a turn")
+    ap.add_argument("--warm", type=float, default=0.2)
     ap.add_argument("--conns", type=int, default=64)
     ap.add_argument("--idle-conns", type=int, default=7500)
     ap.add_argument("--proxy-cpu", default="0")
@@ -264,7 +280,7 @@ def main():
     results = {}
     with Scratch() as scratch:
         bench = Bench(args, scratch)
-        print(f"# {args.rounds} rounds of {args.secs:g} s, {args.conns} connections, {bench.idle} idle; load "
+        print(f"# {args.rounds} rounds of {args.turns} turns of {args.secs:g} s, {args.conns} connections, {bench.idle} idle; load "
               f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; errors and p99 in the order "
               f"{' '.join(p.name for p in bench.proxies)}", flush=True)
         for m in args.metrics.split(","):
