@@ -404,6 +404,22 @@ make_service(struct hap *h, struct hap_proxy *front, struct hap_proxy *back, str
 	hap_rules_finish(h, front, back, s, o->tls != NULL, first);
 }
 
+/* A pool has no clients of its own: what is about them counts at the service whose rules lead to it. */
+static void
+leave_to_front(struct hap *h, struct import_service *s, const struct hap_proxy *back)
+{
+	static const char *const fields[] = { "compress", "error_pages", "proxy_from", "log",
+		"log_format", "max_conns", "https_redirect", "request_id", "compress_types",
+		"compress_min", "header_names", "wait_body" };
+
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		if (i < 2 && *text_of(&s->row, fields[i]) != NULL)
+			import_say(h->im, back->at, TAKEN_OTHERWISE, fields[i],
+			    "vip.%s: that of the service whose rules lead here counts", fields[i]);
+		*text_of(&s->row, fields[i]) = NULL;
+	}
+}
+
 const char *
 hap_pool_of(struct hap *h, struct hap_proxy *back)
 {
@@ -424,9 +440,7 @@ hap_pool_of(struct hap *h, struct hap_proxy *back)
 	back->pool = s->row.name;
 	(void)hap_rules_of(h, back);
 	put_fields(h, s, back, back, true);
-	*text_of(&s->row, "proxy_from") = *text_of(&s->row, "log") = NULL;
-	*text_of(&s->row, "log_format") = NULL;
-	*text_of(&s->row, "max_conns") = *text_of(&s->row, "https_redirect") = NULL;
+	leave_to_front(h, s, back);
 	put_servers(h, s, back, true);
 	return back->pool;
 }

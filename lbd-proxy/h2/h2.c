@@ -190,6 +190,7 @@ write_out(struct h2_conn *x)
 	if (conn_unsent(c))
 		return true;
 	n = h2_session_out(x->h, c->w->out, H2_TURN + H2_FRAME_ROOM, c->w->now);
+	COUNT_ADD(c->svc->n->bad_requests, h2_session_malformed(x->h));
 	code = n > 0 ? conn_send(c, c->w->out, (size_t)n) : (int)n;
 	if (code < 0) {
 		COUNT(c->svc->n->client_aborts);

@@ -59,7 +59,8 @@ struct h2_session {
 	uint64_t random;
 	void *host; /* borrowed */
 	mono_t now;
-	int failed; /* why the connection must end; 0 */
+	int failed;	    /* why the connection must end; 0 */
+	unsigned malformed; /* requests that were reset for it, and not told of yet */
 	bool opening;
 	bool back;     /* we are the client */
 	bool greeted;  /* to a server: its SETTINGS came */

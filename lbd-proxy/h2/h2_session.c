@@ -189,6 +189,9 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	    frame->rst_stream.error_code != NGHTTP2_INTERNAL_ERROR &&
 	    frame->rst_stream.error_code != NGHTTP2_CANCEL)
 		count_reset(h);
+	if (frame->hd.type == NGHTTP2_RST_STREAM && !h->back &&
+	    frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR)
+		h->malformed++;
 	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
 	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 || s == NULL)
 		return 0;
@@ -426,6 +429,15 @@ bool
 h2_session_opening(const struct h2_session *h)
 {
 	return h->opening;
+}
+
+unsigned
+h2_session_malformed(struct h2_session *h)
+{
+	unsigned n = h->malformed;
+
+	h->malformed = 0;
+	return n;
 }
 
 unsigned

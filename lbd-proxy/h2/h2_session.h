@@ -38,6 +38,8 @@ void h2_session_free(struct h2_session *h);
  * side cannot be followed: send what h2_session_out still has, and end the connection. */
 int h2_session_in(struct h2_session *h, const void *p, size_t n, mono_t now);
 ssize_t h2_session_out(struct h2_session *h, void *p, size_t room, mono_t now);
+/* h2_session_malformed - requests that h2_session_out has ended as malformed since it was asked last. */
+unsigned h2_session_malformed(struct h2_session *h);
 /* h2_session_news - a stream with news; NULL: no more. */
 struct h2_stream *h2_session_news(struct h2_session *h);
 /* h2_session_over - nothing can come or go any more. h2_session_opening - a head has begun, and is incomplete.

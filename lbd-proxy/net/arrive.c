@@ -20,6 +20,8 @@ begin(struct conn *c)
 {
 	bool http = c->svc->view->mode == mode_http;
 
+	if (c->svc->view->rules != NULL && c->svc->view->rules->meters.n > 0)
+		c->metered = meters_conn(&c->svc->view->rules->meters, c, !http, c->w->now);
 	if (http && c->tls != NULL && tls_is_h2(c->tls)) {
 		h2_begin(c);
 		return;
@@ -29,8 +31,6 @@ begin(struct conn *c)
 		return;
 	}
 	c->ops = http ? &http_client_ops : &tcp_ops;
-	if (c->svc->view->rules != NULL && c->svc->view->rules->meters.n > 0)
-		c->metered = meters_conn(&c->svc->view->rules->meters, c, !http, c->w->now);
 	if (http)
 		http_begin(c);
 	else

@@ -200,6 +200,8 @@ finish(struct edit *e, struct http *h, const struct decision *d, const char *buf
 	default: break;
 	}
 	story_ended(&h->story, 'P', 'R');
+	if (r->action != rule_action_redirect && r->action != rule_action_return)
+		COUNT(h->c->svc->n->refused_total);
 	switch (r->action) {
 	case rule_action_redirect: redirect(e, h, r, &d->groups, buf, len); break;
 	case rule_action_return: give_text(h, r, buf, len); break;

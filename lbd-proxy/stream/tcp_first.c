@@ -155,6 +155,7 @@ tcp_decide(struct tcp *t, const struct hello *hello)
 	case rule_action_drop: break;
 	default: tcp_choose(t); return;
 	}
+	COUNT(t->c->svc->n->refused_total);
 	story_ended(&t->story, known ? 'P' : 'R', 'R');
 	if (action == rule_action_tarpit)
 		hold(t, d.end);

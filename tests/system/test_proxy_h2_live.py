@@ -1,12 +1,14 @@
 """HTTP/2 while time goes by: timeouts, WebSockets (RFC 8441), connections seen and killed, services that change and end."""
+import contextlib
 import os
 import socket
 import struct
 import threading
 
+import pytest
 from h2lib import (CANCEL, DATA, END_STREAM, H2, HEADERS, HOST, INTERNAL_ERROR, NO_ERROR, ca, clear, counters, frame, rows,
                    tls, vip_of)
-from lbdtest import Origin, Reader, http_answer, wait_until
+from lbdtest import Origin, Reader, client, get, http_answer, wait_until
 from test_proxy_tls import context
 
 
@@ -234,3 +236,28 @@ def test_stop(lb, closing, request, tmp_path):
         one.process["lbd-proxy"].terminate()
         assert h.ended() == NO_ERROR
     one.stop()
+
+
+@pytest.mark.parametrize("when", ["conns(src) > 2", "rate(connections, src, 10m) > 2"])
+def test_connections_are_counted(lb, tls, ca, origins, request, when):
+    """A086: rules count connections of HTTP/2, and those of HTTP/1.1 where both are served; streams are not connections."""
+    o, = origins("o")
+    clear = vip_of(lb, request, o, h2c="yes")
+    secure = lb.vip(clear.name + "-tls", o, tls="base")
+    for vip in (secure, clear):
+        lb.ctl("create", "rule", f"{vip.name}/many", f"when=src is 127.0.0.1 and {when}", "action=deny", "status=429")
+        lb.ctl("create", "rule", f"{vip.name}/there", "when=path is /there", "action=return", "status=204")
+    wait_until(lambda: all(get(clear, "/there", source="127.0.0.2").status == 204 for _ in range(9)), what="the rules")
+    with contextlib.ExitStack() as held:
+        two = [held.enter_context(H2(clear)), held.enter_context(H2(secure, context(ca)))]
+        for h in two:
+            assert [h.get().status for _ in range(4)] == [200] * 4
+        one = [client(clear) for _ in range(2)]
+        assert [get(clear, connection=c).status for c in one] == [200, 429]
+        assert held.enter_context(H2(secure, context(ca))).get().status == 200
+        assert held.enter_context(H2(secure, context(ca))).get().status == 429
+        for c in one:
+            c.close()
+    if when.startswith("conns"):
+        for vip, ctx in ((clear, None), (secure, context(ca))):
+            wait_until(lambda: H2(vip, ctx).get().status == 200, what="room again")

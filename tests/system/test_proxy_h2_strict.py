@@ -100,7 +100,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("what", FORGED)
-def test_forged(clear, what):
+def test_forged(lb, clear, what):
     """RFC 9113 sections 8.1 to 8.3: a stream error, not one byte at the server, and the connection goes on."""
     vip, o = clear
     with H2(vip) as h:
@@ -108,7 +108,7 @@ def test_forged(clear, what):
         assert a.reset == PROTOCOL_ERROR and a.status is None, (a.reset, a.status)
         assert o.requests == []
         assert h.get("/after").status == 200
-    assert [q["target"] for q in o.requests] == ["/after"]
+    assert [q["target"] for q in o.requests] == ["/after"] and counters(lb, vip)["bad_requests"] == 1
     assert all(r.count(b"HTTP/1.1") == 1 for r in o.raw)
 
 

@@ -163,8 +163,8 @@ def test_pool_has_a_life_of_its_own(make, origins, lb):
     assert get(vip, "/").server == "own"
 
 
-def test_answers_of_our_own(make):
-    """Redirect, deny, return and drop: status, words, and whether the connection goes on."""
+def test_answers_of_our_own(make, lb):
+    """Redirect, deny, return and drop: status, words, whether the connection goes on, and that who is denied is counted."""
     vip, own = make({
         "r1": {"when": "path under /old", "action": "redirect", "location": "https://{host}/new{path}?{query}", "status": 308},
         "r2": {"when": "path matches '^/u/([a-z]+)/([0-9]+)'", "action": "redirect", "location": "/user/{2}/{1}"},
@@ -202,6 +202,7 @@ def test_answers_of_our_own(make):
     old = talk(vip, b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /health HTTP/1.0\r\n\r\n")
     assert old.count(b"200 OK") == 2 and b"Connection: keep-alive" in old
     assert {q["target"] for q in own.requests} == {"/"}
+    assert lb.json("stats", vip.name)[0]["refused_total"] == 4
 
 
 def test_tarpit(make, lb):
@@ -328,7 +329,7 @@ def test_limit_bandwidth(make):
 
 # ---- mode tcp -----------------------------------------------------------------------------------------------------------
 
-def test_tcp_by_address(make, origins):
+def test_tcp_by_address(make, origins, lb):
     """Rules of mode tcp: by the client's address a pool, a reset, and an end without words."""
     pool, = origins("pool")
     vip, own = make({"p": {"when": "src is 127.0.0.21", "action": "use", "pool": "p"},
@@ -344,6 +345,7 @@ def test_tcp_by_address(make, origins):
     with vip.connect(source="127.0.0.23") as s:
         s.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert s.recv(100) == b""
+    assert lb.json("stats", vip.name)[0]["refused_total"] == 2
 
 
 @pytest.fixture(scope="module")
