@@ -447,6 +447,45 @@ def test_client_certificates(lb, certs, origins, tmp_path):
     assert int(got["x-ssl-client-serial"], 16) and len(got["x-ssl-client-not-after"]) == 15
 
 
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_sessions_of_client_certificates(lb, certs, origins, tmp_path, version):
+    """A095: who comes again with a session shows no certificate, so a session ends with what its handshake was checked by: without
+    a certificate it does not get in where one is required since, and one that was revoked since is refused."""
+    o, = origins("o")
+    name = f"again-{version.name[-1]}"
+    people = Authority(tmp_path, "people")
+    cert = people.sign("member")
+    trust(lb, name, people, crl=people.crl())
+    lb.ctl("create", "tls", name, "cert=a")
+    vip = lb.vip(name, o, tls=name)
+
+    def first(ctx):
+        with connect(vip, ctx) as s:
+            assert ask(s)[0] == "HTTP/1.1 200 OK"
+            return s.session
+
+    def again(ctx, session):
+        """None: refused. Else whether the session went on."""
+        try:
+            with connect(vip, ctx, session=session) as s:
+                assert ask(s)[0] == "HTTP/1.1 200 OK"
+                return s.session_reused
+        except (ssl.SSLError, ConnectionError):
+            return None
+    nobody, member = context(certs, version), context(certs, version, cert)
+    before = first(nobody)
+    assert again(nobody, before) is True
+    lb.ctl("set", "tls", name, "client_auth=required", f"client_ca={name}")
+    wait_until(lambda: again(nobody, None) is None, what="required")
+    assert again(nobody, before) is None
+    before = first(member)
+    assert again(member, before) is True
+    people.revoke(cert[0])
+    trust(lb, name, people, crl=people.crl())
+    wait_until(lambda: again(member, None) is None, what="revoked")
+    assert again(member, before) is None
+
+
 def test_hsts_and_redirect(lb, certs, origins):
     """S114: plain requests go to the same place by https; answers over TLS tell browsers to stay there."""
     o, = origins("o")
