@@ -63,7 +63,8 @@ bool tls_session_key(const struct tls_conn *t, uint8_t out[TLS_SESSION_KEY]);
 void tls_session_want(void);
 
 /* tls_client_lines - complete field lines that tell a server of the client's certificate: X-SSL-Client-Verify (SUCCESS, or
- * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ) and -Cert (DER in base64).
+ * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ), -Cert (DER in base64) and
+ * -Chain (the same of each certificate between it and its root, with commas between them; not sent when there is none).
  * Made once, as long as t. "": no memory. */
 const char *tls_client_lines(struct tls_conn *t, size_t *len_out);
 

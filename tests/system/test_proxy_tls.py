@@ -26,9 +26,10 @@ def openssl(*args, text=True, **kw):
 class Authority:
     """A root, and what it signs: files NAME.pem and NAME.key in its folder."""
 
-    def __init__(self, folder, name="root"):
+    def __init__(self, folder, name="root", made=False):
+        """made: its certificate and key are there."""
         self.folder, self.name = folder, name
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-keyout",
+        made or openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-keyout",
                 folder / f"{name}.key", "-out", folder / f"{name}.pem", "-subj", f"/CN={name}",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         (folder / f"{name}.index").touch()
@@ -40,13 +41,13 @@ class Authority:
     def pem(self):
         return self.folder / f"{self.name}.pem"
 
-    def sign(self, name, *alt, rsa=False, days=30, more=""):
-        """(certificate, key) for the alternative names, as DNS:www.example.org. more: lines of extensions."""
+    def sign(self, name, *alt, rsa=False, days=30, more="", ca=False):
+        """(certificate, key) for the alternative names, as DNS:www.example.org. more: lines of extensions. ca: it may sign."""
         key, pem = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         csr = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", key, "-subj", f"/CN={name}")
         ext = self.folder / f"{name}.ext"
-        ext.write_text("basicConstraints=CA:FALSE\n" + (f"subjectAltName={','.join(alt)}\n" if alt else "") + more)
+        ext.write_text(f"basicConstraints=CA:{'TRUE' if ca else 'FALSE'}\n" + (f"subjectAltName={','.join(alt)}\n" if alt else "") + more)
         pem.write_text(openssl("x509", "-req", "-CA", self.pem, "-CAkey", self.folder / f"{self.name}.key", "-CAcreateserial",
                                "-days", days, "-extfile", ext, input=csr))
         return pem, key
@@ -435,8 +436,9 @@ def test_client_certificates(lb, certs, origins, tmp_path):
 
     def told(cert):
         with connect(vip, context(certs, TLS13, cert)) as s:
-            assert ask(s, "/", "X-SSL-Client-Verify: SUCCESS", "x-ssl-client-subject: CN=forged")[0] == "HTTP/1.1 200 OK"
-        fields = [(n.lower(), v) for n, v in o.requests[-1]["fields"] if n.lower().startswith("x-ssl")]
+            assert ask(s, "/", "X-SSL-Client-Verify: SUCCESS", "x-ssl-client-subject: CN=forged",
+                       "X_SSL_Client_Subject: CN=forged")[0] == "HTTP/1.1 200 OK"
+        fields = [(n.lower(), v) for n, v in o.requests[-1]["fields"] if n.lower().replace("_", "-").startswith("x-ssl")]
         assert len(dict(fields)) == len(fields)
         return dict(fields)
     assert told(None) == {"x-ssl-client-verify": "NONE"}
@@ -484,6 +486,34 @@ def test_sessions_of_client_certificates(lb, certs, origins, tmp_path, version):
     trust(lb, name, people, crl=people.crl())
     wait_until(lambda: again(member, None) is None, what="revoked")
     assert again(member, before) is None
+
+
+def test_chain_of_client_certificates(lb, certs, origins, tmp_path):
+    """A095: servers get what stands between the certificate and its root, also of a session that goes on, as far as it is known."""
+    o, = origins("o")
+    root = Authority(tmp_path, "top")
+    middle = root.sign("middle", ca=True)
+    leaf = Authority(tmp_path, "middle", made=True).sign("leaf")
+    both = tmp_path / "both.pem"
+    both.write_text(leaf[0].read_text() + middle[0].read_text())
+    der = openssl("x509", "-in", middle[0], "-outform", "DER", text=False)
+    lb.ctl("apply", "-f", "-", input=json.dumps({"ca": {"top": {"certs": root.pem.read_text()}}}))
+    lb.ctl("create", "tls", "chain", "cert=a", "client_auth=required", "client_ca=top", "client_headers=yes")
+    vip = lb.vip("chain", o, tls="chain")
+
+    def told(ctx, session=None):
+        with connect(vip, ctx, session=session) as s:
+            assert ask(s, "/", "X-SSL-Client-Chain: forged")[0] == "HTTP/1.1 200 OK"
+            return [v for n, v in o.requests[-1]["fields"] if n.lower() == "x-ssl-client-chain"], s.session, s.session_reused
+    ctx = context(certs, TLS13, (both, leaf[1]))
+    chain, session, _ = told(ctx)
+    assert [base64.b64decode(c) for c in chain] == [der]
+    assert told(ctx, session)[::2] == ([], True)
+    lb.ctl("apply", "-f", "-", input=json.dumps({"ca": {"top": {"certs": root.pem.read_text() + middle[0].read_text()}}}))
+    wait_until(lambda: not told(ctx, session)[2], what="the other bundle")
+    chain, session, _ = told(ctx)
+    assert told(ctx, session)[::2] == (chain, True) and [base64.b64decode(c) for c in chain] == [der]
+    assert told(context(certs, TLS13, root.sign("direct")))[0] == []
 
 
 def test_hsts_and_redirect(lb, certs, origins):
