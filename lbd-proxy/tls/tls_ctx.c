@@ -301,6 +301,7 @@ front_one(
 	(void)SSL_CTX_set_tlsext_servername_arg(s, x);
 	if (f->http)
 		SSL_CTX_set_alpn_select_cb(s, on_alpn, x);
+	(void)SSL_CTX_set_dh_auto(s, 1); /* for ciphers of the row that have DHE; ours have none */
 	if (SSL_CTX_set_cipher_list(s, f->ciphers[0] != 0 ? f->ciphers : CIPHERS) != 1) {
 		(void)refused(err, "ciphers of", f->name);
 	} else if (!set_curves(s, f->curves[0] != 0 ? f->curves : CURVES)) {

@@ -516,6 +516,17 @@ def test_chain_of_client_certificates(lb, certs, origins, tmp_path):
     assert told(context(certs, TLS13, root.sign("direct")))[0] == []
 
 
+def test_ciphers_with_dhe(lb, certs, origins):
+    """A096: a cipher that is named can be used, also one that needs a Diffie-Hellman group."""
+    o, = origins("o")
+    lb.ctl("create", "tls", "dhe", "cert=b", "ciphers=DHE-RSA-AES128-GCM-SHA256")
+    vip = lb.vip("dhe", o, tls="dhe")
+    ctx = context(certs, TLS12)
+    ctx.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
+    with connect(vip, ctx, "b.example.org") as s:
+        assert ask(s)[0] == "HTTP/1.1 200 OK" and s.cipher()[0] == "DHE-RSA-AES128-GCM-SHA256"
+
+
 def test_hsts_and_redirect(lb, certs, origins):
     """S114: plain requests go to the same place by https; answers over TLS tell browsers to stay there."""
     o, = origins("o")
