@@ -67,5 +67,8 @@ void tls_session_want(void);
  * -Chain (the same of each certificate between it and its root, with commas between them; not sent when there is none).
  * Made once, as long as t. "": no memory. */
 const char *tls_client_lines(struct tls_conn *t, size_t *len_out);
+/* tls_client_cn - whether the client has shown a good certificate, now or when its session began; out: the common name in it,
+ * UTF-8, "" without one and when it does not fit. */
+bool tls_client_cn(const struct tls_conn *t, char *out, size_t room);
 
 #endif

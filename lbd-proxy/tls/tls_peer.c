@@ -147,3 +147,23 @@ tls_peer_lines(SSL *s)
 	(void)BIO_free(out);
 	return copy;
 }
+
+bool
+tls_peer_cn(SSL *s, char *out, size_t room)
+{
+	X509 *x = SSL_get0_peer_certificate(s);
+	const X509_NAME *name = x == NULL ? NULL : X509_get_subject_name(x);
+	int at = name == NULL ? -1 : X509_NAME_get_index_by_NID(name, NID_commonName, -1), n;
+	unsigned char *text = NULL;
+
+	out[0] = '\0';
+	if (at >= 0) {
+		n = ASN1_STRING_to_UTF8(
+		    &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+		if (n > 0 && (size_t)n < room && memchr(text, 0, (size_t)n) == NULL)
+			memcpy(out, text, (size_t)n + 1);
+		OPENSSL_free(text);
+		ERR_clear_error();
+	}
+	return x != NULL;
+}
