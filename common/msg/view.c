@@ -531,12 +531,22 @@ view_totals(const struct view *v, struct view_totals *out)
 		out->servers[SRV_DRAIN] += t.drain;
 		out->servers[SRV_HALT] += t.halt;
 		out->servers[SRV_UNKNOWN] += t.unknown;
+		if (service_layer(snapshot_at(v->snap, KIND_service, i)) == 7) {
+			out->proxied += s->counts.conns;
+			out->proxied_rate += s->rate.conns;
+		}
 		out->conns += s->counts.conns;
 		out->rate.conns += s->rate.conns;
 		out->rate.requests += s->rate.requests;
 		out->rate.bytes_in += s->rate.bytes_in;
 		out->rate.bytes_out += s->rate.bytes_out;
 	}
+}
+
+bool
+view_near_limit(const struct view_totals *t, uint32_t most)
+{
+	return t->proxied * 5 >= (uint64_t)most * 4;
 }
 
 bool

@@ -198,9 +198,12 @@ enum status view_service_status(
 /* Services per colour: ok, warn, down, off, unk; servers per state. */
 struct view_totals {
 	unsigned services[ST_UNK + 1], servers[SRV_UNKNOWN + 1];
-	uint64_t conns;
+	uint64_t conns, proxied; /* those of layer 7 */
 	struct view_rates rate;
+	double proxied_rate; /* new ones of layer 7 a second */
 };
+/* Of the connections that lbd-proxy may have (setting proxy_conns) four fifths are there. */
+bool view_near_limit(const struct view_totals *t, uint32_t most);
 void view_totals(const struct view *v, struct view_totals *out);
 /* Drained or halted, and not one connection is left (S193). */
 bool view_safe_to_power_off(const struct view *v, const struct server *srv);

@@ -20,6 +20,8 @@ struct standing {
 	unsigned daemons, away, behind, faults;
 	unsigned fips, held;
 	unsigned ending; /* certificates that end within a month */
+	uint32_t most;	 /* connections of lbd-proxy */
+	bool full;	 /* and it is near that */
 	struct trial trial;
 	bool green;
 };
@@ -52,10 +54,12 @@ stand(struct ctl *c, struct standing *s)
 	}
 	for (i = 0; i < snapshot_count(c->snap, KIND_cert); i++)
 		s->ending += is_ending(snapshot_at(c->snap, KIND_cert, i), (int64_t)time(NULL));
+	s->most = snapshot_setting(c->snap)->proxy_conns;
+	s->full = view_near_limit(&s->t, s->most);
 	if (store_trial(c->store, &s->trial, &ignored) != 0)
 		s->trial.pending = false;
 	s->green = s->t.services[ST_WARN] + s->t.services[ST_DOWN] + s->t.services[ST_UNK] == 0 &&
-		   s->away == 0 && s->faults == 0 && s->behind == 0 && s->ending == 0;
+		   s->away == 0 && s->faults == 0 && s->behind == 0 && s->ending == 0 && !s->full;
 }
 
 static void
@@ -144,10 +148,20 @@ put_services(struct ctl *c, const struct standing *s, struct buf *out)
 }
 
 static unsigned
-put_ending(struct ctl *c, struct buf *out)
+put_full(const struct standing *s, struct buf *out)
+{
+	if (s->full)
+		buf_printf(out,
+		    "notes      lbd-proxy: %" PRIu64 " of %" PRIu32
+		    " connections; above the most, new clients wait (setting proxy_conns)\n",
+		    s->t.proxied, s->most);
+	return s->full;
+}
+
+static unsigned
+put_ending(struct ctl *c, unsigned shown, struct buf *out)
 {
 	int64_t now = (int64_t)time(NULL);
-	unsigned shown = 0;
 	uint32_t n;
 	const void *const *rows = snapshot_by_name(c->snap, KIND_cert, &n);
 
@@ -165,31 +179,31 @@ put_ending(struct ctl *c, struct buf *out)
 	return shown;
 }
 
-/* What is out of the ordinary beside servers that are down: certificates that end, fallbacks, quorums, hints; a screen
+/* What is out of the ordinary beside servers that are down: the limit of connections, certificates that end, fallbacks, quorums, hints; a screen
  * has room for some. */
 static void
-put_notes(struct ctl *c, struct buf *out)
+put_notes(struct ctl *c, const struct standing *s, struct buf *out)
 {
 	char note[VIEW_NOTE], path[160];
-	unsigned shown = put_ending(c, out);
+	unsigned shown = put_ending(c, put_full(s, out), out);
 	uint32_t i, n;
 	const void *const *rows = snapshot_by_name(c->snap, KIND_service, &n);
 
 	for (i = 0; i < n && shown < NOTES_SHOWN; i++) {
-		const struct service *s = rows[i];
+		const struct service *row = rows[i];
 
-		if (!view_note(c->view, s, note))
+		if (!view_note(c->view, row, note))
 			continue;
-		buf_printf(out, "%-10s vip %s: %s\n", shown++ == 0 ? "notes" : "", s->name, note);
+		buf_printf(out, "%-10s vip %s: %s\n", shown++ == 0 ? "notes" : "", row->name, note);
 	}
 	rows = snapshot_by_name(c->snap, KIND_server, &n);
 	for (i = 0; i < n && shown < NOTES_SHOWN; i++) {
-		const struct server *s = rows[i];
+		const struct server *row = rows[i];
 
-		if (view_server_state(c->view, s) != SRV_WARN)
+		if (view_server_state(c->view, row) != SRV_WARN)
 			continue;
 		buf_printf(out, "%-10s rip %s: %s\n", shown++ == 0 ? "notes" : "",
-		    snapshot_path(c->snap, KIND_server, s->id, path), views_hint(c, s));
+		    snapshot_path(c->snap, KIND_server, row->id, path), views_hint(c, row));
 	}
 	if (shown == NOTES_SHOWN)
 		buf_puts(out, "           and perhaps more: lbctl get vip -o wide\n");
@@ -208,7 +222,7 @@ put_text(struct ctl *c, const struct standing *s, struct buf *out)
 		if (f->fault != NULL)
 			buf_printf(out, "           %s: %s\n", f->address, f->fault);
 	put_services(c, s, out);
-	put_notes(c, out);
+	put_notes(c, s, out);
 	buf_printf(out, "revision   %" PRIu32 "\n", snapshot_revision(c->snap, SCOPE_SHARED));
 	if (s->trial.pending) {
 		human_dur(s->trial.left_ms > 0 ? s->trial.left_ms * 1000 : 0, left);
@@ -273,8 +287,9 @@ put_json(struct ctl *c, const struct standing *s, struct buf *out)
 	for (i = SRV_UP; i <= SRV_UNKNOWN; i++)
 		buf_printf(out, "%s\"%s\":%u", i > 0 ? "," : "", server_token(i), s->t.servers[i]);
 	buf_printf(out,
-	    "},\"connections\":%" PRIu64 ",\"certs_ending\":%u,\"revision\":%" PRIu32 ",\"trial\":",
-	    s->t.conns, s->ending, snapshot_revision(c->snap, SCOPE_SHARED));
+	    "},\"connections\":%" PRIu64 ",\"proxied\":%" PRIu64 ",\"proxied_most\":%" PRIu32
+	    ",\"certs_ending\":%u,\"revision\":%" PRIu32 ",\"trial\":",
+	    s->t.conns, s->t.proxied, s->most, s->ending, snapshot_revision(c->snap, SCOPE_SHARED));
 	if (s->trial.pending)
 		buf_printf(out,
 		    "{\"revision\":%" PRIu32 ",\"base\":%" PRIu32 ",\"left_ms\":%" PRId64

@@ -35,13 +35,19 @@ name_of(const char *buf, const struct h1_header *f)
 	return NAME_NONE;
 }
 
+/* An underscore is a hyphen to servers that make variables of fields (RFC 3875 section 4.1.18): this is about who a client is. */
 static bool
 is_ssl_client(const char *buf, const struct h1_header *f)
 {
 	static const char text[] = "x-ssl-client";
+	const char *name = buf + f->name_off;
 
-	return f->id == H1_OTHER && f->name_len >= sizeof(text) - 1 &&
-	       strncasecmp(buf + f->name_off, text, sizeof(text) - 1) == 0;
+	if (f->id != H1_OTHER || f->name_len < sizeof(text) - 1)
+		return false;
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		if (text[i] == '-' ? name[i] != '-' && name[i] != '_' : (name[i] | 0x20) != text[i])
+			return false;
+	return true;
 }
 
 /* An id that may stand in a field and in a log. */

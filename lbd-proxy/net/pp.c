@@ -17,7 +17,11 @@
 #define AUTHORITY 0x02
 #define SSL_TLV 0x20
 #define SSL_VERSION 0x21
+#define SSL_CN 0x22
+#define SSL_CIPHER 0x23
 #define CLIENT_SSL 0x01
+#define CLIENT_CERT_CONN 0x02
+#define CLIENT_CERT_SESS 0x04
 
 static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49,
 	0x54, 0x0a };
@@ -225,17 +229,39 @@ value(uint8_t *o, uint8_t type, const char *text)
 {
 	size_t n = strlen(text);
 
+	if (n == 0 || n > PP_WORD)
+		return o;
 	*o++ = type;
 	o = be_put16(o, (unsigned)n);
 	return mempcpy(o, text, n);
 }
 
+/* Section 2.2.5: verify is 0 only of a certificate that is good. */
+static uint8_t *
+of_tls(uint8_t *o, const struct pp_tls *t)
+{
+	uint8_t *at;
+
+	o = value(o, AUTHORITY, t->name);
+	*o++ = SSL_TLV;
+	at = o;
+	o += 2;
+	*o++ = (uint8_t)(CLIENT_SSL |
+			 (!t->cert ? 0 : CLIENT_CERT_SESS | (t->resumed ? 0 : CLIENT_CERT_CONN)));
+	o = be_put32(o, t->cert ? 0 : 1);
+	o = value(o, SSL_VERSION, t->version);
+	o = value(o, SSL_CN, t->cert ? t->cn : "");
+	o = value(o, SSL_CIPHER, t->cipher);
+	(void)be_put16(at, (unsigned)(o - at - 2));
+	return o;
+}
+
 size_t
-pp_write_v2(const struct pp *p, const char *tls, const char *name, uint8_t *out)
+pp_write_v2(const struct pp *p, const struct pp_tls *tls, uint8_t *out)
 {
 	size_t each = p->from.family == 4 ? 4 : 16;
 	bool known = one_family(p);
-	uint8_t *o = mempcpy(out, signature, sizeof(signature)), *at;
+	uint8_t *o = mempcpy(out, signature, sizeof(signature));
 
 	*o++ = known ? 0x21 : 0x20;
 	*o++ = !known ? 0x00 : p->from.family == 4 ? 0x11 : 0x21;
@@ -245,17 +271,8 @@ pp_write_v2(const struct pp *p, const char *tls, const char *name, uint8_t *out)
 		o = mempcpy(o, p->to.b, each);
 		o = be_put16(o, p->from_port);
 		o = be_put16(o, p->to_port);
-		if (tls != NULL && name[0] != 0 && strlen(name) <= 255)
-			o = value(o, AUTHORITY, name);
-		if (tls != NULL) {
-			*o++ = SSL_TLV;
-			at = o;
-			o += 2;
-			*o++ = CLIENT_SSL;
-			memset(o, 0, 4); /* verify: nothing was wrong with what it presented */
-			o = value(o + 4, SSL_VERSION, tls);
-			(void)be_put16(at, (unsigned)(o - at - 2));
-		}
+		if (tls != NULL)
+			o = of_tls(o, tls);
 	}
 	(void)be_put16(out + 14, (unsigned)(o - out - V2_HEAD));
 	return (size_t)(o - out);

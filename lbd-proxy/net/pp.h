@@ -8,7 +8,8 @@
 #include <sys/types.h>
 
 #define PP_MAX 2048 /* bytes of a header that is read; its addresses and TLVs */
-#define PP_ROOM 640 /* and of one that is written */
+#define PP_ROOM 800 /* and of one that is written */
+#define PP_WORD 255 /* of a name that is written; longer ones are left out */
 
 struct pp {
 	bool
@@ -21,9 +22,17 @@ struct pp {
  * The checksum is checked when there is one. */
 ssize_t pp_read(const uint8_t *p, size_t n, struct pp *out);
 
-/* pp_write_v1, pp_write_v2 - the header for p; its length, at most PP_ROOM. Version 2 also tells of the client's TLS: version
- * as "TLSv1.3", NULL plain; name it asked for, "" none. */
+/* The client's TLS, for version 2. Borrowed. */
+struct pp_tls {
+	const char *version, *cipher; /* "TLSv1.3", "TLS_AES_128_GCM_SHA256" */
+	const char *name;	      /* that it asked for; "": none */
+	bool cert,
+	    resumed; /* it has shown a good certificate; the session goes on, so that was earlier */
+	const char *cn; /* common name in it; "": none */
+};
+
+/* pp_write_v1, pp_write_v2 - the header for p; its length, at most PP_ROOM. tls: NULL plain. */
 size_t pp_write_v1(const struct pp *p, uint8_t *out);
-size_t pp_write_v2(const struct pp *p, const char *tls, const char *name, uint8_t *out);
+size_t pp_write_v2(const struct pp *p, const struct pp_tls *tls, uint8_t *out);
 
 #endif

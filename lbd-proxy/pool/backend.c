@@ -456,12 +456,31 @@ evict(struct worker *w)
 	(void)h2_back_evict(w, left);
 }
 
+/* False: the client came without TLS. */
+static bool
+tells_of_tls(const struct conn *client, char cn[PP_WORD + 1], struct pp_tls *out)
+{
+	const struct tls_conn *t = client->tls;
+
+	if (t == NULL)
+		return false;
+	*out = (struct pp_tls){ .version = tls_protocol(t),
+		.cipher = tls_cipher(t),
+		.name = tls_name(t),
+		.cert = tls_client_cn(t, cn, PP_WORD + 1),
+		.resumed = tls_was_resumed(t),
+		.cn = cn };
+	return true;
+}
+
 /* The PROXY header of the client, before anything else; while it connects it is kept. */
 static int
 introduce(struct conn *c, const struct conn *client)
 {
 	struct pp p = { .known = true, .from = client->addr, .from_port = client->peer_port };
 	uint8_t head[PP_ROOM];
+	char cn[PP_WORD + 1];
+	struct pp_tls t;
 	size_t n;
 
 	if (sock_name(client->h2 != NULL ? h2_fd(client) : io_fd(&client->io), &p.to, &p.to_port) !=
@@ -470,8 +489,7 @@ introduce(struct conn *c, const struct conn *client)
 	if (c->srv->svc->view->proxy_to == proxy_to_v1)
 		n = pp_write_v1(&p, head);
 	else
-		n = pp_write_v2(&p, client->tls == NULL ? NULL : tls_protocol(client->tls),
-		    client->tls == NULL ? "" : tls_name(client->tls), head);
+		n = pp_write_v2(&p, tells_of_tls(client, cn, &t) ? &t : NULL, head);
 	return conn_send_raw(c, head, n);
 }
 

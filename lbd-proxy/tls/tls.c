@@ -450,3 +450,9 @@ tls_client_lines(struct tls_conn *t, size_t *len_out)
 	*len_out = t->lines == NULL ? 0 : strlen(t->lines);
 	return t->lines == NULL ? "" : t->lines;
 }
+
+bool
+tls_client_cn(const struct tls_conn *t, char *out, size_t room)
+{
+	return tls_peer_cn(t->ssl, out, room);
+}

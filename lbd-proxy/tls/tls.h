@@ -63,8 +63,12 @@ bool tls_session_key(const struct tls_conn *t, uint8_t out[TLS_SESSION_KEY]);
 void tls_session_want(void);
 
 /* tls_client_lines - complete field lines that tell a server of the client's certificate: X-SSL-Client-Verify (SUCCESS, or
- * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ) and -Cert (DER in base64).
+ * NONE without one), and -Subject, -Issuer (RFC 2253), -Serial, -SHA256 (hex), -Not-After (YYYYMMDDHHMMSSZ), -Cert (DER in base64) and
+ * -Chain (the same of each certificate between it and its root, with commas between them; not sent when there is none).
  * Made once, as long as t. "": no memory. */
 const char *tls_client_lines(struct tls_conn *t, size_t *len_out);
+/* tls_client_cn - whether the client has shown a good certificate, now or when its session began; out: the common name in it,
+ * UTF-8, "" without one and when it does not fit. */
+bool tls_client_cn(const struct tls_conn *t, char *out, size_t room);
 
 #endif

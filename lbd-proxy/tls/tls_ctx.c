@@ -259,19 +259,38 @@ common_settings(SSL_CTX *x)
 	(void)SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 }
 
+/* A session stands for what its handshake found of the client: it goes on only where the same was asked by the same authorities
+ * and revocation lists, since a session that goes on shows no certificate again (RFC 8446 section 2.2). Both nodes of a pair
+ * come to the same. */
+static void
+set_session_context(SSL_CTX *x, const struct tls_front *f)
+{
+	const char *part[] = { f->name, f->auth != TLS_CLIENT_OFF ? f->ca : "",
+		f->auth != TLS_CLIENT_OFF ? f->crl : "" };
+	const unsigned char auth = (unsigned char)f->auth;
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *d = EVP_MD_CTX_new();
+	unsigned n = 0;
+
+	must(d != NULL && EVP_DigestInit_ex(d, EVP_sha256(), NULL) == 1);
+	must(EVP_DigestUpdate(d, &auth, 1) == 1);
+	for (unsigned i = 0; i < ARRAY_LEN(part); i++)
+		must(EVP_DigestUpdate(d, part[i], strlen(part[i]) + 1) == 1);
+	must(EVP_DigestFinal_ex(d, sum, &n) == 1 && n <= SSL_MAX_SID_CTX_LENGTH);
+	EVP_MD_CTX_free(d);
+	must(SSL_CTX_set_session_id_context(x, sum, n) == 1);
+}
+
 static SSL_CTX *
 front_one(
     struct tls_ctx *x, const struct tls_front *f, const struct tls_identity *id, struct err *err)
 {
 	SSL_CTX *s = SSL_CTX_new(TLS_server_method());
-	size_t n = strlen(f->name);
 
 	must(s != NULL);
 	common_settings(s);
 	(void)SSL_CTX_set_min_proto_version(s, f->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-	/* sessions belong to the settings that checked the client */
-	(void)SSL_CTX_set_session_id_context(s, (const unsigned char *)f->name,
-	    (unsigned)(n < SSL_MAX_SID_CTX_LENGTH ? n : SSL_MAX_SID_CTX_LENGTH));
+	set_session_context(s, f);
 	(void)SSL_CTX_set_timeout(s, f->session_s);
 	(void)SSL_CTX_set_num_tickets(s, f->tickets ? 1 : 0);
 	if (!f->tickets)
@@ -282,6 +301,7 @@ front_one(
 	(void)SSL_CTX_set_tlsext_servername_arg(s, x);
 	if (f->http)
 		SSL_CTX_set_alpn_select_cb(s, on_alpn, x);
+	(void)SSL_CTX_set_dh_auto(s, 1); /* for ciphers of the row that have DHE; ours have none */
 	if (SSL_CTX_set_cipher_list(s, f->ciphers[0] != 0 ? f->ciphers : CIPHERS) != 1) {
 		(void)refused(err, "ciphers of", f->name);
 	} else if (!set_curves(s, f->curves[0] != 0 ? f->curves : CURVES)) {

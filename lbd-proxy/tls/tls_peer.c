@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define NAME_MOST 1024	/* bytes of a name */
-#define CERT_MOST 12288 /* bytes of DER that are passed on */
+#define CERT_MOST 12288 /* bytes of DER that are passed on, of the certificate and of its chain */
 
 static void
 put_name(BIO *out, const char *field, const X509_NAME *name)
@@ -63,22 +63,59 @@ put_end(BIO *out, const X509 *x)
 	ASN1_GENERALIZEDTIME_free(t);
 }
 
-static void
-put_cert(BIO *out, X509 *x)
+/* DER in base64, behind what introduces it; false: nothing was written, as it is too long or there is no memory. */
+static bool
+put_der(BIO *out, const char *before, const X509 *x, size_t *room)
 {
 	unsigned char *der = NULL;
 	int n = i2d_X509(x, &der);
-	unsigned char *text =
-	    n > 0 && n <= CERT_MOST ? OPENSSL_malloc((size_t)n / 3 * 4 + 8) : NULL;
+	bool fits = n > 0 && (size_t)n <= *room;
+	unsigned char *text = fits ? OPENSSL_malloc((size_t)n / 3 * 4 + 8) : NULL;
 
 	if (text != NULL) {
 		(void)EVP_EncodeBlock(text, der, n);
-		(void)BIO_printf(out, "X-SSL-Client-Cert: ");
+		(void)BIO_printf(out, "%s", before);
 		(void)BIO_puts(out, (const char *)text);
-		(void)BIO_puts(out, "\r\n");
+		*room -= (size_t)n;
 	}
+	fits = text != NULL;
 	OPENSSL_free(text);
 	OPENSSL_free(der);
+	return fits;
+}
+
+static void
+put_cert(BIO *out, const X509 *x)
+{
+	size_t room = CERT_MOST;
+
+	if (put_der(out, "X-SSL-Client-Cert: ", x, &room))
+		(void)BIO_puts(out, "\r\n");
+}
+
+/* Those between it and its root, in their order. A session that goes on has the certificate alone: of the others those are known
+ * that the authorities' bundle holds. */
+static void
+put_chain(BIO *out, SSL *s, X509 *x)
+{
+	STACK_OF(X509) *made = NULL, *chain = SSL_get0_verified_chain(s);
+	const char *before = "X-SSL-Client-Chain: ";
+	size_t room = CERT_MOST;
+
+	if (chain == NULL)
+		chain = made = X509_build_chain(
+		    x, NULL, SSL_CTX_get_cert_store(SSL_get_SSL_CTX(s)), 0, NULL, NULL);
+	for (int i = 1; i < sk_X509_num(chain); i++) {
+		const X509 *one = sk_X509_value(chain, i);
+
+		if (X509_self_signed((X509 *)(uintptr_t)one, 0) == 1 ||
+		    !put_der(out, before, one, &room))
+			break;
+		before = ", ";
+	}
+	if (*before == ',')
+		(void)BIO_puts(out, "\r\n");
+	sk_X509_pop_free(made, X509_free);
 }
 
 char *
@@ -102,10 +139,31 @@ tls_peer_lines(SSL *s)
 		put_digest(out, x);
 		put_end(out, x);
 		put_cert(out, x);
+		put_chain(out, s, x);
 	}
 	ERR_clear_error();
 	n = BIO_get_mem_data(out, &p);
 	copy = strndup(p, (size_t)n);
 	(void)BIO_free(out);
 	return copy;
+}
+
+bool
+tls_peer_cn(SSL *s, char *out, size_t room)
+{
+	X509 *x = SSL_get0_peer_certificate(s);
+	const X509_NAME *name = x == NULL ? NULL : X509_get_subject_name(x);
+	int at = name == NULL ? -1 : X509_NAME_get_index_by_NID(name, NID_commonName, -1), n;
+	unsigned char *text = NULL;
+
+	out[0] = '\0';
+	if (at >= 0) {
+		n = ASN1_STRING_to_UTF8(
+		    &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+		if (n > 0 && (size_t)n < room && memchr(text, 0, (size_t)n) == NULL)
+			memcpy(out, text, (size_t)n + 1);
+		OPENSSL_free(text);
+		ERR_clear_error();
+	}
+	return x != NULL;
 }

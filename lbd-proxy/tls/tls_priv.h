@@ -45,6 +45,8 @@ int tls_engine_put(struct tls_engine *e, const void *p, size_t n);
 
 /* tls_peer_lines - tls_client_lines of a connection; the caller frees. NULL: no memory. */
 char *tls_peer_lines(SSL *s);
+/* tls_peer_cn - tls_client_cn of a connection. */
+bool tls_peer_cn(SSL *s, char *out, size_t room);
 /* tls_ticket_use - the session tickets of x are made with the keys of tls_ticket.c, which change with time. */
 int tls_ticket_use(SSL_CTX *x);
 /* tls_session_use - sessions of x have names; tls_session_of - that of s. */

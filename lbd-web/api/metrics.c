@@ -306,6 +306,15 @@ ha_role(struct scrape *x, struct buf *b, const void *object)
 	    x->name, known && r->active, x->name, known && !r->active, x->name, !known);
 }
 
+#define OF_NODE(fn, form, number)                                           \
+	static void fn(struct scrape *x, struct buf *b, const void *object) \
+	{                                                                   \
+		(void)object;                                               \
+		buf_printf(b, "%s " form "\n", x->name, number);            \
+	}
+OF_NODE(proxied, "%llu", (unsigned long long)web_totals(x->w)->proxied)
+OF_NODE(proxied_most, "%u", web_setting(x->w)->proxy_conns)
+
 static const struct family families[] = {
 	{ "lbd_build_info", "gauge", "Version of lbd-web; always 1.", OVER_NODE, build_info },
 	{ "lbd_daemon_up", "gauge", "Whether a daemon answers.", OVER_NODE, daemon_up },
@@ -323,6 +332,9 @@ static const struct family families[] = {
 	    "Certificates that go out with a word of their responder (OCSP).", OVER_NODE, staples },
 	{ "lbd_ocsp_staples_missing", "gauge",
 	    "Certificates that should, and have none that counts.", OVER_NODE, staples_missing },
+	{ "lbd_proxy_connections", "gauge", "Client connections of layer 7.", OVER_NODE, proxied },
+	{ "lbd_proxy_connections_limit", "gauge", "The most of them (setting proxy_conns).",
+	    OVER_NODE, proxied_most },
 	{ "lbd_config_revision", "gauge", "Revision of the configuration in force.", OVER_NODE,
 	    config_revision },
 	{ "lbd_config_pending_confirm", "gauge",

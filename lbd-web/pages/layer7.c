@@ -13,7 +13,6 @@
 
 #define SERVICES_A_PAGE 50
 #define EACH_S 5 /* read again, when that is wanted */
-#define NEAR 80	 /* percent of the connections that are allowed */
 
 struct query {
 	bool hide_down, again;
@@ -80,43 +79,23 @@ tile(struct buf *b, const char *word)
 }
 
 static void
-totals(const struct view *v, uint64_t *conns_out, double *rate_out)
-{
-	const struct snapshot *s = view_snapshot(v);
-
-	*conns_out = 0;
-	*rate_out = 0;
-	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
-		const struct service *row = snapshot_at(s, KIND_service, i);
-		const struct view_service *n = view_service(v, row->id);
-
-		if (service_layer(row) != 7 || n == NULL)
-			continue;
-		*conns_out += n->counts.conns;
-		*rate_out += n->rate.conns;
-	}
-}
-
-static void
 process(const struct call *c, struct buf *b, const struct view *v)
 {
 	const struct view_daemon *d = layer7_proxy(v);
+	const struct view_totals *t = web_totals(c->w);
 	uint32_t most = web_setting(c->w)->proxy_conns;
-	uint64_t conns;
-	double rate;
 
-	totals(v, &conns, &rate);
 	if (d == NULL)
 		page_add(b,
 		    "<section class=\"note e\" aria-labelledby=\"away\"><h2 id=\"away\"><span class=\"st "
 		    "down\">lbd-proxy does not run</span></h2><p>Layer 7 takes no clients. "
 		    "<code>systemctl start lbd-proxy</code> starts it.</p></section>\n");
-	else if (conns >= (uint64_t)most * NEAR / 100)
+	else if (view_near_limit(t, most))
 		page_add(b,
 		    "<section class=\"note w\" aria-labelledby=\"near\"><h2 id=\"near\"><span class=\"st warn\">%llu of "
-		    "%u connections</span></h2><p>Above the most, new clients are refused. "
+		    "%u connections</span></h2><p>Above the most, new clients wait until others leave. "
 		    "<code>lbctl set setting proxy_conns=N</code> changes it.</p></section>\n",
-		    (unsigned long long)conns, most);
+		    (unsigned long long)t->proxied, most);
 	page_add(b, "<section class=\"box tiles\" aria-label=\"lbd-proxy\">\n");
 	if (d != NULL) {
 		page_add(b, " <div class=\"sum\"><b>%u", d->pid);
@@ -126,12 +105,12 @@ process(const struct call *c, struct buf *b, const struct view *v)
 		tile(b, "running");
 	}
 	page_add(b, " <div class=\"sum\"><b>");
-	page_count(b, conns);
+	page_count(b, t->proxied);
 	tile(b, "connections");
 	page_add(b, " <div class=\"sum\"><b>");
 	page_count(b, most);
 	tile(b, "at most");
-	page_add(b, " <div class=\"sum\"><b>%.1f", rate);
+	page_add(b, " <div class=\"sum\"><b>%.1f", t->proxied_rate);
 	tile(b, "new a second");
 	page_add(b, "</section>\n");
 }

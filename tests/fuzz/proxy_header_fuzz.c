@@ -10,6 +10,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t out[PP_ROOM];
+	struct pp_tls t = { .version = "TLSv1.2", .cipher = "A", .name = "x", .cn = "" };
 	struct pp p, q;
 	ssize_t n = pp_read(data, size, &p);
 	size_t len;
@@ -17,7 +18,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(n <= (ssize_t)size);
 	if (n <= 0 || !p.known)
 		return 0;
-	len = pp_write_v2(&p, "TLSv1.2", "x", out);
+	len = pp_write_v2(&p, &t, out);
 	must(pp_read(out, len, &q) == (ssize_t)len);
 	must(memcmp(&p.from, &q.from, sizeof(p.from)) == 0 && p.to_port == q.to_port);
 	len = pp_write_v1(&p, out);

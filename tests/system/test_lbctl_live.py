@@ -92,6 +92,28 @@ def test_status_of_a_failure(c):
         c.b = Origin("b", port=port)
 
 
+def test_status_near_the_limit(c):
+    """S207: from four fifths of the connections that lbd-proxy may have on, status says so; at the limit new clients wait."""
+    vip = c.vip_web
+    c.ctl("set", "setting", "proxy_conns=100")
+    held = []
+    try:
+        held += [vip.connect() for _ in range(75)]
+        wait_until(lambda: c.json("status")["proxied"] == 75, what="75 connections")
+        assert c.json("status")["proxied_most"] == 100 and "proxy_conns" not in c.ctl("status").stdout
+        held += [vip.connect() for _ in range(30)]
+        wait_until(lambda: "notes      lbd-proxy: 100 of 100 connections" in c.ctl("status", check=False).stdout, what="the note")
+        assert c.ctl("status", check=False).returncode == 1
+        held[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        for s in held[:-5]:
+            s.close()
+        assert held[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for s in held:
+            s.close()
+        c.ctl("unset", "setting", "proxy_conns")
+
+
 def test_json_is_the_body_of_the_api(c):
     """The API and lbctl print the same row: fields and status object."""
     password = (c.root / "var/lib/lbd/initial-password").read_text().split()[-1]

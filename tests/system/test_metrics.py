@@ -62,6 +62,7 @@ def test_promtool_and_numbers(web):
         assert 0 < value(text, "lbd_check_duration_seconds", vip="shop", rip="a") < 1
         assert value(text, "lbd_rip_weight", vip="shop", rip="a") == 100
         assert value(text, "lbd_config_pending_confirm") == 0
+        assert value(text, "lbd_proxy_connections_limit") == 1_000_000 and value(text, "lbd_proxy_connections") == 0
         assert value(text, "lbd_config_revision", scope="shared") >= 3
         assert value(text, "lbd_ha_role", role="active") == 1
         wait_until(lambda: value(scrape(web), "lbd_fip_held", address=f"{ADDRESS}/32") == 1)

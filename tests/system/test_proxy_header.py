@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from lbdtest import ADDRESS, Origin, Reader, die_with_parent, free_port, listens, wait_until
+from test_proxy_tls import TLS13, Authority, bring, context, trust
 
 FRONT = "127.0.0.9"  # a balancer in front
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -107,6 +108,44 @@ def test_servers_are_told(lb, tmp_path, version, words):
     finally:
         nginx.terminate()
         nginx.wait(10)
+
+
+def values(body):
+    """{type: value} of what stands behind the addresses."""
+    out = {}
+    while body:
+        kind, n = struct.unpack(">BH", body[:3])
+        out[kind], body = body[3:3 + n], body[3 + n:]
+    return out
+
+
+def test_servers_are_told_of_tls(lb, closing, tmp_path):
+    """A052: version 2 tells of the client's TLS, and of its certificate: shown now, or when the session began, or never."""
+    got = []
+
+    def server(c, o):
+        r = Reader(c)
+        head = r.exactly(16)
+        got.append(values(r.exactly(int.from_bytes(head[14:], "big"))[12:]))
+        r.head()
+        c.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    ca = Authority(tmp_path)
+    bring(lb, "told", *ca.sign("a", "DNS:a.example.org"))
+    trust(lb, "told", ca)
+    lb.ctl("create", "tls", "told", "cert=told", "client_auth=optional", "client_ca=told")
+    vip = lb.vip("told", closing(Origin("o", handle=server)), tls="told", proxy_to="v2")
+    with_cert, without = context(ca, TLS13, ca.sign("Jo")), context(ca, TLS13)
+
+    def told(ctx, session=None):
+        with ctx.wrap_socket(vip.connect(), server_hostname="a.example.org", session=session) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a.example.org\r\n\r\n")
+            assert Reader(s).head()[0] == "HTTP/1.1 204 No Content"
+            tlv = got[-1]
+            return tlv[2], tlv[0x20][0], int.from_bytes(tlv[0x20][1:5], "big"), values(tlv[0x20][5:]), s.session, s.cipher()[0]
+    name, flags, verify, more, session, cipher = told(with_cert)
+    assert (name, flags, verify) == (b"a.example.org", 7, 0) and more == {0x21: b"TLSv1.3", 0x22: b"Jo", 0x23: cipher.encode()}
+    assert told(with_cert, session)[1:4] == (5, 0, more)
+    assert told(without)[1:3] == (1, 1) and 0x22 not in told(without)[3]
 
 
 def test_chained(lb, origins):

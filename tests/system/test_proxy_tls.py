@@ -26,9 +26,10 @@ def openssl(*args, text=True, **kw):
 class Authority:
     """A root, and what it signs: files NAME.pem and NAME.key in its folder."""
 
-    def __init__(self, folder, name="root"):
+    def __init__(self, folder, name="root", made=False):
+        """made: its certificate and key are there."""
         self.folder, self.name = folder, name
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-keyout",
+        made or openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-keyout",
                 folder / f"{name}.key", "-out", folder / f"{name}.pem", "-subj", f"/CN={name}",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         (folder / f"{name}.index").touch()
@@ -40,13 +41,13 @@ class Authority:
     def pem(self):
         return self.folder / f"{self.name}.pem"
 
-    def sign(self, name, *alt, rsa=False, days=30, more=""):
-        """(certificate, key) for the alternative names, as DNS:www.example.org. more: lines of extensions."""
+    def sign(self, name, *alt, rsa=False, days=30, more="", ca=False):
+        """(certificate, key) for the alternative names, as DNS:www.example.org. more: lines of extensions. ca: it may sign."""
         key, pem = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         csr = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", key, "-subj", f"/CN={name}")
         ext = self.folder / f"{name}.ext"
-        ext.write_text("basicConstraints=CA:FALSE\n" + (f"subjectAltName={','.join(alt)}\n" if alt else "") + more)
+        ext.write_text(f"basicConstraints=CA:{'TRUE' if ca else 'FALSE'}\n" + (f"subjectAltName={','.join(alt)}\n" if alt else "") + more)
         pem.write_text(openssl("x509", "-req", "-CA", self.pem, "-CAkey", self.folder / f"{self.name}.key", "-CAcreateserial",
                                "-days", days, "-extfile", ext, input=csr))
         return pem, key
@@ -435,8 +436,9 @@ def test_client_certificates(lb, certs, origins, tmp_path):
 
     def told(cert):
         with connect(vip, context(certs, TLS13, cert)) as s:
-            assert ask(s, "/", "X-SSL-Client-Verify: SUCCESS", "x-ssl-client-subject: CN=forged")[0] == "HTTP/1.1 200 OK"
-        fields = [(n.lower(), v) for n, v in o.requests[-1]["fields"] if n.lower().startswith("x-ssl")]
+            assert ask(s, "/", "X-SSL-Client-Verify: SUCCESS", "x-ssl-client-subject: CN=forged",
+                       "X_SSL_Client_Subject: CN=forged")[0] == "HTTP/1.1 200 OK"
+        fields = [(n.lower(), v) for n, v in o.requests[-1]["fields"] if n.lower().replace("_", "-").startswith("x-ssl")]
         assert len(dict(fields)) == len(fields)
         return dict(fields)
     assert told(None) == {"x-ssl-client-verify": "NONE"}
@@ -445,6 +447,84 @@ def test_client_certificates(lb, certs, origins, tmp_path):
     assert (got["x-ssl-client-verify"], got["x-ssl-client-subject"], got["x-ssl-client-issuer"]) == ("SUCCESS", "CN=known", "CN=root")
     assert got["x-ssl-client-sha256"] == hashlib.sha256(der).hexdigest() and base64.b64decode(got["x-ssl-client-cert"]) == der
     assert int(got["x-ssl-client-serial"], 16) and len(got["x-ssl-client-not-after"]) == 15
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_sessions_of_client_certificates(lb, certs, origins, tmp_path, version):
+    """A095: who comes again with a session shows no certificate, so a session ends with what its handshake was checked by: without
+    a certificate it does not get in where one is required since, and one that was revoked since is refused."""
+    o, = origins("o")
+    name = f"again-{version.name[-1]}"
+    people = Authority(tmp_path, "people")
+    cert = people.sign("member")
+    trust(lb, name, people, crl=people.crl())
+    lb.ctl("create", "tls", name, "cert=a")
+    vip = lb.vip(name, o, tls=name)
+
+    def first(ctx):
+        with connect(vip, ctx) as s:
+            assert ask(s)[0] == "HTTP/1.1 200 OK"
+            return s.session
+
+    def again(ctx, session):
+        """None: refused. Else whether the session went on."""
+        try:
+            with connect(vip, ctx, session=session) as s:
+                assert ask(s)[0] == "HTTP/1.1 200 OK"
+                return s.session_reused
+        except (ssl.SSLError, ConnectionError):
+            return None
+    nobody, member = context(certs, version), context(certs, version, cert)
+    before = first(nobody)
+    assert again(nobody, before) is True
+    lb.ctl("set", "tls", name, "client_auth=required", f"client_ca={name}")
+    wait_until(lambda: all(again(nobody, None) is None for _ in range(20)), what="required, with every worker")
+    assert again(nobody, before) is None
+    before = first(member)
+    assert again(member, before) is True
+    people.revoke(cert[0])
+    trust(lb, name, people, crl=people.crl())
+    wait_until(lambda: all(again(member, None) is None for _ in range(20)), what="revoked, with every worker")
+    assert again(member, before) is None
+
+
+def test_chain_of_client_certificates(lb, certs, origins, tmp_path):
+    """A095: servers get what stands between the certificate and its root, also of a session that goes on, as far as it is known."""
+    o, = origins("o")
+    root = Authority(tmp_path, "top")
+    middle = root.sign("middle", ca=True)
+    leaf = Authority(tmp_path, "middle", made=True).sign("leaf")
+    both = tmp_path / "both.pem"
+    both.write_text(leaf[0].read_text() + middle[0].read_text())
+    der = openssl("x509", "-in", middle[0], "-outform", "DER", text=False)
+    lb.ctl("apply", "-f", "-", input=json.dumps({"ca": {"top": {"certs": root.pem.read_text()}}}))
+    lb.ctl("create", "tls", "chain", "cert=a", "client_auth=required", "client_ca=top", "client_headers=yes")
+    vip = lb.vip("chain", o, tls="chain")
+
+    def told(ctx, session=None):
+        with connect(vip, ctx, session=session) as s:
+            assert ask(s, "/", "X-SSL-Client-Chain: forged")[0] == "HTTP/1.1 200 OK"
+            return [v for n, v in o.requests[-1]["fields"] if n.lower() == "x-ssl-client-chain"], s.session, s.session_reused
+    ctx = context(certs, TLS13, (both, leaf[1]))
+    chain, session, _ = told(ctx)
+    assert [base64.b64decode(c) for c in chain] == [der]
+    assert told(ctx, session)[::2] == ([], True)
+    lb.ctl("apply", "-f", "-", input=json.dumps({"ca": {"top": {"certs": root.pem.read_text() + middle[0].read_text()}}}))
+    wait_until(lambda: not any(told(ctx, session)[2] for _ in range(20)), what="the other bundle, with every worker")
+    chain, session, _ = told(ctx)
+    assert told(ctx, session)[::2] == (chain, True) and [base64.b64decode(c) for c in chain] == [der]
+    assert told(context(certs, TLS13, root.sign("direct")))[0] == []
+
+
+def test_ciphers_with_dhe(lb, certs, origins):
+    """A096: a cipher that is named can be used, also one that needs a Diffie-Hellman group."""
+    o, = origins("o")
+    lb.ctl("create", "tls", "dhe", "cert=b", "ciphers=DHE-RSA-AES128-GCM-SHA256")
+    vip = lb.vip("dhe", o, tls="dhe")
+    ctx = context(certs, TLS12)
+    ctx.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
+    with connect(vip, ctx, "b.example.org") as s:
+        assert ask(s)[0] == "HTTP/1.1 200 OK" and s.cipher()[0] == "DHE-RSA-AES128-GCM-SHA256"
 
 
 def test_hsts_and_redirect(lb, certs, origins):

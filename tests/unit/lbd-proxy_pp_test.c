@@ -15,6 +15,8 @@
 #define V2 "\r\n\r\n\0\r\nQUIT\n"
 #define HEAD(s) s, sizeof(s) - 1
 
+#define SUITE "SUITE"
+
 static const struct row {
 	const char *bytes;
 	size_t len;
@@ -128,6 +130,9 @@ test_there_and_back(void **state)
 {
 	static const char *const from[] = { "192.0.2.1", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff" };
 	static const char *const to[] = { "192.0.2.2", "2001:db8:ffff:ffff:ffff:ffff:ffff:fffe" };
+	const struct pp_tls tls = {
+		.version = "TLSv1.3", .cipher = SUITE, .name = "www.example.org", .cn = ""
+	};
 	uint8_t out[PP_ROOM];
 	struct pp p, q;
 	size_t n;
@@ -138,20 +143,54 @@ test_there_and_back(void **state)
 		n = pp_write_v1(&p, out);
 		assert_int_equal(pp_read(out, n, &q), n);
 		assert_memory_equal(&p.from, &q.from, sizeof(p.from));
-		n = pp_write_v2(&p, "TLSv1.3", "www.example.org", out);
+		n = pp_write_v2(&p, &tls, out);
 		assert_int_equal(pp_read(out, n, &q), n);
 		assert_memory_equal(&p.from, &q.from, sizeof(p.from));
 		assert_int_equal(q.to_port, 443);
 		assert_non_null(memmem(out, n, "\x02\0\x0fwww.example.org", 18));
-		assert_non_null(memmem(out, n, "\x20\0\x0f\x01\0\0\0\0\x21\0\x07TLSv1.3", 18));
-		n = pp_write_v2(&p, NULL, "", out);
+		assert_non_null(
+		    memmem(out, n, "\x20\0\x17\x01\0\0\0\1\x21\0\x07TLSv1.3\x23\0\x05" SUITE, 26));
+		n = pp_write_v2(&p, NULL, out);
 		assert_int_equal(n, 16 + (i == 0 ? 12 : 36));
 	}
 	p = pair(from[0], to[1]); /* no header can say that */
 	assert_int_equal(pp_write_v1(&p, out), 15);
-	assert_int_equal(pp_write_v2(&p, NULL, "", out), 16);
+	assert_int_equal(pp_write_v2(&p, NULL, out), 16);
 	assert_int_equal(pp_read(out, 16, &q), 16);
 	assert_false(q.known);
+}
+
+/* What is said of a certificate; names that are too long are left out, and everything at its longest has room. */
+static void
+test_certificate(void **state)
+{
+	char longest[PP_WORD + 2];
+	struct pp_tls t = { "TLSv1.3", SUITE, "", true, false, "Jo" };
+	uint8_t out[PP_ROOM];
+	struct pp p = pair("2001:db8::1", "2001:db8::2"), q;
+	size_t n;
+
+	(void)state;
+	n = pp_write_v2(&p, &t, out);
+	assert_non_null(memmem(out, n, "\x07\0\0\0\0\x21\0\x07TLSv1.3\x22\0\2Jo\x23", 21));
+	t.resumed = true;
+	n = pp_write_v2(&p, &t, out);
+	assert_non_null(memmem(out, n, "\x05\0\0\0\0\x21", 6));
+	t.cert = false;
+	n = pp_write_v2(&p, &t, out);
+	assert_non_null(memmem(out, n, "\x01\0\0\0\1\x21", 6));
+	assert_null(memmem(out, n, "Jo", 2));
+	memset(longest, 'a', sizeof(longest));
+	longest[PP_WORD + 1] = 0;
+	t = (struct pp_tls){ "TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256", longest + 1, true, true,
+		longest + 1 };
+	n = pp_write_v2(&p, &t, out);
+	assert_in_range(n, 2 * PP_WORD + 100, PP_ROOM);
+	assert_int_equal(pp_read(out, n, &q), n);
+	t.name = t.cn = longest;
+	n = pp_write_v2(&p, &t, out);
+	assert_in_range(n, 60, 120);
+	assert_int_equal(pp_read(out, n, &q), n);
 }
 
 /* The example of a checksum: computed over the header with zeros in its place. */
@@ -185,6 +224,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_certificate),
 		cmocka_unit_test(test_checksum),
 	};
 
