@@ -3,6 +3,7 @@
 #include "h2_back.h"
 
 #include "h2_carry.h"
+#include "h2_head.h"
 #include "h2_session.h"
 #include "net/worker.h"
 #include "pool/backend.h"
@@ -84,11 +85,23 @@ make(const struct seat *s, const struct conn *client, struct h2_back **out)
 static struct conn *
 join(struct h2_back *x, const struct h2_back_how *how, const struct conn_ops *ops)
 {
-	struct conn *c = x->c, *s = conn_new(c->w, -1, ops);
+	const struct h2_ask ask = {
+		.tls = x->c->tls != NULL,
+		.trailers = how->trailers,
+		.both = how->both,
+	};
+	struct h2_stream *stream = h2_session_open(x->h, &ask);
+	struct conn *c = x->c, *s;
 
-	if (s == NULL)
+	if (stream == NULL)
 		return NULL;
-	s->h2 = h2_session_open(x->h, s, c->tls != NULL, how->trailers);
+	s = conn_new(c->w, -1, ops);
+	if (s == NULL) {
+		h2_stream_close(stream, true);
+		return NULL;
+	}
+	h2_stream_own(stream, s);
+	s->h2 = stream;
 	s->srv = c->srv;
 	s->addr = c->addr;
 	s->port = c->port;

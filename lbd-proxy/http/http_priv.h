@@ -117,6 +117,14 @@ http_pool(const struct http *h)
 	return h->seat.svc->view;
 }
 
+/* The head of its answer, or the next one, is to be read from its server. */
+static inline void
+http_await(struct http *h)
+{
+	h1_head_init(&h->answer, true, http_pool(h)->head_max);
+	h->answer.both = h->s->h2 != NULL;
+}
+
 /* No more requests on this connection: its service or this process ends, or the other node of the pair is active. */
 static inline bool
 http_last(const struct conn *c)

@@ -184,7 +184,11 @@ bad_body(struct http *h, unsigned status)
 static int
 open_stream(struct http *h, struct conn **out)
 {
-	const struct h2_back_how how = { .trailers = h->trailers, .alone = h->rate_up != 0 };
+	const struct h2_back_how how = {
+		.trailers = h->trailers,
+		.both = h->c->h2 != NULL,
+		.alone = h->rate_up != 0,
+	};
 
 	return h2_back_open(&h->seat, h->c, &how, &http_server_ops, out);
 }
@@ -340,7 +344,7 @@ http_send_out(struct http *h)
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;
-	h1_head_init(&h->answer, true, http_pool(h)->head_max);
+	http_await(h);
 	if (!h->up_over && !http_pump_up(h))
 		return false;
 	if (!conn_watch(s)) {
