@@ -237,3 +237,9 @@ h2_stream_refused(const struct h2_stream *s)
 {
 	return s->lost && s->refused;
 }
+
+bool
+h2_stream_moved(const struct h2_stream *s)
+{
+	return h2_stream_refused(s) && !s->reset;
+}

@@ -85,6 +85,7 @@ run_news(struct h2_back *x)
 		s->can_read = true;
 		s->hup = h2_stream_gone(stream);
 		s->unseen = h2_stream_refused(stream);
+		s->moved = h2_stream_moved(stream);
 		if (s->hup &&
 		    x->c != NULL) /* the server's doing, not that of a connection that had gone */
 			s->reused = false;

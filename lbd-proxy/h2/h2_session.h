@@ -89,7 +89,9 @@ void h2_session_turn_away(struct h2_session *h);
 /* h2_session_lose - the connection is over: every stream has news, and is lost if its answer is not complete. */
 void h2_session_lose(struct h2_session *h);
 void h2_session_ping(struct h2_session *h);
-/* h2_stream_refused - of a stream that is lost: the server did nothing with its request. */
+/* h2_stream_refused - of a stream that is lost: the server did nothing with its request. h2_stream_moved - and did not mean this request, but
+ * any on this connection. */
 bool h2_stream_refused(const struct h2_stream *s);
+bool h2_stream_moved(const struct h2_stream *s);
 
 #endif

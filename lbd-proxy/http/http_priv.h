@@ -33,6 +33,7 @@ struct http {
 	bool sure;     /* may be sent again: idempotent by its method, and all of it is in out */
 	bool broke;    /* a server that was reached broke off; others are tried */
 	bool fresh;    /* a pooled connection has failed it already */
+	uint8_t moves; /* connections that took no more requests when it came to them */
 	bool up_over;  /* all of the request was read and sent, or kept */
 	bool up_stop;  /* the server does not take the rest of it */
 	bool told;     /* an answer (not 1xx) has begun */

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So often a request that was not looked at goes to another connection of HTTP/2, where servers end each after some requests. */
+#define MOVES_MAX 16
+
 static void seated(struct http *h, enum seat_result r);
 
 static bool
@@ -360,7 +363,8 @@ http_server_lost(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
 	bool unseen = s != NULL && s->unseen, up = s != NULL && (s->up || s->reused || unseen);
-	bool reused = up && !h->fresh && (s->reused || unseen);
+	bool moved = unseen && s->moved && h->moves < MOVES_MAX;
+	bool reused = up && (moved || (!h->fresh && (s->reused || unseen)));
 	bool again = !up || h->out_off == 0 || h->sure || (unseen && !h->beyond);
 
 	if (!up) {
@@ -380,6 +384,7 @@ http_server_lost(struct http *h)
 	if (again &&
 	    reused) { /* it was closed meanwhile, nobody's fault: any server, but a new connection */
 		h->fresh = true;
+		h->moves++;
 		seat_leave(&h->seat);
 		seated(h, seat_take(&h->seat, h->known));
 		return;
