@@ -169,16 +169,14 @@ h2_session_room(const struct h2_session *h)
 }
 
 struct h2_stream *
-h2_session_open(struct h2_session *h, void *owner, bool tls, bool trailers)
+h2_session_open(struct h2_session *h, const struct h2_ask *ask)
 {
 	struct h2_stream *s = h2_stream_new(h, 0);
 
 	if (s == NULL)
 		return NULL;
-	s->owner = owner;
 	s->known = s->asked = true;
-	s->ask.tls = tls;
-	s->ask.trailers = trailers;
+	s->ask = *ask;
 	return s;
 }
 
@@ -238,4 +236,10 @@ bool
 h2_stream_refused(const struct h2_stream *s)
 {
 	return s->lost && s->refused;
+}
+
+bool
+h2_stream_moved(const struct h2_stream *s)
+{
+	return h2_stream_refused(s) && !s->reset;
 }

@@ -17,6 +17,7 @@ struct wsvc;
 /* How a stream is to be. */
 struct h2_back_how {
 	bool trailers; /* the client takes them (TE) */
+	bool both;     /* and those of an answer whose length was told too (struct h2_ask) */
 	bool alone;    /* a connection of its own */
 };
 /* h2_back_open - a stream to the seat's server for this client; the connection is busy. *out NULL with 0: it speaks HTTP/1.1. Codes as

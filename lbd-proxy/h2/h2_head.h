@@ -69,6 +69,8 @@ unsigned h2_trailer_fields(
 struct h2_ask {
 	bool tls;      /* in: the connection to the server */
 	bool trailers; /* in: the client takes trailers (TE) */
+	bool
+	    both; /* in: whoever reads the answer knows one with a length that is chunked all the same (h1_head.both) */
 	/* out */
 	bool chunked, head, old; /* old: HTTP/1.0 */
 	uint64_t length;	 /* of its body; 0 also when chunked */
@@ -88,7 +90,10 @@ struct h2_answer {
 	bool has_length;
 	bool chunked; /* by h2_answer_text: its body is to be read with the coding */
 };
-/* h2_answer_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3.2); 101 has no place there either (section 8.6).
+/* A body of HTTP/2 may have a length and trailers; one of HTTP/1.1 has them when it is chunked, and then no length. So the text of an
+ * answer that goes to a client of HTTP/2 (ask->both) has Content-Length and the coding, which its parser is told, and which never
+ * leaves the proxy.
+ * h2_answer_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3.2); 101 has no place there either (section 8.6).
  * h2_answer_text - as HTTP/1.1; ended: no body follows; ask: of its request. out holds what h2_request_room says; the length. */
 int h2_answer_read(const struct h2_field *f, unsigned n, struct h2_answer *out);
 size_t h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool ended,

@@ -197,7 +197,7 @@ h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool e
 	o = PUT(o, "\r\n");
 	for (unsigned i = 1; i < n; i++)
 		o = put_line(o, &f[i]);
-	a->chunked = !bodiless && !ended && !a->has_length && !ask->old;
+	a->chunked = !bodiless && !ended && !ask->old && (!a->has_length || ask->both);
 	if (a->chunked)
 		o = PUT(o, "Transfer-Encoding: chunked\r\n");
 	else if (ended && !bodiless && !a->has_length)

@@ -23,6 +23,7 @@
 
 struct h2_session;
 struct h2_stream;
+struct h2_ask;
 struct h2_limits {
 	uint32_t streams;  /* open at once */
 	uint32_t head_max; /* bytes of names and values; more is answered with 431 */
@@ -81,16 +82,18 @@ struct h2_session *h2_session_new_back(const struct h2_limits *limits, void *hos
 bool h2_session_greeted(const struct h2_session *h);
 uint32_t h2_session_room(const struct h2_session *h);
 uint32_t h2_session_most(const struct h2_session *h);
-/* h2_session_open - a stream, its owner's at once; nothing may be written to it before the server's SETTINGS came. tls: of the connection.
- * trailers: the client takes them. NULL: no memory. h2_session_admit - they came: every stream has news, and those beyond what the
+/* h2_session_open - a stream that is to be owned at once; nothing may be written to it before the server's SETTINGS came. ask: what is "in"
+ * of it, copied. NULL: no memory. h2_session_admit - they came: every stream has news, and those beyond what the
  * server takes are refused. h2_session_turn_away - instead of it: all are. */
-struct h2_stream *h2_session_open(struct h2_session *h, void *owner, bool tls, bool trailers);
+struct h2_stream *h2_session_open(struct h2_session *h, const struct h2_ask *ask);
 void h2_session_admit(struct h2_session *h);
 void h2_session_turn_away(struct h2_session *h);
 /* h2_session_lose - the connection is over: every stream has news, and is lost if its answer is not complete. */
 void h2_session_lose(struct h2_session *h);
 void h2_session_ping(struct h2_session *h);
-/* h2_stream_refused - of a stream that is lost: the server did nothing with its request. */
+/* h2_stream_refused - of a stream that is lost: the server did nothing with its request. h2_stream_moved - and did not mean this request, but
+ * any on this connection. */
 bool h2_stream_refused(const struct h2_stream *s);
+bool h2_stream_moved(const struct h2_stream *s);
 
 #endif

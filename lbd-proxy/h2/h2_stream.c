@@ -390,6 +390,7 @@ write_head(struct h2_stream *s, const char *p, size_t n, size_t *used_out)
 		len = had + n;
 	}
 	h1_head_init(head, true, H1_HEAD_MAX);
+	head->both = true;
 	switch (h1_head_parse(head, buf, len)) {
 	case H1_MORE: return had > 0 ? 0 : h2_bytes_put(&s->part, p, n);
 	case H1_BAD: return -EPROTO;

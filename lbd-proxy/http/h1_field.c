@@ -280,7 +280,7 @@ finish_request(struct h1_head *h, const char *buf)
 bool
 h1_head_finish(struct h1_head *h, const char *buf)
 {
-	if (h->chunked && h->has_length)
+	if (h->chunked && h->has_length && !h->both)
 		return refuse(h, &both_framings);
 	h->keep_alive =
 	    (h->said & SAID_CLOSE) == 0 && (h->minor == 1 || (h->said & SAID_KEEP_ALIVE) != 0);

@@ -106,6 +106,8 @@ struct h1_head {
 	bool expect_continue; /* HTTP/1.1 with Expect: 100-continue */
 	bool upgrade;	      /* Upgrade with Connection: upgrade, HTTP/1.1, no h2c */
 	bool nominates;	      /* Connection lists names other than close, keep-alive, upgrade */
+	bool
+	    both; /* set after h1_head_init: a length beside the coding is no error, and frames nothing (h2/h2_head.h) */
 	/* where to go on; private */
 	bool answer;
 	uint8_t nominated, said, phase;

@@ -65,7 +65,7 @@ interim(struct http *h, const char *buf)
 		if (conn_send(c, c->w->out, p->out_len) < 0)
 			return client_gone(h);
 	}
-	h1_head_init(&h->answer, true, http_pool(h)->head_max);
+	http_await(h);
 	return true;
 }
 

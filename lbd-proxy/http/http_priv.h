@@ -33,6 +33,7 @@ struct http {
 	bool sure;     /* may be sent again: idempotent by its method, and all of it is in out */
 	bool broke;    /* a server that was reached broke off; others are tried */
 	bool fresh;    /* a pooled connection has failed it already */
+	uint8_t moves; /* connections that took no more requests when it came to them */
 	bool up_over;  /* all of the request was read and sent, or kept */
 	bool up_stop;  /* the server does not take the rest of it */
 	bool told;     /* an answer (not 1xx) has begun */
@@ -123,6 +124,14 @@ static inline const struct view *
 http_pool(const struct http *h)
 {
 	return h->seat.svc->view;
+}
+
+/* The head of its answer, or the next one, is to be read from its server. */
+static inline void
+http_await(struct http *h)
+{
+	h1_head_init(&h->answer, true, http_pool(h)->head_max);
+	h->answer.both = h->s->h2 != NULL;
 }
 
 /* No more requests on this connection: its service or this process ends, or the other node of the pair is active. */

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So often a request that was not looked at goes to another connection of HTTP/2, where servers end each after some requests. */
+#define MOVES_MAX 16
+
 static void seated(struct http *h, enum seat_result r);
 
 static bool
@@ -184,7 +187,11 @@ bad_body(struct http *h, unsigned status)
 static int
 open_stream(struct http *h, struct conn **out)
 {
-	const struct h2_back_how how = { .trailers = h->trailers, .alone = h->rate_up != 0 };
+	const struct h2_back_how how = {
+		.trailers = h->trailers,
+		.both = h->c->h2 != NULL,
+		.alone = h->rate_up != 0,
+	};
 
 	return h2_back_open(&h->seat, h->c, &how, &http_server_ops, out);
 }
@@ -340,7 +347,7 @@ http_send_out(struct http *h)
 		h->out_off += (uint32_t)n;
 	}
 	h->state = HTTP_WAIT;
-	h1_head_init(&h->answer, true, http_pool(h)->head_max);
+	http_await(h);
 	if (!h->up_over && !http_pump_up(h))
 		return false;
 	if (!conn_watch(s)) {
@@ -356,7 +363,8 @@ http_server_lost(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
 	bool unseen = s != NULL && s->unseen, up = s != NULL && (s->up || s->reused || unseen);
-	bool reused = up && !h->fresh && (s->reused || unseen);
+	bool moved = unseen && s->moved && h->moves < MOVES_MAX;
+	bool reused = up && (moved || (!h->fresh && (s->reused || unseen)));
 	bool again = !up || h->out_off == 0 || h->sure || (unseen && !h->beyond);
 
 	if (!up) {
@@ -376,6 +384,7 @@ http_server_lost(struct http *h)
 	if (again &&
 	    reused) { /* it was closed meanwhile, nobody's fault: any server, but a new connection */
 		h->fresh = true;
+		h->moves++;
 		seat_leave(&h->seat);
 		seated(h, seat_take(&h->seat, h->known));
 		return;

@@ -49,10 +49,10 @@ struct conn {
 	bool up : 1;	   /* server: the connect succeeded */
 	bool paced : 1;	   /* the kernel sends no faster than a rule says */
 	bool unseen : 1;   /* server: lost, and nothing was done with the request */
+	bool moved : 1;	   /* and it is its connection that takes no more (GOAWAY) */
 	bool last : 1;	   /* the end is sent together with the last bytes */
-	bool
-	    said_all : 1; /* nothing comes from the other side that a close would answer by a reset */
-	bool held : 1;	  /* stream: not all that was written could be sent */
+	bool said_all : 1; /* nothing comes that a close would answer by a reset */
+	bool held : 1;	   /* stream: not all that was written could be sent */
 	bool
 	    broken : 1; /* an error, or both directions ended: the next reads tell, after what came before */
 	struct worker *w;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lbd-proxy/h2/h2_head.h"
 #include "lbd-proxy/h2/h2_session.h"
 #include "lbd-proxy/http/h1_parse.h"
 
@@ -35,12 +36,24 @@ static const char *const requests[STREAMS] = {
 	"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
 };
 
+static struct h2_stream *
+ask(struct h2_session *h, struct owner *o, unsigned i)
+{
+	const struct h2_ask how = { .trailers = i == 1, .both = i == 0 };
+	struct h2_stream *s = h2_session_open(h, &how);
+
+	want(s != NULL);
+	h2_stream_own(s, o);
+	return s;
+}
+
 /* False: it was no answer. */
 static bool
 check_head(struct owner *o, unsigned i)
 {
 	while (o->head.length == 0 || o->head.status < 200) {
 		h1_head_init(&o->head, true, H1_HEAD_MAX);
+		o->head.both = i == 0;
 		switch (h1_head_parse(&o->head, o->text, o->len)) {
 		case H1_MORE: o->head.length = 0; return true;
 		case H1_BAD: return false;
@@ -151,7 +164,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	want(h != NULL && h2_session_room(h) == 8);
 	for (unsigned i = 0; i < STREAMS; i++)
-		want((all[i].s = h2_session_open(h, &all[i], false, i == 1)) != NULL);
+		all[i].s = ask(h, &all[i], i);
 	want(h2_session_out(h, out, sizeof(out), now) > 24);
 	if ((way & 128) != 0)
 		code = h2_session_in(h, settings, sizeof(settings), now);

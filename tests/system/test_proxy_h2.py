@@ -403,6 +403,7 @@ def test_bad_answers(clear):
     vip, o = clear
     with H2(vip) as h:
         for raw in (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                     b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n"):
             o.answer = lambda q: raw
             assert h.get().status == 502

@@ -1,4 +1,5 @@
 """HTTP/2 to servers by TLS, with trailers, and beside HTTP/1.1: what gRPC and WebSockets need."""
+import gzip
 import json
 import struct
 
@@ -157,6 +158,55 @@ def test_trailers_of_http1(lb, origin, request):
                     b"5\r\nhello\r\n0\r\nX-Check: 17\r\n\r\n")
     assert out.endswith(b"\r\n\r\n2\r\nok\r\n0\r\nx-sum: 17\r\n\r\n")
     assert o.asked[0].body == b"hello"
+
+
+@pytest.mark.parametrize("size", [0, 5, 1_000_000])
+def test_length_and_trailers(lb, origin, request, size):
+    """An answer whose length is told, with trailers: a client of HTTP/2 has both, one of HTTP/1.1 the length."""
+    o = origin()
+    vip = vip_of(lb, request, o, h2c="yes", server_http="2")
+    body = bytes(range(250)) * 4000
+    o.respond = lambda q: q.answer(200, body[:size], ("content-length", str(size)), trailers=[("x-sum", "17"), ("x-two", "b")])
+    with H2(vip, timeout=30) as h:
+        for n in [h.request() for _ in range(3)]:
+            a = h.answer(n)
+            assert a["content-length"] == str(size) and a["transfer-encoding"] is None and a.body == body[:size]
+            assert a.ended and a.trailers == {"x-sum": "17", "x-two": "b"}
+        head = h.get("/", "HEAD")
+    assert (head["content-length"], head.body) == (str(size), b"")
+    out = talk(vip, b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n")
+    head, _, rest = out.partition(b"\r\n\r\n")
+    assert b"content-length: %d\r\n" % size in head + b"\r\n" and b"chunked" not in head and rest == body[:size]
+    assert lb.json("stats", vip.name)[0]["server_aborts"] == 0
+
+
+@pytest.mark.parametrize("sent", [3, 7])
+def test_wrong_length_and_trailers(lb, origin, request, sent):
+    """A length that the answer does not have is never made good by its trailers."""
+    o = origin()
+    vip = vip_of(lb, request, o, h2c="yes", server_http="2")
+    o.respond = lambda q: q.answer(200, b"x" * sent, ("content-length", "5"), trailers=[("x-sum", "17")])
+    with H2(vip) as h:
+        n = h.request()
+        h.until(lambda: h.answers[n].ended or h.answers[n].reset is not None)
+        a = h.answers[n]
+        assert not a.ended and a.reset is not None and a.trailers is None
+        o.respond = echo
+        assert h.get().status == 200
+
+
+def test_length_and_trailers_compressed(lb, origin, request):
+    """Compression takes the length away, and with its framing the trailers, as from servers of HTTP/1.1."""
+    o = origin()
+    vip = vip_of(lb, request, o, h2c="yes", server_http="2", compress="plain", compress_min=0)
+    text = b"text " * 1000
+    o.respond = lambda q: q.answer(200, text, ("content-type", "text/plain"), ("content-length", str(len(text))),
+                                   trailers=[("x-sum", "17")])
+    with H2(vip) as h:
+        a = h.get("/", "GET", ("accept-encoding", "gzip"))
+        assert a["content-encoding"] == "gzip" and a["content-length"] is None and gzip.decompress(a.body) == text
+        a = h.get()
+        assert a["content-length"] == str(len(text)) and a.body == text and a.trailers == {"x-sum": "17"}
 
 
 # ---- beside HTTP/1.1 -------------------------------------------------------------------------------------------------------

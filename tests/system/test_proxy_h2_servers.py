@@ -1,4 +1,5 @@
 """HTTP/2 to servers: python3-h2 as the server, clients of both versions (RFC 9113)."""
+import collections
 import json
 import struct
 import time
@@ -254,6 +255,28 @@ def test_goaway(clear):
         for q in held[6:] + [q for q in first if q.stream <= last]:
             answer(q, 200, q.body)
         assert [h.answer(n).body for n in streams] == [b"%d" % i for i in range(6)]
+
+
+def test_goaway_again_and_again(lb, clear):
+    """A server that takes two requests on each connection, whatever comes: each is asked until it is looked at, by whatever method. One
+    that takes none is given up."""
+    vip, o = clear
+    taken = collections.Counter()
+
+    def respond(q):
+        taken[q.conn] += 1
+        if taken[q.conn] <= most:
+            q.answer(200, q.body)
+        if taken[q.conn] == max(most, 1):
+            q.conn.raw(frame(GOAWAY, 0, 0, struct.pack("!II", q.stream if most else 0, NO_ERROR)))
+    o.respond, most = respond, 2
+    with H2(vip) as h:
+        streams = [h.request(f"/{i}", "POST", body=b"%d" % i) for i in range(16)]
+        assert [h.answer(n).body for n in streams] == [b"%d" % i for i in range(16)]
+        n = counters(lb, vip)
+        assert n["retries"] == 0 and n["server_aborts"] == 0
+        most = 0
+        assert h.get("/", "POST", body=b"x").status == 502
 
 
 def test_refused_stream(lb, clear):

@@ -307,6 +307,25 @@ test_answer_bad(void **state)
 	}
 }
 
+/* Between two streams of HTTP/2: the coding frames what has a length too. */
+static void
+test_answer_both(void **state)
+{
+	static const char text[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+	struct h1_head h;
+
+	(void)state;
+	h1_head_init(&h, true, H1_HEAD_MAX);
+	h.both = true;
+	assert_int_equal(h1_head_parse(&h, text, sizeof(text) - 1), H1_DONE);
+	assert_int_equal(h1_frame_answer(&h, H1_M_GET, false, 1), 0);
+	assert_int_equal(h.framing, H1_CHUNKED);
+	assert_true(h.has_length && h.body_length == 5);
+	h1_head_init(&h, true, H1_HEAD_MAX);
+	assert_int_equal(h1_head_parse(&h, text, sizeof(text) - 1), H1_BAD);
+}
+
 static const struct frame {
 	const char *why, *text;
 	size_t len;
@@ -576,6 +595,7 @@ main(void)
 		cmocka_unit_test(test_request_good),
 		cmocka_unit_test(test_request_bad),
 		cmocka_unit_test(test_answer_bad),
+		cmocka_unit_test(test_answer_both),
 		cmocka_unit_test(test_answer_framing),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_upgrade),
