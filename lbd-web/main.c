@@ -7,7 +7,6 @@
 #include "live/history.h"
 #include "live/stream.h"
 #include "sys/log.h"
-#include "sys/netlink.h"
 #include "sys/notify.h"
 #include "server/tls_cert.h"
 #include "web.h"
@@ -58,30 +57,6 @@ take_hostname(struct web *w, const struct snapshot *s)
 }
 
 static int
-load_cert(struct web *w, struct err *err)
-{
-	struct iface_list addresses = { 0 };
-	struct buf cert = { 0 }, key = { 0 };
-	bool made = false;
-	int rc;
-
-	(void)netlink_addresses(
-	    &addresses, NULL); /* without: the certificate names the host only */
-	rc = tls_cert_load(
-	    daemon_paths(w->d)->state, w->hostname, &addresses, &cert, &key, &made, err);
-	if (rc == 0)
-		http_srv_cert(w->http, buf_text(&cert), buf_text(&key));
-	if (rc == 0 && made)
-		log_info(
-		    "panel: a certificate was made: %s/panel-cert.pem", daemon_paths(w->d)->state);
-	iface_list_fini(&addresses);
-	explicit_bzero(key.p, key.len);
-	buf_fini(&cert);
-	buf_fini(&key);
-	return rc;
-}
-
-static int
 adopt(struct web *w, bool tls, struct err *err)
 {
 	int fds[8], n = notify_listen_fds(tls ? "https" : "http", fds, 8), rc = 0;
@@ -115,7 +90,7 @@ init(struct daemon *d, struct err *err)
 	w->streams = streams_new(w);
 	w->http = http_srv_new(daemon_loop(d), &http);
 	w->follow = follow_new(d, w->events, w->history, &follow);
-	rc = load_cert(w, err);
+	rc = panel_cert_start(w, err);
 	if (rc == 0)
 		rc = setup_first_user(w, err);
 	if (rc == 0)
@@ -159,7 +134,15 @@ apply(struct daemon *d, struct snapshot *old, struct snapshot *now, struct err *
 	    (was != NULL && was->password != is->password))
 		setup_password_seen(w, now);
 	follow_apply(w->follow, old, now);
+	panel_cert_look(w);
 	return listen_ports(w, snapshot_setting(now), err);
+}
+
+static void
+reload(struct daemon *d)
+{
+	(void)d;
+	panel_cert_look(&web);
 }
 
 static void
@@ -185,6 +168,7 @@ fini(struct daemon *d)
 	(void)d;
 	follow_free(w->follow); /* ends the requests that wait for another daemon */
 	http_srv_free(w->http);
+	panel_cert_stop(w);
 	streams_free(w->streams);
 	history_free(w->history);
 	events_free(w->events);
@@ -218,6 +202,7 @@ static const struct daemon_ops ops = {
 	.messages = messages,
 	.init = init,
 	.apply = apply,
+	.reload = reload,
 	.status = status,
 	.fini = fini,
 	.writes = true,

@@ -18,6 +18,7 @@
 struct events;
 struct follow;
 struct history;
+struct panel_cert;
 struct streams;
 
 /* The program. */
@@ -30,6 +31,7 @@ struct web {
 	struct events *events;
 	struct history *history;
 	struct streams *streams;
+	struct panel_cert *cert;
 	char hostname[254];
 	char boot[9]; /* first part of request ids */
 	uint64_t requests;
@@ -136,6 +138,11 @@ void frame_csrf(
     struct call *c, struct buf *b); /* the hidden field of every form that changes something */
 void frame_bar(struct call *c, struct buf *b); /* role, state, link: replaced live */
 unsigned frame_refresh(const struct call *c);  /* seconds that the user chose; 0 is paused */
+
+/* panel_cert.c - the certificate of the panel: made or read at the start, renewed, and another one taken. */
+int panel_cert_start(struct web *w, struct err *err);
+void panel_cert_look(struct web *w); /* whether it is due, or another is there */
+void panel_cert_stop(struct web *w);
 
 /* setup.c - the first user. */
 int setup_first_user(struct web *w, struct err *err);

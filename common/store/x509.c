@@ -107,20 +107,23 @@ x509_time(const ASN1_TIME *t)
 }
 
 static void
-add_name(const char *text, size_t n, char *out, size_t room)
+add_name(const char *text, size_t n, struct x509_face *out)
 {
-	size_t at = strlen(out);
+	size_t at = strlen(out->names), room = sizeof(out->names);
 
 	/* Only what a host can be called; nothing that could be taken for more than one name. */
 	for (size_t i = 0; i < n; i++)
 		if (text[i] <= ' ' || text[i] == ',' || (uint8_t)text[i] >= 0x7f)
 			return;
 	if (n > 0 && at + n + 2 < room)
-		(void)snprintf(out + at, room - at, "%s%.*s", at > 0 ? "," : "", (int)n, text);
+		(void)snprintf(
+		    out->names + at, room - at, "%s%.*s", at > 0 ? "," : "", (int)n, text);
+	else
+		out->more |= n > 0;
 }
 
 static void
-add_address(const ASN1_OCTET_STRING *ip, char *out, size_t room)
+add_address(const ASN1_OCTET_STRING *ip, struct x509_face *out)
 {
 	struct addr a = { .family = ASN1_STRING_length(ip) == 4 ? 4 : 6 };
 	char text[ADDR_TEXT];
@@ -131,11 +134,11 @@ add_address(const ASN1_OCTET_STRING *ip, char *out, size_t room)
 	memcpy(a.b, ASN1_STRING_get0_data(ip), (size_t)n);
 	a.len = (uint8_t)(n * 8);
 	addr_format(&a, ADDR_HOST, text);
-	add_name(text, strlen(text), out, room);
+	add_name(text, strlen(text), out);
 }
 
 static void
-add_cn(X509 *x, char *out, size_t room)
+add_cn(X509 *x, struct x509_face *out)
 {
 	const X509_NAME *name = X509_get_subject_name(x);
 	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
@@ -144,27 +147,26 @@ add_cn(X509 *x, char *out, size_t room)
 	if (at < 0)
 		return;
 	s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-	add_name((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s), out, room);
+	add_name((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s), out);
 }
 
 static void
-names_of(X509 *x, char *out, size_t room)
+names_of(X509 *x, struct x509_face *out)
 {
 	GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 
-	out[0] = '\0';
 	for (int i = 0; all != NULL && i < sk_GENERAL_NAME_num(all); i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
 
 		if (g->type == GEN_DNS)
 			add_name((const char *)ASN1_STRING_get0_data(g->d.dNSName),
-			    (size_t)ASN1_STRING_length(g->d.dNSName), out, room);
+			    (size_t)ASN1_STRING_length(g->d.dNSName), out);
 		else if (g->type == GEN_IPADD)
-			add_address(g->d.iPAddress, out, room);
+			add_address(g->d.iPAddress, out);
 	}
 	GENERAL_NAMES_free(all);
-	if (out[0] == '\0')
-		add_cn(x, out, room);
+	if (out->names[0] == '\0')
+		add_cn(x, out);
 }
 
 static void
@@ -207,7 +209,7 @@ face_of(X509 *x, struct x509_face *out)
 	x509_name_text(X509_get_subject_name(x), out->subject, sizeof(out->subject));
 	x509_name_text(X509_get_issuer_name(x), out->issuer, sizeof(out->issuer));
 	serial_of(x, out->serial, sizeof(out->serial));
-	names_of(x, out->names, sizeof(out->names));
+	names_of(x, out);
 	kind_of(key, out->kind, sizeof(out->kind));
 	if (key != NULL)
 		x509_spki(key, out->key);

@@ -28,6 +28,7 @@ struct x509_face {
 	    [2048]; /* DNS names and addresses, commas between them; the CN when there is none */
 	int64_t from, until; /* seconds since 1970 */
 	bool authority, own; /* it may sign others; it has signed itself */
+	bool more;	     /* it has names that did not fit into names */
 };
 /* x509_face - the nth certificate of a PEM text, from 0. -ENOENT: there are fewer; -EBADMSG: it cannot be read. */
 int x509_face(const char *pem, unsigned nth, struct x509_face *out);
@@ -71,6 +72,11 @@ struct x509_wish {
 	const char *org; /* NULL: none */
 	unsigned days;
 };
+/* x509_wish_again - for a request by the key of a certificate that is there: a cn or san that is NULL becomes what the first of
+ * its chain has, else name is the cn. A cn that is said is the only name unless a san is. f and first are the room that w then
+ * points to. ERR_INVALID: the certificate has more names than are read. */
+int x509_wish_again(const char *name, const char *chain, struct x509_wish *w, struct x509_face *f,
+    char first[65], struct err *err);
 /* A certificate that is signed by its own key, and a request to an authority; PEM. ERR_INVALID: a name that no host
  * can have. */
 int x509_self_signed(

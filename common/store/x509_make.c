@@ -112,6 +112,30 @@ put_name(X509_NAME *name, const struct x509_wish *w)
 		 (const unsigned char *)w->cn, -1, -1, 0) == 1);
 }
 
+int
+x509_wish_again(const char *name, const char *chain, struct x509_wish *w, struct x509_face *f,
+    char first[65], struct err *err)
+{
+	bool all = w->cn == NULL && w->san == NULL;
+	size_t n;
+
+	if (x509_face(chain, 0, f) == 0) {
+		if (all && f->more)
+			return err_field(err, ERR_INVALID, NULL, "san",
+			    "is required: the certificate has more names than are read");
+		n = strcspn(f->names, ",");
+		if (w->cn == NULL && n > 0 && n < 65) {
+			(void)snprintf(first, 65, "%.*s", (int)n, f->names);
+			w->cn = first;
+		}
+		if (all)
+			w->san = f->names;
+	}
+	if (w->cn == NULL)
+		w->cn = name;
+	return 0;
+}
+
 static const EVP_MD *
 digest_of(EVP_PKEY *key)
 {

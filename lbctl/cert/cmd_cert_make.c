@@ -34,31 +34,21 @@ not_in_use(struct ctl *c, struct err *err)
 static int
 again(struct ctl *c, const struct cert *k, struct buf *out, struct err *err)
 {
-	struct x509_face f = { 0 };
+	struct x509_face f;
 	struct x509_wish w;
-	char first[65] = "";
+	char first[65];
 	int rc;
 
 	wish(c, &w);
+	if (!GIVEN(c, cn))
+		w.cn = NULL;
 	if (GIVEN(c, key))
 		return err_set(err, ERR_USAGE,
 		    "cert csr: cert %s has a key already, which signs; --key is for a name that is not in use",
 		    k->name);
-	if (x509_face(k->chain, 0, &f) == 0) {
-		size_t n = strcspn(f.names, ",");
-
-		if (n > 0 && n < sizeof(first))
-			(void)snprintf(first, sizeof(first), "%.*s", (int)n, f.names);
-		if (!GIVEN(c, cn) && first[0] != '\0')
-			w.cn = first;
-		if (!GIVEN(c, san) && !GIVEN(c, cn))
-			w.san = f.names;
-		if (!GIVEN(c, san) && strlen(f.names) == sizeof(f.names) - 1)
-			return err_set(err, ERR_USAGE,
-			    "cert csr: cert %s has more names than are read; --san says them",
-			    k->name);
-	}
-	rc = cert_ask_request(c, k->key, &w, out, err);
+	rc = x509_wish_again(k->name, k->chain, &w, &f, first, err);
+	if (rc == 0)
+		rc = cert_ask_request(c, k->key, &w, out, err);
 	if (rc != 0)
 		return err_prefix(err, "cert csr: cert %s: ", k->name);
 	ctl_note(c,

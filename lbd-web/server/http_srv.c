@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "sys/log.h"
+#include "tls_serve.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -54,7 +55,6 @@ struct http_srv {
 	struct loop *loop;
 	struct http_ops ops;
 	struct list ports;
-	char *cert, *key;
 };
 
 static void port_free(void *arg);
@@ -425,11 +425,9 @@ listen_socket(int family, uint16_t port)
 static int
 port_daemon(struct http_port *p, int fd, struct err *err)
 {
-	const struct http_srv *s = p->srv;
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
 			 (p->tls ? MHD_USE_TLS : 0);
-	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, s->cert },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, s->key },
+	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_serve_hook() },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL } };
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
@@ -442,8 +440,7 @@ port_daemon(struct http_port *p, int fd, struct err *err)
 	    MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 	    MHD_OPTION_ARRAY, p->tls ? tls : none, MHD_OPTION_END);
 	if (p->d == NULL)
-		return err_set(err, -EIO, "port %u: the HTTP server did not start%s", p->port,
-		    p->tls ? " (is the certificate good?)" : "");
+		return err_set(err, -EIO, "port %u: the HTTP server did not start", p->port);
 	return 0;
 }
 
@@ -563,15 +560,6 @@ http_srv_adopt(struct http_srv *s, bool tls, int fd, struct err *err)
 	return port_new(s, tls, true, port, fd, err);
 }
 
-void
-http_srv_cert(struct http_srv *s, const char *cert, const char *key)
-{
-	free(s->cert);
-	free(s->key);
-	s->cert = mem_text(cert);
-	s->key = mem_text(key);
-}
-
 struct http_srv *
 http_srv_new(struct loop *l, const struct http_ops *ops)
 {
@@ -591,7 +579,5 @@ http_srv_free(struct http_srv *s)
 	if (s == NULL)
 		return;
 	list_each_safe(it, n, &s->ports) port_free(container_of(it, struct http_port, in_srv));
-	free(s->cert);
-	free(s->key);
 	free(s);
 }

@@ -47,9 +47,7 @@ struct http_ops {
 struct http_srv *http_srv_new(struct loop *l, const struct http_ops *ops);
 void http_srv_free(struct http_srv *s); /* cuts what is open; NULL is fine */
 
-/* http_srv_cert - certificate chain and key in PEM, for TLS listeners opened from now on; copied. */
-void http_srv_cert(struct http_srv *s, const char *cert, const char *key);
-/* http_srv_listen - answer on a port of every address. The listener of the same kind (tls or not) that was opened
+/* http_srv_listen - answer on a port of every address; with tls by the certificate of tls_serve.h. The listener of the same kind (tls or not) that was opened
  * so before is closed once the new one stands; its requests may finish. The same port again: nothing happens.
  * Returns 0 or a code with err; then the old one goes on. */
 int http_srv_listen(struct http_srv *s, bool tls, uint16_t port, struct err *err);

@@ -1,26 +1,30 @@
-/* The certificate that the panel shows when nobody gave it another one: made once at the first start, self-signed,
- * and kept in the state folder. A key of an elliptic curve, because it is made in a millisecond and every browser
- * takes it. It names the host and the addresses that the machine has at that moment, so that a user who trusts it
- * once is not warned again. It is never replaced while it is there: to have a new one, delete both files.
- * The library that serves TLS (GnuTLS) is inside libmicrohttpd; this file only makes PEM texts. */
+/* The certificate that the panel shows when nobody gave it another one: made at the first start, self-signed, and kept in the
+ * state folder. A key of an elliptic curve, because it is made in a millisecond and every browser takes it. It names the host and
+ * the addresses that the machine has at that moment, so that a user who trusts it once is not warned again.
+ *
+ * It lasts 397 days, the most that browsers take, and is made anew when less than 30 are left, by the same key: then one file is
+ * replaced in one step and cannot be without the other, and who has pinned the key is not cut off. To have another key, delete both
+ * files. What somebody else put there is never touched. Also here: the hashes and random numbers that sessions need. */
 #include "tls_cert.h"
 #include "sys/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DAYS 3650
+#define DAY 86400
+#define DAYS 396 /* and the hour that x509_make.c allows for late clocks */
+#define DAYS_MOST 397
+#define DAYS_LEFT 30
 #define PEM_MAX 65536
+#define ADDRESSES_MOST 64
+#define NAMES_ALWAYS "localhost,127.0.0.1,::1"
 
 void
 tls_sha256(const void *p, size_t len, uint8_t out[SHA256_LEN])
@@ -61,7 +65,7 @@ read_pem(const char *path, struct buf *out, struct err *err)
 }
 
 static int
-write_pem(const char *path, struct buf *pem, struct err *err)
+write_pem(const char *path, const struct buf *pem, struct err *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), saved;
 	bool ok = fd != -1 && write(fd, pem->p, pem->len) == (ssize_t)pem->len && fsync(fd) == 0;
@@ -76,19 +80,21 @@ write_pem(const char *path, struct buf *pem, struct err *err)
 	return err_set(err, ERR_STORE, "%s: %s", path, strerror(saved));
 }
 
-static bool
-extension(X509 *x, int nid, const char *value)
+/* In one step; what is left of an attempt that was cut off is in nobody's way. */
+static int
+replace_pem(const char *path, const struct buf *pem, struct err *err)
 {
-	X509V3_CTX ctx;
-	X509_EXTENSION *e;
-	bool ok;
+	char part[330];
+	int rc;
 
-	X509V3_set_ctx_nodb(&ctx);
-	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
-	e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	ok = e != NULL && X509_add_ext(x, e, -1) == 1;
-	X509_EXTENSION_free(e);
-	return ok;
+	(void)snprintf(part, sizeof(part), "%s.part", path);
+	(void)unlink(part);
+	rc = write_pem(part, pem, err);
+	if (rc == 0 && rename(part, path) == -1) {
+		rc = err_set(err, ERR_STORE, "%s: %s", path, strerror(errno));
+		(void)unlink(part);
+	}
+	return rc;
 }
 
 static bool
@@ -100,94 +106,72 @@ plain_name(const char *s)
 }
 
 static void
-alt_names(const char *hostname, const struct iface_list *l, struct buf *out)
+put_names(const struct tls_cert_place *at, struct buf *out)
 {
+	const struct iface_list *l = at->addresses;
 	char text[ADDR_TEXT];
 
-	buf_puts(out, "DNS:localhost,IP:127.0.0.1,IP:::1");
-	if (plain_name(hostname) && strcmp(hostname, "localhost") != 0)
-		buf_printf(out, ",DNS:%s", hostname);
-	for (unsigned i = 0; l != NULL && i < l->n && i < 64; i++) {
+	buf_puts(out, NAMES_ALWAYS);
+	if (plain_name(at->hostname) && strcmp(at->hostname, "localhost") != 0)
+		buf_printf(out, ",%s", at->hostname);
+	for (unsigned i = 0; l != NULL && i < l->n && i < ADDRESSES_MOST; i++) {
 		if (l->a[i].loopback || l->a[i].ours)
 			continue;
 		addr_format(&l->a[i].addr, ADDR_HOST, text);
-		buf_printf(out, ",IP:%s", text);
+		buf_printf(out, ",%s", text);
 	}
-}
-
-static bool
-fill(X509 *x, EVP_PKEY *k, const char *hostname, const struct iface_list *l)
-{
-	const char *cn = plain_name(hostname) && strlen(hostname) <= 64 ? hostname : "lbd";
-	X509_NAME *name = X509_get_subject_name(x);
-	struct buf alt = { 0 };
-	uint8_t serial[16];
-	BIGNUM *n;
-	bool ok;
-
-	tls_random(serial, sizeof(serial));
-	serial[0] &= 0x7f;
-	n = BN_bin2bn(serial, sizeof(serial), NULL);
-	alt_names(hostname, l, &alt);
-	ok =
-	    n != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL &&
-	    X509_set_version(x, 2) == 1 && X509_gmtime_adj(X509_getm_notBefore(x), -3600) != NULL &&
-	    X509_time_adj_ex(X509_getm_notAfter(x), DAYS, 0, NULL) != NULL &&
-	    X509_set_pubkey(x, k) == 1 &&
-	    X509_NAME_add_entry_by_txt(
-		name, "O", MBSTRING_ASC, (const uint8_t *)"lbd", -1, -1, 0) == 1 &&
-	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)cn, -1, -1, 0) ==
-		1 &&
-	    X509_set_issuer_name(x, name) == 1 &&
-	    extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
-	    extension(x, NID_key_usage, "critical,digitalSignature") &&
-	    extension(x, NID_ext_key_usage, "serverAuth") &&
-	    extension(x, NID_subject_alt_name, buf_text(&alt)) && X509_sign(x, k, EVP_sha256()) > 0;
-	BN_free(n);
-	buf_fini(&alt);
-	return ok;
-}
-
-static void
-take_bio(BIO *bio, struct buf *out)
-{
-	char *p;
-	long n = BIO_get_mem_data(bio, &p);
-
-	buf_put(out, p, n > 0 ? (size_t)n : 0);
 }
 
 static int
-make(const char *hostname, const struct iface_list *l, struct buf *cert, struct buf *key,
-    struct err *err)
+make(const struct tls_cert_place *at, struct evp_pkey_st *key, struct buf *cert, struct err *err)
 {
-	EVP_PKEY *k = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	BIO *c = BIO_new(BIO_s_mem()), *b = BIO_new(BIO_s_mem());
-	bool ok = k != NULL && x != NULL && c != NULL && b != NULL && fill(x, k, hostname, l) &&
-		  PEM_write_bio_X509(c, x) == 1 &&
-		  PEM_write_bio_PKCS8PrivateKey(b, k, NULL, NULL, 0, NULL, NULL) == 1;
+	bool fits = plain_name(at->hostname) && strlen(at->hostname) <= 64;
+	struct x509_wish w = { .cn = fits ? at->hostname : "lbd", .org = "lbd", .days = DAYS };
+	struct buf names = { 0 };
+	int rc;
 
-	if (ok) {
-		take_bio(c, cert);
-		take_bio(b, key);
-	}
-	BIO_free(c);
-	BIO_free(b);
-	X509_free(x);
-	EVP_PKEY_free(k);
-	return ok ? 0 : err_set(err, -EIO, "no certificate could be made for the panel");
+	put_names(at, &names);
+	w.san = buf_text(&names);
+	rc = x509_self_signed(key, &w, cert, err);
+	buf_fini(&names);
+	return rc;
+}
+
+static void
+paths_of(const struct tls_cert_place *at, char cert[320], char key[320])
+{
+	(void)snprintf(cert, 320, "%s/panel-cert.pem", at->dir);
+	(void)snprintf(key, 320, "%s/panel-key.pem", at->dir);
+}
+
+static int
+make_both(const struct tls_cert_place *at, struct buf *cert, struct buf *key, struct err *err)
+{
+	struct evp_pkey_st *k = x509_key_make("p256", err);
+	char c[320], p[320];
+	int rc;
+
+	paths_of(at, c, p);
+	if (k == NULL)
+		return err->code;
+	x509_key_write(k, key);
+	rc = make(at, k, cert, err);
+	if (rc == 0)
+		rc = write_pem(p, key, err);
+	if (rc == 0)
+		rc = write_pem(c, cert, err);
+	x509_key_free(k);
+	return rc;
 }
 
 int
-tls_cert_load(const char *dir, const char *hostname, const struct iface_list *addresses,
-    struct buf *cert, struct buf *key, bool *made, struct err *err)
+tls_cert_load(
+    const struct tls_cert_place *at, struct buf *cert, struct buf *key, bool *made, struct err *err)
 {
 	char c[320], k[320];
 	int rc, rk;
 
-	(void)snprintf(c, sizeof(c), "%s/panel-cert.pem", dir);
-	(void)snprintf(k, sizeof(k), "%s/panel-key.pem", dir);
+	paths_of(at, c, k);
 	*made = false;
 	rc = read_pem(c, cert, err);
 	rk = rc == 0 || rc == -ENOENT ? read_pem(k, key, err) : rc;
@@ -199,11 +183,73 @@ tls_cert_load(const char *dir, const char *hostname, const struct iface_list *ad
 		    rc == 0 ? k : c);
 	if (rc == 0)
 		return 0;
-	rc = make(hostname, addresses, cert, key, err);
-	if (rc == 0)
-		rc = write_pem(k, key, err);
-	if (rc == 0)
-		rc = write_pem(c, cert, err);
+	rc = make_both(at, cert, key, err);
 	*made = rc == 0;
+	return rc;
+}
+
+/* ---- renewal ---------------------------------------------------------------------------------------- */
+
+/* Self-made: alone in its file, signed by itself, and called as make calls it. */
+static bool
+self_made(const struct x509_face *f, bool more)
+{
+	const char *org = strchr(f->subject, ',');
+	size_t n = strlen(NAMES_ALWAYS);
+
+	return !more && f->own && !f->authority && strncmp(f->subject, "CN=", 3) == 0 &&
+	       org != NULL && strcmp(org, ",O=lbd") == 0 &&
+	       strncmp(f->names, NAMES_ALWAYS, n) == 0 &&
+	       (f->names[n] == ',' || f->names[n] == '\0');
+}
+
+const char *
+tls_cert_due(const struct x509_face *f, bool more, int64_t now)
+{
+	if (!self_made(f, more))
+		return NULL;
+	if (f->until <= now)
+		return "it has ended";
+	if (f->until - now < DAYS_LEFT * (int64_t)DAY)
+		return "it ends within 30 days";
+	if (f->until - f->from > DAYS_MOST * (int64_t)DAY)
+		return "it would last for more than the 397 days that browsers take";
+	if (f->from > now)
+		return "its time has not begun: it was made while the clock was fast";
+	return NULL;
+}
+
+int
+tls_cert_renew(const struct tls_cert_place *at, int64_t now, struct buf *cert,
+    const struct buf *key, const char **why, struct err *err)
+{
+	struct x509_face f, second;
+	char c[320], k[320], name[X509_HEX];
+	struct evp_pkey_st *own;
+	struct buf fresh = { 0 };
+	int rc;
+
+	*why = NULL;
+	if (x509_face(buf_text(cert), 0, &f) != 0)
+		return 0;
+	*why = tls_cert_due(&f, x509_face(buf_text(cert), 1, &second) == 0, now);
+	if (*why == NULL)
+		return 0;
+	paths_of(at, c, k);
+	own = x509_key_read(key->p, key->len, NULL, err);
+	if (own == NULL)
+		return err_prefix(err, "%s: ", k);
+	x509_key_name(own, name);
+	rc = strcmp(name, f.key) == 0 ? make(at, own, &fresh, err)
+				      : err_set(err, ERR_INVALID, "%s is not the key of %s", k, c);
+	x509_key_free(own);
+	if (rc == 0)
+		rc = replace_pem(c, &fresh, err);
+	if (rc == 0) {
+		buf_fini(cert);
+		*cert = fresh;
+	} else {
+		buf_fini(&fresh);
+	}
 	return rc;
 }

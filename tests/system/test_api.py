@@ -520,8 +520,10 @@ def test_openapi_is_what_there_is(web, api):
             assert methods <= set(r.headers["Allow"].split(", ")), (path, methods, r.headers["Allow"])
     vip = doc["components"]["schemas"]["vip"]
     assert vip["properties"]["max_conns"]["maximum"] == 10000000 and "address" in doc["components"]["schemas"]["rip"]["required"]
-    got = api("GET", "/vips/role").json
-    assert set(got) == set(vip["properties"])
+    assert api("PUT", "/vips/described", {"address": "127.0.0.9", "ports": "8090"}).status == 201
+    wait_until(lambda: api("GET", "/vips/described").status == 200, what="the service")
+    assert set(api("GET", "/vips/described").json) == set(vip["properties"])
+    assert api("DELETE", "/vips/described").status == 204
 
 
 def test_first_password(tmp_path):

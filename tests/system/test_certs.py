@@ -337,6 +337,57 @@ def test_api(tmp_path, closing, made):
                web.raw("GET", "/metrics").body.decode(), what="the metric")
 
 
+def test_api_csr(tmp_path, closing, made):
+    """A request by the key in use, as lbctl cert csr gives it: the same names, and what a program says instead. Nothing is changed, and
+    no byte of the key comes along."""
+    web = closing(Web(tmp_path / "w", "lbd-proxy"))
+    web.start()
+    api = web.api()
+    web.ctl("cert", "import", made / "chain.pem", "--key", made / "leaf.key", "--name", "web")
+    web.ctl("cert", "csr", "asked", "--cn", "a.example.org")
+    wait_until(lambda: api("GET", "/certs/asked").status == 200, what="the certificates")
+    operator = web.api("operator")
+    head, key = web.ctl("history", "-n", "1").stdout, spki((made / "leaf.pem").read_text())
+    secret = "".join((web.root / "var/lib/lbd/keys" / (key + ".key")).read_text().split("\n")[1:-2])[30:60]
+
+    def text(body=None, name="web"):
+        r = api("POST", f"/certs/{name}/csr", body)
+        assert r.status == 200 and set(r.json) == {"name", "key", "request"} and r.json["name"] == name, r.body
+        assert spki_of_request(r.json["request"]) == r.json["key"] == row(web, name)["key"]
+        assert secret not in r.body.decode() and "PRIVATE" not in r.body.decode()
+        return openssl("req", "-noout", "-text", "-verify", input=r.json["request"].encode()).decode()
+    wait_until(lambda: api("POST", "/certs/web/csr").status == 200, what="the link to lbd-proxy")
+    by_lbctl = openssl("req", "-noout", "-text", input=web.ctl("cert", "csr", "web").stdout.encode()).decode()
+    # all but the signature is the same
+    assert text().split("Signature Algorithm")[0] == by_lbctl.split("Signature Algorithm")[0] == text({}).split("Signature Algorithm")[0]
+    other = text({"cn": "new.example.org", "org": "Example"})
+    assert "O = Example, CN = new.example.org" in other and "DNS:new.example.org\n" in other
+    other = text({"san": "192.0.2.1,b.example.org"})
+    assert "Subject: CN = www.example.org" in other and "IP Address:192.0.2.1, DNS:b.example.org" in other
+    assert "Subject: CN = a.example.org" in text({"cn": "a.example.org"}, "asked")
+    assert "Subject: CN = asked" in text(None, "asked")
+
+    def problem(status, says, body=None, name="web", pointer=None):
+        r = api("POST", f"/certs/{name}/csr", body)
+        assert r.status == status and says in r.json["detail"], r.body
+        assert [e["pointer"] for e in r.json.get("errors", [])] == ([pointer] if pointer else [])
+    problem(404, "cert nobody does not exist", name="nobody")
+    problem(422, "cert web: key: unknown; known are cn, san and org", {"key": "p384"}, pointer="/key")
+    problem(422, "cert web: cn: a text of 1 to 64 bytes belongs here", {"cn": "a" * 65}, pointer="/cn")
+    problem(422, "cert web: org: a text of 1 to 64 bytes belongs here", {"org": 1}, pointer="/org")
+    problem(422, 'cert web: san: "a b" is not allowed', {"san": "a b"}, pointer="/san")
+    problem(400, "", "[]")
+    assert api("POST", "/certs/web/csr", "cn=x", {"Content-Type": "text/plain"}).status == 415
+    assert operator("POST", "/certs/web/csr").status == 403
+    os.unlink(web.root / "var/lib/lbd/keys" / (key + ".key"))
+    problem(409, "cert web: its key is not on this node")
+    assert web.ctl("history", "-n", "1").stdout == head
+    web.kill("lbd-proxy")
+    wait_until(lambda: api("POST", "/certs/web/csr").status == 503, what="that lbd-proxy is gone")
+    operation = json.loads(web.raw("GET", "/api/v1/openapi.json").body)["paths"]["/api/v1/certs/{cert}/csr"]["post"]
+    assert operation["x-role"] == "admin" and "signed by lbd-proxy" in operation["summary"]
+
+
 # ---- the pair ----------------------------------------------------------------------------------------------------------
 
 def same(duo, name):

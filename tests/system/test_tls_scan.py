@@ -49,11 +49,11 @@ def panel(tmp_path_factory, ca):
     web.stop()
 
 
-def scan(folder, ca, name, address, port, groups, host=HOST):
-    """What testssl.sh says: {id: severity}."""
+def scan(folder, trusted, name, address, port, groups, host=HOST):
+    """What testssl.sh says: {id: severity}. trusted: the authority's certificate."""
     out = folder / f"{name}.json"
     r = subprocess.run(["testssl", "--quiet", "--color=0", "--warnings=off", "--nodns=none", f"--ip={address}",
-                        f"--add-ca={ca.pem}", *groups, "-oj", out, f"https://{host}:{port}"], capture_output=True, text=True, timeout=500 * SLOW)
+                        f"--add-ca={trusted}", *groups, "-oj", out, f"https://{host}:{port}"], capture_output=True, text=True, timeout=500 * SLOW)
     assert out.exists(), r.stdout + r.stderr
     return {x["id"]: x["severity"] for x in json.loads(out.read_text())}
 
@@ -72,8 +72,8 @@ def test_scan(lb, ca, panel, origins, tmp_path):
             bring(lb, name, *ca.sign(name, f"DNS:{HOST}", rsa=rsa, days=days, more=CRL))
             lb.ctl("create", "tls", name, f"cert={name}", f"profile={profile}")
             vip = lb.vip(name, o, tls=name)
-            jobs[name] = pool.submit(scan, tmp_path, ca, name, vip.address, vip.port, groups)
-        jobs["panel"] = pool.submit(scan, tmp_path, ca, "panel", "127.0.0.1", panel.https, ALL, "localhost")
+            jobs[name] = pool.submit(scan, tmp_path, ca.pem, name, vip.address, vip.port, groups)
+        jobs["panel"] = pool.submit(scan, tmp_path, ca.pem, "panel", "127.0.0.1", panel.https, ALL, "localhost")
     found = {name: job.result() for name, job in jobs.items()}
     assert {n: wrong(f) for n, f in found.items() if n != "panel"} == {n: s[4] for n, s in SERVICES.items()}
     assert wrong(found["panel"]) <= PANEL
@@ -82,6 +82,13 @@ def test_scan(lb, ca, panel, origins, tmp_path):
         assert f["TLS1_2"] == ("INFO" if name.startswith("modern") else "OK"), name
     for name in ("modern-ec", "intermediate-rsa", "panel"):
         assert VULNERABLE <= found[name].keys(), name
+
+
+def test_self_made_certificate(closing, tmp_path):
+    """A043: the certificate that the panel makes itself lasts no longer than browsers take. Nobody can revoke it, and it names nobody."""
+    web = closing(Web(tmp_path / "w")).start()
+    found = scan(tmp_path, web.root / "var/lib/lbd/panel-cert.pem", "self", "127.0.0.1", web.https, ("-S",), "localhost")
+    assert wrong(found) == {"cert_revocation"} and found["cert_validityPeriod"] == "INFO" and found["cert_chain_of_trust"] == "OK"
 
 
 def test_panel_renegotiates_nothing(panel):

@@ -419,6 +419,53 @@ test_make(void **state)
 	buf_fini(&b);
 }
 
+/* What a request for a certificate that is there asks for. */
+static void
+test_wish_again(void **state)
+{
+	static const struct {
+		const char *cn, *san, *cn_out, *san_out;
+	} rows[] = {
+		{ NULL, NULL, "www.example.org", "www.example.org,*.example.org" },
+		{ "new.example.org", NULL, "new.example.org", NULL }, /* the only name */
+		{ NULL, "192.0.2.1", "www.example.org", "192.0.2.1" },
+		{ "new.example.org", "192.0.2.1", "new.example.org", "192.0.2.1" },
+	};
+	struct x509_wish w = { .cn = "web", .san = "www.example.org,*.example.org", .days = 30 };
+	struct buf chain = { 0 }, many = { 0 }, san = { 0 };
+	struct x509_face f;
+	char first[65];
+
+	(void)state;
+	assert_good(x509_self_signed(key[LEAF], &w, &chain, &err));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		w = (struct x509_wish){ .cn = rows[i].cn, .san = rows[i].san };
+		assert_good(x509_wish_again("web", buf_text(&chain), &w, &f, first, &err));
+		assert_string_equal(w.cn, rows[i].cn_out);
+		if (rows[i].san_out != NULL)
+			assert_string_equal(w.san, rows[i].san_out);
+		else
+			assert_null(w.san);
+	}
+	w = (struct x509_wish){ 0 };
+	assert_good(x509_wish_again("asked", "", &w, &f, first, &err));
+	assert_string_equal(w.cn, "asked");
+	assert_null(w.san);
+	for (int i = 0; i < 90; i++)
+		buf_printf(&san, "%shost-number-%02d.example.org", i > 0 ? "," : "", i);
+	w = (struct x509_wish){ .cn = "many", .san = buf_text(&san), .days = 30 };
+	assert_good(x509_self_signed(key[LEAF], &w, &many, &err));
+	w = (struct x509_wish){ 0 };
+	assert_bad(x509_wish_again("m", buf_text(&many), &w, &f, first, &err), ERR_INVALID,
+	    "san: is required: the certificate has more names");
+	w = (struct x509_wish){ .san = "a.example.org" };
+	assert_good(x509_wish_again("m", buf_text(&many), &w, &f, first, &err));
+	assert_string_equal(w.cn, "host-number-00.example.org");
+	buf_fini(&chain);
+	buf_fini(&many);
+	buf_fini(&san);
+}
+
 /* ---- what is kept ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -447,6 +494,7 @@ main(void)
 		cmocka_unit_test(test_import_p12),
 		cmocka_unit_test(test_keys),
 		T(test_make),
+		cmocka_unit_test(test_wish_again),
 		T(test_mentions),
 	};
 
