@@ -163,6 +163,19 @@ sock_error(int fd)
 	return -error;
 }
 
+int
+sock_quiet_ms(int fd, uint32_t *ms_out)
+{
+	struct tcp_info t = { 0 };
+	socklen_t len = sizeof(t);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &len) == -1)
+		return -errno;
+	*ms_out = t.tcpi_last_data_sent < t.tcpi_last_data_recv ? t.tcpi_last_data_sent
+								: t.tcpi_last_data_recv;
+	return 0;
+}
+
 /* A socket of the bus and its address. */
 static int
 open_unix(const char *path, int flags, struct sockaddr_un *sa)

@@ -23,6 +23,8 @@ int sock_connect_from(const struct addr *a, uint16_t port, const struct addr *so
 /* sock_name - the address and port that a socket has here. 0 or -errno. */
 int sock_name(int fd, struct addr *out, uint16_t *port_out);
 int sock_error(int fd); /* SO_ERROR as 0 or -errno */
+/* sock_quiet_ms - milliseconds since a TCP socket sent or received data, by the kernel; of one that never did any number. 0 or -errno. */
+int sock_quiet_ms(int fd, uint32_t *ms_out);
 
 /* Unix seqpacket sockets; path must fit sun_path (err says so).
  * A socket that a dead process left is taken over; of two processes that start at once one gets the

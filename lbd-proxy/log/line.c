@@ -50,10 +50,10 @@ struct line_format {
 	"\"host\":\"%host\",\"referer\":\"%referer\",\"agent\":\"%agent\",\"status\":%ST,"  \
 	"\"state\":\"%tsc\",\"bytes_in\":%U,\"bytes_out\":%B,\"request_ms\":%TR,"           \
 	"\"queue_ms\":%Tw,\"connect_ms\":%Tc,\"answer_ms\":%Tr,\"total_ms\":%Ta,"           \
-	"\"tries\":%tries,\"request\":%rt}"
+	"\"tries\":%tries,\"request\":%rt,\"pool\":\"%b\",\"rule\":\"%rule\"}"
 #define JSON_TCP                                                                        \
 	JSON_WHO "\"state\":\"%ts\",\"bytes_in\":%U,\"bytes_out\":%B,\"queue_ms\":%Tw," \
-		 "\"connect_ms\":%Tc,\"total_ms\":%Tt}"
+		 "\"connect_ms\":%Tc,\"total_ms\":%Tt,\"pool\":\"%b\",\"rule\":\"%rule\"}"
 
 /* Templates by word of access_log. */
 static const char *

@@ -20,7 +20,7 @@
 #define ROWS_STEP 64
 
 struct row {
-	uint32_t service, server, age_s, requests, serial;
+	uint32_t service, server, age_s, quiet_ms, requests, serial;
 	unsigned worker;
 	struct addr client, real, source; /* source: towards the server; family 0 unknown */
 	uint16_t client_port, port, real_port, source_port;
@@ -93,6 +93,7 @@ put(const struct conns_answer *a, const struct row *r,
 	(void)snprintf(state, sizeof(state), r->stream ? "h2 %s" : "%s", r->state);
 	m.state = SPAN(state);
 	m.age = (uint64_t)r->age_s * 1000000;
+	m.idle = (uint64_t)r->quiet_ms * 1000;
 	m.bytes_in = r->in;
 	m.bytes_out = r->out;
 	m.requests = r->requests;
@@ -209,6 +210,10 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 		.in = c->bytes_in,
 		.out = c->bytes_out,
 	};
+	/* of a stream: when bytes moved on the connection that carries it */
+	if (sock_quiet_ms(c->h2 != NULL ? h2_fd(c) : io_fd(&c->io), &r->quiet_ms) != 0 ||
+	    r->quiet_ms / 1000 > r->age_s)
+		r->quiet_ms = r->age_s * 1000; /* nothing was sent or received yet */
 	if (v.server == NULL)
 		return;
 	r->server = v.server->srv->srv->id;

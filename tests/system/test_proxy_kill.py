@@ -52,6 +52,27 @@ def test_one_tcp_connection(lb, closing):
     two.close()
 
 
+def test_idle(lb, closing):
+    """A166: who has been silent, and for how long, is seen: of a tunnel, and of a connection that never said a word."""
+    def serve(c, origin):
+        while data := c.recv(4096):
+            c.sendall(data)
+    vip = lb.vip("idle", closing(Origin("a", serve)), mode="tcp")
+    busy, quiet, mute = (closing(vip.connect()) for _ in range(3))
+
+    def idle(s):
+        return row_of(lb, s, "tunnel")["idle"]
+    for s in (busy, quiet):
+        s.sendall(b"x")
+        assert s.recv(1) == b"x"
+
+    def apart():
+        busy.sendall(b"x")
+        assert busy.recv(1) == b"x"
+        return idle(quiet) >= 1500000 > idle(busy) and idle(mute) >= 1000000
+    wait_until(apart, what="the two are told apart")
+
+
 def test_http_in_every_state(lb, closing):
     """A166: idle, waiting for an answer, in the middle of one; the log says K where a request was under way."""
     broken = []

@@ -89,7 +89,14 @@ test_named(void **state)
 	    "\"method\":\"GET\",\"target\":\"/x?y=\\u0022z\",\"version\":\"HTTP/1.1\",\"host\":"
 	    "\"example.com\",\"referer\":\"http://r/\",\"agent\":\"curl/8 \\u0022x\\u0022\",\"status\":200,"
 	    "\"state\":\"----\",\"bytes_in\":77,\"bytes_out\":2750,\"request_ms\":1,\"queue_ms\":2,"
-	    "\"connect_ms\":3,\"answer_ms\":69,\"total_ms\":109,\"tries\":1,\"request\":2}");
+	    "\"connect_ms\":3,\"answer_ms\":69,\"total_ms\":109,\"tries\":1,\"request\":2,"
+	    "\"pool\":\"web\",\"rule\":\"-\"}");
+	r.pool = (struct line_text)TEXT("api");
+	r.rule = (struct line_text)TEXT("to-api");
+	want(access_log_json, false, "", &r,
+	    "{\"time\":\"2009-02-06T11:14:14.655Z\",\"vip\":\"web\",\"rip\":\"a\",\"client\":\"192.0.2.10\","
+	    "\"client_port\":4711,\"server\":\"10.0.0.100\",\"server_port\":8080,\"state\":\"--\",\"bytes_in\":77,"
+	    "\"bytes_out\":2750,\"queue_ms\":2,\"connect_ms\":3,\"total_ms\":109,\"pool\":\"api\",\"rule\":\"to-api\"}");
 	r = (struct line_record){ .service = TEXT("s"),
 		.client = &six,
 		.client_port = 1,
