@@ -187,6 +187,14 @@ on_ready(void *arg, unsigned ready)
 	p->kind->step(p, p->state, ready);
 }
 
+/* A server that nobody can have a word with by TLS is not fit for a service that speaks it. Another port that is only connected
+ * to may be of something else. */
+static bool
+wants_tls(const struct probe_ask *ask, const struct probe_kind *kind)
+{
+	return ask->server_tls != server_tls_off && (kind->talks || ask->check->port == 0);
+}
+
 /* Now, while the rows of the configuration are there. */
 static bool
 secure(struct probing *p)
@@ -225,7 +233,7 @@ probe_start(const struct probe_ask *ask, struct result *out)
 		return NULL;
 	}
 	loop_fd_init(&p->io, ask->loop, p->fd, on_ready, p);
-	if (kind->talks && ask->server_tls != server_tls_off && !secure(p)) {
+	if (wants_tls(ask, kind) && !secure(p)) {
 		*out = (struct result){ .reason = REASON_tls,
 			.latency_us = (uint32_t)(mono_now() - p->started) };
 		release(p);

@@ -43,7 +43,7 @@ struct probe_ask {
  * whenever what it asked for with probe_want is ready; it ends the probe with probe_end. */
 struct probe_kind {
 	const char *name; /* word of enum probe */
-	bool talks;	  /* says and hears something, by TLS when the server wants that */
+	bool talks; /* says and hears something, by TLS when the server wants that, at any port */
 	size_t size;
 	void (*init)(struct probing *p, void *state);
 	void (*step)(struct probing *p, void *state, unsigned ready);

@@ -1,7 +1,7 @@
-/* probe_tcp.c - the server accepts a connection: that is all that is asked.
+/* probe_tcp.c - the server accepts a connection, and TLS where it is spoken to so: that is all that is asked.
  *
  * The connection is then closed in the ordinary way, so that a server sees a client that left rather than a
- * reset it would log. Nothing is sent or read. */
+ * reset it would log. Nothing else is sent or read. */
 #include "probe.h"
 
 #include "base/must.h"

@@ -302,11 +302,6 @@ establish(struct pass *p, uint32_t id)
 
 	if (!control_serves(row))
 		return;
-	code = ports_check(row, &one);
-	if (code != 0) {
-		fault(p, code, &one);
-		return;
-	}
 	c = control_service(p->t.k, row);
 	if (!secure(p, c, row))
 		return;

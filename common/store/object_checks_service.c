@@ -9,7 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define FEW_SERVERS 16 /* up to here each is compared with each, above they are sorted */
+#define L7_PORTS_MAX 1024 /* of one service */
+#define FEW_SERVERS 16	  /* up to here each is compared with each, above they are sorted */
 
 /* Modes in which a scheduler chooses, a bit each. */
 #define MODES_L7 (1u << mode_http | 1u << mode_tcp)
@@ -230,6 +231,21 @@ check_forwarded(struct look *l, const struct service *s)
 	    "forwarded_for append or off, or persistence forwarded_for");
 }
 
+/* Layer 7 listens on each port of a service. */
+static int
+check_l7_ports(struct look *l, const struct service *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->ports->n; i++)
+		n += s->ports->r[i].hi - s->ports->r[i].lo + 1u;
+	if (n <= L7_PORTS_MAX)
+		return 0;
+	return look_bad(l, KIND_service, s, "ports",
+	    "%u ports are too many for layer 7: it listens on each; allowed are 1 to %d", n,
+	    L7_PORTS_MAX);
+}
+
 /* Where clients come to; without an address it is a pool, and nobody comes there. */
 static int
 check_front(struct look *l, const struct service *s)
@@ -258,7 +274,7 @@ check_front(struct look *l, const struct service *s)
 		rc = look_own_address(l, KIND_service, s, "address", &s->address, &s->address);
 	if (rc == 0 && s->ports->n == 0)
 		rc = look_bad(l, KIND_service, s, "ports", "is required");
-	return rc;
+	return rc == 0 && service_layer(s) == 7 ? check_l7_ports(l, s) : rc;
 }
 
 static int

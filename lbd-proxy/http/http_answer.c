@@ -128,6 +128,7 @@ rewrite(struct http *h, const char *buf, const struct recode *recode)
 		memcpy(line + policy.insert_len, v->hsts, n);
 		policy.insert = line;
 		policy.insert_len = (uint16_t)(policy.insert_len + n);
+		policy.hsts = true;
 	}
 	if (h->rules != NULL)
 		policy.edits = rules_answer(h, buf);

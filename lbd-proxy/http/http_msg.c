@@ -402,6 +402,16 @@ answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsig
 	}
 }
 
+/* A browser takes the first field of that name alone (RFC 6797 section 8.1). */
+static bool
+is_hsts(const char *buf, const struct h1_header *f)
+{
+	static const char name[] = "strict-transport-security";
+
+	return f->id == H1_OTHER && f->name_len == sizeof(name) - 1 &&
+	       strncasecmp(buf + f->name_off, name, sizeof(name) - 1) == 0;
+}
+
 static void
 answer_lines(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy)
@@ -411,6 +421,10 @@ answer_lines(struct http_plan *p, const char *buf, const struct h1_head *h,
 			continue;
 		if (policy->recode && recoded_line(p, buf, h, i))
 			continue;
+		if (policy->hsts && is_hsts(buf, &h->header[i])) {
+			cut_line(p, h, i);
+			continue;
+		}
 		if (h->header[i].id != H1_OTHER || h->nominates)
 			answer_line(p, buf, h, i, policy);
 	}
@@ -426,7 +440,7 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 	plan_init(p, h);
 	if (h->minor == 0)
 		edit(p, 7, 1, TEXT("1"));
-	if (h->nominates || policy->recode || policy->edits != NULL || bodiless ||
+	if (h->nominates || policy->recode || policy->hsts || policy->edits != NULL || bodiless ||
 	    (h->seen & ~KEPT) != 0)
 		answer_lines(p, buf, h, policy);
 	if (h->status == 101)

@@ -55,6 +55,7 @@ struct http_answer_policy {
 	uint16_t insert_len;
 	uint8_t client_minor; /* of the request: HTTP/1.0 needs its keep-alive said */
 	bool recode;	      /* its body is compressed (http_squeeze.h) */
+	bool hsts;	      /* Strict-Transport-Security of the server is taken out */
 	bool keep_alive;      /* the client's connection stays open after this answer */
 	uint8_t set_cookie;   /* enum http_cookie; of the name that follows */
 	uint8_t cookie_len;

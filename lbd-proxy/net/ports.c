@@ -14,7 +14,6 @@
 #include "listener.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,20 +27,6 @@ count(const struct service *s)
 	for (i = 0; i < s->ports->n; i++)
 		n += s->ports->r[i].hi - s->ports->r[i].lo + 1u;
 	return n;
-}
-
-int
-ports_check(const struct service *s, struct err *err)
-{
-	char object[80];
-	unsigned n = count(s);
-
-	if (n <= PORTS_MAX)
-		return 0;
-	(void)snprintf(object, sizeof(object), "vip %s", s->name);
-	return err_field(err, ERR_INVALID, object, "ports",
-	    "%u ports are too many for layer 7: it listens on each; allowed are 1 to %d", n,
-	    PORTS_MAX);
 }
 
 void

@@ -7,8 +7,6 @@
 #include "base/list.h"
 #include "schema/schema.h"
 
-#define PORTS_MAX 1024 /* of one service */
-
 struct control;
 struct ctl_service;
 struct listener;
@@ -27,8 +25,6 @@ struct ctl_ports {
 	bool sparse;  /* handed over, and not to every worker that could have one */
 };
 
-/* ports_check - may a service have that many? ERR_INVALID naming the limit. */
-int ports_check(const struct service *s, struct err *err);
 /* ports_release - what s (NULL: nothing) does not want any more becomes an orphan. */
 void ports_release(struct control *k, struct ctl_service *c, const struct service *s);
 /* ports_open - what is missing: taken from the orphans, or opened. The workers know the service already. The first that

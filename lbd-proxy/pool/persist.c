@@ -198,18 +198,22 @@ by_cookie(struct persist *p, const struct wsvc *s, const struct cookie_span *val
 
 /* What follows a dot in the session's name; when the first is no route, what follows the next. */
 static uint32_t
-by_route(const struct view *v, const char *buf, const struct h1_head *h)
+by_route(const struct wsvc *s, const char *buf, const struct h1_head *h)
 {
+	const struct view *v = s->view;
 	struct cookie_span cookie;
 	struct key_span at;
 	uint32_t id = 0;
+	unsigned i;
 
 	if (find_cookie(v, buf, h, &cookie))
 		at = (struct key_span){ cookie.at, cookie.len };
 	else if (!persist_key_path_param(buf, h, v->cookie, v->cookie_len, &at))
 		return 0;
-	for (unsigned i = 0; i < 4 && id == 0 && persist_key_route(at, &at); i++)
+	for (i = 0; i < 4 && id == 0 && persist_key_route(at, &at); i++)
 		id = by_token(v, sticky_route(at.at, at.len));
+	if (i > 0 && id == 0)
+		COUNT(s->n->unknown_routes);
 	return id;
 }
 
@@ -259,7 +263,7 @@ by_request(struct persist *p, const struct wsvc *s, const struct conn *c, const 
 		return id;
 	case persistence_app_cookie:
 		return find_cookie(v, buf, h, &value) ? by_value(p, s, value.at, value.len) : 0;
-	case persistence_route: return by_route(v, buf, h);
+	case persistence_route: return by_route(s, buf, h);
 	case persistence_browser: return by_browser(p, s, buf, h);
 	case persistence_forwarded_for: return by_forwarded(p, s, c, buf, h);
 	case persistence_query:

@@ -254,7 +254,7 @@ def test_server_and_our_cookie(lb, origins):
 
 
 def test_route(lb, origins):
-    """A078: jvmRoute: the end of a session's name, in the cookie or in the path, names the server."""
+    """A078, S132: jvmRoute: the end of a session's name, in the cookie or in the path, names the server; names of none are counted."""
     os_ = origins(*ALL)
     vip = lb.vip("route", *os_, persistence="route", cookie="JSESSIONID", scheduler="wrr")
     for o in os_:
@@ -264,6 +264,12 @@ def test_route(lb, origins):
     lb.ctl("set", "rip", "route/a", "route=tomcat1.site")
     wait_all(lambda: get(vip, headers={"Cookie": "JSESSIONID=X.tomcat1.site"}).server == "a", "the route")
     assert {get(vip, headers={"Cookie": "JSESSIONID=X.a"}).server for _ in range(6)} == ALL
+    unknown = lambda: lb.json("stats", vip.name)[0]["unknown_routes"]
+    wait_until(lambda: unknown() >= 6, what="sessions of no server are counted")
+    before = unknown()
+    for session in ("X.tomcat1.site", "X.b", "X"):
+        get(vip, headers={"Cookie": f"JSESSIONID={session}"})
+    assert unknown() == before
     r = lb.ctl("set", "rip", "route/b", "route=c", check=False)
     assert r.returncode == 7 and "route: \"c\" is that of rip" in r.stderr
 

@@ -534,6 +534,9 @@ def test_hsts_and_redirect(lb, certs, origins):
     secure = lb.vip("strictly", o, tls="strictly")
     with connect(secure, context(certs)) as s:
         assert dict(ask(s)[1])["strict-transport-security"] == "max-age=3600; includeSubDomains"
+        o.answer = lambda q: http_answer(b"", "200 OK", "strict-transport-Security: max-age=1", "X-A: b")
+        fields = ask(s)[1]  # a browser takes the first, so the server's is not there beside it
+        assert [v for n, v in fields if n == "strict-transport-security"] == ["max-age=3600; includeSubDomains"] and ("x-a", "b") in fields
     plain = lb.vip("plainly", https_redirect=308)
     for path, host, to in (("/a?b=c", "a.example.org:8080", "https://a.example.org/a?b=c"), ("/", "[::1]:80", "https://[::1]/"),
                            ("http://a.example.org", "a.example.org", "https://a.example.org/")):
@@ -582,5 +585,13 @@ def test_the_check_speaks_tls_too(lb, certs, closing, tmp_path):
         assert "TLS" in said.stdout + said.stderr, said
         lb.ctl("set", "vip", "tls-checked", "server_tls=on", "server_ca=")
         wait_until(lambda: [r for r in bad.requests if r["target"] == "/health"], what="any certificate will do")
+        # one that only connects shakes hands too, but at a port that may be of something else
+        lb.ctl("create", "check", "touch", "interval=300ms", "timeout=300ms", "rise=1", "fall=1")
+        lb.ctl("set", "vip", "tls-checked", "server_tls=verify", "server_ca=known", "check=touch")
+        lb.ctl("wait", "rip/tls-checked/good", "up", "--timeout", "10s")
+        lb.ctl("wait", "rip/tls-checked/bad", "down", "--timeout", "10s")
+        assert lb.json("get", "rip", "tls-checked/bad")[0]["status"]["check"]["text"].startswith("no TLS with the server")
+        lb.ctl("set", "check", "touch", f"port={bad.port}")
+        lb.ctl("wait", "rip/tls-checked/bad", "up", "--timeout", "10s")
     finally:
         lb.kill("lbd-check", 15)

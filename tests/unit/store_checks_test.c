@@ -20,6 +20,10 @@ static const struct rule rules[] = {
 	{ WEB, "create vip b address=10.0.0.2 ports=80", NULL },
 	{ WEB, "create vip b address=10.0.0.1 ports=79,81-90", NULL },
 	/* addresses */
+	{ NULL, "create vip web address=10.0.0.1 ports=80,1000-2023",
+	    "vip web: ports: 1025 ports are too many for layer 7: it listens on each; allowed are 1 to 1024" },
+	{ NULL, "create vip web address=10.0.0.1 ports=80,1000-2022", NULL },
+	{ NULL, "create vip web address=10.0.0.1 ports=1-65535 mode=dr", NULL },
 	{ NULL, "create vip web address=0.0.0.0 ports=80",
 	    "vip web: address: \"0.0.0.0\" is the unspecified address" },
 	{ NULL, "create vip web address=:: ports=80", "the unspecified address" },
