@@ -88,6 +88,7 @@ proxy_init(struct hap_proxy *p, const struct hap_proxy *defaults)
 	p->binds = NULL;
 	p->last_bind = &p->binds;
 	p->servers = NULL;
+	p->checked = p->expected = p->further = false;
 	p->last_server = &p->servers;
 	/* lists go on behind those of the defaults, which must not have them */
 	p->acls = p->rules = p->uses = (struct hap_laters){ 0 };
@@ -291,6 +292,7 @@ import_haproxy(struct import *im, const char *text, size_t len, struct err *err)
 	textmap_fini(&r.h.cas);
 	textmap_fini(&r.h.lists);
 	textmap_fini(&r.h.pages);
+	textmap_fini(&r.h.maps);
 	textmap_fini(&r.h.counted);
 	return rc;
 }

@@ -63,7 +63,7 @@ struct hap_bind {
 	struct import_row tls;	/* without certificates */
 	struct hap_file *certs; /* the first is for clients that name no host */
 	const char *ca, *crl;
-	bool ssl, h1_only, h2; /* h1_only: of alpn; h2: prior knowledge */
+	bool ssl, alpn, h1_only, h2; /* alpn: is said; h1_only: in it; h2: prior knowledge */
 };
 
 /* ---- servers --------------------------------------------------------------------------------------------------- */
@@ -113,6 +113,8 @@ struct hap_proxy {
 	struct import_row check;
 	struct hap_server base; /* default-server */
 	uint32_t timeout[HAP_TIMEOUTS];
+	bool checked, expected,
+	    further; /* http-check: of its own; an answer was judged; a second request */
 	bool http, logs, http_log, tcp_log, forwardfor, forwarded, close, server_close, redispatch,
 	    all_backups, disabled, used, stats, head_said,
 	    counts; /* counts: has a stick table that does */
@@ -122,8 +124,10 @@ struct hap_proxy {
 	    uses;	     /* uses: use_backend, and default_backend alone in the next */
 	struct hap_line *to; /* default_backend; NULL */
 	struct hap_rule_rows rows;
-	bool ruled;	  /* rows are there */
-	const char *pool; /* the name of its pool; NULL: there is none yet */
+	bool ruled;			    /* rows are there */
+	const char *pool;		    /* the name of its pool; NULL: there is none yet */
+	const struct hap_proxy *pool_front; /* the first that leads to it */
+	bool pool_told; /* that others tell its servers something else was said */
 	const char
 	    *keeper; /* the first service with its servers, which keeps the clients of all; NULL */
 };
@@ -134,7 +138,7 @@ struct hap {
 	int rc; /* of a limit; the reader stops */
 	struct hap_proxy *proxies, **last_proxy;
 	struct textmap by_name; /* "frontend web", "backend web", "defaults web" */
-	struct textmap tls_by_text, certs, cas, lists, pages;
+	struct textmap tls_by_text, certs, cas, lists, pages, maps;
 	struct textmap counted;		/* tables and rules that count */
 	const struct hap_proxy *asking; /* whose condition is read */
 	const char *group;		/* the section http-errors that is read; NULL */
@@ -143,6 +147,7 @@ struct hap {
 	struct import_row tls;	/* ssl-default-bind-... */
 	uint32_t jitter, steps; /* steps: rules that were looked at for services */
 	bool verify_none;
+	bool by_host; /* a test in braces of the condition that was read last is on the host */
 };
 typedef void (*hap_fn)(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 
@@ -194,6 +199,12 @@ void hap_errorfiles(struct hap *h, struct hap_proxy *p, const struct hap_line *l
 void hap_http_error(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 /* hap_errors_line - a line of a section http-errors. */
 void hap_errors_line(struct hap *h, const char *group, const struct hap_line *l);
+/* hap_errors_file - the file of a status in such a section; NULL. */
+const char *hap_errors_file(struct hap *h, const char *group, const char *code);
+/* hap_page_read - a file into status, content_type, retry_after and body of a page; type: of a body alone; NULL: the file is a whole
+ * answer. more: set when it has further header fields. NULL: good; else why not. */
+const char *hap_page_read(
+    struct hap *h, const char *path, const char *type, struct import_row *page, bool *more);
 /* hap_error_answer - what a section answers with for a status: a page, or a redirect; in place of what it had. */
 int hap_error_answer(
     struct hap *h, struct hap_proxy *p, const char *code, const char *answer, struct err *err);
@@ -250,6 +261,9 @@ void hap_server_init(struct hap_server *s);
 /* haproxy_cond.c: conditions, as the field when of a rule. "" is always; HAP_NEVER is never. */
 #define HAP_NEVER "!"
 #define HAP_WHEN_MAX 2000 /* of the field when */
+#define HAP_BY_DOMAIN \
+	"names that end in it, not those that have it in their middle; a host without its port"
+#define HAP_BY_HOST "a host without its port, letters of either case alike"
 void hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l);
 /* hap_when_at - where "if" or "unless" stands behind word from; the number of words: nowhere. */
 unsigned hap_when_at(const struct hap_line *l, unsigned from);
@@ -259,6 +273,10 @@ const char *hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_
 const char *hap_when_and(struct hap *h, const char *a, const char *b);
 const char *hap_when_or(struct hap *h, const char *a, const char *b);
 const char *hap_when_not(struct hap *h, const char *a);
+/* hap_when_is_on_target - whether it looks at the path or query. hap_when_asked - the same condition on those that the client wrote,
+ * whatever rules have made of them. */
+bool hap_when_is_on_target(const char *when);
+const char *hap_when_asked(struct hap *h, const char *when);
 
 /* haproxy_when.c */
 /* hap_when_test - one test, words i to before end, behind what out has. NULL, or why it cannot be taken. */
@@ -286,7 +304,8 @@ void hap_rules_finish(struct hap *h, struct hap_proxy *front, struct hap_proxy *
 
 /* haproxy_finish.c */
 int hap_finish(struct hap *h);
-/* hap_pool_of - the name of the pool that a backend is; NULL: there are too many services (h->rc). */
-const char *hap_pool_of(struct hap *h, struct hap_proxy *back);
+/* haproxy_pool.c */
+/* hap_pool_of - the name of the pool that a backend is, to which a frontend leads; NULL: there are too many services (h->rc). */
+const char *hap_pool_of(struct hap *h, const struct hap_proxy *front, struct hap_proxy *back);
 
 #endif

@@ -4,16 +4,17 @@
 #include "base/must.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const char *
-arg(const struct hap_rule *r, unsigned i)
+const char *
+hap_rule_arg(const struct hap_rule *r, unsigned i)
 {
 	return r->from + i < r->end ? r->l->w[r->from + i] : "";
 }
 
-static struct import_row *
-add(struct hap_rule *r, const char *action)
+struct import_row *
+hap_rule_add(struct hap_rule *r, const char *action)
 {
 	struct hap_rule_row *row = arena_alloc(r->h->im->a, sizeof(*row));
 
@@ -29,9 +30,8 @@ add(struct hap_rule *r, const char *action)
 	return &row->row;
 }
 
-/* The value into the field; why not, in the arena. */
-static const char *
-put(struct hap_rule *r, struct import_row *row, const char *field, const char *value)
+const char *
+hap_rule_put(struct hap_rule *r, struct import_row *row, const char *field, const char *value)
 {
 	struct err err = { 0 };
 
@@ -42,29 +42,28 @@ put(struct hap_rule *r, struct import_row *row, const char *field, const char *v
 	return arena_text(r->h->im->a, err.text, strlen(err.text));
 }
 
-/* The argument behind a word; NULL: it is not there. */
-static const char *
-option(const struct hap_rule *r, unsigned from, const char *word)
+const char *
+hap_rule_option(const struct hap_rule *r, unsigned from, const char *word)
 {
 	for (unsigned i = from; r->from + i + 1 < r->end; i++)
-		if (strcmp(arg(r, i), word) == 0)
-			return arg(r, i + 1);
+		if (strcmp(hap_rule_arg(r, i), word) == 0)
+			return hap_rule_arg(r, i + 1);
 	return NULL;
 }
 
-static bool
-flag(const struct hap_rule *r, unsigned from, const char *word)
+bool
+hap_rule_flag(const struct hap_rule *r, unsigned from, const char *word)
 {
 	for (unsigned i = from; r->from + i < r->end; i++)
-		if (strcmp(arg(r, i), word) == 0)
+		if (strcmp(hap_rule_arg(r, i), word) == 0)
 			return true;
 	return false;
 }
 
 /* ---- what ends ------------------------------------------------------------------------------------------------ */
 
-static bool
-is_denial(const char *status)
+bool
+hap_is_denial(const char *status)
 {
 	static const char *const can[] = { "400", "403", "404", "405", "408", "410", "413", "414",
 		"429", "431", "451", "500", "501", "502", "503", "504" };
@@ -78,22 +77,28 @@ is_denial(const char *status)
 static const char *
 do_deny(struct hap_rule *r)
 {
-	const char *status = option(r, 0, "deny_status");
+	bool tarpit = strcmp(r->l->w[r->from - 1], "tarpit") == 0;
+	bool own = hap_answer_is_own(r);
+	const char *status = hap_rule_option(r, 0, "deny_status");
+	struct hap_rule_row **mark = r->out->last;
 	struct import_row *row;
 
 	if (status == NULL)
-		status = option(r, 0, "status");
+		status = hap_rule_option(r, 0, "status");
 	if (r->answer)
 		return "an answer is passed on; only its header fields are changed";
-	row = add(r, strcmp(r->l->w[r->from - 1], "tarpit") == 0 ? "tarpit" : "deny");
-	if (strcmp(r->l->w[r->from - 1], "tarpit") == 0 && status == NULL)
+	if (own && !tarpit && hap_answer(r, status != NULL ? status : "403") == NULL)
+		return NULL;
+	*mark = NULL;
+	r->out->last = mark;
+	row = hap_rule_add(r, tarpit ? "tarpit" : "deny");
+	if (tarpit && status == NULL)
 		status = "500";
-	if (status != NULL && is_denial(status))
-		(void)put(r, row, "status", status);
+	if (status != NULL && hap_is_denial(status))
+		(void)hap_rule_put(r, row, "status", status);
 	else if (status != NULL)
 		r->difference = "action deny: with status 403";
-	if (flag(r, 0, "string") || flag(r, 0, "lf-string") || flag(r, 0, "file") ||
-	    flag(r, 0, "errorfile") || flag(r, 0, "hdr"))
+	if (own)
 		r->difference = "action deny: the answer is a page of lbd";
 	return NULL;
 }
@@ -103,7 +108,7 @@ do_drop(struct hap_rule *r)
 {
 	if (r->answer)
 		return "an answer is passed on; only its header fields are changed";
-	(void)add(r, "drop");
+	(void)hap_rule_add(r, "drop");
 	if (strcmp(r->l->w[r->from - 1], "silent-drop") == 0)
 		r->difference = "action drop: the connection is closed";
 	return NULL;
@@ -112,34 +117,46 @@ do_drop(struct hap_rule *r)
 static const char *
 do_return(struct hap_rule *r)
 {
-	const char *status = option(r, 0, "status"), *type = option(r, 0, "content-type");
-	const char *body = option(r, 0, "string"), *why = NULL;
-	struct import_row *row;
+	const char *status = hap_rule_option(r, 0, "status");
 
 	if (r->answer)
 		return "an answer is passed on; only its header fields are changed";
-	if (body == NULL && (body = option(r, 0, "lf-string")) != NULL && strchr(body, '%') != NULL)
-		return "the text of action return is the same for all";
-	if (flag(r, 0, "file") || flag(r, 0, "lf-file") || flag(r, 0, "errorfile") ||
-	    flag(r, 0, "errorfiles") || flag(r, 0, "default-errorfiles"))
-		return "the text of action return is in the rule, not in a file";
-	if (flag(r, 0, "hdr"))
-		r->difference = "action return: without further header fields";
-	row = add(r, "return");
-	if (status != NULL)
-		why = put(r, row, "status", status);
-	if (why == NULL && type != NULL)
-		why = put(r, row, "content_type", type);
-	if (why == NULL && body != NULL)
-		why = put(r, row, "body", body);
-	return why;
+	return hap_answer(r, status);
+}
+
+/* "int(-5)" or "-5": the number; false: it depends on the request. */
+static bool
+constant(const char *s, long *out)
+{
+	bool call = strncmp(s, "int(", 4) == 0;
+	char *end;
+
+	*out = strtol(s + (call ? 4 : 0), &end, 10);
+	return end != s + (call ? 4 : 0) && strcmp(end, call ? ")" : "") == 0;
+}
+
+/* With both the lower is served first; HAProxy takes what is beyond the limits as the limit. */
+static const char *
+do_priority(struct hap_rule *r)
+{
+	struct import_row *row;
+	long n;
+
+	if (r->answer)
+		return "an answer waits for nobody";
+	if (!constant(hap_rule_arg(r, 0), &n))
+		return "a priority is one number, as int(10); it is not made of the request";
+	n = n < -2047 ? -2047 : n > 2047 ? 2047 : n;
+	row = hap_rule_add(r, "set_priority");
+	import_putf(r->h->im, row, "priority", "%ld", n);
+	return NULL;
 }
 
 static const char *
 do_redirect(struct hap_rule *r)
 {
-	const char *kind = arg(r, 0), *code = option(r, 2, "code");
-	const char *to = hap_template(r->h, arg(r, 1), false), *why;
+	const char *kind = hap_rule_arg(r, 0), *code = hap_rule_option(r, 2, "code");
+	const char *to = hap_template(r->h, hap_rule_arg(r, 1), false), *why;
 	struct import_row *row;
 	struct buf b = { 0 };
 
@@ -151,22 +168,22 @@ do_redirect(struct hap_rule *r)
 		buf_puts(&b, to);
 	else if (strcmp(kind, "prefix") == 0)
 		buf_printf(&b, "%s%s", strcmp(to, "/") == 0 ? "" : to,
-		    flag(r, 2, "drop-query") ? "{path}" : "{url}");
+		    hap_rule_flag(r, 2, "drop-query") ? "{path}" : "{url}");
 	else if (strcmp(kind, "scheme") == 0)
-		buf_printf(
-		    &b, "%s://{header(Host)}%s", to, flag(r, 2, "drop-query") ? "{path}" : "{url}");
+		buf_printf(&b, "%s://{header(Host)}%s", to,
+		    hap_rule_flag(r, 2, "drop-query") ? "{path}" : "{url}");
 	else
 		return "where to is said by location, prefix or scheme";
 	if (strcmp(kind, "scheme") == 0 && strcmp(to, "https") == 0)
 		r->field = "rule, or vip.https_redirect";
-	row = add(r, "redirect");
-	why = put(r, row, "location", buf_text(&b));
+	row = hap_rule_add(r, "redirect");
+	why = hap_rule_put(r, row, "location", buf_text(&b));
 	buf_fini(&b);
 	if (why == NULL && code != NULL)
-		why = put(r, row, "status", code);
-	if (flag(r, 2, "set-cookie") || flag(r, 2, "clear-cookie"))
+		why = hap_rule_put(r, row, "status", code);
+	if (hap_rule_flag(r, 2, "set-cookie") || hap_rule_flag(r, 2, "clear-cookie"))
 		r->difference = "action redirect: without a cookie";
-	if (flag(r, 2, "append-slash"))
+	if (hap_rule_flag(r, 2, "append-slash"))
 		r->difference = "action redirect: without a slash at the end";
 	return why;
 }
@@ -185,22 +202,23 @@ static const char *
 do_header(struct hap_rule *r)
 {
 	bool set = strncmp(r->l->w[r->from - 1], "set-", 4) == 0;
-	struct import_row *row = add(r, set ? "set_header" : "add_header");
-	const char *why = put(r, row, "header", arg(r, 0));
-	const char *value = arg(r, 1);
+	struct import_row *row = hap_rule_add(r, set ? "set_header" : "add_header");
+	const char *why = hap_rule_put(r, row, "header", hap_rule_arg(r, 0));
+	const char *value = hap_rule_arg(r, 1);
 
 	/* words without quotes, as some write them */
 	if (r->from + 2 < r->end)
 		return "a name and one value are needed";
-	return why != NULL ? why : put(r, row, "value", hap_template(r->h, value, r->answer));
+	return why != NULL ? why
+			   : hap_rule_put(r, row, "value", hap_template(r->h, value, r->answer));
 }
 
 static const char *
 do_del_header(struct hap_rule *r)
 {
-	if (option(r, 1, "-m") != NULL && strcmp(option(r, 1, "-m"), "str") != 0)
+	if (hap_rule_option(r, 1, "-m") != NULL && strcmp(hap_rule_option(r, 1, "-m"), "str") != 0)
 		return "header fields are known by their whole name";
-	return put(r, add(r, "del_header"), "header", arg(r, 0));
+	return hap_rule_put(r, hap_rule_add(r, "del_header"), "header", hap_rule_arg(r, 0));
 }
 
 /* HAProxy matches anywhere and replaces all of it; ours replaces what matches. */
@@ -219,17 +237,18 @@ whole_pattern(struct hap_rule *r, const char *regex)
 static const char *
 do_replace_header(struct hap_rule *r)
 {
-	struct import_row *row = add(r, "replace_header");
+	struct import_row *row = hap_rule_add(r, "replace_header");
 	bool parts = strcmp(r->l->w[r->from - 1], "replace-value") == 0;
-	const char *why = put(r, row, "header", arg(r, 0));
+	const char *why = hap_rule_put(r, row, "header", hap_rule_arg(r, 0));
 
 	if (parts)
 		r->difference =
 		    "action replace_header: the field as a whole, not each part between commas";
 	if (why == NULL)
-		why = put(r, row, "pattern", whole_pattern(r, arg(r, 1)));
+		why = hap_rule_put(r, row, "pattern", whole_pattern(r, hap_rule_arg(r, 1)));
 	return why != NULL ? why
-			   : put(r, row, "value", hap_replacement(r->h, arg(r, 2), r->answer));
+			   : hap_rule_put(r, row, "value",
+				 hap_replacement(r->h, hap_rule_arg(r, 2), r->answer));
 }
 
 static const char *
@@ -244,8 +263,8 @@ static const char *
 do_set_target(struct hap_rule *r)
 {
 	const char *action = r->l->w[r->from - 1];
-	const char *value = hap_template(r->h, arg(r, 0), false);
-	struct import_row *row = add(r, "rewrite");
+	const char *value = hap_template(r->h, hap_rule_arg(r, 0), false);
+	struct import_row *row = hap_rule_add(r, "rewrite");
 
 	import_putf(r->h->im, row, "part", "%s", part_of(action));
 	if (value != NULL && value[0] != '/' && strcmp(part_of(action), "query") != 0) {
@@ -254,20 +273,22 @@ do_set_target(struct hap_rule *r)
 			return "a path begins with a slash";
 		import_putf(r->h->im, row, "pattern", "^.*$");
 	}
-	return put(r, row, "value", value);
+	return hap_rule_put(r, row, "value", value);
 }
 
 static const char *
 do_replace_target(struct hap_rule *r)
 {
-	struct import_row *row = add(r, "rewrite");
+	struct import_row *row = hap_rule_add(r, "rewrite");
 	const char *action = r->l->w[r->from - 1], *why;
 
 	import_putf(r->h->im, row, "part", "%s", part_of(action));
 	if (strcmp(action, "replace-uri") == 0)
 		r->difference = "action rewrite: path and query, without scheme and host";
-	why = put(r, row, "pattern", whole_pattern(r, arg(r, 0)));
-	return why != NULL ? why : put(r, row, "value", hap_replacement(r->h, arg(r, 1), false));
+	why = hap_rule_put(r, row, "pattern", whole_pattern(r, hap_rule_arg(r, 0)));
+	return why != NULL ? why
+			   : hap_rule_put(
+				 r, row, "value", hap_replacement(r->h, hap_rule_arg(r, 1), false));
 }
 
 /* ---- older forms ---------------------------------------------------------------------------------------------------- */
@@ -276,35 +297,37 @@ do_replace_target(struct hap_rule *r)
 static const char *
 do_reqadd(struct hap_rule *r)
 {
-	const char *text = arg(r, 0), *colon = strchr(text, ':'), *why;
+	const char *text = hap_rule_arg(r, 0), *colon = strchr(text, ':'), *why;
 	struct import_row *row;
 
 	if (colon == NULL)
 		return "a name and a value are needed";
-	row = add(r, "add_header");
-	why = put(r, row, "header", arena_text(r->h->im->a, text, (size_t)(colon - text)));
+	row = hap_rule_add(r, "add_header");
+	why = hap_rule_put(r, row, "header", arena_text(r->h->im->a, text, (size_t)(colon - text)));
 	colon += 1 + strspn(colon + 1, " ");
-	return why != NULL ? why : put(r, row, "value", hap_template(r->h, colon, r->answer));
+	return why != NULL ? why
+			   : hap_rule_put(r, row, "value", hap_template(r->h, colon, r->answer));
 }
 
 /* "reqidel ^Name:.*": a literal name alone. */
 static const char *
 do_reqdel(struct hap_rule *r)
 {
-	const char *s = arg(r, 0) + (arg(r, 0)[0] == '^');
+	const char *s = hap_rule_arg(r, 0) + (hap_rule_arg(r, 0)[0] == '^');
 	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 	const char *rest = s + n;
 
-	if (arg(r, 0)[0] != '^' || n == 0 || *rest != ':' ||
+	if (hap_rule_arg(r, 0)[0] != '^' || n == 0 || *rest != ':' ||
 	    (strcmp(rest, ":") != 0 && strcmp(rest, ":.*") != 0 && strcmp(rest, ": .*") != 0))
 		return "header fields are known by their whole name";
-	return put(r, add(r, "del_header"), "header", arena_text(r->h->im->a, s, n));
+	return hap_rule_put(
+	    r, hap_rule_add(r, "del_header"), "header", arena_text(r->h->im->a, s, n));
 }
 
 static const char *
 do_block(struct hap_rule *r)
 {
-	(void)add(r, "deny");
+	(void)hap_rule_add(r, "deny");
 	return NULL;
 }
 
@@ -315,10 +338,10 @@ do_monitor(struct hap_rule *r)
 	struct buf b = { 0 };
 
 	buf_puts(&b, "url is ");
-	hap_when_value(arg(r, 0), &b);
+	hap_when_value(hap_rule_arg(r, 0), &b);
 	r->when = arena_text(r->h->im->a, buf_text(&b), b.len);
 	buf_fini(&b);
-	row = add(r, "return");
+	row = hap_rule_add(r, "return");
 	import_putf(r->h->im, row, "body", "OK");
 	r->difference = "action return: status 200, whatever the state of the servers";
 	return NULL;
@@ -346,6 +369,7 @@ static const struct {
 	{ "set-header", do_header },
 	{ "set-path", do_set_target },
 	{ "set-pathq", do_set_target },
+	{ "set-priority-class", do_priority },
 	{ "set-query", do_set_target },
 	{ "silent-drop", do_drop },
 	{ "tarpit", do_deny },

@@ -179,6 +179,8 @@ on_argument(struct hap *h, struct hap_bind *b, const struct hap_line *l, unsigne
 	const struct hap_note *o = hap_note_word(HAP_BIND_WORD, l->w[i]);
 	unsigned n;
 
+	b->alpn |= strcmp(l->w[i], "alpn") == 0 || strcmp(l->w[i], "no-alpn") == 0;
+	b->h1_only |= strcmp(l->w[i], "no-alpn") == 0;
 	b->h1_only |= strcmp(l->w[i], "alpn") == 0 && strstr(l->w[i + 1], "h2") == NULL;
 	b->h2 |= strcmp(l->w[i], "proto") == 0 && strcmp(l->w[i + 1], "h2") == 0;
 	if (strcmp(l->w[i], "ssl") == 0)

@@ -13,19 +13,13 @@
 #define INTER_MS 2000
 #define TIMEOUT_MOST 600000
 
-static const char **
-text_of(struct import_row *r, const char *field)
-{
-	return &r->text[field_find(r->o, field) - r->o->f];
-}
-
 /* What http-check has said stays, whichever comes first. */
 static void
 set_kind(struct hap *h, struct hap_proxy *p, const char *kind)
 {
 	import_putf(h->im, &p->check, "kind", "%s", kind);
-	*text_of(&p->check, "method") = *text_of(&p->check, "path") = NULL;
-	*text_of(&p->check, "host") = NULL;
+	*import_text(&p->check, "method") = *import_text(&p->check, "path") = NULL;
+	*import_text(&p->check, "host") = NULL;
 }
 
 /* A path begins with a slash. */
@@ -218,6 +212,11 @@ on_string(struct hap *h, struct hap_proxy *p, const struct hap_line *l, const ch
 		value = literal;
 	}
 	/* with a text alone HAProxy does not look at the status */
+	if (import_value(&p->check, not ? "reject" : "expect") != NULL) {
+		import_say(h->im, l->at, NOT_TAKEN, l->what, "check.%s: one text, and there is one",
+		    not ? "reject" : "expect");
+		return;
+	}
 	if (import_value(&p->check, "status") == NULL)
 		import_putf(h->im, &p->check, "status", "100-599");
 	take(h, p, l, not ? "reject" : "expect", value);
@@ -235,6 +234,7 @@ on_expect(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		   strcmp(l->w[i], "tout-status") == 0 || strcmp(l->w[i], "on-success") == 0 ||
 		   strcmp(l->w[i], "on-error") == 0 || strcmp(l->w[i], "status-code") == 0))
 		i += 2;
+	p->expected = true;
 	not = strcmp(l->w[i], "!") == 0;
 	i += not ;
 	if (strcmp(l->w[i], "status") == 0 || strcmp(l->w[i], "rstatus") == 0)
@@ -293,9 +293,31 @@ on_connect(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		    "check.port: probes speak TLS and send a PROXY header as the traffic does");
 }
 
+/* A section with rules of its own has none of its defaults'. */
+static void
+begin_own(struct hap_proxy *p)
+{
+	if (!p->checked)
+		*import_text(&p->check, "status") = *import_text(&p->check, "expect") =
+		    *import_text(&p->check, "reject") = NULL;
+	p->checked = true;
+}
+
 void
 hap_http_check(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
+	begin_own(p);
+	if (p->expected && (strcmp(l->w[1], "send") == 0 || strcmp(l->w[1], "connect") == 0)) {
+		import_say(h->im, l->at, NOT_TAKEN, l->what,
+		    "a check sends one request and judges its answer; this is another one");
+		p->further = true;
+		return;
+	}
+	if (p->further && strcmp(l->w[1], "expect") == 0) {
+		import_say(
+		    h->im, l->at, NOT_TAKEN, l->what, "it is of another request than the first");
+		return;
+	}
 	if (strcmp(l->w[1], "expect") == 0)
 		on_expect(h, p, l);
 	else if (strcmp(l->w[1], "send") == 0)
@@ -339,11 +361,11 @@ make_sound(struct hap *h, struct hap_proxy *p, struct import_row *r)
 	static const char *const pages[] = { "method", "path", "host", "status", "expect",
 		"reject" };
 	const char *kind = import_value(r, "kind"), *method = import_value(r, "method");
-	const char **expect = text_of(r, "expect");
+	const char **expect = import_text(r, "expect");
 
 	if (kind == NULL || strcmp(kind, "http") != 0)
 		for (unsigned i = 0; i < sizeof(pages) / sizeof(*pages); i++)
-			*text_of(r, pages[i]) = NULL;
+			*import_text(r, pages[i]) = NULL;
 	if (*expect == NULL || method == NULL || strcmp(method, "HEAD") != 0)
 		return;
 	*expect = NULL;

@@ -69,9 +69,10 @@ hap_acl(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 		a->why = why;
 		a->when = "";
 		import_say(h->im, l->at, NOT_TAKEN, l->what, "rule.when: %s", why);
+	} else if (strncmp(when, "host under ", 11) == 0) {
+		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what, "rule.when: %s", HAP_BY_DOMAIN);
 	} else if (strncmp(when, "host ", 5) == 0) {
-		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what,
-		    "rule.when: a host without its port, letters of either case alike");
+		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what, "rule.when: %s", HAP_BY_HOST);
 	} else if (strstr(when, "rate(errors, ") != NULL) {
 		import_say(h->im, l->at, TAKEN_OTHERWISE, l->what,
 		    "rule.when: answers 4xx and 5xx are errors");
@@ -142,6 +143,7 @@ read_term(struct reading *r)
 		r->why = hap_when_test(r->h, r->l, r->i, end, &b);
 		r->i = end + 1;
 		text = arena_text(r->h->im->a, buf_text(&b), b.len);
+		r->h->by_host |= strncmp(text, "host ", 5) == 0;
 	} else {
 		text = named(r, w);
 	}
@@ -222,6 +224,7 @@ hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_line *l, uns
 	const char *any = HAP_NEVER, *all;
 
 	h->asking = p;
+	h->by_host = false;
 	if (at >= l->n)
 		return "";
 	while (r.i < l->n && r.why == NULL) {
@@ -237,4 +240,101 @@ hap_when(struct hap *h, const struct hap_proxy *p, const struct hap_line *l, uns
 		r.why = "its condition is longer than one can be (2000 bytes)";
 	*why_out = r.why;
 	return any;
+}
+
+/* ---- the target as the client wrote it --------------------------------------------------------------------------- */
+
+/* Behind a value or a list of them: quotes as in conditions. */
+static const char *
+skip_values(const char *s)
+{
+	for (; *s != '\0' && *s != ' ' && *s != ')'; s++) {
+		char quote = *s;
+
+		if (quote != '\'' && quote != '"')
+			continue;
+		for (s++; *s != '\0' && *s != quote; s++)
+			s += quote == '"' && *s == '\\' && s[1] != '\0';
+		if (*s == '\0')
+			return s;
+	}
+	return s;
+}
+
+/* Behind a field, with what stands in parentheses. */
+static const char *
+skip_field(const char *s)
+{
+	while (*s != '\0' && *s != ' ' && *s != '(')
+		s++;
+	if (*s == '(')
+		while (*s != '\0' && *s++ != ')')
+			;
+	return s;
+}
+
+static bool
+is_target(const char *s)
+{
+	return strncmp(s, "path ", 5) == 0 || strncmp(s, "url ", 4) == 0 ||
+	       strncmp(s, "query ", 6) == 0 || strncmp(s, "param(", 6) == 0;
+}
+
+/* From one comparison to the next; *target: whether it is about the target. out may be NULL. */
+static const char *
+take_comparison(const char *s, struct buf *out, bool *target)
+{
+	const char *from = s, *end = skip_field(s);
+
+	*target |= is_target(s);
+	if (out != NULL && is_target(s))
+		buf_puts(out, "asked.");
+	if (*end == ' ' && strncmp(end, " exists", 7) == 0)
+		end += 7;
+	else if (*end == ' ') /* the operator, and what is compared */
+		end = skip_values(end + 1 + strcspn(end + 1, " ") + (end[1] != '\0'));
+	if (out != NULL)
+		buf_put(out, from, (size_t)(end - from));
+	return end;
+}
+
+/* A condition that we made ourselves: comparisons, with words, spaces and parentheses between them. */
+static bool
+walk(const char *s, struct buf *out)
+{
+	static const char *const between[] = { "and ", "or ", "not ", "(", ")", " " };
+	bool target = false;
+
+	while (*s != '\0') {
+		size_t n = 0;
+
+		for (unsigned i = 0; n == 0 && i < ARRAY_LEN(between); i++)
+			if (strncmp(s, between[i], strlen(between[i])) == 0)
+				n = strlen(between[i]);
+		if (n == 0) {
+			s = take_comparison(s, out, &target);
+			continue;
+		}
+		if (out != NULL)
+			buf_put(out, s, n);
+		s += n;
+	}
+	return target;
+}
+
+bool
+hap_when_is_on_target(const char *when)
+{
+	return walk(when, NULL);
+}
+
+const char *
+hap_when_asked(struct hap *h, const char *when)
+{
+	struct buf out = { 0 };
+
+	if (!walk(when, NULL))
+		return when;
+	(void)walk(when, &out);
+	return bounded(h, &out);
 }

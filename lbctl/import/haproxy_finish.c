@@ -3,12 +3,10 @@
  *
  * Fields of the client's side are those of the frontend, all others those of the backend. Where HAProxy's default is
  * another than ours, it is put. */
-#include "import/haproxy.h"
+#include "import/haproxy_finish.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define NAME_LEN 50
 
 /* One service: an address, with TLS or without. */
 struct out {
@@ -22,12 +20,6 @@ struct out {
 		uint16_t lo, hi;
 	} * ports; /* rising */
 };
-
-static const char **
-text_of(struct import_row *r, const char *field)
-{
-	return &r->text[field_find(r->o, field) - r->o->f];
-}
 
 /* ---- places --------------------------------------------------------------------------------------------------------- */
 
@@ -72,11 +64,10 @@ ports_text(const struct out *o, struct buf *text)
 
 /* Of the client's side; the rest is of the server's. Of either: whoever says it. */
 static const char *const front_fields[] = { "enabled", "comment", "max_conns", "client_timeout",
-	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect", "proxy_from",
-	"header_names", "wait_body" };
+	"request_timeout", "keep_timeout", "log", "log_format", "https_redirect", "proxy_from" };
 static const char *const either_fields[] = { "forwarded_for", "forwarded", "request_id",
 	"x_forwarded", "transparent", "pool_timeout", "error_pages", "compress", "compress_types",
-	"compress_min" };
+	"compress_min", "header_names", "wait_body" };
 
 static void
 merge_fields(struct import_row *r, const struct hap_proxy *front, const struct hap_proxy *back)
@@ -85,10 +76,10 @@ merge_fields(struct import_row *r, const struct hap_proxy *front, const struct h
 
 	memcpy(r->text, back->vip.text, sizeof(r->text));
 	for (unsigned i = 0; i < sizeof(front_fields) / sizeof(*front_fields); i++)
-		*text_of(r, front_fields[i]) = *text_of(&from, front_fields[i]);
+		*import_text(r, front_fields[i]) = *import_text(&from, front_fields[i]);
 	for (unsigned i = 0; i < sizeof(either_fields) / sizeof(*either_fields); i++)
-		if (*text_of(r, either_fields[i]) == NULL)
-			*text_of(r, either_fields[i]) = *text_of(&from, either_fields[i]);
+		if (*import_text(r, either_fields[i]) == NULL)
+			*import_text(r, either_fields[i]) = *import_text(&from, either_fields[i]);
 }
 
 static uint32_t
@@ -115,26 +106,26 @@ put_timeouts(struct hap *h, struct import_row *r, const struct hap_proxy *front,
 	uint32_t client = front->timeout[HAP_client], server = back->timeout[HAP_server];
 	uint32_t request = first_said(front->timeout[HAP_request], client);
 
-	if (*text_of(r, "queue_timeout") == NULL)
+	if (*import_text(r, "queue_timeout") == NULL)
 		put_ms(h, r, "queue_timeout", back->timeout[HAP_connect]);
 	if (!http) {
-		*text_of(r, "request_timeout") = NULL;
-		if (*text_of(r, "tunnel_timeout") == NULL)
+		*import_text(r, "request_timeout") = NULL;
+		if (*import_text(r, "tunnel_timeout") == NULL)
 			put_ms(h, r, "tunnel_timeout", client < server ? client : server);
 		return;
 	}
-	if (*text_of(r, "request_timeout") == NULL)
+	if (*import_text(r, "request_timeout") == NULL)
 		put_ms(h, r, "request_timeout", request);
 	if (front->close || back->close)
 		put_ms(h, r, "keep_timeout", 0);
-	else if (*text_of(r, "keep_timeout") == NULL)
+	else if (*import_text(r, "keep_timeout") == NULL)
 		put_ms(h, r, "keep_timeout", request);
 }
 
 static void
 put_log(struct hap *h, struct import_row *r, const struct hap_proxy *front)
 {
-	const char **log = text_of(r, "log"), **format = text_of(r, "log_format");
+	const char **log = import_text(r, "log"), **format = import_text(r, "log_format");
 
 	if (!front->logs) {
 		*log = *format = NULL;
@@ -157,10 +148,11 @@ drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, boo
 		"https_redirect", "compress", "compress_types", "compress_min", "error_pages",
 		"header_names", "wait_body", "cookie", "cookie_attributes", "cookie_idle",
 		"cookie_life", "cookie_server", "persist_key" };
-	const char **persistence = text_of(r, "persistence"), **scheduler = text_of(r, "scheduler");
+	const char **persistence = import_text(r, "persistence"),
+		   **scheduler = import_text(r, "scheduler");
 
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		*text_of(r, fields[i]) = NULL;
+		*import_text(r, fields[i]) = NULL;
 	if (*persistence != NULL && strcmp(*persistence, "source") != 0 &&
 	    strcmp(*persistence, "rdp_cookie") != 0 && strcmp(*persistence, "tls_session") != 0 &&
 	    strcmp(*persistence, "server_name") != 0) {
@@ -172,15 +164,15 @@ drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, boo
 	if (*scheduler != NULL &&
 	    strchr("puh", (*scheduler)[0]) != NULL) { /* path, uri, url_param, header */
 		import_putf(h->im, r, "scheduler", "wrr");
-		*text_of(r, "hash_key") = *text_of(r, "balance_factor") = NULL;
+		*import_text(r, "hash_key") = *import_text(r, "balance_factor") = NULL;
 		if (first)
 			import_say(h->im, back->at, TAKEN_OTHERWISE, "balance",
 			    "vip.scheduler: wrr, as requests are not read in mode tcp");
 	}
 }
 
-static void
-put_fields(struct hap *h, struct import_service *s, const struct hap_proxy *front,
+void
+hap_put_fields(struct hap *h, struct import_service *s, const struct hap_proxy *front,
     const struct hap_proxy *back, bool first)
 {
 	struct import_row *r = &s->row;
@@ -189,12 +181,12 @@ put_fields(struct hap *h, struct import_service *s, const struct hap_proxy *fron
 	merge_fields(r, front, back);
 	hap_error_merge(h, r, front, back, first);
 	import_putf(h->im, r, "mode", http ? "http" : "tcp");
-	if (*text_of(r, "scheduler") == NULL)
+	if (*import_text(r, "scheduler") == NULL)
 		import_putf(h->im, r, "scheduler", "wrr");
-	if (strcmp(*text_of(r, "scheduler"), "sh") != 0 &&
-	    strchr("puhd", **text_of(r, "scheduler")) == NULL &&
-	    strcmp(*text_of(r, "scheduler"), "rdp_cookie") != 0)
-		*text_of(r, "balance_factor") = NULL;
+	if (strcmp(*import_text(r, "scheduler"), "sh") != 0 &&
+	    strchr("puhd", **import_text(r, "scheduler")) == NULL &&
+	    strcmp(*import_text(r, "scheduler"), "rdp_cookie") != 0)
+		*import_text(r, "balance_factor") = NULL;
 	if (back->disabled)
 		import_putf(h->im, r, "enabled", "no");
 	put_timeouts(h, r, front, back, http);
@@ -235,7 +227,7 @@ put_server_tls(struct hap *h, struct import_service *s, const struct hap_server 
 
 	import_putf(h->im, &s->row, "server_tls", verify ? "verify" : "on");
 	if (ca != NULL)
-		*text_of(&s->row, "server_ca") = ca;
+		*import_text(&s->row, "server_ca") = ca;
 	if (with->sni != NULL && import_put(h->im, &s->row, "server_name", with->sni, &err) != 0)
 		import_say(h->im, with->at, NOT_TAKEN, with->sni, "vip %s", err.text);
 }
@@ -273,7 +265,7 @@ put_server(struct hap *h, struct import_service *s, struct hap_proxy *back,
 	if (strcmp(scheduler, "first") == 0 && import_value(&r->row, "max_conns") == NULL)
 		import_putf(h->im, &r->row, "max_conns", "1000000");
 	r->check = hap_check_of(h, back, from);
-	name_clean(from->name, NAME_LEN, &name);
+	name_clean(from->name, HAP_NAME_LEN, &name);
 	if (number > 0) {
 		buf_printf(&name, "%u", number);
 		import_putf(h->im, &r->row, "resolve", from->host[0] == '_' ? "srv" : "each");
@@ -284,8 +276,8 @@ put_server(struct hap *h, struct import_service *s, struct hap_proxy *back,
 	return true;
 }
 
-static void
-put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back, bool first)
+void
+hap_put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back, bool first)
 {
 	const struct hap_server *with = back->servers;
 	bool weights = false, cut = false;
@@ -331,9 +323,9 @@ put_tls(struct hap *h, struct import_service *s, const struct out *o)
 {
 	const struct import_row *tls = hap_tls_of(h, o->tls, s->row.name);
 
-	*text_of(&s->row, "https_redirect") = NULL;
+	*import_text(&s->row, "https_redirect") = NULL;
 	if (tls != NULL) {
-		*text_of(&s->row, "tls") = tls->name;
+		*import_text(&s->row, "tls") = tls->name;
 		return;
 	}
 	import_putf(h->im, &s->row, "enabled", "no");
@@ -343,8 +335,8 @@ put_tls(struct hap *h, struct import_service *s, const struct out *o)
 }
 
 /* Services with the servers of one backend keep clients as one. */
-static void
-put_keeper(struct hap *h, struct import_service *s, struct hap_proxy *back)
+void
+hap_put_keeper(struct hap *h, struct import_service *s, struct hap_proxy *back)
 {
 	const char *persistence = import_value(&s->row, "persistence");
 
@@ -362,7 +354,7 @@ name_service(struct hap *h, struct import_service *s, const struct hap_proxy *fr
 {
 	struct buf name = { 0 };
 
-	name_clean(front->name, NAME_LEN, &name);
+	name_clean(front->name, HAP_NAME_LEN, &name);
 	if (!alone)
 		buf_printf(&name, "-%u", o->ports->lo);
 	import_name(h->im, &s->row, "vip ", buf_text(&name));
@@ -384,7 +376,7 @@ make_service(struct hap *h, struct hap_proxy *front, struct hap_proxy *back, str
 	}
 	ports_text(o, &ports);
 	name_service(h, s, front, o, alone);
-	put_fields(h, s, front, back, first);
+	hap_put_fields(h, s, front, back, first);
 	addr_format(&o->addr, ADDR_HOST, host);
 	import_putf(h->im, &s->row, "address", "%s", host);
 	if (import_put(h->im, &s->row, "ports", buf_text(&ports), &err) != 0) {
@@ -397,52 +389,14 @@ make_service(struct hap *h, struct hap_proxy *front, struct hap_proxy *back, str
 		put_tls(h, s, o);
 	if (o->tls != NULL && o->tls->h1_only && (front->http || back->http))
 		import_putf(h->im, &s->row, "http2", "no");
+	if (o->tls != NULL && !o->tls->alpn && front->http)
+		import_say(h->im, o->at, TAKEN_OTHERWISE, o->tls->what,
+		    "vip.http2: clients may speak HTTP/2 too, as with HAProxy from 2.8 on");
 	if (o->tls == NULL && o->h2 && (front->http || back->http))
 		import_putf(h->im, &s->row, "h2c", "yes");
-	put_servers(h, s, back, first);
-	put_keeper(h, s, back);
+	hap_put_servers(h, s, back, first);
+	hap_put_keeper(h, s, back);
 	hap_rules_finish(h, front, back, s, o->tls != NULL, first);
-}
-
-/* A pool has no clients of its own: what is about them counts at the service whose rules lead to it. */
-static void
-leave_to_front(struct hap *h, struct import_service *s, const struct hap_proxy *back)
-{
-	static const char *const fields[] = { "compress", "error_pages", "proxy_from", "log",
-		"log_format", "max_conns", "https_redirect", "request_id", "compress_types",
-		"compress_min", "header_names", "wait_body" };
-
-	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		if (i < 2 && *text_of(&s->row, fields[i]) != NULL)
-			import_say(h->im, back->at, TAKEN_OTHERWISE, fields[i],
-			    "vip.%s: that of the service whose rules lead here counts", fields[i]);
-		*text_of(&s->row, fields[i]) = NULL;
-	}
-}
-
-const char *
-hap_pool_of(struct hap *h, struct hap_proxy *back)
-{
-	struct import_service *s;
-	struct buf name = { 0 };
-
-	if (back->pool != NULL)
-		return back->pool;
-	s = import_output_new(h->im, back->at, h->err);
-	if (s == NULL) {
-		h->rc = ERR_INVALID;
-		return NULL;
-	}
-	name_clean(back->name, NAME_LEN, &name);
-	import_name(h->im, &s->row, "vip ", buf_text(&name));
-	buf_fini(&name);
-	back->used = true;
-	back->pool = s->row.name;
-	(void)hap_rules_of(h, back);
-	put_fields(h, s, back, back, true);
-	leave_to_front(h, s, back);
-	put_servers(h, s, back, true);
-	return back->pool;
 }
 
 /* The backend that takes what no rule sends elsewhere; the frontend itself when there is none. */

@@ -20,8 +20,10 @@ struct held {
 };
 struct reading {
 	struct hap *h;
-	struct held *out;
+	struct import_row *row;
 	const char *type; /* of a body alone; NULL: the file is a whole answer */
+	bool *more;
+	bool read;
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------------------- */
@@ -49,16 +51,16 @@ take_field(struct reading *r, const char *p, size_t n, struct err *err)
 		skip++;
 	(void)snprintf(value, sizeof(value), "%.*s", (int)(n - skip), p + skip);
 	if (name == 12 && strncasecmp(p, "Content-Type", name) == 0)
-		return import_put(r->h->im, r->out->row, "content_type", value, err);
+		return import_put(r->h->im, r->row, "content_type", value, err);
 	if (name == 11 && strncasecmp(p, "Retry-After", name) == 0 && value[0] != '\0' &&
 	    value[strspn(value, "0123456789")] == '\0' && strlen(value) < 9) {
-		import_putf(r->h->im, r->out->row, "retry_after", "%ss", value);
+		import_putf(r->h->im, r->row, "retry_after", "%ss", value);
 		return 0;
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(implied); i++)
 		if (strlen(implied[i]) == name && strncasecmp(p, implied[i], name) == 0)
 			return 0;
-	r->out->more = true;
+	*r->more = true;
 	return 0;
 }
 
@@ -73,7 +75,7 @@ take_head(struct reading *r, const char *p, const char *end, const char **body_o
 	status = strtoul(p + 9, NULL, 10);
 	if (status < 200 || status > 599)
 		return err_set(err, ERR_INVALID, "its status is not one of 200 to 599");
-	import_putf(r->h->im, r->out->row, "status", "%lu", status);
+	import_putf(r->h->im, r->row, "status", "%lu", status);
 	for (bool first = true; p < end; first = false) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = nl != NULL ? (size_t)(nl - p) : (size_t)(end - p);
@@ -98,51 +100,61 @@ static int
 take_page(void *arg, const char *file, const char *text, size_t len, struct err *err)
 {
 	struct reading *r = arg;
-	struct buf name = { 0 };
 	const char *body = text;
 	int rc = 0;
 
-	r->out->row = import_extra_new(r->h->im, KIND_error_page, (struct place){ 0 });
+	(void)file;
+	r->read = true;
 	if (r->type == NULL)
 		rc = take_head(r, text, text + len, &body, err);
 	else
-		rc = import_put(r->h->im, r->out->row, "content_type", r->type, err);
+		rc = import_put(r->h->im, r->row, "content_type", r->type, err);
 	if (rc == 0 && memchr(body, '\0', (size_t)(text + len - body)) != NULL)
 		rc = err_set(err, ERR_INVALID, "a NUL has no place in a page");
 	if (rc == 0)
-		rc = import_put(r->h->im, r->out->row, "body",
+		rc = import_put(r->h->im, r->row, "body",
 		    arena_text(r->h->im->a, body, (size_t)(text + len - body)), err);
-	if (rc != 0) {
-		r->out->row->left_out = true;
-		r->out->row = NULL;
-		return rc;
-	}
-	hap_base_name(file, &name);
-	import_name(r->h->im, r->out->row, "page ", buf_text(&name));
-	buf_fini(&name);
-	return 0;
+	return rc;
+}
+
+const char *
+hap_page_read(
+    struct hap *h, const char *path, const char *type, struct import_row *page, bool *more)
+{
+	struct reading r = { .h = h, .row = page, .type = type, .more = more };
+	struct err err = { 0 };
+	int rc = h->im->include == NULL
+		     ? err_set(&err, ERR_UNKNOWN, "%s: no such file", path)
+		     : h->im->include(h->im->include_arg, path, NULL, take_page, &r, &err);
+
+	if (rc == 0 && !r.read)
+		(void)err_set(&err, ERR_UNKNOWN, "%s: no such file", path);
+	return rc == 0 && r.read ? NULL : keep(h, &err);
 }
 
 /* type NULL: the file is a whole answer. */
 static const struct held *
 page_of_file(struct hap *h, const char *path, const char *type)
 {
+	struct buf key = { 0 }, name = { 0 };
 	struct held *p;
-	struct reading r = { .h = h, .type = type };
-	struct err err = { 0 };
-	struct buf key = { 0 };
-	int rc;
 
 	buf_printf(&key, "%s %s", path, type != NULL ? type : "");
 	p = textmap_get(&h->pages, buf_text(&key));
 	if (p == NULL) {
-		p = r.out = arena_alloc(h->im->a, sizeof(*p));
+		p = arena_alloc(h->im->a, sizeof(*p));
+		*p = (struct held){ .row = import_extra_new(
+					h->im, KIND_error_page, (struct place){ 0 }) };
 		(void)textmap_put(&h->pages, arena_text(h->im->a, buf_text(&key), key.len), p);
-		rc = h->im->include == NULL
-			 ? err_set(&err, ERR_UNKNOWN, "%s: no such file", path)
-			 : h->im->include(h->im->include_arg, path, NULL, take_page, &r, &err);
-		if (rc != 0 || p->row == NULL)
-			p->why = keep(h, &err);
+		p->why = hap_page_read(h, path, type, p->row, &p->more);
+		if (p->why != NULL) {
+			p->row->left_out = true;
+			p->row = NULL;
+		} else {
+			hap_base_name(path, &name);
+			import_name(h->im, p->row, "page ", buf_text(&name));
+			buf_fini(&name);
+		}
 	}
 	buf_fini(&key);
 	return p;
@@ -290,8 +302,8 @@ hap_errors_line(struct hap *h, const char *group, const struct hap_line *l)
 	buf_fini(&key);
 }
 
-static const char *
-file_in(struct hap *h, const char *group, const char *code)
+const char *
+hap_errors_file(struct hap *h, const char *group, const char *code)
 {
 	struct buf key = { 0 };
 	const char *path;
@@ -312,7 +324,7 @@ hap_errorfiles(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	for (unsigned i = 0; i < (l->n > 2 ? l->n - 2 : ARRAY_LEN(codes)); i++) {
 		const char *code = l->n > 2 ? l->w[i + 2] : codes[i], *one;
 
-		path = file_in(h, l->w[1], code);
+		path = hap_errors_file(h, l->w[1], code);
 		one = path == NULL ? NULL : take_file(h, p, code, path, NULL, &more);
 		n += path != NULL;
 		why = one != NULL ? one : why;
@@ -364,7 +376,7 @@ hap_http_error(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	if (text == NULL && format != NULL && strchr(format, '%') == NULL)
 		text = format;
 	if (group != NULL && code != NULL)
-		file = file_in(h, group, code);
+		file = hap_errors_file(h, group, code);
 	if (code == NULL)
 		why = "a status is needed";
 	else if (file != NULL)

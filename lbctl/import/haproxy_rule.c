@@ -4,6 +4,7 @@
  * but a condition on the rules that follow it. What a rule does that ours cannot is said, and the rule is left out. */
 #include "import/haproxy_rule.h"
 
+#include "base/must.h"
 #include "schema/rule_when.h"
 
 #include <stdarg.h>
@@ -133,6 +134,17 @@ take_other(struct hap_rule *r, enum phase phase)
 		tell(r, how, "%s", why);
 		return true;
 	}
+	if (phase == P_HTTP && strcmp(r->l->w[1], "wait-for-body") == 0 &&
+	    hap_when_at(r->l, 2) == r->l->n) {
+		(void)import_take(r->h->im, &r->p->vip, r->l->at, r->l->what, "wait_body", "16K",
+		    "the first 16 KiB of a body, within vip.request_timeout");
+		return true;
+	}
+	if (phase == P_CONTENT && strcmp(r->l->w[2], "accept") == 0 &&
+	    strcmp(r->l->w[4], "RDP_COOKIE") == 0) {
+		tell(r, TAKEN, "the beginning of RDP is read when persistence asks for it");
+		return true;
+	}
 	/* what everybody writes to wait for TLS */
 	if (phase == P_CONTENT && strcmp(r->l->w[2], "accept") == 0 &&
 	    strstr(r->l->what, "ssl_hello_type 1") != NULL) {
@@ -159,6 +171,8 @@ no_action(const struct hap_line *l, unsigned from)
 		return "there are no variables";
 	if (strncmp(w, "cache-", 6) == 0)
 		return "nothing is cached";
+	if (strcmp(w, "set-priority-offset") == 0)
+		return "action set_priority says who goes first, not for how long";
 	if (strcmp(w, "set-src") == 0)
 		return "the client's address is that of its connection, or of a PROXY header (vip.proxy_from)";
 	if (strstr(w, "lua.") == w || strcmp(w, "use-service") == 0)
@@ -179,11 +193,24 @@ passed_of(struct passed *x, enum phase phase)
 	return phase == P_ANSWER ? &x->answer : phase == P_REDIRECT ? &x->redirect : &x->http;
 }
 
+/* Without it more is reached than before. */
+#define LET_IN "; what it keeps out gets in"
+static bool
+keeps_out(const struct hap_rule *r)
+{
+	static const char *const words[] = { "deny", "tarpit", "reject", "silent-drop", "auth" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(r->l->w[r->from - 1], words[i]) == 0)
+			return true;
+	return strcmp(r->l->w[0], "block") == 0;
+}
+
 static void
 say_rule(const struct hap_rule *r, const char *why)
 {
 	if (why != NULL)
-		tell(r, NOT_TAKEN, "rule: %s", why);
+		tell(r, NOT_TAKEN, "rule: %s%s", why, keeps_out(r) ? LET_IN : "");
 	else if (strcmp(r->when, HAP_NEVER) == 0)
 		tell(r, TAKEN, "its condition never holds");
 	else if (r->difference != NULL)
@@ -218,7 +245,7 @@ refused(const struct hap_rule *r, const struct hap_rule_row *row)
 	return err.code != 0 ? arena_text(r->h->im->a, err.text, strlen(err.text)) : NULL;
 }
 
-/* HAProxy looks at what earlier rules have made of a request, ours at what the client wrote. */
+/* HAProxy looks at what earlier rules have made of header fields, ours at what the client wrote. */
 static const char *
 changed_before(const struct hap_rule_rows *rows, const char *when)
 {
@@ -228,11 +255,10 @@ changed_before(const struct hap_rule_rows *rows, const char *when)
 	for (const struct hap_rule_row *x = rows->first; x != NULL && n < 1000; x = x->next, n++) {
 		if (x->answer || x->when == when)
 			continue;
-		if (strcmp(import_value(&x->row, "action"), "rewrite") == 0 &&
-		    (strstr(when, "path ") != NULL || strstr(when, "url ") != NULL ||
-			strstr(when, "query ") != NULL || strstr(when, "param(") != NULL))
-			return "its condition is on the path and query as the client wrote them";
 		header = import_value(&x->row, "header");
+		if (header != NULL && strcasecmp(header, "Host") == 0 &&
+		    strstr(when, "host ") != NULL)
+			return "its condition is on the host as the client wrote it";
 		for (at = strstr(when, "header("); header != NULL && at != NULL;
 		     at = strstr(at + 1, "header("))
 			if (strncasecmp(at + 7, header, strlen(header)) == 0 &&
@@ -254,9 +280,11 @@ take_line(struct hap_rule *r, enum phase phase, hap_action_fn fn, struct passed 
 {
 	struct hap_rule_row **mark = r->out->last;
 	const char **past = passed_of(passed, phase), *why = NULL;
+	bool by_host;
 
 	r->end = hap_when_at(r->l, r->from);
 	r->when = hap_when(r->h, r->p, r->l, r->end, &why);
+	by_host = r->h->by_host;
 	r->answer = phase == P_ANSWER;
 	r->tcp = phase == P_CONNECTION || phase == P_CONTENT;
 	if (why == NULL && hap_is_allow(fn))
@@ -273,6 +301,8 @@ take_line(struct hap_rule *r, enum phase phase, hap_action_fn fn, struct passed 
 		import_putf(r->h->im, &(*mark)->row, "action", "deny");
 	if (why == NULL && r->tcp && r->p->http && hap_is_drop(fn))
 		r->difference = "action drop: each request is looked at, not the connection";
+	if (why == NULL && r->difference == NULL && by_host)
+		r->difference = HAP_BY_HOST;
 	if (why != NULL || strcmp(r->when, HAP_NEVER) == 0) {
 		*mark = NULL;
 		r->out->last = mark;
@@ -294,7 +324,8 @@ read_phase(struct hap *h, struct hap_proxy *p, enum phase phase, struct passed *
 		if (take_other(&r, phase))
 			continue;
 		if (fn == NULL)
-			tell(&r, NOT_TAKEN, "%s", no_action(r.l, r.from));
+			tell(&r, NOT_TAKEN, "%s%s", no_action(r.l, r.from),
+			    keeps_out(&r) ? LET_IN : "");
 		else if (!p->http && phase != P_CONNECTION && phase != P_CONTENT)
 			tell(&r, TAKEN, "not looked at in mode tcp, there and here");
 		else

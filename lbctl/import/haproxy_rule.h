@@ -1,4 +1,4 @@
-/* haproxy_rule.h - a rule of HAProxy while it is read; for haproxy_rule.c and haproxy_action.c only. */
+/* haproxy_rule.h - a rule of HAProxy while it is read; for haproxy_rule.c, haproxy_action.c and haproxy_return.c only. */
 #ifndef LBCTL_IMPORT_HAPROXY_RULE_H
 #define LBCTL_IMPORT_HAPROXY_RULE_H
 
@@ -25,5 +25,22 @@ hap_action_fn hap_action(const char *word);
 hap_action_fn hap_old_action(const char *directive);
 bool hap_is_allow(hap_action_fn fn); /* does nothing but end its phase */
 bool hap_is_drop(hap_action_fn fn);
+
+bool hap_is_denial(const char *status); /* of action deny */
+
+/* For functions that make a rule: the ith argument of the action ("": there is none); the argument behind a word, from
+ * the ith on (NULL); whether the word is there. */
+const char *hap_rule_arg(const struct hap_rule *r, unsigned i);
+const char *hap_rule_option(const struct hap_rule *r, unsigned from, const char *word);
+bool hap_rule_flag(const struct hap_rule *r, unsigned from, const char *word);
+/* hap_rule_add - one more rule with the condition of the line. hap_rule_put - the value into the field; why not, in the arena. */
+struct import_row *hap_rule_add(struct hap_rule *r, const char *action);
+const char *hap_rule_put(
+    struct hap_rule *r, struct import_row *row, const char *field, const char *value);
+
+/* haproxy_return.c: answers that a rule itself gives. */
+/* hap_answer_is_own - the arguments say what it looks like. hap_answer - the rule; status NULL: 200. NULL: good, else why not. */
+bool hap_answer_is_own(const struct hap_rule *r);
+const char *hap_answer(struct hap_rule *r, const char *status);
 
 #endif

@@ -3,7 +3,7 @@
  * A pool has no rules of its own, so those of a backend stand before the rule that leads to it, with its condition; those of
  * the backend that takes the rest stand at the end. Rules for answers are looked at when the choice is over, so they have
  * the conditions of their backend and not those of the ones before it. */
-#include "import/haproxy.h"
+#include "import/haproxy_switch.h"
 
 #include "base/must.h"
 
@@ -17,21 +17,17 @@ struct emit {
 	struct import_service *s;
 	bool first, tls;
 	bool done; /* a rule for every request ends it: no later one is looked at */
+	const struct hap_proxy *front;
+	const char *rest; /* the condition of what no use_backend takes */
 	unsigned order;
 	struct textmap ended; /* conditions of rules that end it */
 };
 
-static void
-set_ref(struct import_row *r, const char *field, const char *name)
+bool
+hap_step(struct hap *h, const struct hap_line *l, uint32_t n)
 {
-	r->text[field_find(r->o, field) - r->o->f] = name;
-}
-
-/* Rules times services have an end too. */
-static bool
-step(struct hap *h, const struct hap_line *l)
-{
-	if (h->rc == 0 && ++h->steps > HAP_STEPS_MAX)
+	h->steps += h->steps > HAP_STEPS_MAX ? 0 : n;
+	if (h->rc == 0 && h->steps > HAP_STEPS_MAX)
 		h->rc = err_set(h->err, ERR_INVALID,
 		    "line %u: the rules of all services are more than %d", l->at.line,
 		    HAP_STEPS_MAX);
@@ -52,7 +48,10 @@ is_final(const struct import_row *r)
 {
 	const char *action = import_value(r, "action");
 
-	return strstr(action, "_header") == NULL && strcmp(action, "rewrite") != 0;
+	if (strcmp(action, "use") == 0 && import_value(r, "pool") == NULL)
+		return false; /* there may be no pool of the name */
+	return strstr(action, "_header") == NULL && strcmp(action, "rewrite") != 0 &&
+	       strcmp(action, "set_priority") != 0;
 }
 
 /* The one rule that has a field of its own. */
@@ -90,7 +89,7 @@ put_rule(struct emit *e, const struct hap_line *l, const struct import_row *from
 	const char *status;
 	char name[40];
 
-	if (!step(e->h, l) || !can_hold(e, when))
+	if (!hap_step(e->h, l, 1) || !can_hold(e, when))
 		return;
 	if (strcmp(when, e->tls ? "scheme is https" : "not scheme is https") == 0)
 		when = "";
@@ -127,16 +126,19 @@ put_rules(struct emit *e, const struct hap_rule_rows *rows, bool answer, const c
 
 /* ---- backends --------------------------------------------------------------------------------------------------- */
 
-/* One use_backend. */
-struct use {
-	struct use *next;
-	const struct hap_line *l;
-	struct hap_proxy *back;
-	const char *when;
-};
+struct hap_use *
+hap_use_add(struct hap *h, struct hap_uses *to, const struct hap_line *l, const char *when)
+{
+	struct hap_use *u = arena_alloc(h->im->a, sizeof(*u));
 
-static struct hap_proxy *
-find_backend(struct hap *h, const char *name)
+	*u = (struct hap_use){ .l = l, .when = when };
+	*to->last = u;
+	to->last = &u->next;
+	return u;
+}
+
+struct hap_proxy *
+hap_backend(struct hap *h, const char *name)
 {
 	struct buf key = { 0 };
 	struct hap_proxy *p;
@@ -147,84 +149,178 @@ find_backend(struct hap *h, const char *name)
 	return p;
 }
 
-/* NULL: cannot be taken, which is said the first time. */
-static struct use *
-read_use(struct hap *h, struct hap_proxy *front, const struct hap_line *l, bool first)
+static bool
+rewrites(const struct hap_rule_rows *rows)
 {
-	struct use *u;
-	const char *why = NULL, *changed;
+	for (const struct hap_rule_row *r = rows->first; r != NULL; r = r->next)
+		if (strcmp(import_value(&r->row, "action"), "rewrite") == 0)
+			return true;
+	return false;
+}
 
-	if (!step(h, l))
+static bool
+answers(const struct hap_rule_rows *rows)
+{
+	for (const struct hap_rule_row *r = rows->first; r != NULL; r = r->next)
+		if (r->answer)
+			return true;
+	return false;
+}
+
+/* All of a frontend while they are read. */
+struct reading {
+	struct hap *h;
+	struct hap_proxy *front, *rest;
+	bool first; /* what becomes of each is said */
+	const char
+	    *closed; /* whom one with a name of the request has taken: no later one is looked at */
+	struct hap_uses uses;
+};
+
+/* NULL: good; else why it cannot be taken. */
+static const char *
+read_named(struct reading *r, const struct hap_line *l, const char *when)
+{
+	struct hap_proxy *back = hap_backend(r->h, l->w[1]);
+
+	if (back == NULL)
+		return "there is no such backend";
+	if (back->http != r->front->http)
+		return "a pool has the mode of the service";
+	if (strcmp(when, HAP_NEVER) != 0)
+		hap_use_add(r->h, &r->uses, l, when)->back = back;
+	return NULL;
+}
+
+static void
+say_use(const struct reading *r, const struct hap_line *l, const char *why, const char *difference)
+{
+	if (!r->first)
+		return;
+	if (why != NULL)
+		import_say(r->h->im, l->at, NOT_TAKEN, l->what, "rule (action use): %s", why);
+	else
+		import_say(r->h->im, l->at, difference != NULL ? TAKEN_OTHERWISE : TAKEN, l->what,
+		    "rule (action use)%s%s", difference != NULL ? ": " : "",
+		    difference != NULL ? difference : "");
+}
+
+/* Rules of a backend that rewrite come before the rule that leads to it, so its condition is on what the client wrote; with HAProxy
+ * it is on what the frontend has made of that. Rules for answers know no more than that, either. */
+static const char *
+changed_target(struct reading *r, const struct hap_use *from, const char *when)
+{
+	if (!hap_when_is_on_target(when) || !rewrites(hap_rules_of(r->h, r->front)))
 		return NULL;
-	u = arena_alloc(h->im->a, sizeof(*u));
+	for (const struct hap_use *u = from; u != NULL; u = u->next)
+		if (u->back != NULL && u->back != r->front &&
+		    (rewrites(hap_rules_of(r->h, u->back)) || answers(hap_rules_of(r->h, u->back))))
+			return "for the rules of its backend the path and query are those that the client wrote";
+	return NULL;
+}
 
-	u->l = l;
-	u->back = find_backend(h, l->w[1]);
-	u->when = hap_when(h, front, l, hap_when_at(l, 2), &why);
-	if (why == NULL && strchr(l->w[1], '%') != NULL)
-		why = "each name is a rule of its own: the backend is not made of the request";
-	else if (why == NULL && u->back == NULL)
-		why = "there is no such backend";
-	else if (why == NULL && u->back->http != front->http)
-		why = "a pool has the mode of the service";
-	if (why != NULL && first)
-		import_say(h->im, l->at, NOT_TAKEN, l->what, "rule (action use): %s", why);
-	changed = why == NULL ? hap_rules_changed(h, front, u->when) : NULL;
-	if (why == NULL && first)
-		import_say(h->im, l->at, changed != NULL ? TAKEN_OTHERWISE : TAKEN, l->what,
-		    "rule (action use)%s%s", changed != NULL ? ": " : "",
-		    changed != NULL ? changed : "");
-	return why == NULL && strcmp(u->when, HAP_NEVER) != 0 ? u : NULL;
+static void
+read_use(struct reading *r, const struct hap_line *l)
+{
+	struct hap_use **mark = r->uses.last;
+	const char *why = NULL, *difference = NULL, *when, *all;
+	bool made = strchr(l->w[1], '%') != NULL, by_host;
+
+	if (!hap_step(r->h, l, 1))
+		return;
+	all = hap_when(r->h, r->front, l, hap_when_at(l, 2), &why);
+	by_host = r->h->by_host;
+	when = hap_when_and(r->h, all, hap_when_not(r->h, r->closed));
+	if (why == NULL && strlen(when) > HAP_WHEN_MAX)
+		why = "its condition is longer than one can be (2000 bytes)";
+	if (why == NULL && strcmp(all, HAP_NEVER) != 0 && strcmp(when, HAP_NEVER) == 0) {
+		if (r->first)
+			import_say(r->h->im, l->at, TAKEN, l->what,
+			    "never reached: a use_backend before it takes all, there and here");
+		return;
+	}
+	if (why == NULL)
+		why = made ? hap_map_uses(r->h, r->front, r->rest, l, when, &r->uses, &difference)
+			   : read_named(r, l, when);
+	if (why == NULL && made)
+		r->closed = hap_when_or(r->h, r->closed, all);
+	if (why == NULL && difference == NULL)
+		difference = hap_rules_changed(r->h, r->front, when);
+	if (why == NULL && difference == NULL)
+		difference = changed_target(r, *mark, when);
+	if (why == NULL && difference == NULL && by_host)
+		difference = HAP_BY_HOST;
+	say_use(r, l, why, difference);
 }
 
 /* The rule that leads to a backend; its servers are those of the service when it takes the rest too. */
 static void
-put_use(struct emit *e, const struct use *u, const struct hap_proxy *rest)
+put_use(struct emit *e, const struct hap_use *u, const char *when, const struct hap_proxy *rest)
 {
 	struct import_row row = { .o = object_of(KIND_content_rule) };
 	const char *pool;
 
-	if (!can_hold(e, u->when))
+	if (!can_hold(e, when))
 		return;
-	if (u->back == rest) {
+	if (u->back == NULL) {
+		import_putf(e->h->im, &row, "action", "use");
+		(void)import_put(e->h->im, &row, "pool_by", u->pool_by, NULL);
+	} else if (u->back == rest) {
 		import_putf(e->h->im, &row, "action", "allow");
 	} else {
-		pool = hap_pool_of(e->h, u->back);
+		pool = hap_pool_of(e->h, e->front, u->back);
 		if (pool == NULL)
 			return;
 		import_putf(e->h->im, &row, "action", "use");
-		set_ref(&row, "pool", pool);
+		*import_text(&row, "pool") = pool;
 	}
-	put_rule(e, u->l, &row, u->when, false);
+	put_rule(e, u->l, &row, when, false);
+}
+
+/* Rules of the backends that requests are sent to, before the rules that lead there; or those for their answers. */
+static void
+put_backends(struct emit *e, const struct hap_uses *uses, const struct hap_proxy *back, bool answer)
+{
+	const char *taken = HAP_NEVER;
+	struct hap *h = e->h;
+
+	for (const struct hap_use *u = uses->first; u != NULL && h->rc == 0; u = u->next) {
+		const struct hap_rule_rows *rows =
+		    u->back != NULL && u->back != e->front ? hap_rules_of(h, u->back) : NULL;
+		const char *when = u->when;
+
+		if (answer)
+			when = hap_when_and(h, when, hap_when_not(h, taken));
+		else if (rows != NULL && rewrites(rows))
+			when = hap_when_asked(h, when);
+		if (rows != NULL)
+			put_rules(e, rows, answer, when);
+		if (!answer)
+			put_use(e, u, when, back);
+		taken = hap_when_or(h, taken, u->when);
+	}
+	e->rest = hap_when_not(h, taken);
 }
 
 void
 hap_rules_finish(struct hap *h, struct hap_proxy *front, struct hap_proxy *back,
     struct import_service *s, bool tls, bool first)
 {
-	struct emit e = { .h = h, .s = s, .tls = tls, .first = first };
-	struct use *uses = NULL, **last = &uses;
-	const char *taken = HAP_NEVER;
+	struct emit e = { .h = h, .s = s, .front = front, .tls = tls, .first = first };
+	struct reading r = {
+		.h = h, .front = front, .rest = back, .first = first, .closed = HAP_NEVER
+	};
 
-	for (const struct hap_later *x = front->uses.first; x != NULL; x = x->next) {
-		*last = read_use(h, front, &x->l, first);
-		if (*last != NULL)
-			last = &(*last)->next;
-	}
+	r.uses.last = &r.uses.first;
+	for (const struct hap_later *x = front->uses.first; x != NULL; x = x->next)
+		read_use(&r, &x->l);
 	put_rules(&e, hap_rules_of(h, front), false, "");
-	for (const struct use *u = uses; u != NULL && h->rc == 0; u = u->next) {
-		put_rules(&e, hap_rules_of(h, u->back), false, u->when);
-		put_use(&e, u, back);
-	}
+	put_backends(&e, &r.uses, back, false);
 	if (back != front)
 		put_rules(&e, hap_rules_of(h, back), false, "");
 	put_rules(&e, hap_rules_of(h, front), true, "");
-	for (const struct use *u = uses; u != NULL; u = u->next) {
-		put_rules(&e, hap_rules_of(h, u->back), true,
-		    hap_when_and(h, u->when, hap_when_not(h, taken)));
-		taken = hap_when_or(h, taken, u->when);
-	}
+	put_backends(&e, &r.uses, back, true);
 	if (back != front)
-		put_rules(&e, hap_rules_of(h, back), true, hap_when_not(h, taken));
+		put_rules(&e, hap_rules_of(h, back), true, e.rest);
 	textmap_fini(&e.ended);
 }

@@ -18,7 +18,7 @@ static const struct {
 	{ "path", "{path}" },
 	{ "url", "{url}" },
 	{ "pathq", "{url}" },
-	{ "capture.req.uri", "{url}" },
+	{ "capture.req.uri", "{asked.url}" },
 	{ "query", "{query}" },
 	{ "method", "{method}" },
 	{ "base", "{header(Host)}{path}" },

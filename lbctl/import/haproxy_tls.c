@@ -277,12 +277,6 @@ hap_ca_of(struct hap *h, struct place at, const char *ca, const char *crl)
 
 /* ---- settings ------------------------------------------------------------------------------------------------------ */
 
-static void
-set_ref(struct import_row *r, const char *field, const char *name)
-{
-	r->text[field_find(r->o, field) - r->o->f] = name;
-}
-
 /* Equal settings are one row. */
 static struct import_row *
 intern(struct hap *h, struct import_row *made, struct hap_file *certs, const char *wanted,
@@ -309,7 +303,7 @@ intern(struct hap *h, struct import_row *made, struct hap_file *certs, const cha
 			if (cert == NULL)
 				continue;
 			kid = import_kid_new(h->im, row, KIND_sni, at);
-			set_ref(kid, "cert", cert->name);
+			*import_text(kid, "cert") = cert->name;
 			if (f->hosts[0] != '\0')
 				(void)import_put(h->im, kid, "hosts", f->hosts, NULL);
 			import_kid_name(h->im, kid, row, cert->name);
@@ -328,18 +322,18 @@ hap_tls_of(struct hap *h, const struct hap_bind *b, const char *wanted)
 	const char *auth, *ca, *profile = import_value(&made, "profile");
 
 	if (profile != NULL && strcmp(profile, "modern") == 0)
-		set_ref(&made, "ciphers", NULL); /* they are those of TLS 1.2 */
+		*import_text(&made, "ciphers") = NULL; /* they are those of TLS 1.2 */
 	while (certs != NULL && (cert = cert_of(h, b->at, certs->path)) == NULL)
 		certs = certs->next;
 	if (cert == NULL)
 		return NULL;
-	set_ref(&made, "cert", cert->name);
+	*import_text(&made, "cert") = cert->name;
 	auth = import_value(&made, "client_auth");
 	if (auth != NULL && strcmp(auth, "off") != 0) {
 		ca = b->ca != NULL ? hap_ca_of(h, b->at, b->ca, b->crl) : NULL;
 		if (ca == NULL)
 			return NULL;
-		set_ref(&made, "client_ca", ca);
+		*import_text(&made, "client_ca") = ca;
 	}
 	return intern(h, &made, certs, wanted, b->at);
 }

@@ -40,7 +40,7 @@ static const struct fetch {
 	{ "path", "path", T_TEXT, false, M_STR },
 	{ "url", "url", T_TEXT, false, M_STR },
 	{ "pathq", "url", T_TEXT, false, M_STR },
-	{ "capture.req.uri", "url", T_TEXT, false, M_STR },
+	{ "capture.req.uri", "asked.url", T_TEXT, false, M_STR },
 	{ "query", "query", T_TEXT, false, M_STR },
 	{ "method", "method", T_TEXT, false, M_STR },
 	{ "capture.req.method", "method", T_TEXT, false, M_STR },
@@ -173,6 +173,16 @@ put_list(struct test *t, const char *operator, bool patterns)
 
 /* ---- kinds of tests -------------------------------------------------------------------------------------------- */
 
+/* Names with a dot are ends of hosts; one label may stand anywhere. */
+static bool
+all_have_dots(const struct test *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (strchr(t->values[i], '.') == NULL || t->values[i][0] == '.')
+			return false;
+	return true;
+}
+
 static void
 put_text(struct test *t)
 {
@@ -182,7 +192,7 @@ put_text(struct test *t)
 
 	if (t->method == M_LEN || t->method == M_OTHER || t->method == M_BOOL)
 		t->why = "lengths, counts and truth of a text are not tested";
-	else if (t->type == T_HOST && t->method == M_DOM)
+	else if (t->type == T_HOST && t->method == M_DOM && all_have_dots(t))
 		put_list(t, "under", false);
 	else if (t->method <= M_SUB && (!t->nocase || t->type == T_HOST))
 		put_list(t, operators[t->method], false);

@@ -183,6 +183,8 @@ struct import_check *import_check_intern(struct import *im, const struct import_
 /* import_untested - the check that tests nothing. */
 struct import_check *import_untested(struct import *im, struct place at);
 const char *import_value(const struct import_row *r, const char *field); /* NULL: not set */
+/* import_text - where its text is, to be set as value_format writes it, or to NULL. */
+const char **import_text(struct import_row *r, const char *field);
 /* import_report - all lines and the sums, as text. sorted by place in the source. */
 void import_report(const struct import *im, struct buf *out);
 

@@ -191,6 +191,15 @@ import_value(const struct import_row *r, const char *field)
 	return r->text[f - r->o->f];
 }
 
+const char **
+import_text(struct import_row *r, const char *field)
+{
+	const struct field *f = field_find(r->o, field);
+
+	must(f != NULL);
+	return &r->text[f - r->o->f];
+}
+
 void
 import_say(
     struct import *im, struct place at, enum taken how, const char *what, const char *fmt, ...)

@@ -129,7 +129,8 @@ static bool
 is_secret(unsigned source)
 {
 	return source == WHEN_header || source == WHEN_cookie || source == WHEN_param ||
-	       source == WHEN_query || source == WHEN_url;
+	       source == WHEN_query || source == WHEN_url || source == WHEN_asked_param ||
+	       source == WHEN_asked_query || source == WHEN_asked_url;
 }
 
 static void

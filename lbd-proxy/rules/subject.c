@@ -1,4 +1,4 @@
-/* Where each field of a condition finds its value. A path is as the client wrote it: nothing is decoded here. */
+/* Where each field of a condition finds its value. Nothing of a path is decoded here. */
 #include "subject.h"
 
 #include "base/must.h"
@@ -21,6 +21,12 @@ subject_url(struct subject *s, const char *url, uint32_t len)
 	s->path_len = mark == NULL ? len : (uint32_t)(mark - url);
 }
 
+static struct target
+target_now(const struct subject *s)
+{
+	return (struct target){ s->url, s->url_len, s->path_len };
+}
+
 void
 subject_request(struct subject *s, struct conn *c, const char *buf, const struct h1_head *head)
 {
@@ -31,6 +37,7 @@ subject_request(struct subject *s, struct conn *c, const char *buf, const struct
 		subject_url(s, "/", 1);
 	else
 		subject_url(s, buf + head->path_off, len);
+	s->asked = target_now(s);
 }
 
 static bool
@@ -57,20 +64,19 @@ host(const struct subject *s, struct when_found *out)
 }
 
 static bool
-query(const struct subject *s, struct when_found *out)
+query(struct target t, struct when_found *out)
 {
-	if (s->path_len == s->url_len)
+	if (t.path_len == t.len)
 		return false;
-	return text(out, s->url + s->path_len + 1, s->url_len - s->path_len - 1);
+	return text(out, t.url + t.path_len + 1, t.len - t.path_len - 1);
 }
 
 static bool
-param(const struct subject *s, const char *name, unsigned name_len, unsigned nth,
-    struct when_found *out)
+param(struct target t, const char *name, unsigned name_len, unsigned nth, struct when_found *out)
 {
-	const char *p = s->url + s->path_len + 1, *end = s->url + s->url_len, *stop;
+	const char *p = t.url + t.path_len + 1, *end = t.url + t.len, *stop;
 
-	for (; p <= end && s->path_len < s->url_len; p = stop + 1) {
+	for (; p <= end && t.path_len < t.len; p = stop + 1) {
 		size_t n;
 
 		stop = memchr(p, '&', (size_t)(end - p));
@@ -198,7 +204,8 @@ get_named(const struct subject *s, unsigned source, const char *name, unsigned n
 	switch (source) {
 	case WHEN_header: return header(s->buf, s->head, name, name_len, nth, out);
 	case WHEN_answer_header: return header(s->answer_buf, s->answer, name, name_len, nth, out);
-	case WHEN_param: return param(s, name, name_len, nth, out);
+	case WHEN_param: return param(target_now(s), name, name_len, nth, out);
+	case WHEN_asked_param: return param(s->asked, name, name_len, nth, out);
 	case WHEN_alpn:
 		return s->hello != NULL && nth < s->hello->alpn_n &&
 		       text(out, s->hello->alpn[nth].p, s->hello->alpn[nth].len);
@@ -244,7 +251,10 @@ subject_get(void *arg, unsigned source, const char *name, unsigned name_len, uns
 	case WHEN_host: return host(s, out);
 	case WHEN_path: return text(out, s->url, s->path_len);
 	case WHEN_url: return text(out, s->url, s->url_len);
-	case WHEN_query: return query(s, out);
+	case WHEN_query: return query(target_now(s), out);
+	case WHEN_asked_path: return text(out, s->asked.url, s->asked.path_len);
+	case WHEN_asked_url: return text(out, s->asked.url, s->asked.len);
+	case WHEN_asked_query: return query(s->asked, out);
 	case WHEN_method: return text(out, s->buf + s->head->start, s->head->method_len);
 	case WHEN_version: return text(out, s->head->minor == 0 ? "1.0" : "1.1", 3);
 	case WHEN_body: return s->body != NULL && text(out, s->body, s->body_len);

@@ -15,6 +15,10 @@ struct subject_said {
 	const char *sni; /* NULL: it names no host */
 	uint32_t sni_len;
 };
+struct target {
+	const char *url; /* path and query */
+	uint32_t len, path_len;
+};
 struct subject {
 	struct conn *c; /* of the client */
 	/* mode http: the request's head, at buf; NULL otherwise */
@@ -23,7 +27,8 @@ struct subject {
 	/* path and query as they are now: rules that rewrite come before rules that look */
 	const char *url;
 	uint32_t url_len, path_len;
-	const char *body; /* what is there of it */
+	struct target asked; /* as the client wrote them */
+	const char *body;    /* what is there of it */
 	uint32_t body_len;
 	/* the answer's head; NULL: there is none yet */
 	const char *answer_buf;

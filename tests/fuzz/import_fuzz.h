@@ -39,9 +39,21 @@ count_rows(const struct import *im)
 	return n;
 }
 
+/* Whatever file is named: it has the text itself. */
+static inline int
+import_itself(void *arg, const char *pattern, const char *from, import_each_fn each, void *each_arg,
+    struct err *err)
+{
+	const struct buf *text = arg;
+
+	(void)from;
+	return each(each_arg, pattern, buf_text(text), text->len, err);
+}
+
+/* include: NULL, or import_itself. */
 static inline void
 import_once(int (*parse)(struct import *im, const char *text, size_t len, struct err *err),
-    const uint8_t *data, size_t size)
+    import_include_fn include, const uint8_t *data, size_t size)
 {
 	struct buf text = { 0 }, yaml = { 0 }, report = { 0 };
 	struct err err = { 0 };
@@ -51,6 +63,8 @@ import_once(int (*parse)(struct import *im, const char *text, size_t len, struct
 
 	buf_put(&text, data, size);
 	import_init(&im);
+	im.include = include;
+	im.include_arg = &text;
 	if (size > 0 && (data[0] & 1) != 0)
 		must(addr_parse("10.0.0.1", ADDR_HOST, &im.mark_address) == 0);
 	rc = parse(&im, buf_text(&text), text.len, &err);

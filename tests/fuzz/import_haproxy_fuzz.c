@@ -7,6 +7,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	import_once(import_haproxy, data, size);
+	import_once(import_haproxy, import_itself, data, size);
 	return 0;
 }

@@ -7,6 +7,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	import_once(import_ipvs, data, size);
+	import_once(import_ipvs, NULL, data, size);
 	return 0;
 }

@@ -173,7 +173,9 @@ def test_answers_of_our_own(make, lb):
         "d3": {"when": "path is /slow", "action": "deny", "status": 429},
         "t1": {"when": "path is /health", "action": "return", "body": "fine", "content_type": "text/x-fine"},
         "t2": {"when": "path is /empty", "action": "return", "status": 204},
+        "t3": {"when": "path is /lines", "action": "return", "body": "User-agent: *\n" + "Disallow: /x\n" * 300},
         "x": {"when": "path is /drop", "action": "drop"}})
+    assert get(vip, "/lines").body == b"User-agent: *\n" + b"Disallow: /x\n" * 300
     with vip.connect() as s:  # one connection serves them all
         r = Reader(s)
 
@@ -283,6 +285,27 @@ def test_rewrite(make):
         s.sendall(b"GET http://x.example.org/one/abs HTTP/1.1\r\nHost: x.example.org\r\nConnection: close\r\n\r\n")
         Reader(s).rest()
     assert own.requests[-1]["target"] == "/three/abs"
+
+
+def test_target_as_it_was_asked_for(make, origins):
+    """asked.path and its like are what the client wrote, whatever rules have made of it: a pool of a prefix that is cut off, and for
+    answers too."""
+    api, = origins("api")
+    vip, own = make({
+        "a": {"order": 1, "when": "path starts /api/", "action": "rewrite", "pattern": "^/api/(.*)", "value": "/{1}?was={asked.path}",
+              "part": "url"},
+        "b": {"order": 2, "when": "path starts /api/", "action": "deny"},
+        "c": {"order": 3, "when": "asked.path starts /api/ and asked.query exists and not asked.param(no) exists", "action": "use",
+              "pool": "api"},
+        "d": {"order": 4, "when": "asked.url is '/api/u' and path is /u", "action": "use", "pool": "api"},
+        "e": {"order": 5, "when": "asked.path starts /api/", "action": "set_header", "on": "answer", "header": "X-Asked",
+              "value": "{asked.url}|{asked.query}|{asked.param(x)}"}}, {"api": api})
+    answer = get(vip, "/api/s?x=1")
+    assert answer.server == "api" and answer.json["target"] == "/s?x=1?was=/api/s"
+    assert answer.headers["X-Asked"] == "/api/s?x=1|x=1|1"
+    assert get(vip, "/api/s?no=1").server == "own" and get(vip, "/api/s").server == "own"
+    assert get(vip, "/api/u").server == "api"
+    assert get(vip, "/u?x=1").headers.get("X-Asked") is None
 
 
 def test_body_of_a_rewritten_request_and_upgrades(make, origins):

@@ -24,7 +24,7 @@ struct row {
 	const char *report; /* lines that must be in it, or the error; NULL: any */
 };
 
-static void
+static inline void
 has_lines(const char *text, const char *all)
 {
 	const char *p = text, *end;
@@ -41,7 +41,7 @@ has_lines(const char *text, const char *all)
 }
 
 /* mark: the address that --address gives; NULL: none. */
-static void
+static inline void
 check_row(parse_fn parse, const struct row *row, const char *mark)
 {
 	struct buf yaml = { 0 }, report = { 0 };

@@ -145,12 +145,26 @@ test_checks(void **state)
 		{ L "option httpchk /x\nhttp-check expect string up\nserver a 10.0.0.2:1 check\n",
 		    "...method: OPTIONS\n    path: /x\n    status: 100-599\n    expect: up\n",
 		    NULL },
-		{ L "option httpchk POST /x\nhttp-check expect rstring a.*b\nhttp-check disable-on-404\n"
-		    "http-check send body x\nhttp-check expect hdr name x\nserver a 10.0.0.2:1 check\n",
+		{ L "option httpchk POST /x\nhttp-check send body x\nhttp-check disable-on-404\n"
+		    "http-check expect rstring a.*b\nhttp-check expect hdr name x\nserver a 10.0.0.2:1 check\n",
 		    "...method: GET\n    path: /x\n",
-		    "line 8: mapped with a difference: POST\nline 9: not supported: http-check expect rstring\n"
-		    "line 10: not supported: http-check disable-on-404\nline 11: mapped with a difference\n"
+		    "line 8: mapped with a difference: POST\nline 9: mapped with a difference\n"
+		    "line 10: not supported: http-check disable-on-404\n"
+		    "line 11: not supported: http-check expect rstring\n"
 		    "line 12: not supported: http-check expect hdr" },
+		/* A second request is another check; texts that were said first stay. */
+		{ L "option httpchk\nhttp-check connect\nhttp-check send uri /a\nhttp-check expect string A\n"
+		    "http-check expect string B\nhttp-check connect port 9\nhttp-check send uri /b\n"
+		    "http-check expect status 204\nserver a 10.0.0.2:1 check\n",
+		    "...path: /a\n    status: 100-599\n    expect: A\nvip:\n",
+		    "line 12: not supported: http-check expect string B: check.expect: one text\n"
+		    "line 13: not supported: http-check connect port 9\n"
+		    "line 14: not supported: http-check send uri /b\n"
+		    "line 15: not supported: http-check expect status 204: it is of another request" },
+		/* What a section expects is in place of what its defaults did. */
+		{ D "option httpchk\nhttp-check expect string A\nlisten l\n bind 10.0.0.1:80\n"
+		    "http-check expect status 204\nserver a 10.0.0.2:1 check\n",
+		    "...method: OPTIONS\n    status: 204\nvip:\n", NULL },
 		{ L "option pgsql-check user x\nserver a 10.0.0.2:1 check\nserver b 10.0.0.3:1\n",
 		    "...kind: tcp\n    interval: 2s\n    timeout: 2s\n    rise: 2\n    fall: 3\n  untested:\n",
 		    "line 8: mapped with a difference: option pgsql-check" },
@@ -335,6 +349,8 @@ test_conditions(void **state)
 	    "(path is /x or path is /y) and src in 10.0.0.0/8");
 	check_when("", "if { hdr(host) -i a.example }", "host is a.example");
 	check_when("", "if { hdr_dom(host) example.org }", "host under example.org");
+	check_when("", "if { hdr_dom(host) www }", "\"host matches '(^|[/?.:])www([/?.:]|$)'\"");
+	check_when("", "if { capture.req.uri /a?b }", "asked.url is /a?b");
 	check_when("", "if { hdr(X-A) -i b }", "header(X-A) matches '(?i)^b$'");
 	check_when("", "if { req.hdr(X-A) -m found }", "header(X-A) exists");
 	check_when("", "if { hdr_cnt(X-A) eq 0 }", "not header(X-A) exists");
@@ -404,9 +420,20 @@ test_rules(void **state)
 		/* What was allowed is not looked at further, but goes to its backend. */
 		{ F "http-request allow if { src 10.0.0.0/8 }\nhttp-request deny if { path /a }\n" B,
 		    "...when: path is /a and not src in 10.0.0.0/8\n", NULL },
+		/* Rules see the path that those before have made, and header fields as they came. */
 		{ F "http-request set-path /b if { path /a }\nhttp-request deny if { path /b }\n" B,
-		    "...value: /b\n",
-		    "line 9: mapped with a difference: http-request deny if { path /b }: rule: its condition is" },
+		    "...value: /b\n", "line 9: mapped: http-request deny if { path /b }: rule" },
+		{ F "http-request set-header X-A b\nhttp-request deny if { hdr(X-A) b }\n"
+		    "http-request set-header Host b\nacl b hdr(host) b\nhttp-request deny if b\n" B,
+		    "...value: b\n",
+		    "line 9: mapped with a difference: http-request deny if { hdr(X-A) b }: rule: its condition is on\n"
+		    "line 12: mapped with a difference: http-request deny if b: rule: its condition is on the host" },
+		{ F "http-request wait-for-body time 1s\nhttp-request auth\nhttp-request deny if { nbsrv lt 1 }\n" B,
+		    "...wait_body: 16K\n",
+		    "line 8: mapped with a difference: http-request wait-for-body\n"
+		    "line 9: not supported: http-request auth: clients are not asked for passwords; what it keeps out gets in\n"
+		    "line 10: not supported: http-request deny if { nbsrv lt 1 }: rule: there is no such field of a condition; "
+		    "what it keeps out gets in" },
 		{ F "http-request lua.x\nhttp-request set-header Connection close\nhttp-request set-header X %[rand]\n"
 		    "http-response deny\nhttp-request auth\nuse-server s if TRUE\n" B,
 		    "...        port: 1\n",
@@ -441,6 +468,20 @@ test_pools(void **state)
 		    "        \"on\": answer\n        header: X-Y\n        value: b\n"
 		    "  p:\n    mode: http\n",
 		    "line 14: mapped: backend p: vip without address: a pool" },
+		/* What a frontend tells servers is told those of its pools; what is the client's side is the frontend's. */
+		{ F "option forwardfor\nunique-id-header X\noption http-buffer-request\nuse_backend c if { path /c }\n" B
+		    "backend c\n mode http\n compression algo gzip\n unique-id-header X\n"
+		    " stick-table type ip size 1k\n stick on src\n server s 10.0.0.3:1\n"
+		    "frontend g\n bind 10.0.0.9:80\n use_backend c if { path /c }\n default_backend c\n",
+		    "...  c:\n    mode: http\n    scheduler: wrr\n    persistence: source\n    check: untested\n"
+		    "    forwarded_for: append\n    connect_timeout: 1s\n    request_timeout: 2s\n    client_timeout: 2s\n"
+		    "    server_timeout: 3s\n    keep_timeout: 2s\n    queue_timeout: 1s\n    rips:\n",
+		    "not supported: backend c: vip.compress: a pool has that of the vip whose rules lead to it" },
+		{ F "option forwardfor\nuse_backend c if { path /c }\n" B
+		    "backend c\n mode http\n server s 10.0.0.3:1\n"
+		    "frontend g\n bind 10.0.0.9:80\n use_backend c if { path /c }\n default_backend b\n",
+		    "...",
+		    "mapped with a difference: backend c: vip c: its servers are told of clients what frontend f says" },
 		/* To the servers of the rest. */
 		{ F "use_backend b if { path /a }\nuse_backend c\n" B
 		    "backend c\n mode http\n server s 10.0.0.3:1\n",
@@ -456,8 +497,24 @@ test_pools(void **state)
 		    "line 5: mapped: tcp-request content accept" },
 		{ F "tcp-request connection expect-proxy layer4 if { src 10.9.0.0/16 }\n" B,
 		    "...proxy_from: 10.9.0.0/16\n", NULL },
-		{ F "use_backend %[path]\nuse_backend gone if TRUE\n" B, "...        port: 1\n",
-		    "line 8: not supported: use_backend %[path]\nline 9: not supported: use_backend gone" },
+		{ F "use_backend %[rand]\nuse_backend gone if TRUE\n" B, "...        port: 1\n",
+		    "line 8: not supported: use_backend %[rand]\nline 9: not supported: use_backend gone" },
+		/* A backend that rewrites: the rule that leads to it still knows what the client wrote. */
+		{ F "use_backend c if { path_beg /c/ } !{ hdr(X-A) 'path /c' }\n" B
+		    "backend c\n mode http\n http-request replace-path /c/(.*) /\\1\n"
+		    " http-request set-header X-B y if { path_beg /z }\n server s 10.0.0.3:1\n",
+		    "...when: asked.path starts /c/ and not header(X-A) is 'path /c'\n        action: rewrite\n"
+		    "        value: /{1}\n        pattern: \"^.*?(?:/c/(.*)).*$\"\n        part: path\n"
+		    "      0020-set-header:\n        order: 20\n"
+		    "        when: asked.path starts /c/ and not header(X-A) is 'path /c' and path starts /z\n"
+		    "        action: set_header\n        header: X-B\n        value: \"y\"\n"
+		    "      0030-use:\n        order: 30\n"
+		    "        when: asked.path starts /c/ and not header(X-A) is 'path /c'\n",
+		    "line 8: mapped: use_backend c" },
+		{ F "http-request set-path /x%[path]\nuse_backend c if { path_beg /x/c/ }\n" B
+		    "backend c\n mode http\n http-request set-path /\n server s 10.0.0.3:1\n",
+		    "...when: asked.path starts /x/c/\n",
+		    "line 9: mapped with a difference: use_backend c if { path_beg /x/c/ }: rule (action use): for the rules" },
 	};
 
 	(void)state;
