@@ -62,6 +62,7 @@ struct srv {
 	_Atomic mono_t up;	  /* when it came back after a failure; 0 not */
 	_Atomic uint64_t latency; /* as latency.h has it */
 	_Atomic mono_t h1_until;  /* until then it is not asked whether it speaks HTTP/2 */
+	_Atomic mono_t ws_until;  /* nor for WebSockets by it */
 	atomic_uint h2_most;	  /* streams on one connection, as it said last; 0: not yet */
 	atomic_uint verdict;	  /* enum verdict */
 	atomic_uint conns;	  /* requests or connections at it, of all workers */

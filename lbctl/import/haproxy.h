@@ -77,6 +77,7 @@ struct hap_server {
 	uint16_t port;
 	struct import_row row; /* of kind server; name and address come at the end */
 	bool check, disabled, backup, weighted, tls, cut;
+	bool h2, alpn_h2;      /* HTTP/2: always; where TLS agrees on it */
 	uint8_t verify, proxy; /* proxy: version of its header, 0 none */
 	const char *ca, *crl, *sni;
 	uint32_t inter, fastinter, downinter, rise, fall, check_port, slow_start;

@@ -232,11 +232,19 @@ put_server_tls(struct hap *h, struct import_service *s, const struct hap_server 
 		import_say(h->im, with->at, NOT_TAKEN, with->sni, "vip %s", err.text);
 }
 
+/* Of vip.server_http. */
+static const char *
+server_http(const struct hap_server *s)
+{
+	return s->h2 ? "2" : s->tls && s->alpn_h2 ? "auto" : "1";
+}
+
 /* Servers of one service are spoken to alike. */
 static bool
 is_like(const struct hap_server *a, const struct hap_server *b)
 {
-	return a->tls == b->tls && a->proxy == b->proxy && (!a->tls || a->verify == b->verify);
+	return a->tls == b->tls && a->proxy == b->proxy && (!a->tls || a->verify == b->verify) &&
+	       strcmp(server_http(a), server_http(b)) == 0;
 }
 
 static bool
@@ -296,6 +304,9 @@ hap_put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back,
 		import_putf(h->im, &s->row, "drop_on_failure", "yes");
 	if (with != NULL && with->tls)
 		put_server_tls(h, s, with);
+	if (with != NULL && strcmp(server_http(with), "1") != 0 &&
+	    strcmp(import_value(&s->row, "mode"), "http") == 0)
+		import_putf(h->im, &s->row, "server_http", "%s", server_http(with));
 	if (with != NULL && with->proxy > 0)
 		import_putf(h->im, &s->row, "proxy_to", with->proxy == 1 ? "v1" : "v2");
 	if (first && backups > 1 && !back->all_backups)
@@ -311,7 +322,8 @@ hap_put_servers(struct hap *h, struct import_service *s, struct hap_proxy *back,
 		if (first)
 			import_say(h->im, r->at, NOT_TAKEN, r->name,
 			    "left out: the servers of a vip are spoken to alike, by TLS or not, with a PROXY header "
-			    "or not (vip.server_tls, vip.proxy_to); make another vip for it");
+			    "or not, by one version of HTTP (vip.server_tls, vip.proxy_to, vip.server_http); make another "
+			    "vip for it");
 	}
 	import_output_checks(h->im, s);
 }

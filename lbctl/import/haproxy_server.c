@@ -102,6 +102,41 @@ on_sni(struct reader *r)
 	return 2;
 }
 
+/* Whether a list of ALPN has a protocol. */
+static bool
+alpn_has(const char *list, const char *protocol)
+{
+	size_t n = strlen(protocol), len;
+
+	for (;; list += len + 1) {
+		len = strcspn(list, ",");
+		if (len == n && memcmp(list, protocol, n) == 0)
+			return true;
+		if (list[len] == '\0')
+			return false;
+	}
+}
+
+static unsigned
+on_alpn(struct reader *r)
+{
+	r->s->alpn_h2 = alpn_has(r->l->w[r->i + 1], "h2");
+	return 2;
+}
+
+static unsigned
+on_proto(struct reader *r)
+{
+	const char *w = r->l->w[r->i + 1];
+
+	r->s->h2 = strcmp(w, "h2") == 0;
+	if (strcmp(w, "h1") == 0)
+		r->s->alpn_h2 = false;
+	else if (!r->s->h2)
+		refuse(r, "vip.server_http: HTTP/1.1 (h1) or HTTP/2 (h2)");
+	return 2;
+}
+
 static unsigned
 on_verify(struct reader *r)
 {
@@ -249,6 +284,10 @@ on_argument(struct reader *r)
 		return on_sni(r);
 	if (strcmp(w, "verify") == 0)
 		return on_verify(r);
+	if (strcmp(w, "alpn") == 0)
+		return on_alpn(r);
+	if (strcmp(w, "proto") == 0)
+		return on_proto(r);
 	if (strcmp(w, "on-marked-down") == 0)
 		return on_down(r);
 	if (strcmp(w, "source") == 0)

@@ -482,7 +482,7 @@ int
 h2_flush(struct conn *c)
 {
 	c->held = h2_stream_waits(c->h2);
-	return h2_stream_gone(c->h2) ? -EPIPE : c->held;
+	return h2_stream_deaf(c->h2) ? -EPIPE : c->held;
 }
 
 void

@@ -54,7 +54,10 @@ h2_stream_ask(struct h2_stream *s, const char *p, size_t n, size_t *used_out)
 	fields = h2_ask_fields(p, end, &s->ask, f, (char *)(nv + most));
 	if (fields > 0) {
 		s->left = s->ask.length;
-		s->down = s->ask.chunked ? H2_CHUNKED : s->left > 0 ? H2_LENGTH : H2_WHOLE;
+		s->down = s->ask.tunnel	   ? H2_ENDLESS
+			  : s->ask.chunked ? H2_CHUNKED
+			  : s->left > 0	   ? H2_LENGTH
+					   : H2_WHOLE;
 		code = submit(s, f, fields, nv);
 	}
 	free(f);
@@ -101,7 +104,8 @@ head_text(struct h2_stream *s, bool ended)
 	if (a.status >= 200) {
 		s->told = true;
 		s->chunked = a.chunked;
-		s->tunnel = s->ask.old && !ended && !a.has_length; /* read until it ends */
+		s->tunnel = (s->ask.tunnel && a.status < 300) || /* read until it ends */
+			    (s->ask.old && !ended && !a.has_length);
 	}
 	return 0;
 }
@@ -135,6 +139,7 @@ is_fault(const struct h2_stream *s, uint32_t error)
 void
 h2_stream_over(struct h2_stream *s, uint32_t error)
 {
+	h2_bytes_fini(&s->out); /* nobody takes it any more */
 	if (s->ended || s->owner == NULL)
 		return;
 	s->refused = error == NGHTTP2_REFUSED_STREAM;
@@ -180,17 +185,25 @@ h2_session_open(struct h2_session *h, const struct h2_ask *ask)
 	return s;
 }
 
-/* Streams beyond so many are over before they began. */
+bool
+h2_session_connects(const struct h2_session *h)
+{
+	return nghttp2_session_get_remote_settings(
+		   h->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+/* Streams beyond so many are over before they began, and tunnels at a server that has none. */
 static void
 admit(struct h2_session *h, uint32_t left)
 {
+	bool tunnels = h2_session_connects(h);
 	struct list *it;
 
 	list_each(it, &h->streams)
 	{
 		struct h2_stream *s = container_of(it, struct h2_stream, link);
 
-		if (left > 0)
+		if (left > 0 && (tunnels || !s->ask.tunnel))
 			left--;
 		else
 			s->refused = s->lost = s->gone = true;

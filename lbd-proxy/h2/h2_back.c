@@ -89,6 +89,7 @@ join(struct h2_back *x, const struct h2_back_how *how, const struct conn_ops *op
 		.tls = x->c->tls != NULL,
 		.trailers = how->trailers,
 		.both = how->both,
+		.tunnel = how->tunnel,
 	};
 	struct h2_stream *stream = h2_session_open(x->h, &ask);
 	struct conn *c = x->c, *s;
@@ -112,6 +113,18 @@ join(struct h2_back *x, const struct h2_back_how *how, const struct conn_ops *op
 	return s;
 }
 
+/* What the server said last: not by HTTP/2. */
+static bool
+is_past(const struct seat *s, const struct h2_back_how *how)
+{
+	const struct srv *srv = s->srv->srv;
+	mono_t now = s->svc->w->now;
+
+	return (s->svc->view->server_http == server_http_auto &&
+		   atomic_load_explicit(&srv->h1_until, memory_order_relaxed) > now) ||
+	       (how->tunnel && atomic_load_explicit(&srv->ws_until, memory_order_relaxed) > now);
+}
+
 int
 h2_back_open(const struct seat *s, const struct conn *client, const struct h2_back_how *how,
     const struct conn_ops *ops, struct conn **out)
@@ -123,10 +136,11 @@ h2_back_open(const struct seat *s, const struct conn *client, const struct h2_ba
 	int code = 0;
 
 	*out = NULL;
-	if (v->server_http == server_http_auto &&
-	    atomic_load_explicit(&s->srv->srv->h1_until, memory_order_relaxed) > s->svc->w->now)
+	if (is_past(s, how))
 		return 0;
 	x = alone ? NULL : find(s, port);
+	if (x != NULL && how->tunnel && !h2_carry_tunnels(x))
+		return 0;
 	if (x == NULL)
 		code = make(s, client, &x);
 	if (code != 0)

@@ -18,10 +18,11 @@ struct wsvc;
 struct h2_back_how {
 	bool trailers; /* the client takes them (TE) */
 	bool both;     /* and those of an answer whose length was told too (struct h2_ask) */
+	bool tunnel;   /* the request asks for a WebSocket (websocket.h) */
 	bool alone;    /* a connection of its own */
 };
-/* h2_back_open - a stream to the seat's server for this client; the connection is busy. *out NULL with 0: it speaks HTTP/1.1. Codes as
- * backend_connect. Until the server is known to speak HTTP/2, nothing is sent (conn_write says -EAGAIN). */
+/* h2_back_open - a stream to the seat's server for this client; the connection is busy. *out NULL with 0: it speaks HTTP/1.1, or
+ * WebSockets by that alone. Codes as backend_connect. Until the server is known to speak HTTP/2, nothing is sent (conn_write says -EAGAIN). */
 int h2_back_open(const struct seat *s, const struct conn *client, const struct h2_back_how *how,
     const struct conn_ops *ops, struct conn **out);
 

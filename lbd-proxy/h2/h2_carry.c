@@ -21,7 +21,8 @@
 #include <stdlib.h>
 
 #define H2_TURN (64 * 1024) /* read, and written, of one connection before others have their turn */
-#define ASK_AGAIN DUR_S(60) /* a server that took HTTP/1.1 may have learned HTTP/2 */
+#define ASK_AGAIN \
+	DUR_S(60) /* a server that took HTTP/1.1 may have learned HTTP/2, or WebSockets by it */
 
 enum waits { WAITS_NOT, WAITS_UP, WAITS_SEND, WAITS_LIVE, WAITS_IDLE };
 
@@ -155,6 +156,16 @@ begin(struct h2_back *x)
 	return code < 0 ? code : 1;
 }
 
+bool
+h2_carry_tunnels(struct h2_back *x)
+{
+	bool tunnels = !x->up || h2_session_connects(x->h);
+
+	atomic_store_explicit(&x->c->srv->srv->ws_until, tunnels ? 0 : x->c->w->now + ASK_AGAIN,
+	    memory_order_relaxed);
+	return tunnels;
+}
+
 /* False: the connection is of no use any more. */
 static bool
 read_in(struct h2_back *x)
@@ -179,6 +190,7 @@ read_in(struct h2_back *x)
 		x->up = true;
 		atomic_store_explicit(
 		    &c->srv->srv->h2_most, h2_session_most(x->h), memory_order_relaxed);
+		(void)h2_carry_tunnels(x);
 		h2_session_admit(x->h);
 	}
 	return true;

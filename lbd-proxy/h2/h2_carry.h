@@ -40,6 +40,8 @@ extern const struct conn_ops h2_carry_ops;
 /* h2_carry_join - somebody has one stream more; h2_carry_part - one less, x may be gone then. */
 void h2_carry_join(struct h2_back *x);
 void h2_carry_part(struct h2_back *x);
+/* h2_carry_tunnels - it takes extended CONNECT, or its SETTINGS are still to say so; that it does not is noted of the server. */
+bool h2_carry_tunnels(struct h2_back *x);
 /* h2_carry_leave - no more streams; without any it is closed. h2_carry_break - it is closed at once, and its streams are lost.
  * x may be gone then. */
 void h2_carry_leave(struct h2_back *x);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "http/h1_parse.h"
+#include "websocket.h"
 
 #define H2_ANSWER_FIELDS (H1_HEADERS_MAX + 1)
 
@@ -71,9 +72,11 @@ struct h2_ask {
 	bool trailers; /* in: the client takes trailers (TE) */
 	bool
 	    both; /* in: whoever reads the answer knows one with a length that is chunked all the same (h1_head.both) */
+	bool tunnel; /* in: it asks for a WebSocket, and becomes an extended CONNECT (RFC 8441) */
 	/* out */
-	bool chunked, head, old; /* old: HTTP/1.0 */
-	uint64_t length;	 /* of its body; 0 also when chunked */
+	bool chunked, head, old;	    /* old: HTTP/1.0 */
+	char accept[WEBSOCKET_ACCEPT_ROOM]; /* of a tunnel: for the client; may be empty */
+	uint64_t length;		    /* of its body; 0 also when chunked */
 };
 #define H2_ASK_MORE 5 /* fields beyond one a line */
 
@@ -93,6 +96,7 @@ struct h2_answer {
 /* A body of HTTP/2 may have a length and trailers; one of HTTP/1.1 has them when it is chunked, and then no length. So the text of an
  * answer that goes to a client of HTTP/2 (ask->both) has Content-Length and the coding, which its parser is told, and which never
  * leaves the proxy.
+ * Of a tunnel any 2xx says that it stands, and becomes 101.
  * h2_answer_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3.2); 101 has no place there either (section 8.6).
  * h2_answer_text - as HTTP/1.1; ended: no body follows; ask: of its request. out holds what h2_request_room says; the length. */
 int h2_answer_read(const struct h2_field *f, unsigned n, struct h2_answer *out);

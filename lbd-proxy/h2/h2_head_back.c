@@ -42,7 +42,7 @@ next_line(const char **at, const char *end, size_t *len_out)
 	return s;
 }
 
-/* Into :method, :scheme and :path. */
+/* Into :method, :scheme and :path; of a tunnel :protocol too. */
 static bool
 ask_line(const char *s, size_t len, struct h2_ask *a, struct h2_field *out)
 {
@@ -56,6 +56,10 @@ ask_line(const char *s, size_t len, struct h2_ask *a, struct h2_field *out)
 	out[0] = (struct h2_field){ ":method", s, 7, (uint32_t)(sp - s) };
 	out[1] = (struct h2_field){ ":scheme", a->tls ? "https" : "http", 7, a->tls ? 5 : 4 };
 	out[2] = (struct h2_field){ ":path", path, 5, (uint32_t)(version - path) };
+	if (a->tunnel) {
+		out[0] = (struct h2_field){ ":method", "CONNECT", 7, 7 };
+		out[3] = (struct h2_field){ ":protocol", "websocket", 9, 9 };
+	}
 	return true;
 }
 
@@ -104,6 +108,10 @@ is_asked(const struct h2_field *f, struct h2_ask *a)
 		return !NAME_IS(f, "http2-settings");
 	case 16: return !NAME_IS(f, "proxy-connection");
 	case 17:
+		if (a->tunnel && NAME_IS(f, "sec-websocket-key")) {
+			websocket_accept(f->value, f->value_len, a->accept);
+			return false;
+		}
 		if (!NAME_IS(f, "transfer-encoding"))
 			return true;
 		a->chunked = true; /* the only coding that the parser takes */
@@ -116,12 +124,14 @@ unsigned
 h2_ask_fields(const char *text, size_t end, struct h2_ask *a, struct h2_field *out, char *names)
 {
 	const char *at = text, *s;
-	struct h2_field host = { 0 }, *f = out + 4;
-	unsigned n = 4;
+	unsigned lead = a->tunnel ? 4 : 3,
+		 n = lead + 1; /* pseudo-header fields before :authority */
+	struct h2_field host = { 0 }, *f = out + n;
 	size_t len;
 
 	a->chunked = false;
 	a->length = 0;
+	a->accept[0] = '\0';
 	s = next_line(&at, text + end, &len);
 	if (!ask_line(s, len, a, out))
 		return 0;
@@ -145,10 +155,11 @@ h2_ask_fields(const char *text, size_t end, struct h2_ask *a, struct h2_field *o
 		n++;
 	}
 	if (host.value_len > 0) {
-		out[3] = (struct h2_field){ ":authority", host.value, 10, host.value_len };
+		out[lead] = (struct h2_field){ ":authority", host.value, 10, host.value_len };
 		return n;
 	}
-	memmove(out + 3, out + 4, (n - 4) * sizeof(*out)); /* of HTTP/1.0: it names no host */
+	memmove(out + lead, out + lead + 1,
+	    (n - lead - 1) * sizeof(*out)); /* of HTTP/1.0: it names no host */
 	return n - 1;
 }
 
@@ -184,13 +195,36 @@ put_line(char *o, const struct h2_field *f)
 	return PUT(o, "\r\n");
 }
 
+/* The tunnel stands: what a server of HTTP/1.1 would say. */
+static size_t
+switch_text(const struct h2_field *f, unsigned n, const struct h2_ask *ask, char *out)
+{
+	char *o = PUT(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+			   "Connection: Upgrade\r\n");
+
+	if (ask->accept[0] != '\0') {
+		o = PUT(o, "Sec-WebSocket-Accept: ");
+		o = stpcpy(o, ask->accept);
+		o = PUT(o, "\r\n");
+	}
+	for (unsigned i = 1; i < n; i++)
+		if (!NAME_IS(&f[i], "content-length") && !NAME_IS(&f[i], "sec-websocket-accept"))
+			o = put_line(o, &f[i]);
+	o = PUT(o, "\r\n");
+	return (size_t)(o - out);
+}
+
 size_t
 h2_answer_text(struct h2_answer *a, const struct h2_field *f, unsigned n, bool ended,
     const struct h2_ask *ask, char *out)
 {
 	bool bodiless = a->status < 200 || a->status == 204 || a->status == 304 || ask->head;
-	char *o = PUT(out, "HTTP/1.1 ");
+	char *o;
 
+	a->chunked = false;
+	if (ask->tunnel && a->status / 100 == 2)
+		return switch_text(f, n, ask, out);
+	o = PUT(out, "HTTP/1.1 ");
 	o = mempcpy(o, f->value, 3);
 	*o++ = ' ';
 	o = stpcpy(o, http_reason(a->status)); /* HTTP/2 has none (RFC 9113 section 8.3.2) */

@@ -85,6 +85,13 @@ void h2_stream_asked(struct h2_stream *s, bool ended);
 void h2_stream_trailers(struct h2_stream *s);
 void h2_stream_data(struct h2_stream *s, const uint8_t *p, size_t n);
 void h2_stream_ended(struct h2_stream *s);
+/* h2_stream_goes_on - of a client's stream whose answer has ended: the rest of the request is of use yet, as only that of a tunnel is (RFC
+ * 9113 section 8.1). */
+static inline bool
+h2_stream_goes_on(const struct h2_stream *s)
+{
+	return s->tunnel && s->owner != NULL;
+}
 /* h2_stream_refuse - it ends with an error of HTTP/2. */
 void h2_stream_refuse(struct h2_stream *s, uint32_t error);
 /* To a server, in h2_ask.c. h2_stream_ask - the request's head, whole, is among the first bytes that are written; 0 or -errno, *used_out

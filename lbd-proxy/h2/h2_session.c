@@ -197,7 +197,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		return 0;
 	s->answered = true;
 	h2_calm_answered(&h->calm);
-	if (!s->ended && !h->back) /* the rest of the request is of no use (RFC 9113 section 8.1) */
+	if (!s->ended && !h->back && !h2_stream_goes_on(s))
 		(void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 	return 0;
 }

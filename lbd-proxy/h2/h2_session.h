@@ -59,6 +59,8 @@ void *h2_stream_owner(const struct h2_stream *s); /* NULL: it has none yet, or n
 void h2_stream_own(struct h2_stream *s, void *owner);
 /* h2_stream_gone - the client has reset it, or the connection is over. */
 bool h2_stream_gone(const struct h2_stream *s);
+/* h2_stream_deaf - nothing that is written goes out any more, while there may be something to read. */
+bool h2_stream_deaf(const struct h2_stream *s);
 /* h2_stream_read - the request as HTTP/1.1: bytes, 0 nothing now, -ENODATA at its end, -ECONNRESET. */
 ssize_t h2_stream_read(struct h2_stream *s, void *p, size_t room);
 /* h2_stream_readable - h2_stream_read has something to say now. */
@@ -82,9 +84,11 @@ struct h2_session *h2_session_new_back(const struct h2_limits *limits, void *hos
 bool h2_session_greeted(const struct h2_session *h);
 uint32_t h2_session_room(const struct h2_session *h);
 uint32_t h2_session_most(const struct h2_session *h);
+/* h2_session_connects - the server takes extended CONNECT (RFC 8441). */
+bool h2_session_connects(const struct h2_session *h);
 /* h2_session_open - a stream that is to be owned at once; nothing may be written to it before the server's SETTINGS came. ask: what is "in"
  * of it, copied. NULL: no memory. h2_session_admit - they came: every stream has news, and those beyond what the
- * server takes are refused. h2_session_turn_away - instead of it: all are. */
+ * server takes are refused, as are tunnels that it does not know. h2_session_turn_away - instead of it: all are. */
 struct h2_stream *h2_session_open(struct h2_session *h, const struct h2_ask *ask);
 void h2_session_admit(struct h2_session *h);
 void h2_session_turn_away(struct h2_session *h);

@@ -187,6 +187,12 @@ h2_stream_gone(const struct h2_stream *s)
 	return s->lost;
 }
 
+bool
+h2_stream_deaf(const struct h2_stream *s)
+{
+	return s->lost || (s->gone && s->h->back);
+}
+
 void
 h2_stream_lose(struct h2_stream *s)
 {
@@ -458,7 +464,7 @@ h2_stream_write(struct h2_stream *s, const void *p, size_t n)
 	size_t used;
 	int code = 0;
 
-	if (s->lost || s->down == H2_BROKEN || (s->gone && s->h->back))
+	if (h2_stream_deaf(s) || s->down == H2_BROKEN)
 		return -EPIPE;
 	while (code == 0 && n > 0 && s->down == H2_HEAD) {
 		code = write_head(s, at, n, &used);
@@ -485,9 +491,18 @@ h2_stream_end(struct h2_stream *s)
 	(void)resume(s);
 }
 
+/* All that was written was sent, or its end alone was not. */
+static bool
+is_said(const struct h2_stream *s, bool reset)
+{
+	return s->answered || (!reset && s->down == H2_WHOLE && !h2_stream_waits(s));
+}
+
 void
 h2_stream_close(struct h2_stream *s, bool reset)
 {
+	bool went_on = s->answered && h2_stream_goes_on(s);
+
 	s->owner = NULL;
 	h2_bytes_fini(&s->in);
 	if (!reset)
@@ -496,9 +511,11 @@ h2_stream_close(struct h2_stream *s, bool reset)
 		h2_stream_free(s);
 		return;
 	}
-	if (s->h->back && !(s->answered && s->ended))
+	if (s->h->back && !(s->ended && is_said(s, reset)))
 		h2_stream_refuse(s, NGHTTP2_CANCEL);
 	else if (!s->answered && (reset || s->down != H2_WHOLE) && s->down != H2_BROKEN)
 		h2_stream_refuse(s, NGHTTP2_INTERNAL_ERROR);
+	else if (went_on && !s->ended)
+		h2_stream_refuse(s, reset ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
 	list_del(&s->news);
 }

@@ -40,6 +40,7 @@ struct http {
 	bool untold;   /* its story goes on elsewhere */
 	bool beyond;   /* more of its body was sent than out holds */
 	bool trailers; /* the client takes them (TE) */
+	bool tunnel;   /* it asks for a WebSocket, which a server of HTTP/2 may have too */
 	bool slow;     /* the last connect was given up */
 	bool edited;   /* rules change its head: w->rules->edits, until it was composed */
 	bool whole;    /* the head is complete, and rules wait for its body */

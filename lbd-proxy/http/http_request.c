@@ -11,6 +11,7 @@
 #include "sys/sock.h"
 
 #include "h2/h2_back.h"
+#include "h2/websocket.h"
 #include "http_tell.h"
 #include "rules/rules_http.h"
 #include "schema/error_rules.h"
@@ -153,7 +154,10 @@ compose(struct http *h, const char *buf, size_t len)
 		return h->up_chunk.error->status;
 	if (v->body_max > 0 && h->head.framing == H1_CHUNKED && h->up_chunk.total > v->body_max)
 		return 413;
-	h->trailers = pool->server_http != server_http_1 && takes_trailers(buf, &h->head);
+	if (pool->server_http != server_http_1) {
+		h->trailers = takes_trailers(buf, &h->head);
+		h->tunnel = websocket_asked(buf, &h->head);
+	}
 	if (pool->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
 	if (tell(h, &policy, &told, by, id))
@@ -190,6 +194,7 @@ open_stream(struct http *h, struct conn **out)
 	const struct h2_back_how how = {
 		.trailers = h->trailers,
 		.both = h->c->h2 != NULL,
+		.tunnel = h->tunnel,
 		.alone = h->rate_up != 0,
 	};
 
@@ -205,7 +210,7 @@ attach(struct http *h)
 
 	story_phase(&h->story, PHASE_QUEUE, c->w->now);
 	story_server(&h->story, &h->seat);
-	if (http_pool(h)->server_http != server_http_1 && !h->head.upgrade)
+	if (http_pool(h)->server_http != server_http_1 && (!h->head.upgrade || h->tunnel))
 		code = open_stream(h, &s);
 	if (s == NULL && code == 0 && !h->fresh)
 		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);

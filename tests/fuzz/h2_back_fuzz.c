@@ -1,6 +1,7 @@
 /* A session of HTTP/2 to a server, without a socket: bytes of a server in pieces, for a few requests whose bodies come late or never. Beside
  * that nothing breaks: what a stream reads as an answer is heads that the parser of HTTP/1.1 takes or refuses, and behind the last is its body
  * and no byte more. First byte: the way; then frames, or, when bit 7 is set, an empty SETTINGS is put in front of them. */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "lbd-proxy/http/h1_parse.h"
 
 #define ROOM (64 * 1024 + H2_FRAME_ROOM)
-#define STREAMS 4
+#define STREAMS 5
+#define TUNNEL 4 /* asks for a WebSocket */
 
 static void
 want(bool ok)
@@ -34,12 +36,14 @@ static const char *const requests[STREAMS] = {
 	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n",
 	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhello",
 	"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nfirst",
 };
 
 static struct h2_stream *
 ask(struct h2_session *h, struct owner *o, unsigned i)
 {
-	const struct h2_ask how = { .trailers = i == 1, .both = i == 0 };
+	const struct h2_ask how = { .trailers = i == 1, .both = i == 0, .tunnel = i == TUNNEL };
 	struct h2_stream *s = h2_session_open(h, &how);
 
 	want(s != NULL);
@@ -51,7 +55,7 @@ ask(struct h2_session *h, struct owner *o, unsigned i)
 static bool
 check_head(struct owner *o, unsigned i)
 {
-	while (o->head.length == 0 || o->head.status < 200) {
+	while (o->head.length == 0 || (o->head.status < 200 && o->head.status != 101)) {
 		h1_head_init(&o->head, true, H1_HEAD_MAX);
 		o->head.both = i == 0;
 		switch (h1_head_parse(&o->head, o->text, o->len)) {
@@ -59,8 +63,8 @@ check_head(struct owner *o, unsigned i)
 		case H1_BAD: return false;
 		case H1_DONE: break;
 		}
-		want(o->head.status != 101);
-		if (h1_frame_answer(&o->head, i == 3 ? H1_M_HEAD : H1_M_GET, false, 1) != 0)
+		want(o->head.status != 101 || i == TUNNEL);
+		if (h1_frame_answer(&o->head, i == 3 ? H1_M_HEAD : H1_M_GET, i == TUNNEL, 1) != 0)
 			return false;
 		o->len -= o->head.length;
 		memmove(o->text, o->text + o->head.length, o->len);
@@ -92,6 +96,7 @@ check_answer(struct owner *o, unsigned i)
 		want(r != H1_DONE || used == o->len);
 		o->over = r != H1_MORE; /* a trailer that the parser refuses, or the end */
 		break;
+	case H1_TUNNEL: break;
 	default: want(false);
 	}
 	o->len = 0;
@@ -129,6 +134,8 @@ go_on(struct owner *o, unsigned i, unsigned way)
 			check_answer(o, i);
 		}
 	} while (n > 0);
+	if (n == -ENODATA && i == TUNNEL && h2_stream_write(o->s, "more", 4) >= 0)
+		h2_stream_end(o->s); /* its other half */
 	if (n < 0 || (o->over && (way & 16) != 0))
 		let_go(o, (way & 32) != 0);
 }

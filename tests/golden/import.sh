@@ -12,7 +12,7 @@ ip link set lo up && ip link add v0 type veth peer name v1 && ip addr add 10.0.0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 fail=0
-for in in ipvs.rules ldirectord.cf keepalived.conf haproxy-site.cfg haproxy-api.cfg haproxy-tcp.cfg haproxy-old.cfg haproxy-guard.cfg; do
+for in in ipvs.rules ldirectord.cf keepalived.conf haproxy-site.cfg haproxy-api.cfg haproxy-tcp.cfg haproxy-old.cfg haproxy-guard.cfg haproxy-h2.cfg; do
 	name=${in%.*}
 	form=${name%%-*}
 	"$lbctl" import "$form" "$here/$in" --address 10.0.0.9 --report "$out.r" >"$out" 2>&1

@@ -13,6 +13,7 @@ import h2.settings
 from lbdtest import Origin
 
 MAX_STREAMS = h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS
+CONNECT_PROTOCOL = h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL
 
 
 class Asked:

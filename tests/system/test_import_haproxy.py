@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from h2origin import H2Origin
 from lbdtest import ADDRESS, BIN, Lbd, Vip, client, die_with_parent, free_port, get, listens, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
@@ -341,6 +342,37 @@ def test_same_limits_lists_and_pages(lb, closing, tmp_path, origins, guard):
         assert haproxy == lbd, request
     assert [g[0] for g in got[1]] == [200] * 6 + [429] * 3 + [403, 403, 404, 200, 404, 404, 503, 200, 200, 200] + [
         200, 200, 200, 410, 410, 200]
+
+
+HTTP2 = """
+defaults
+    mode http
+    timeout client 9s
+    timeout server 9s
+    timeout connect 9s
+
+frontend edge
+    bind {address}:{plain}
+    use_backend agreed if {{ path_beg /agreed }}
+    default_backend always
+backend always
+    server a {a} proto h2
+backend agreed
+    server b {b} ssl verify none alpn h2,http/1.1
+"""
+
+
+def test_servers_of_http2(lb, closing, tmp_path, pem):
+    """proto h2 and alpn: servers are spoken to as HAProxy speaks to them."""
+    a, b = closing(H2Origin("a")), closing(H2Origin("b", certs=(tmp_path / "c.pem", tmp_path / "k.pem"), alpn=["h2", "http/1.1"]))
+    sides, says = both(lb, closing, tmp_path, HTTP2, [a, b])
+    assert "not supported" not in says.stderr.replace(" 0 not supported", "")
+    for side in sides:
+        for path, o in (("/x", "a"), ("/agreed", "b")):
+            wait_until(lambda: get(side["plain"], path).status == 200)
+            r = get(side["plain"], path).json
+            assert (r["origin"], r["target"]) == (o, path)
+    assert set(b.protocols) == {"h2"} and not a.errors and not b.errors
 
 
 EXAMPLES = [*sorted(Path("/usr/share/doc/haproxy/examples").glob("*.cfg")),

@@ -28,7 +28,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=PEERS)
 def service(request, lb, tls, certs, root, tmp_path_factory):  # noqa: F811
-    """A service before one of them; its URL. nginx ends each connection after 50 requests, nghttpd takes 30 streams at once."""
+    """A service before one of them; its URL. nghttpd takes 30 streams at once."""
     kind, _, by = request.param.partition("-")
     folder, own = tmp_path_factory.mktemp("peer"), {"certs": certs if by else None}
     behind = Origin("behind")
@@ -38,7 +38,7 @@ def service(request, lb, tls, certs, root, tmp_path_factory):  # noqa: F811
     elif kind == "haproxy":
         peer = haproxy(folder, behind, **own)
     else:
-        peer = nginx(folder, root, certs, requests=50)
+        peer = nginx(folder, root, certs, requests=1_000_000)
     tls_fields = {"server_tls": "on", "server_http": "auto"} if by or kind == "nginx" else {"server_http": "2"}
     vip = lb.vip(f"peers-{request.param}", peer, h2c="yes", compress="plain", compress_min=1000, persistence="cookie", **tls_fields)
     yield vip, f"http://{vip.address}:{vip.port}", kind
@@ -116,6 +116,18 @@ def test_bytes(service, path, size):
             assert a.status == 200 and a.body == want and a["content-length"] == str(len(want))
     a = get(vip, path)
     assert a.body == want and a.headers["Content-Length"] == str(len(want))
+
+
+@pytest.mark.parametrize("options", ["-c 4 -m 16", "-c 2 -m 100", "-c 4 -m 16 -d small", "-c 4 -m 16 -H :method:HEAD"])
+def test_nginx_ends_connections(lb, closing, request, root, certs, tmp_path, options):
+    """nginx ends each connection after 50 requests; those that were on their way then are asked by another."""
+    vip = vip_of(lb, request, closing(nginx(tmp_path, root, certs, requests=50)), h2c="yes", server_tls="on", server_http="auto")
+    (tmp_path / "small").write_bytes(b"hello")
+    out = h2load("-n", 1000, *(tmp_path / w if w == "small" else w for w in options.split()), f"http://{vip.address}:{vip.port}/x")
+    assert "1000 done, 1000 succeeded, 0 failed, 0 errored, 0 timeout" in out and " 1000 2xx" in out, out
+    n = counters(lb, vip)
+    assert n["requests_total"] == 1000 and n["server_aborts"] == 0
+    assert lb.json("get", "rip", f"{vip.name}/")[0]["status"]["counters"]["connections_total"] >= 20
 
 
 def test_trailers_of_nghttpd(lb, closing, request, root):

@@ -49,6 +49,17 @@ test_ask(void **state)
 		  "HTTP2-Settings: x\r\nHost: b\r\nCookie: a=1; b=2\r\n\r\n",
 		    ":method=GET\n:scheme=http\n:path=/\n:authority=a\ncookie=a=1; b=2\n", { 0 },
 		    false, false, false, 0 },
+		{ "GET /w HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+		    ":method=CONNECT\n:scheme=https\n:path=/w\n:protocol=websocket\n:authority=h\n"
+		    "sec-websocket-version=13\n",
+		    { .tls = true, .tunnel = true }, false, false, false, 0 },
+		{ "GET /w HTTP/1.1\r\nSec-WebSocket-Key: 1\r\n\r\n",
+		    ":method=CONNECT\n:scheme=http\n:path=/w\n:protocol=websocket\n",
+		    { .tunnel = true }, false, false, false, 0 },
+		{ "GET /w HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Key: 1\r\n\r\n",
+		    ":method=GET\n:scheme=http\n:path=/w\n:authority=h\nsec-websocket-key=1\n",
+		    { 0 }, false, false, false, 0 },
 	};
 
 	(void)state;
@@ -69,6 +80,8 @@ test_ask(void **state)
 		assert_int_equal(a.head, row[i].head);
 		assert_int_equal(a.old, row[i].old);
 		assert_int_equal(a.length, row[i].length);
+		assert_string_equal(a.accept,
+		    strstr(row[i].text, "dGhl") != NULL ? "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" : "");
 	}
 }
 
@@ -126,6 +139,16 @@ test_answer(void **state)
 		    "HTTP/1.1 599 Server Error\r\n\r\n" },
 		{ { ":status", "204" }, true, { 0 }, false, "HTTP/1.1 204 No Content\r\n\r\n" },
 		{ { ":status", "304" }, true, { 0 }, false, "HTTP/1.1 304 Not Modified\r\n\r\n" },
+		{ { ":status", "200", "sec-websocket-protocol", "chat", "content-length", "0" },
+		    false, { .tunnel = true, .accept = "abc=" }, false,
+		    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		    "Sec-WebSocket-Accept: abc=\r\nsec-websocket-protocol: chat\r\n\r\n" },
+		{ { ":status", "204", "sec-websocket-accept", "x" }, true, { .tunnel = true },
+		    false,
+		    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+		    "Connection: Upgrade\r\n\r\n" },
+		{ { ":status", "403" }, false, { .tunnel = true, .accept = "abc=" }, true,
+		    "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n" },
 		{ { ":status", "103", "link", "x" }, false, { 0 }, false,
 		    "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" },
 	};
