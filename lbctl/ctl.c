@@ -3,6 +3,7 @@
 #include "ctl.h"
 
 #include "base/mem.h"
+#include "msg/list_fetch.h"
 #include "sys/netlink.h"
 
 #include <errno.h>
@@ -60,6 +61,21 @@ know_addresses(struct store *st)
 	iface_list_fini(&l);
 }
 
+/* What is behind entries of lists, where a commit may not name a pool that is none. Without lbd-proxy nobody can tell. */
+static int
+map_values(void *arg, const char *list, const char *content, struct buf *out)
+{
+	struct ctl *c = arg;
+	struct err err = { 0 };
+	int rc = list_fetch(&c->paths, MSG_LIST_VALUES, content, CTL_ANSWER, out, &err);
+
+	if (rc != 0)
+		ctl_note(c,
+		    "warning: list %s: names of pools in its entries were not looked at: %s", list,
+		    err.text);
+	return rc;
+}
+
 /* A store that exists but is not ours to change: permission, not damage. */
 static int
 refuse_writing(struct ctl *c, struct err *err)
@@ -101,8 +117,10 @@ ctl_store(struct ctl *c, bool write, struct err *err)
 	if (rc != 0)
 		return rc;
 	c->store_writes = write;
-	if (write)
+	if (write) {
 		know_addresses(c->store);
+		store_set_values(c->store, map_values, c);
+	}
 	return 0;
 }
 

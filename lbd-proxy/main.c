@@ -100,6 +100,13 @@ on_list_get(void *arg, const struct bus_request *rq, const union msg_any *m)
 }
 
 static void
+on_list_values(void *arg, const struct bus_request *rq, const union msg_any *m)
+{
+	(void)arg;
+	lists_on_values(control.lists, rq, &m->list_get);
+}
+
+static void
 on_lists(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
 	(void)arg;
@@ -178,6 +185,7 @@ static const struct bus_handler messages[] = {
 	{ MSG_KEYS, on_keys },
 	{ MSG_LIST_PUT, on_list_put },
 	{ MSG_LIST_GET, on_list_get },
+	{ MSG_LIST_VALUES, on_list_values },
 	{ MSG_LISTS, on_lists },
 	{ MSG_STAPLES, on_staples },
 	{ MSG_UPGRADE, on_upgrade },

@@ -47,6 +47,7 @@ info_of(struct call *c, const struct commit_how *how)
 		info.dry_run = how->dry_run;
 	}
 	look_at_addresses(c->w);
+	store_set_values(daemon_store(c->w->d), map_values, c->w);
 	return info;
 }
 

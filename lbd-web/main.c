@@ -174,6 +174,7 @@ fini(struct daemon *d)
 	events_free(w->events);
 	sessions_free(w->sessions);
 	secrets_close(w->secrets);
+	map_values_fini();
 }
 
 static void

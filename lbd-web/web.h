@@ -105,6 +105,10 @@ unsigned reply_status_of(const struct err *err);
 void problem_json(
     struct buf *b, unsigned status, const struct err *err, const char *instance, const char *id);
 
+/* map_values.c - what is behind the entries of lists; a map_values_fn with struct web as arg. */
+int map_values(void *arg, const char *list, const char *content, struct buf *out);
+void map_values_fini(void);
+
 /* commit.c - changes of the store on behalf of a user. */
 struct commit_how {
 	uint32_t base;	   /* expected revision; 0 any */

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "schema/doc.h"
+#include "store/pool_names.h"
 #include "store/snapshot.h"
 
 struct store;
@@ -35,6 +36,10 @@ int store_delta(struct store *st, enum scope scope, uint32_t n, struct buf *out)
 
 /* Local addresses that commits check against (S060); copied. NULL: no check. */
 void store_set_local(struct store *st, const struct iface_list *local);
+
+/* Who knows what is behind the entries of lists, for commits that have to know (store/pool_names.h). NULL: nobody, and names of
+ * pools in them are not checked. */
+void store_set_values(struct store *st, map_values_fn fn, void *arg);
 
 struct commit_info {
 	const char *who;    /* user name; required */

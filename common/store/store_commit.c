@@ -246,6 +246,8 @@ make_candidate(struct store *st, const struct txn_as *as, const struct buf delta
 		rc = snapshot_check_change(st->base, s, local ? &st->local : NULL, err);
 	if (rc == 0 && as->follows == NULL)
 		rc = x509_check(st->base, s, err);
+	if (rc == 0 && as->follows == NULL && !as->undoes && st->values != NULL)
+		rc = pool_names_check(st->base, s, st->values, st->values_arg, err);
 	if (rc == 0)
 		*out = s;
 	else

@@ -51,6 +51,8 @@ struct store {
 	struct secrets *secrets; /* opened by the first who needs it */
 	struct iface_list local;
 	bool check_local;
+	map_values_fn values; /* store_set_values */
+	void *values_arg;
 	int fault; /* first SQLite fault of this transaction; the commit reports it */
 };
 

@@ -329,6 +329,13 @@ store_secrets(struct store *st, struct secrets **out, struct err *err)
 }
 
 void
+store_set_values(struct store *st, map_values_fn fn, void *arg)
+{
+	st->values = fn;
+	st->values_arg = arg;
+}
+
+void
 store_set_local(struct store *st, const struct iface_list *local)
 {
 	FREE(st->local.a);

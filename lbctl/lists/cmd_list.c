@@ -69,10 +69,11 @@ cmd_list_load(struct ctl *c, struct err *err)
 	if (rc == 0)
 		rc = put(c, row, CHANGE_ALL, &text, &kept, err);
 	buf_fini(&text);
-	if (rc != 0)
-		return rc;
-	ctl_note(c, "list %s: %u entries", row->name, kept.entries);
-	return save(c, &kept, 0, err);
+	if (rc == 0)
+		rc = save(c, &kept, 0, err);
+	if (rc == 0)
+		ctl_note(c, "list %s: %u entries", c->argv[0], kept.entries);
+	return rc;
 }
 
 /* What is added to or taken from what the list has now: refused when somebody was faster. */

@@ -2,7 +2,7 @@
 #include "pieces.h"
 
 #include "base/must.h"
-#include "msg/client.h"
+#include "msg/list_fetch.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -10,13 +10,17 @@
 #define PIECE 32768
 
 static int
+no_proxy(struct err *err)
+{
+	return err_prefix(err, "entries of lists are with lbd-proxy, which must run: ");
+}
+
+static int
 open_proxy(struct ctl *c, struct client **k, struct err *err)
 {
 	int rc = client_open(&c->paths, "lbd-proxy", k, err);
 
-	return rc == ERR_AWAY
-		   ? err_prefix(err, "entries of lists are with lbd-proxy, which must run: ")
-		   : rc;
+	return rc == ERR_AWAY ? no_proxy(err) : rc;
 }
 
 /* What lbd-proxy says of entries is said as our own. */
@@ -70,42 +74,12 @@ pieces_put(struct ctl *c, unsigned kind, unsigned change, const char *base, cons
 	return own(rc, err);
 }
 
-struct getting {
-	struct buf *out;
-	uint64_t total;
-	size_t got; /* with this piece */
-};
-
-static int
-on_text(void *arg, const struct msg_row *row, const union msg_any *m)
-{
-	struct getting *g = arg;
-
-	if (row->number == MSG_LIST_TEXT && m->list_text.offset == g->out->len) {
-		buf_put(g->out, m->list_text.text.p, m->list_text.text.len);
-		g->total = m->list_text.total;
-		g->got = m->list_text.text.len;
-	}
-	return 0;
-}
-
 int
 pieces_get(struct ctl *c, const char *name, struct buf *out, struct err *err)
 {
-	struct msg_list_get m = { .name = SPAN(name) };
-	struct getting g = { .out = out };
-	struct client *k = NULL;
-	int rc = open_proxy(c, &k, err);
+	int rc = list_fetch(&c->paths, MSG_LIST_GET, name, CTL_ANSWER, out, err);
 
-	while (rc == 0) {
-		m.offset = out->len;
-		g.got = 0;
-		rc = client_call(k, MSG_LIST_GET, &m, on_text, &g, CTL_ANSWER, err);
-		if (rc == 0 && out->len >= g.total)
-			break;
-		if (rc == 0 && g.got == 0)
-			rc = err_set(err, ERR_PROTO, "lbd-proxy gives the entries in part only");
-	}
-	client_close(k);
+	if (rc == ERR_AWAY)
+		rc = no_proxy(err);
 	return own(rc, err);
 }

@@ -34,6 +34,12 @@ struct itemset *itemset_take(
 struct itemset *itemset_ref(struct itemset *s); /* NULL is fine */
 void itemset_unref(struct itemset *s);		/* NULL is fine */
 
+/* itemset_values - each value that there is once, as "KEY\0VALUE\0" with the key of the first entry that has it, as people write it; both cut
+ * where they are longer than anything that is looked for (store/pool_names.h). At most ITEMS_VALUES_MOST of them: more than there can be
+ * pools. */
+#define ITEMS_VALUES_MOST 100000
+void itemset_values(const struct itemset *s, struct buf *out);
+
 unsigned itemset_kind(const struct itemset *s);
 uint32_t itemset_count(const struct itemset *s);
 size_t itemset_bytes(const struct itemset *s); /* memory */

@@ -1,4 +1,4 @@
-/* itemset_priv.h - the inside of a set of entries: itemset.c (lookups), itemset_text.c (text). */
+/* itemset_priv.h - the inside of a set of entries: itemset.c (lookups), itemset_text.c (text), itemset_values.c. */
 #ifndef LBD_PROXY_ITEMSET_PRIV_H
 #define LBD_PROXY_ITEMSET_PRIV_H
 
@@ -41,6 +41,8 @@ item_key(const struct itemset *s, const struct item *i)
 	return s->text.p + i->at;
 }
 
+/* itemset_write_key - as people write it; words as they are, without quotes. */
+void itemset_write_key(const struct itemset *s, const struct item *i, struct buf *out);
 struct itemset *itemset_begin(unsigned kind);
 /* itemset_put - at the end, in any order. false: there are ITEMS_MOST. */
 bool itemset_put(struct itemset *s, const void *key, size_t key_len, const void *value,

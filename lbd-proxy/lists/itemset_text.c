@@ -327,6 +327,15 @@ write_address(struct buf *out, const uint8_t *key)
 }
 
 void
+itemset_write_key(const struct itemset *s, const struct item *i, struct buf *out)
+{
+	if (s->kind == list_kind_address)
+		write_address(out, item_key(s, i));
+	else
+		buf_put(out, item_key(s, i), i->key_len);
+}
+
+void
 itemset_write(const struct itemset *s, struct buf *out)
 {
 	buf_puts(out, HEAD);

@@ -37,8 +37,13 @@ struct lists {
 	void *came_arg;
 	struct { /* the text that was asked for last, while its pieces are fetched */
 		char name[X509_HEX];
+		bool values; /* LIST_VALUES */
 		struct buf text;
 	} read;
+	struct { /* entries that were put last, until a commit names them or the next sweep */
+		char name[X509_HEX];
+		struct itemset *set; /* reference */
+	} last;
 };
 
 /* ---- the configuration -------------------------------------------------------------------------------------------- */
@@ -56,15 +61,37 @@ read_text(const struct lists *l, const char *name, struct buf *out)
 	return strcmp(is, name) == 0 ? 0 : -EBADMSG;
 }
 
+static void
+keep_last(struct lists *l, const char *name, struct itemset *s)
+{
+	itemset_unref(l->last.set);
+	l->last.set = itemset_ref(s);
+	(void)snprintf(l->last.name, sizeof(l->last.name), "%s", name);
+}
+
+/* Entries that are in memory: those of a list, or put just now. A reference; NULL: they are not. */
+static struct itemset *
+at_hand(const struct lists *l, const char *name)
+{
+	const struct slot_of *s;
+
+	if (name[0] != '\0' && strcmp(l->last.name, name) == 0)
+		return itemset_ref(l->last.set);
+	for (uint32_t at = 0; (s = idmap_next(&l->slots, &at, NULL)) != NULL;)
+		if (s->set != NULL && strcmp(s->have, name) == 0)
+			return itemset_ref(s->set);
+	return NULL;
+}
+
 static struct itemset *
 load(const struct lists *l, const struct itemlist *row, char *why, size_t room)
 {
 	struct buf text = { 0 };
 	struct err err = { 0 };
-	struct itemset *s = NULL;
-	int rc = read_text(l, row->content, &text);
+	struct itemset *s = at_hand(l, row->content);
+	int rc = s == NULL ? read_text(l, row->content, &text) : 0;
 
-	if (rc == 0)
+	if (rc == 0 && s == NULL)
 		s = itemset_load((const char *)text.p, text.len, &err);
 	buf_fini(&text);
 	if (rc == -ENOENT)
@@ -155,6 +182,8 @@ lists_apply(struct lists *l, const struct snapshot *now)
 			(void)snprintf(first, sizeof(first), "%.360s", why);
 	}
 	drop_gone(l);
+	if (changed)
+		keep_last(l, "", NULL);
 	l->now += changed;
 	if (faults > 1)
 		(void)snprintf(first + strlen(first), sizeof(first) - strlen(first),
@@ -272,6 +301,7 @@ lists_on_put(struct lists *l, const struct bus_request *rq, const struct msg_lis
 		return;
 	}
 	log_info("lists: %s is here, %u entries", name, itemset_count(s));
+	keep_last(l, name, s);
 	is.name = SPAN(name);
 	is.entries = itemset_count(s);
 	itemset_unref(s);
@@ -281,8 +311,34 @@ lists_on_put(struct lists *l, const struct bus_request *rq, const struct msg_lis
 		l->came(l->came_arg);
 }
 
-void
-lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m)
+/* What is told of some entries: their text, or their values. */
+static int
+read_for(struct lists *l, const char *name, bool values, struct buf *out)
+{
+	struct itemset *s;
+
+	if (!values)
+		return read_text(l, name, out);
+	s = at_hand(l, name);
+	if (s == NULL)
+		s = base_of(l, name, NULL);
+	if (s == NULL)
+		return -ENOENT;
+	itemset_values(s, out);
+	itemset_unref(s);
+	return 0;
+}
+
+static void
+forget_read(struct lists *l)
+{
+	buf_fini(&l->read.text);
+	l->read.text = (struct buf){ 0 };
+	l->read.name[0] = '\0';
+}
+
+static void
+give_piece(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m, bool values)
 {
 	struct msg_list_text out = { 0 };
 	char name[X509_HEX + 1];
@@ -292,10 +348,10 @@ lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_lis
 	if (!need_store(l, rq))
 		return;
 	span_text(m->name, name, sizeof(name));
-	if (strcmp(name, l->read.name) != 0) {
-		buf_fini(&l->read.text);
-		l->read.text = (struct buf){ 0 };
-		rc = read_text(l, name, &l->read.text);
+	if (strcmp(name, l->read.name) != 0 || values != l->read.values) {
+		forget_read(l);
+		rc = read_for(l, name, values, &l->read.text);
+		l->read.values = values;
 		(void)snprintf(l->read.name, sizeof(l->read.name), "%.64s", rc == 0 ? name : "");
 	}
 	if (rc != 0 || m->offset > l->read.text.len) {
@@ -310,11 +366,20 @@ lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_lis
 	    (struct span){ l->read.text.p + m->offset, left < LIST_PIECE ? left : LIST_PIECE };
 	(void)bus_reply(rq, MSG_LIST_TEXT, &out);
 	bus_result(rq, 0, NULL);
-	if (left <= LIST_PIECE) { /* that was the end */
-		buf_fini(&l->read.text);
-		l->read.text = (struct buf){ 0 };
-		l->read.name[0] = '\0';
-	}
+	if (left <= LIST_PIECE) /* that was the end */
+		forget_read(l);
+}
+
+void
+lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m)
+{
+	give_piece(l, rq, m, false);
+}
+
+void
+lists_on_values(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m)
+{
+	give_piece(l, rq, m, true);
 }
 
 static bool
@@ -340,6 +405,7 @@ on_sweep(void *arg)
 	struct lists *l = arg;
 
 	list_put_expire(l->put, mono_now());
+	keep_last(l, "", NULL);
 	digest_sweep(l->store, l->d, "lists");
 	loop_timer_set(&l->sweep, DIGEST_SWEEP_EACH);
 }
@@ -368,6 +434,7 @@ lists_stop(struct lists *l)
 		return;
 	loop_timer_fini(&l->sweep);
 	(void)lists_apply(l, NULL); /* all rows are gone */
+	keep_last(l, "", NULL);
 	idmap_fini(&l->slots);
 	list_put_free(l->put);
 	buf_fini(&l->read.text);

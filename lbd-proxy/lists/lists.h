@@ -28,6 +28,7 @@ const char *lists_fault(const struct lists *l);
 
 void lists_on_put(struct lists *l, const struct bus_request *rq, const struct msg_list_put *m);
 void lists_on_get(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m);
+void lists_on_values(struct lists *l, const struct bus_request *rq, const struct msg_list_get *m);
 void lists_on_list(struct lists *l, const struct bus_request *rq);
 
 #endif

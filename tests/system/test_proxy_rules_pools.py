@@ -20,46 +20,44 @@ def status_of(lb, vip, rule):
 # ---- pools by name ----------------------------------------------------------------------------------------------------------
 
 def test_pool_by_map(make, origins, lb):
-    """A077: the pool is what a map says of the host; names that are none go to the default, and are counted; pools come and go."""
+    """A077: the pool is what a map says of the host; one that is off goes to the default, and is counted; pools come and go. What no
+    map knows, as a name out of the request, is looked for when it comes."""
     a, b, late, other = origins("a", "b", "late", "other")
     lists = f"m{id(a)}"
     lb.ctl("create", "list", lists, "kind=suffix")
     vip, own = make({"m": {"when": f"host in @{lists}", "action": "use", "pool_by": "{value}", "pool": "other", "order": 1},
                      "p": {"when": "param(to) exists", "action": "use", "pool_by": "{param(to)}", "order": 2}},
                     {"a": a, "b": b, "other": other})
-    lb.ctl("list", "add", lists, f"a.example {vip.name}-a", f".b.example {vip.name}-b", f"late.example {vip.name}-late",
-           "wrong.example nothing", f"own.example {vip.name}")
+    lb.ctl("list", "add", lists, f"a.example {vip.name}-a", f".b.example {vip.name}-b")
 
     def server(host, path="/"):
         return get(vip, path, {"Host": host}).server
     wait_until(lambda: all(server("a.example") == "a" for _ in range(8)), what="the map")
     assert server("X.B.Example:80") == "b"
     assert server("none.example") == "own"  # not in the map
-    before = status_of(lb, vip, "m")
-    assert [server(h) for h in ("wrong.example", "late.example", "own.example")] == ["other"] * 3
-    now = status_of(lb, vip, "m")
-    assert (now["hits"] - before["hits"], now["unknown_pools"] - before["unknown_pools"]) == (3, 3)
     # Without a default the rule does not hold.
     assert server("none.example", f"/?to={vip.name}-b") == "b"
     assert server("none.example", "/?to=nothing") == "own"
     assert status_of(lb, vip, "p") == {"hits": 1, "unknown_pools": 1}
     got = json.loads(lb.ctl("rule", "try", vip.name, "http://x.b.example/", "-o", "json").stdout)
     assert got["outcome"]["pool"] == f"{vip.name}-b"
-    got = json.loads(lb.ctl("rule", "try", vip.name, "http://wrong.example/", "-o", "json").stdout)
-    assert got["outcome"]["pool"] == f"{vip.name}-other" and "there is none of" in got["rules"][0]["does"]
-    # A pool that comes, is named otherwise, goes off and on, and goes.
+    # A pool that comes, goes off and on, and goes.
     lb.ctl("apply", "-f", "-", input=json.dumps({"vip": {f"{vip.name}-late": {"mode": "http", "rips": servers(late)}}}))
+    lb.ctl("list", "add", lists, f"late.example {vip.name}-late")
     wait_until(lambda: all(server("late.example") == "late" for _ in range(8)), what="the pool that came")
-    lb.ctl("rename", "vip", f"{vip.name}-late", f"{vip.name}-later")
-    wait_until(lambda: all(server("late.example") == "other" for _ in range(8)), what="its old name is nobody's")
-    lb.ctl("rename", "vip", f"{vip.name}-later", f"{vip.name}-late")
-    wait_until(lambda: all(server("late.example") == "late" for _ in range(8)), what="its name again")
     lb.ctl("set", "vip", f"{vip.name}-late", "enabled=no")
     wait_until(lambda: all(server("late.example") == "other" for _ in range(8)), what="it is off")
+    before = status_of(lb, vip, "m")
+    assert [server("late.example") for _ in range(3)] == ["other"] * 3
+    now = status_of(lb, vip, "m")
+    assert (now["hits"] - before["hits"], now["unknown_pools"] - before["unknown_pools"]) == (3, 3)
+    got = json.loads(lb.ctl("rule", "try", vip.name, "http://late.example/", "-o", "json").stdout)
+    assert got["outcome"]["pool"] == f"{vip.name}-other" and "there is none of" in got["rules"][0]["does"]
     lb.ctl("set", "vip", f"{vip.name}-late", "enabled=yes")
     wait_until(lambda: all(server("late.example") == "late" for _ in range(8)), what="it is on")
+    lb.ctl("list", "del", lists, "late.example")
     lb.ctl("delete", "vip", f"{vip.name}-late", "--cascade", "-y")
-    wait_until(lambda: all(server("late.example") == "other" for _ in range(8)), what="it is gone")
+    wait_until(lambda: server("late.example") == "own", what="it is gone")
 
 
 # ---- priorities -------------------------------------------------------------------------------------------------------------

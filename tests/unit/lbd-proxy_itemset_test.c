@@ -356,6 +356,74 @@ test_most(void **state)
 	assert_null(itemset_read(list_kind_word, "", ITEMS_TEXT_MOST + 1, &err));
 }
 
+/* Each value once, with the key of the first entry in order that has it. */
+static void
+test_values(void **state)
+{
+	static const struct {
+		unsigned kind;
+		const char *text, *out; /* out: with | for each NUL */
+	} rows[] = {
+		{ list_kind_word, "", "" },
+		{ list_kind_word, "a x\nb y\nc x\n", "a|x|b|y|" },
+		{ list_kind_word, "a\nb\nc \"two words\"\n", "a||c|two words|" },
+		{ list_kind_word, "\"a b\" x\n", "a b|x|" },
+		{ list_kind_suffix, ".B.Example x\n", ".b.example|x|" },
+		{ list_kind_prefix, "/a x\n/a/b x\n", "/a|x|" },
+		{ list_kind_address, "192.0.2.1 x\n198.51.100.0/24 y\n2001:db8::/32 x\n",
+		    "192.0.2.1|x|198.51.100.0/24|y|" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct itemset *s = make(rows[i].kind, rows[i].text);
+		struct buf b = { 0 };
+
+		itemset_values(s, &b);
+		for (size_t k = 0; k < b.len; k++)
+			b.p[k] = b.p[k] == '\0' ? '|' : b.p[k];
+		assert_string_equal(buf_text(&b), rows[i].out);
+		buf_fini(&b);
+		itemset_unref(s);
+	}
+}
+
+/* Many, of which some are the same; and what is longer than any name. */
+static void
+test_values_many(void **state)
+{
+	struct buf text = { 0 }, b = { 0 };
+	struct itemset *s;
+	size_t n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		buf_printf(&text, "k%06u v%u\n", i, i % 7000);
+	buf_printf(&text, "%0200d %0200d\n", 1, 2);
+	s = make(list_kind_word, buf_text(&text));
+	itemset_values(s, &b);
+	for (size_t k = 0; k < b.len; k++)
+		n += b.p[k] == '\0';
+	assert_int_equal(n, 2 * 7001);
+	assert_int_equal(strlen((const char *)b.p), 100);
+	assert_int_equal(strlen((const char *)b.p + 101), 64);
+	buf_fini(&b);
+	itemset_unref(s);
+	text.len = 0;
+	for (unsigned i = 0; i < MANY + 5; i++)
+		buf_printf(&text, "k%06u v%u\n", i, i);
+	s = make(list_kind_word, buf_text(&text));
+	b = (struct buf){ 0 };
+	itemset_values(s, &b);
+	n = 0;
+	for (size_t k = 0; k < b.len; k++)
+		n += b.p[k] == '\0';
+	assert_int_equal(n, 2 * ITEMS_VALUES_MOST);
+	buf_fini(&b);
+	buf_fini(&text);
+	itemset_unref(s);
+}
+
 int
 main(void)
 {
@@ -370,6 +438,8 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_most),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_values_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
