@@ -25,6 +25,7 @@ struct tls_front {
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool http2;  /* or h2, which is taken first */
 	bool tickets;
+	bool detach;	     /* connections of TLS 1.3 go on without OpenSSL's object */
 	bool stapling;	     /* certificates go out with the word of their responder */
 	unsigned session_s;  /* how long a session can be resumed */
 	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
