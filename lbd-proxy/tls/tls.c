@@ -28,7 +28,7 @@ int
 tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 {
 	struct tls_engine *e = c->w->tls;
-	struct tls_conn *t = calloc(1, sizeof(*t));
+	struct tls_conn *t = slab_get(&e->conns);
 	struct in6_addr scratch;
 	bool literal;
 
@@ -36,10 +36,11 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 		return -ENOMEM;
 	t->ssl = SSL_new(x->ssl);
 	if (t->ssl == NULL) {
-		free(t);
+		slab_put(&e->conns, t);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
+	t->e = e;
 	t->ctx = tls_ctx_ref(x);
 	c->tls = t;
 	(void)BIO_up_ref(e->bio); /* both directions have it, and one reference (SSL_set_bio(3)) */
@@ -221,7 +222,7 @@ completed(struct conn *c)
 
 	t->up = true;
 	if (t->away != NULL)
-		tls_detach(t, e);
+		tls_detach(t);
 	if (!tickets)
 		return;
 	if (tls_append(&t->held, e->out, e->out_len) == 0) /* else they go at once */
@@ -376,7 +377,7 @@ tls_send(struct conn *c, const void *p, size_t n)
 		t->held = NULL;
 		free(k);
 	}
-	code = t->ssl == NULL ? tls_away_write(t, e, p, n) : ssl_write(c, p, n);
+	code = t->ssl == NULL ? tls_away_write(t, p, n) : ssl_write(c, p, n);
 	if (code != 0) {
 		e->out_len = 0;
 		t->bad = true;
@@ -394,7 +395,7 @@ tls_end(struct conn *c)
 	if (t->bad || !t->up)
 		return;
 	if (t->ssl == NULL)
-		tls_away_end(t, c->w->tls);
+		tls_away_end(t);
 	else if ((SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) == 0 && SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error();
 	(void)say(c); /* who has gone need not hear it */
@@ -406,12 +407,12 @@ tls_free(struct tls_conn *t)
 	if (t == NULL)
 		return;
 	SSL_free(t->ssl);
-	tls_away_free(t->away);
+	tls_away_free(t);
 	tls_ctx_unref(t->ctx);
 	free(t->left);
 	free(t->held);
 	free(t->lines);
-	free(t);
+	slab_put(&t->e->conns, t);
 }
 
 const struct tls_ctx *

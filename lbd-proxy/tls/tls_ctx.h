@@ -42,6 +42,10 @@ struct tls_back {
 struct tls_ctx *tls_front_new(const struct tls_front *f, struct err *err);
 struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
 
+/* tls_detach_tidy - every few seconds: the memory of handshakes whose connections left OpenSSL goes back to the system, when there
+ * were many and it is calm again. */
+void tls_detach_tidy(void);
+
 /* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock; wall_s:
  * seconds since 1970. tls_ticket_share - from now on they are made of this secret and the clock, as the other node makes them;
  * what was made before is read for as long as the process lives. Copied. */

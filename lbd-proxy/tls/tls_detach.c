@@ -7,17 +7,22 @@
  * wants short records.
  *
  * Secrets are kept only where the context says so, and wiped when the connection ends, or when it stays with OpenSSL. */
+#include "tls_ctx.h"
 #include "tls_priv.h"
 
 #include "net/conn.h"
 #include "net/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define MANY 256      /* objects of OpenSSL that went: their memory is worth to be given back */
 #define ROOM_MORE 512 /* of the records that fill the caller's room, roughly */
+
+static atomic_uint went; /* since tls_detach_tidy looked last */
 
 /* A line of the key log: label, random of the client, secret; hex. */
 static void
@@ -45,21 +50,25 @@ tls_detach_use(SSL_CTX *x)
 int
 tls_detach_prepare(struct tls_conn *t)
 {
-	t->away = calloc(1, sizeof(*t->away));
+	t->away = slab_get(&t->e->aways);
 	return t->away != NULL && SSL_set_app_data(t->ssl, t->away) == 1 ? 0 : -ENOMEM;
 }
 
 void
-tls_away_free(struct tls_away *a)
+tls_away_free(struct tls_conn *t)
 {
+	struct tls_away *a = t->away;
+
 	if (a == NULL)
 		return;
-	record_end(&a->rec, a->gear);
+	record_end(&a->rec, t->e->gear);
 	if (a->rest != NULL)
 		OPENSSL_cleanse(a->rest->b, a->rest->len);
 	free(a->rest);
-	free(a->name);
-	free(a);
+	if (a->name != a->name_here)
+		free(a->name);
+	slab_put(&t->e->aways, a);
+	t->away = NULL;
 }
 
 /* How many records there are, all of them encrypted; -1: something else. */
@@ -90,8 +99,12 @@ remember(struct tls_conn *t, struct tls_away *a)
 	a->resumed = tls_was_resumed(t);
 	a->h2 = tls_is_h2(t);
 	a->named = tls_session_key(t, a->session);
-	if (name[0] != 0 && (a->name = strdup(name)) == NULL)
-		return false;
+	if (name[0] != 0) {
+		a->name =
+		    strlen(name) < sizeof(a->name_here) ? strcpy(a->name_here, name) : strdup(name);
+		if (a->name == NULL)
+			return false;
+	}
 	if (SSL_get0_peer_certificate(t->ssl) == NULL)
 		return true;
 	t->lines = tls_peer_lines(t->ssl);
@@ -99,8 +112,9 @@ remember(struct tls_conn *t, struct tls_away *a)
 }
 
 static bool
-take_over(struct tls_conn *t, struct tls_engine *e)
+take_over(struct tls_conn *t)
 {
+	struct tls_engine *e = t->e;
 	const struct record_suite *s =
 	    record_suite(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(t->ssl)));
 	struct tls_away *a = t->away;
@@ -116,44 +130,55 @@ take_over(struct tls_conn *t, struct tls_engine *e)
 	if (e->gear == NULL && (e->gear = record_gear_new()) == NULL)
 		return false;
 	a->rec.out.seq = (uint64_t)n;
-	a->gear = e->gear;
 	return record_begin(&a->rec, e->gear, s) == 0 && remember(t, a);
 }
 
 void
-tls_detach(struct tls_conn *t, struct tls_engine *e)
+tls_detach(struct tls_conn *t)
 {
-	if (!take_over(t, e)) {
+	if (!take_over(t)) {
 		(void)SSL_set_app_data(t->ssl, NULL);
-		tls_away_free(t->away);
-		t->away = NULL;
+		tls_away_free(t);
 		return;
 	}
 	SSL_set_shutdown(
 	    t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* the session is good */
 	SSL_free(t->ssl);
 	t->ssl = NULL;
+	atomic_fetch_add_explicit(&went, 1, memory_order_relaxed);
+}
+
+void
+tls_detach_tidy(void)
+{
+	static bool busy;
+	bool was = busy;
+
+	busy = atomic_exchange_explicit(&went, 0, memory_order_relaxed) >= MANY;
+	if (was && !busy)
+		(void)malloc_trim(0);
 }
 
 /* An alert behind what is to be sent. */
 static int
-put_alert(struct tls_conn *t, struct tls_engine *e, enum record_alert what)
+put_alert(struct tls_conn *t, enum record_alert what)
 {
 	uint8_t b[RECORD_ALERT];
-	ssize_t n = record_say(&t->away->rec, t->away->gear, what, b);
+	ssize_t n = record_say(&t->away->rec, t->e->gear, what, b);
 
-	return n < 0 ? (int)n : tls_engine_put(e, b, (size_t)n);
+	return n < 0 ? (int)n : tls_engine_put(t->e, b, (size_t)n);
 }
 
 int
-tls_away_write(struct tls_conn *t, struct tls_engine *e, const void *p, size_t n)
+tls_away_write(struct tls_conn *t, const void *p, size_t n)
 {
+	struct tls_engine *e = t->e;
 	int code = tls_engine_reserve(e, record_room(n));
 	ssize_t made;
 
 	if (code != 0)
 		return code;
-	made = record_write(&t->away->rec, t->away->gear, p, n, e->out + e->out_len);
+	made = record_write(&t->away->rec, e->gear, p, n, e->out + e->out_len);
 	if (made < 0)
 		return (int)made;
 	e->out_len += (size_t)made;
@@ -161,12 +186,12 @@ tls_away_write(struct tls_conn *t, struct tls_engine *e, const void *p, size_t n
 }
 
 void
-tls_away_end(struct tls_conn *t, struct tls_engine *e)
+tls_away_end(struct tls_conn *t)
 {
 	if (t->away->said_end)
 		return;
 	t->away->said_end = true;
-	(void)put_alert(t, e, ALERT_CLOSE_NOTIFY);
+	(void)put_alert(t, ALERT_CLOSE_NOTIFY);
 }
 
 /* What was decrypted and not taken. */
@@ -209,7 +234,7 @@ use_record(struct conn *c, enum record_got kind, const struct record *r, struct 
 		to->got += n;
 		return n == r->len ? 0 : tls_append(&t->away->rest, r->content + n, r->len - n);
 	case RECORD_CLOSED: t->end = true; return -ENODATA;
-	case RECORD_BAD: (void)put_alert(t, c->w->tls, (enum record_alert)r->alert); return -EPROTO;
+	case RECORD_BAD: (void)put_alert(t, (enum record_alert)r->alert); return -EPROTO;
 	case RECORD_FATAL: return -EPROTO;
 	default: return 0;
 	}
@@ -225,7 +250,8 @@ open_some(struct conn *c, uint8_t *p, size_t n, size_t *used, struct into *to)
 	*used = 0;
 	while (code == 0 && to->got < to->room) {
 		struct record r;
-		enum record_got kind = record_open(&a->rec, a->gear, p + *used, n - *used, &r);
+		enum record_got kind =
+		    record_open(&a->rec, c->tls->e->gear, p + *used, n - *used, &r);
 
 		if (kind == RECORD_PART)
 			break;

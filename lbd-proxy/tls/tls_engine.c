@@ -99,6 +99,8 @@ tls_engine_new(void)
 		free(e);
 		return NULL;
 	}
+	slab_init(&e->conns, sizeof(struct tls_conn));
+	slab_init(&e->aways, sizeof(struct tls_away));
 	BIO_set_data(e->bio, e);
 	BIO_set_init(e->bio, 1);
 	return e;
@@ -110,6 +112,8 @@ tls_engine_free(struct tls_engine *e)
 	if (e == NULL)
 		return;
 	BIO_free(e->bio);
+	slab_fini(&e->conns);
+	slab_fini(&e->aways);
 	record_gear_free(e->gear);
 	free(e->out);
 	free(e);

@@ -2,6 +2,8 @@
 #ifndef LBD_PROXY_TLS_PRIV_H
 #define LBD_PROXY_TLS_PRIV_H
 
+#include "base/slab.h"
+
 #include "staple.h"
 #include "tls.h"
 #include "tls_record.h"
@@ -41,6 +43,7 @@ struct tls_engine {
 	uint8_t *out;
 	size_t out_len, out_room;
 	struct record_gear *gear; /* of all that were detached; NULL: none yet */
+	struct slab conns, aways; /* tls_conn, tls_away */
 	uint8_t raw[64 * 1024];
 };
 /* tls_engine_put - bytes behind what is to be sent. -ENOMEM: none of them. */
@@ -51,11 +54,11 @@ int tls_engine_reserve(struct tls_engine *e, size_t n);
 /* A connection that was detached, and until then the secrets that OpenSSL told. */
 struct tls_away {
 	struct record_conn rec;
-	struct record_gear *gear; /* NULL: not detached */
-	size_t n_in, n_out;	  /* bytes of the secrets */
-	struct chunk *rest;	  /* decrypted, and not taken: there was no room for it */
+	size_t n_in, n_out; /* bytes of the secrets */
+	struct chunk *rest; /* decrypted, and not taken: there was no room for it */
 	const char *cipher;
-	char *name; /* NULL: the client named no host */
+	char *name; /* NULL: the client named no host; else here, or malloc's */
+	char name_here[40];
 	uint8_t session[TLS_SESSION_KEY];
 	bool named : 1; /* the session has that key */
 	bool resumed : 1;
@@ -63,6 +66,7 @@ struct tls_away {
 	bool said_end : 1;
 };
 struct tls_conn {
+	struct tls_engine *e;  /* of its worker */
 	SSL *ssl;	       /* NULL: detached */
 	struct tls_away *away; /* NULL: it never is */
 	struct tls_ctx *ctx;
@@ -80,16 +84,16 @@ int tls_append(struct chunk **k, const uint8_t *p, size_t n);
 ssize_t tls_fetch(struct conn *c, uint8_t *p, size_t most);
 
 /* tls_detach_use - before connections: x tells their secrets to those that were prepared. tls_detach_prepare - of one that
- * begins; -ENOMEM. tls_detach - its handshake is complete, and what that gave is in e->out; if it can, it goes on without ssl. */
+ * begins; -ENOMEM. tls_detach - its handshake is complete, and what that gave is in the engine; if it can, it goes on without ssl. */
 void tls_detach_use(SSL_CTX *x);
 int tls_detach_prepare(struct tls_conn *t);
-void tls_detach(struct tls_conn *t, struct tls_engine *e);
+void tls_detach(struct tls_conn *t);
 /* Of one that was detached. tls_away_recv - as tls_recv: 0, -ENODATA (with end: it was closed as it should), -errno; an alert may be
- * in e->out. tls_away_write - into e->out; a failure is the last word. tls_away_end - close_notify, once. */
+ * in the engine. tls_away_write - into the engine; a failure is the last word. tls_away_end - close_notify, once. */
 int tls_away_recv(struct conn *c, void *p, size_t room, size_t *got);
-int tls_away_write(struct tls_conn *t, struct tls_engine *e, const void *p, size_t n);
-void tls_away_end(struct tls_conn *t, struct tls_engine *e);
-void tls_away_free(struct tls_away *a); /* NULL is fine */
+int tls_away_write(struct tls_conn *t, const void *p, size_t n);
+void tls_away_end(struct tls_conn *t);
+void tls_away_free(struct tls_conn *t); /* away; NULL is fine */
 
 /* tls_peer_lines - tls_client_lines of a connection, or of one without a certificate (NULL); the caller frees. NULL: no memory. */
 char *tls_peer_lines(SSL *s);

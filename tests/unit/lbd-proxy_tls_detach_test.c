@@ -43,6 +43,8 @@ set_up(void **state)
 	(void)SSL_CTX_set_session_cache_mode(server, SSL_SESS_CACHE_OFF);
 	X509_free(cert);
 	EVP_PKEY_free(key);
+	slab_init(&engine.conns, sizeof(struct tls_conn));
+	slab_init(&engine.aways, sizeof(struct tls_away));
 	tls_ticket_turn(0, 1000);
 	tls_session_want();
 	tls_detach_use(server);
@@ -55,6 +57,8 @@ tear_down(void **state)
 	(void)state;
 	SSL_CTX_free(server);
 	SSL_CTX_free(client);
+	slab_fini(&engine.conns);
+	slab_fini(&engine.aways);
 	record_gear_free(engine.gear);
 	free(engine.out);
 	engine.gear = NULL;
@@ -75,6 +79,7 @@ shake(struct tls_conn *t, SSL *c)
 	SSL_set_bio(c, to_c, to_c);
 	SSL_set_connect_state(c);
 	memset(t, 0, sizeof(*t));
+	t->e = &engine;
 	t->ssl = SSL_new(server);
 	SSL_set_bio(t->ssl, in, out);
 	SSL_set_accept_state(t->ssl);
@@ -111,7 +116,7 @@ say(struct tls_conn *t, SSL *c, const char *text)
 {
 	char b[100];
 
-	assert_int_equal(tls_away_write(t, &engine, text, strlen(text)), 0);
+	assert_int_equal(tls_away_write(t, text, strlen(text)), 0);
 	deliver();
 	assert_int_equal(SSL_read(c, b, sizeof(b)), (int)strlen(text));
 	assert_memory_equal(b, text, strlen(text));
@@ -127,7 +132,7 @@ hear(struct tls_conn *t, const char *text)
 	struct record r;
 
 	while (at < n) {
-		kind = record_open(&t->away->rec, t->away->gear, b + at, (size_t)(n - at), &r);
+		kind = record_open(&t->away->rec, engine.gear, b + at, (size_t)(n - at), &r);
 		if (kind == RECORD_DATA) {
 			assert_int_equal(r.len, strlen(text));
 			assert_memory_equal(r.content, text, r.len);
@@ -159,9 +164,9 @@ talk(struct tls_conn *t, SSL *c)
 	say(t, c, "more");
 	assert_int_equal(SSL_write(c, "yes", 3), 3); /* its new keys go before it */
 	assert_int_equal(hear(t, "yes"), RECORD_DATA);
-	tls_away_end(t, &engine);
+	tls_away_end(t);
 	assert_int_equal(engine.out_len, RECORD_ALERT);
-	tls_away_end(t, &engine);
+	tls_away_end(t);
 	assert_int_equal(engine.out_len, RECORD_ALERT);
 	deliver();
 	assert_true(SSL_read(c, b, sizeof(b)) <= 0);
@@ -176,7 +181,7 @@ done(struct tls_conn *t, SSL *c)
 	SSL_free(c);
 	(void)BIO_free(far_end);
 	SSL_free(t->ssl);
-	tls_away_free(t->away);
+	tls_away_free(t);
 	free(t->lines);
 }
 
@@ -194,7 +199,7 @@ test_suites(void **state)
 		assert_int_equal(SSL_set_ciphersuites(c, suites[i / 2]), 1);
 		(void)SSL_CTX_set_num_tickets(server, i % 2 == 0 ? 0 : 2);
 		shake(&t, c);
-		tls_detach(&t, &engine);
+		tls_detach(&t);
 		assert_null(t.ssl);
 		assert_string_equal(tls_cipher(&t), suites[i / 2]);
 		assert_string_equal(tls_protocol(&t), "TLSv1.3");
@@ -223,7 +228,7 @@ test_facts(void **state)
 		else
 			assert_int_equal(SSL_set_session(c, session), 1);
 		shake(&t, c);
-		tls_detach(&t, &engine);
+		tls_detach(&t);
 		assert_null(t.ssl);
 		assert_int_equal(tls_was_resumed(&t), i == 1);
 		assert_true(tls_session_key(&t, key[i]));
@@ -246,7 +251,7 @@ expect_stays(SSL *c, const char *why)
 	struct tls_conn t;
 
 	shake(&t, c);
-	tls_detach(&t, &engine);
+	tls_detach(&t);
 	if (t.ssl == NULL || t.away != NULL)
 		fail_msg("%s", why);
 	deliver();
@@ -298,7 +303,7 @@ test_strange_output(void **state)
 
 		shake(&t, c);
 		assert_int_equal(tls_engine_put(&engine, rows[i].bytes, rows[i].n), 0);
-		tls_detach(&t, &engine);
+		tls_detach(&t);
 		assert_non_null(t.ssl);
 		done(&t, c);
 	}
