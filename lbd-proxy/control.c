@@ -31,6 +31,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TIDY DUR_S(5)	   /* until it is looked whether memory of handshakes is to be given back */
 #define TICKETS DUR_S(600) /* until the age of the tickets' keys is looked at again */
 #define AGAIN DUR_S(5)	   /* until a port that could not be opened is tried again */
 
@@ -476,6 +477,15 @@ on_tickets(void *arg)
 	loop_timer_set(&k->tickets, TICKETS);
 }
 
+static void
+on_tidy(void *arg)
+{
+	struct control *k = arg;
+
+	tls_detach_tidy();
+	loop_timer_set(&k->tidy, TIDY);
+}
+
 static struct evp_pkey_st *
 key_of(void *arg, const char *hex)
 {
@@ -499,6 +509,8 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 	k->tls = tls_rows_new(key_of, k);
 	loop_timer_init(&k->tickets, l, on_tickets, k);
 	on_tickets(k);
+	loop_timer_init(&k->tidy, l, on_tidy, k);
+	on_tidy(k);
 	loop_timer_init(&k->orders, l, on_orders, k);
 	loop_timer_init(&k->again, l, control_again, k);
 	return crew_start(k, err);
@@ -530,5 +542,6 @@ control_fini(struct control *k)
 	loop_timer_fini(&k->orders);
 	loop_timer_fini(&k->again);
 	loop_timer_fini(&k->tickets);
+	loop_timer_fini(&k->tidy);
 	snapshot_unref(k->seen);
 }

@@ -47,14 +47,8 @@ on_edge(struct io *io, unsigned ready)
 struct conn *
 conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 {
-	struct conn *c = w->spare;
+	struct conn *c = slab_get(&w->conns);
 
-	if (c != NULL) {
-		w->spare = c->task;
-		w->spares--;
-	} else {
-		c = malloc(sizeof(*c));
-	}
 	if (c == NULL) {
 		struct io io;
 
@@ -64,7 +58,6 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 			proxy_fd_give(w->px, 1);
 		return NULL;
 	}
-	memset(c, 0, offsetof(struct conn, io));
 	c->magic = CONN_MAGIC;
 	c->w = w;
 	c->ops = ops;
@@ -144,13 +137,7 @@ conn_reap(struct worker *w)
 
 	while ((c = w->dead) != NULL) {
 		w->dead = c->task;
-		if (w->spares >= SPARE_KEPT) {
-			free(c);
-			continue;
-		}
-		c->task = w->spare;
-		w->spare = c;
-		w->spares++;
+		slab_put(&w->conns, c);
 	}
 }
 

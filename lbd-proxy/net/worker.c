@@ -257,6 +257,7 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	list_init(&w->listeners);
 	list_init(&w->services);
 	list_init(&w->backs);
+	slab_init(&w->conns, sizeof(struct conn));
 	wheel_init(&w->wheel, w->now);
 	must(pthread_mutex_init(&w->lock, NULL) == 0);
 	must(poller_init(&w->poller) == 0);
@@ -327,13 +328,8 @@ last_letter(struct worker *w, void *a, void *b)
 static void
 free_spares(struct worker *w)
 {
-	struct conn *c;
-
 	conn_reap(w);
-	while ((c = w->spare) != NULL) {
-		w->spare = c->task;
-		free(c);
-	}
+	slab_fini(&w->conns);
 	http_free_spares(w);
 	logs_free_spares(w);
 	while (w->pipes > 0) {

@@ -3,6 +3,7 @@
 #ifndef LBD_PROXY_WORKER_H
 #define LBD_PROXY_WORKER_H
 
+#include "base/slab.h"
 #include "base/list.h"
 #include "http/h1_parse.h"
 #include "http/http_msg.h"
@@ -17,7 +18,7 @@
 #define SCRATCH (128 * 1024)		  /* one read, and one write made of it */
 #define SCRATCH_OUT (SCRATCH + 16 * 1024) /* a head may grow */
 #define PIPES_KEPT 64
-#define SPARE_KEPT 512	 /* connection objects and streams kept for the next, each */
+#define SPARE_KEPT 512	 /* streams kept for the next */
 #define FDS_RESERVED 128 /* descriptors that clients cannot take from the control thread */
 
 struct worker;
@@ -63,10 +64,10 @@ struct worker {
 	unsigned clients;  /* connections of this worker */
 	uint64_t serial;
 	bool stopping, stopped;
+	struct slab conns; /* objects of all its connections */
 	struct conn *dead; /* freed when the stack is unwound */
-	struct conn *spare;
 	struct http *spare_http;
-	unsigned spares, spare_https, pipes;
+	unsigned spare_https, pipes;
 	int pipe[PIPES_KEPT][2];
 	atomic_ullong turns; /* for the watchdog */
 

@@ -24,22 +24,11 @@
 #define ONE_RECORD 16384
 #define OVERHEAD 512 /* of the records that fill the caller's room, roughly */
 
-struct tls_conn {
-	SSL *ssl;
-	struct tls_ctx *ctx;
-	struct chunk *left; /* received, not decrypted: there was no room for it */
-	struct chunk *held; /* to be sent with what is sent next */
-	char *lines;	    /* tls_client_lines */
-	bool up : 1;	    /* the handshake is complete */
-	bool end : 1;	    /* the other side closed its stream as it should */
-	bool bad : 1;	    /* nothing more can be said on it */
-};
-
 int
 tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 {
 	struct tls_engine *e = c->w->tls;
-	struct tls_conn *t = calloc(1, sizeof(*t));
+	struct tls_conn *t = slab_get(&e->conns);
 	struct in6_addr scratch;
 	bool literal;
 
@@ -47,17 +36,18 @@ tls_begin(struct conn *c, struct tls_ctx *x, const char *name)
 		return -ENOMEM;
 	t->ssl = SSL_new(x->ssl);
 	if (t->ssl == NULL) {
-		free(t);
+		slab_put(&e->conns, t);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
+	t->e = e;
 	t->ctx = tls_ctx_ref(x);
 	c->tls = t;
 	(void)BIO_up_ref(e->bio); /* both directions have it, and one reference (SSL_set_bio(3)) */
 	SSL_set_bio(t->ssl, e->bio, e->bio);
 	if (x->server) {
 		SSL_set_accept_state(t->ssl);
-		return 0;
+		return x->detach ? tls_detach_prepare(t) : 0;
 	}
 	SSL_set_connect_state(t->ssl);
 	if (name == NULL || name[0] == 0)
@@ -83,9 +73,8 @@ tls_offer_h2(struct tls_conn *t, bool or_h1)
 	return SSL_set_alpn_protos(t->ssl, offer, or_h1 ? sizeof(offer) - 1 : 3) == 0 ? 0 : -ENOMEM;
 }
 
-/* Bytes behind what a chunk has. */
-static int
-append(struct chunk **k, const uint8_t *p, size_t n)
+int
+tls_append(struct chunk **k, const uint8_t *p, size_t n)
 {
 	size_t have = *k == NULL ? 0 : (*k)->len;
 	struct chunk *more = realloc(*k, sizeof(*more) + have + n);
@@ -103,7 +92,7 @@ append(struct chunk **k, const uint8_t *p, size_t n)
 int
 tls_give(struct conn *c, const void *p, size_t n)
 {
-	return n == 0 ? 0 : append(&c->tls->left, p, n);
+	return n == 0 ? 0 : tls_append(&c->tls->left, p, n);
 }
 
 /* What OpenSSL wrote, to the socket; records that are held were made before, and go first. */
@@ -128,6 +117,26 @@ say(struct conn *c)
 	return code;
 }
 
+ssize_t
+tls_fetch(struct conn *c, uint8_t *p, size_t most)
+{
+	ssize_t n;
+
+	if (!c->can_read)
+		return 0;
+	n = io_recv(&c->io, p, most);
+	if (n == 0)
+		return -ENODATA;
+	if (n < 0) {
+		if (n == -EAGAIN)
+			c->can_read = false;
+		return n == -EAGAIN || n == -EINTR ? 0 : n;
+	}
+	if ((size_t)n < most && !conn_gone(c))
+		c->can_read = false;
+	return n;
+}
+
 /* What arrived, to OpenSSL: what was put aside, else what one recv brings. Bytes, 0 nothing, -ENODATA, -errno. */
 static ssize_t
 feed(struct conn *c, size_t most)
@@ -146,20 +155,9 @@ feed(struct conn *c, size_t most)
 			c->tls->left = NULL;
 		}
 	} else {
-		if (!c->can_read)
-			return 0;
-		if (most > sizeof(e->raw))
-			most = sizeof(e->raw);
-		n = io_recv(&c->io, e->raw, most);
-		if (n == 0)
-			return -ENODATA;
-		if (n < 0) {
-			if (n == -EAGAIN)
-				c->can_read = false;
-			return n == -EAGAIN || n == -EINTR ? 0 : n;
-		}
-		if ((size_t)n < most && !conn_gone(c))
-			c->can_read = false;
+		n = tls_fetch(c, e->raw, most < sizeof(e->raw) ? most : sizeof(e->raw));
+		if (n <= 0)
+			return n;
 	}
 	e->in = e->raw;
 	e->in_len = (size_t)n;
@@ -220,10 +218,14 @@ completed(struct conn *c)
 	struct tls_conn *t = c->tls;
 	struct tls_engine *e = c->w->tls;
 
+	bool tickets = t->ctx->server && e->out_len > 0 && SSL_version(t->ssl) == TLS1_3_VERSION;
+
 	t->up = true;
-	if (!t->ctx->server || e->out_len == 0 || SSL_version(t->ssl) != TLS1_3_VERSION)
+	if (t->away != NULL)
+		tls_detach(t);
+	if (!tickets)
 		return;
-	if (append(&t->held, e->out, e->out_len) == 0) /* tickets: else they go at once */
+	if (tls_append(&t->held, e->out, e->out_len) == 0) /* else they go at once */
 		e->out_len = 0;
 }
 
@@ -231,12 +233,13 @@ int
 tls_step(struct conn *c)
 {
 	struct tls_conn *t = c->tls;
-	bool first = SSL_in_before(t->ssl);
 	ssize_t n;
 	int r, code, sent;
+	bool first;
 
 	if (t->up)
 		return 1;
+	first = SSL_in_before(t->ssl);
 	if (c->out != NULL) {
 		code = conn_flush(c);
 		if (code < 0)
@@ -261,7 +264,7 @@ tls_step(struct conn *c)
 		if (sent < 0)
 			return sent;
 	} while (code == 0 && (c->can_read || t->left != NULL));
-	if (code == 1 && (t->left != NULL || SSL_has_pending(t->ssl)))
+	if (code == 1 && (t->left != NULL || (t->ssl != NULL && SSL_has_pending(t->ssl))))
 		c->can_read = true; /* no edge will tell of it */
 	return code == -ENODATA ? -ECONNRESET : code;
 }
@@ -285,52 +288,75 @@ decrypt(struct conn *c, uint8_t *p, size_t room, int *code_out)
 	return got;
 }
 
+/* By OpenSSL: bytes to *got. 0, -ENODATA at the end, with or without a word, else -errno. */
+static int
+ssl_recv(struct conn *c, uint8_t *p, size_t room, size_t *got)
+{
+	struct tls_conn *t = c->tls;
+	int code = 0;
+	ssize_t n = 0;
+
+	if (SSL_has_pending(t->ssl))
+		*got = decrypt(c, p, room, &code);
+	while (code == 0 && *got < room) {
+		bool aside = t->left != NULL;
+
+		if (*got > 0 && !aside) /* one recv a call is enough */
+			break;
+		n = feed(c, room - *got + OVERHEAD);
+		if (n <= 0)
+			break;
+		*got += decrypt(c, p + *got, room - *got, &code);
+		if (put_aside(c) != 0)
+			return -ENOMEM;
+	}
+	if (code == 0 && (t->left != NULL || SSL_has_pending(t->ssl)))
+		c->can_read = true; /* no edge will tell of it */
+	return code == 0 && n < 0 ? (int)n : code;
+}
+
 ssize_t
 tls_recv(struct conn *c, void *p, size_t room)
 {
 	struct tls_conn *t = c->tls;
-	struct tls_engine *e = c->w->tls;
 	size_t got = 0;
-	int code = 0;
-	ssize_t n = 0;
+	int code;
 
 	if (t->bad)
 		return -EPROTO;
-	if (SSL_has_pending(t->ssl))
-		got = decrypt(c, p, room, &code);
-	while (code == 0 && got < room) {
-		bool aside = t->left != NULL;
-
-		if (got > 0 && !aside) /* one recv a call is enough */
-			break;
-		n = feed(c, room - got + OVERHEAD);
-		if (n <= 0)
-			break;
-		got += decrypt(c, (uint8_t *)p + got, room - got, &code);
-		if (put_aside(c) != 0)
-			return -ENOMEM;
-	}
-	if (e->out_len > 0 && say(c) < 0) /* an alert, or an answer to a change of keys */
+	code = t->ssl == NULL ? tls_away_recv(c, p, room, &got) : ssl_recv(c, p, room, &got);
+	if (c->w->tls->out_len > 0 && say(c) < 0) /* an alert, or an answer to a change of keys */
 		t->bad = true;
-	if (code == 0 && (t->left != NULL || SSL_has_pending(t->ssl)))
-		c->can_read = true; /* no edge will tell of it */
 	if (got > 0) {
-		if (code == -ENODATA)
+		if (code != 0)
 			c->can_read = true; /* the end is told by the next call */
 		return (ssize_t)got;
 	}
-	if (code == -ENODATA || t->end) {
+	if (t->end) {
 		c->eof = true;
 		return -ENODATA;
 	}
-	if (code != 0)
-		return code;
-	if (n == -ENODATA) { /* without a word */
+	if (code == -ENODATA) { /* without a word */
 		t->bad = true;
 		c->eof = t->ctx->server;
 		return t->ctx->server ? -ENODATA : -ECONNABORTED;
 	}
-	return n < 0 ? n : 0;
+	return code;
+}
+
+/* Into the engine: all of it, or -errno. */
+static int
+ssl_write(struct conn *c, const void *p, size_t n)
+{
+	size_t done;
+	int code;
+
+	if (SSL_write_ex(c->tls->ssl, p, n, &done) != 1) {
+		code = why(c, 0);
+		return code == 0 ? -EPROTO : code;
+	}
+	must(done == n);
+	return 0;
 }
 
 int
@@ -339,7 +365,6 @@ tls_send(struct conn *c, const void *p, size_t n)
 	struct tls_conn *t = c->tls;
 	struct tls_engine *e = c->w->tls;
 	struct chunk *k = t->held;
-	size_t done;
 	int code;
 
 	must(t->up);
@@ -352,13 +377,12 @@ tls_send(struct conn *c, const void *p, size_t n)
 		t->held = NULL;
 		free(k);
 	}
-	if (SSL_write_ex(t->ssl, p, n, &done) != 1) {
-		code = why(c, 0);
+	code = t->ssl == NULL ? tls_away_write(t, p, n) : ssl_write(c, p, n);
+	if (code != 0) {
 		e->out_len = 0;
 		t->bad = true;
-		return code == 0 ? -EPROTO : code;
+		return code;
 	}
-	must(done == n);
 	conn_count_out(c, n);
 	return say(c);
 }
@@ -368,9 +392,11 @@ tls_end(struct conn *c)
 {
 	struct tls_conn *t = c->tls;
 
-	if (t->bad || !t->up || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0)
+	if (t->bad || !t->up)
 		return;
-	if (SSL_shutdown(t->ssl) < 0)
+	if (t->ssl == NULL)
+		tls_away_end(t);
+	else if ((SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) == 0 && SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error();
 	(void)say(c); /* who has gone need not hear it */
 }
@@ -381,11 +407,12 @@ tls_free(struct tls_conn *t)
 	if (t == NULL)
 		return;
 	SSL_free(t->ssl);
+	tls_away_free(t);
 	tls_ctx_unref(t->ctx);
 	free(t->left);
 	free(t->held);
 	free(t->lines);
-	free(t);
+	slab_put(&t->e->conns, t);
 }
 
 const struct tls_ctx *
@@ -403,7 +430,7 @@ tls_is_up(const struct tls_conn *t)
 bool
 tls_was_resumed(const struct tls_conn *t)
 {
-	return SSL_session_reused(t->ssl) == 1;
+	return t->ssl == NULL ? t->away->resumed : SSL_session_reused(t->ssl) == 1;
 }
 
 bool
@@ -412,6 +439,8 @@ tls_is_h2(const struct tls_conn *t)
 	const unsigned char *name;
 	unsigned n;
 
+	if (t->ssl == NULL)
+		return t->away->h2;
 	SSL_get0_alpn_selected(t->ssl, &name, &n);
 	return n == 2 && memcmp(name, "h2", 2) == 0;
 }
@@ -419,19 +448,20 @@ tls_is_h2(const struct tls_conn *t)
 const char *
 tls_protocol(const struct tls_conn *t)
 {
-	return SSL_get_version(t->ssl);
+	return t->ssl == NULL ? "TLSv1.3" : SSL_get_version(t->ssl);
 }
 
 const char *
 tls_cipher(const struct tls_conn *t)
 {
-	return SSL_get_cipher_name(t->ssl);
+	return t->ssl == NULL ? t->away->cipher : SSL_get_cipher_name(t->ssl);
 }
 
 const char *
 tls_name(const struct tls_conn *t)
 {
-	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	const char *name =
+	    t->ssl == NULL ? t->away->name : SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 
 	return name == NULL ? "" : name;
 }
@@ -439,7 +469,11 @@ tls_name(const struct tls_conn *t)
 bool
 tls_session_key(const struct tls_conn *t, uint8_t out[TLS_SESSION_KEY])
 {
-	return tls_session_of(t->ssl, out);
+	if (t->ssl != NULL)
+		return tls_session_of(t->ssl, out);
+	if (t->away->named)
+		memcpy(out, t->away->session, TLS_SESSION_KEY);
+	return t->away->named;
 }
 
 const char *

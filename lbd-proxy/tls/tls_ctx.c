@@ -297,6 +297,8 @@ front_one(
 		(void)SSL_CTX_set_options(s, SSL_OP_NO_TICKET);
 	else
 		must(tls_ticket_use(s) == 0 && tls_session_use(s) == 0);
+	if (f->detach)
+		tls_detach_use(s);
 	(void)SSL_CTX_set_tlsext_servername_callback(s, on_name);
 	(void)SSL_CTX_set_tlsext_servername_arg(s, x);
 	if (f->http)
@@ -388,6 +390,7 @@ tls_front_new(const struct tls_front *f, struct err *err)
 	x->server = true;
 	x->strict = f->strict;
 	x->http2 = f->http2;
+	x->detach = f->detach;
 	x->more = mem_alloc(f->n * sizeof(x->more[0]));
 	for (i = 0; i < f->n; i++) {
 		SSL_CTX *s = front_one(x, f, &f->id[i], err);

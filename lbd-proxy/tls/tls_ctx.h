@@ -25,6 +25,7 @@ struct tls_front {
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool http2;  /* or h2, which is taken first */
 	bool tickets;
+	bool detach;	     /* connections of TLS 1.3 go on without OpenSSL's object */
 	bool stapling;	     /* certificates go out with the word of their responder */
 	unsigned session_s;  /* how long a session can be resumed */
 	const char *ciphers; /* of TLS 1.2, in OpenSSL's words; "" ours */
@@ -40,6 +41,10 @@ struct tls_back {
 /* The reference is the caller's. NULL with the reason. */
 struct tls_ctx *tls_front_new(const struct tls_front *f, struct err *err);
 struct tls_ctx *tls_back_new(const struct tls_back *b, struct err *err);
+
+/* tls_detach_tidy - every few seconds: the memory of handshakes whose connections left OpenSSL goes back to the system, when there
+ * were many and it is calm again. */
+void tls_detach_tidy(void);
 
 /* tls_ticket_turn - once in a while: the keys of session tickets change when they are old enough. now_s: any clock; wall_s:
  * seconds since 1970. tls_ticket_share - from now on they are made of this secret and the clock, as the other node makes them;

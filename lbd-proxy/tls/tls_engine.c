@@ -28,7 +28,7 @@ bio_read(BIO *b, char *p, int n)
 }
 
 int
-tls_engine_put(struct tls_engine *e, const void *p, size_t n)
+tls_engine_reserve(struct tls_engine *e, size_t n)
 {
 	size_t need = e->out_len + n;
 
@@ -41,8 +41,18 @@ tls_engine_put(struct tls_engine *e, const void *p, size_t n)
 		e->out = more;
 		e->out_room = room;
 	}
+	return 0;
+}
+
+int
+tls_engine_put(struct tls_engine *e, const void *p, size_t n)
+{
+	int code = tls_engine_reserve(e, n);
+
+	if (code != 0)
+		return code;
 	memcpy(e->out + e->out_len, p, n);
-	e->out_len = need;
+	e->out_len += n;
 	return 0;
 }
 
@@ -89,6 +99,8 @@ tls_engine_new(void)
 		free(e);
 		return NULL;
 	}
+	slab_init(&e->conns, sizeof(struct tls_conn));
+	slab_init(&e->aways, sizeof(struct tls_away));
 	BIO_set_data(e->bio, e);
 	BIO_set_init(e->bio, 1);
 	return e;
@@ -100,6 +112,9 @@ tls_engine_free(struct tls_engine *e)
 	if (e == NULL)
 		return;
 	BIO_free(e->bio);
+	slab_fini(&e->conns);
+	slab_fini(&e->aways);
+	record_gear_free(e->gear);
 	free(e->out);
 	free(e);
 }

@@ -121,7 +121,7 @@ put_chain(BIO *out, SSL *s, X509 *x)
 char *
 tls_peer_lines(SSL *s)
 {
-	X509 *x = SSL_get0_peer_certificate(s);
+	X509 *x = s == NULL ? NULL : SSL_get0_peer_certificate(s);
 	BIO *out = BIO_new(BIO_s_mem());
 	char *p, *copy;
 	long n;

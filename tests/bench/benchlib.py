@@ -85,8 +85,8 @@ def lbd_store(root, origin, http, tcp, cookie, log="off", routed=False):
         lbctl("create", "rule", "cookie/host", "when=host is localhost", "action=use", "pool=pool")
 
 
-def lbd_tls(root, origin, certs, **ports):
-    """The services tls and tlsrsa, on a running lbd-proxy, which takes the keys."""
+def lbd_tls(root, origin, certs, detach=False, **ports):
+    """The services tls and tlsrsa, on a running lbd-proxy, which takes the keys; detach: with tls_detach."""
     def lbctl(*words):
         r = subprocess.run([BIN / "lbctl", "-q", "--root", root, *words], capture_output=True, text=True)
         if r.returncode != 0:
@@ -96,7 +96,7 @@ def lbd_tls(root, origin, certs, **ports):
         lbctl("cert", "import", f"{certs}/{cert}.crt", "--key", f"{certs}/{cert}.key", "--name", cert)
         lbctl("create", "tls", cert, f"cert={cert}")
         lbctl("create", "vip", name, f"address={ADDRESS}", f"ports={ports[name]}", f"tls={cert}", "keep_timeout=5m",
-              "client_timeout=5m", "server_timeout=5m", "pool_timeout=5m")
+              "client_timeout=5m", "server_timeout=5m", "pool_timeout=5m", *(["tls_detach=yes"] if detach else []))
         lbctl("create", "rip", f"{name}/s1", f"address={address}", f"port={port}")
 
 
