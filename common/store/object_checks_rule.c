@@ -342,8 +342,32 @@ where_of(const struct rules *x, const struct content_rule *r)
 	return r->on == rule_on_answer ? W_REQUEST | W_ANSWER : W_REQUEST;
 }
 
+/* The same text for conditions that are the same, whatever their spaces, quotes and needless parentheses. */
+static const char *
+condition_of(struct arena *a, const struct when *w)
+{
+	struct buf b = { 0 };
+	const char *out;
+
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct when_term *t = &w->term[i];
+
+		if (t->meter != NULL)
+			rule_meter_format(t->meter, &b);
+		buf_printf(&b, "%u %u %u %u %.*s\n", t->source, t->op, t->yes, t->no,
+		    (int)t->name_len, t->name != NULL ? t->name : "");
+		for (unsigned k = 0; k < t->n; k++)
+			buf_printf(&b, "%u %s%s\n", t->value[k].len,
+			    t->value[k].list != NULL ? "@" : "",
+			    t->value[k].list != NULL ? t->value[k].list : t->value[k].text);
+	}
+	out = arena_text(a, buf_text(&b), b.len);
+	buf_fini(&b);
+	return out;
+}
+
 static int
-check_rule(struct rules *x, const struct content_rule *r)
+check_rule(struct rules *x, const struct content_rule *r, const char **condition_out)
 {
 	int rc = check_place(x, r);
 	struct when w = { 0 };
@@ -365,11 +389,18 @@ check_rule(struct rules *x, const struct content_rule *r)
 	if (rc == 0)
 		rc = check_texts(
 		    x, r, where_of(x, r) | (has_list(&w) ? W_VALUE : 0u), groups_of(&w));
+	if (rc == 0)
+		*condition_out = condition_of(x->a, &w);
 	when_fini(&w);
 	return rc;
 }
 
 /* ---- order ------------------------------------------------------------------------------------ */
+
+struct placed {
+	const struct content_rule *r;
+	const char *condition; /* empty: always */
+};
 
 static bool
 ends(const struct content_rule *r)
@@ -382,7 +413,8 @@ ends(const struct content_rule *r)
 static int
 by_order(const void *a, const void *b)
 {
-	const struct content_rule *x = *(const void *const *)a, *y = *(const void *const *)b;
+	const struct content_rule *x = ((const struct placed *)a)->r,
+				  *y = ((const struct placed *)b)->r;
 
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
@@ -392,11 +424,11 @@ by_order(const void *a, const void *b)
 static int
 by_condition(const void *a, const void *b)
 {
-	const struct content_rule *x = *(const void *const *)a, *y = *(const void *const *)b;
-	int cmp = (int)x->on - (int)y->on;
+	const struct placed *x = a, *y = b;
+	int cmp = (int)x->r->on - (int)y->r->on;
 
 	if (cmp == 0)
-		cmp = strcmp(x->when, y->when);
+		cmp = strcmp(x->condition, y->condition);
 	return cmp != 0 ? cmp : by_order(a, b);
 }
 
@@ -410,27 +442,27 @@ never(const struct rules *x, const struct content_rule *r, const struct content_
 	    by->when[0] == '\0' ? "always holds" : "has the same condition");
 }
 
-/* Only what can be proven: a rule behind one that always holds, or behind one with the very same condition. */
+/* Only what can be proven: a rule behind one that always holds, or behind one with the same condition. */
 static int
-check_reach(const struct rules *x, const struct content_rule **v, uint32_t n)
+check_reach(const struct rules *x, struct placed *v, uint32_t n)
 {
 	const struct content_rule *always[2] = { NULL, NULL };
 	int rc = 0;
 
 	qsort(v, n, sizeof(*v), by_order);
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		const struct content_rule *by = always[v[i]->on];
+		const struct content_rule *r = v[i].r, *by = always[r->on];
 
 		if (by != NULL)
-			rc = never(x, v[i], by);
-		if (by == NULL && ends(v[i]) && v[i]->when[0] == '\0')
-			always[v[i]->on] = v[i];
+			rc = never(x, r, by);
+		if (by == NULL && ends(r) && v[i].condition[0] == '\0')
+			always[r->on] = r;
 	}
 	qsort(v, n, sizeof(*v), by_condition);
 	for (uint32_t i = 1; rc == 0 && i < n; i++)
-		if (v[i - 1]->on == v[i]->on && strcmp(v[i - 1]->when, v[i]->when) == 0 &&
-		    ends(v[i - 1]))
-			rc = never(x, v[i], v[i - 1]);
+		if (v[i - 1].r->on == v[i].r->on &&
+		    strcmp(v[i - 1].condition, v[i].condition) == 0 && ends(v[i - 1].r))
+			rc = never(x, v[i].r, v[i - 1].r);
 	return rc;
 }
 
@@ -457,7 +489,7 @@ check_service(const struct rules *x, const struct content_rule *r, uint32_t n)
 static int
 check_of(struct rules *x)
 {
-	const struct content_rule **v;
+	struct placed *v;
 	uint32_t n, on = 0;
 	const void *const *row = snapshot_children(x->l->s, KIND_content_rule, x->svc->id, &n);
 	int rc;
@@ -468,11 +500,9 @@ check_of(struct rules *x)
 	x->seen.n = 0;
 	v = mem_alloc(n * sizeof(*v));
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		const struct content_rule *r = row[i];
-
-		rc = check_rule(x, r);
-		if (r->enabled)
-			v[on++] = r;
+		v[on].r = row[i];
+		rc = check_rule(x, v[on].r, &v[on].condition);
+		on += v[on].r->enabled;
 	}
 	if (rc == 0)
 		rc = check_reach(x, v, on);

@@ -116,6 +116,24 @@ static const struct rule refused[] = {
 	    R
 	    "action=allow when=port~is~80; create rule v/s action=set_header header=a value=b when=port~is~80",
 	    "as rule r before it (order 100) has the same condition and ends the evaluation" },
+	{ V,
+	    R "action=deny when=path~is~/a~and~method~is~GET; create rule v/s action=allow "
+	      "when=(path~~is~'/a')~and~((method~is~GET))",
+	    "as rule r before it (order 100) has the same condition and ends the evaluation" },
+	{ V,
+	    R "action=deny when=rate(requests,src,10s)~>~5; create rule v/s action=allow "
+	      "when=rate(requests,~src,~10s)~>~5",
+	    "as rule r before it (order 100) has the same condition and ends the evaluation" },
+	{ V,
+	    R "action=deny when=rate(requests,src,10s)~>~5; create rule v/s action=allow "
+	      "when=rate(requests,src,11s)~>~5",
+	    NULL },
+	{ V,
+	    R "action=deny when=path~is~/a~and~method~is~GET; create rule v/s action=allow "
+	      "when=path~is~/a~or~method~is~GET",
+	    NULL },
+	{ V, R "action=deny when=header(A)~is~x; create rule v/s action=allow when=header(B)~is~x",
+	    NULL },
 	{ V, R "action=del_header header=a last=yes; create rule v/s action=deny",
 	    "rule v/s: order: 100: the rule would never be looked at" },
 	{ V, R "action=deny order=2 when=port~is~80; create rule v/s action=allow order=2", NULL },
