@@ -44,7 +44,7 @@ static inline int
 import_itself(void *arg, const char *pattern, const char *from, import_each_fn each, void *each_arg,
     struct err *err)
 {
-	const struct buf *text = arg;
+	struct buf *text = arg;
 
 	(void)from;
 	return each(each_arg, pattern, buf_text(text), text->len, err);
