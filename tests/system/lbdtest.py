@@ -31,15 +31,18 @@ _ports = itertools.count(20000 + os.getpid() % 500 * 20)
 
 
 def wait_until(condition, timeout=10, what=None):
-    """The first true value of condition(); fails after timeout seconds."""
+    """The first true value of condition(); fails after timeout seconds. One that runs programs leaves the processor to others for as
+    long as it took."""
     end = time.monotonic() + timeout * SLOW
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"not within {timeout} s: {what or condition}")
-        time.sleep(0.01)
+        time.sleep(min(max(0.01, now - asked), 0.2))
 
 
 def free_port(address=ADDRESS):
