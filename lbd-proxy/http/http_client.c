@@ -199,6 +199,16 @@ http_abort(struct http *h, bool reset)
 		conn_finish(c, linger);
 }
 
+void
+http_vanish(struct http *h)
+{
+	struct conn *c = h->c;
+
+	http_drop_server(h);
+	http_free(h);
+	conn_vanish(c);
+}
+
 /* After an answer: the next request. */
 static void
 next(struct conn *c)

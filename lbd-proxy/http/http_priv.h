@@ -86,6 +86,8 @@ void http_own(struct http *h, unsigned status, const char *answer, size_t n);
  * end that is too early; http_break_off resets when nothing else would show that. */
 void http_break_off(struct http *h);
 void http_abort(struct http *h, bool reset);
+/* The client is not told that it is over. */
+void http_vanish(struct http *h);
 /* Let go of the server's connection and place. */
 void http_drop_server(struct http *h);
 /* The stream's object goes; nothing may hang on it any more but the client. */

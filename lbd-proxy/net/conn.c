@@ -120,14 +120,26 @@ conn_close(struct conn *c)
 	end(c);
 }
 
-void
-conn_reset(struct conn *c)
+static void
+break_off(struct conn *c, void (*how)(struct io *, struct poller *))
 {
 	must_obj(c, CONN_MAGIC);
 	if (c->h2 != NULL)
 		h2_detach(c, true);
-	io_reset(&c->io, &c->w->poller);
+	how(&c->io, &c->w->poller);
 	end(c);
+}
+
+void
+conn_reset(struct conn *c)
+{
+	break_off(c, io_reset);
+}
+
+void
+conn_vanish(struct conn *c)
+{
+	break_off(c, io_vanish);
 }
 
 void

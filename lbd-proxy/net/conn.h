@@ -84,6 +84,8 @@ struct conn *conn_new(struct worker *w, int fd, const struct conn_ops *ops);
 /* conn_close - its task must have been taken off. The object goes when the stack is unwound. */
 void conn_close(struct conn *c);
 void conn_reset(struct conn *c);
+void conn_vanish(
+    struct conn *c); /* as conn_reset, and nobody is told; a stream of HTTP/2 is reset */
 void conn_reap(struct worker *w);
 static inline bool
 conn_is_open(const struct conn *c)

@@ -153,6 +153,19 @@ io_reset(struct io *io, struct poller *p)
 	io_close(io, p);
 }
 
+/* A reset, of a socket that can reach nobody but this machine: there is no way for it to leave by (socket(7), SO_BINDTODEVICE). */
+void
+io_vanish(struct io *io, struct poller *p)
+{
+	static const char here[] = "lo";
+
+	if (io_fd(io) == -1)
+		return;
+	(void)setsockopt(
+	    io_fd(io), SOL_SOCKET, SO_BINDTODEVICE, here, sizeof(here)); /* else it is told */
+	io_reset(io, p);
+}
+
 static ssize_t
 result(ssize_t n)
 {

@@ -60,6 +60,8 @@ io_watched(const struct io *io)
 /* io_close - watched no more, and closed; io_reset does it so that the other side gets a reset. Fine on a closed one. */
 void io_close(struct io *io, struct poller *p);
 void io_reset(struct io *io, struct poller *p);
+/* io_vanish - closed, and the other side is not told: it learns of it when it sends the next time. One on this machine gets a reset. */
+void io_vanish(struct io *io, struct poller *p);
 
 /* > 0 bytes, 0 end of stream (io_recv only), or -errno; -EAGAIN: an edge will tell. */
 ssize_t io_recv(struct io *io, void *p, size_t n);

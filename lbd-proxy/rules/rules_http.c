@@ -206,7 +206,7 @@ finish(struct edit *e, struct http *h, const struct decision *d, const char *buf
 	case rule_action_redirect: redirect(e, h, r, &d->groups, buf, len); break;
 	case rule_action_return: give_text(h, r, buf, len); break;
 	case rule_action_tarpit: hold(h, r); break;
-	case rule_action_drop: http_abort(h, false); break;
+	case rule_action_drop: http_vanish(h); break;
 	default:
 		h->keep = false;
 		if (r->status == 429 && r->retry_s > 0 && !has_page(h, r->status))

@@ -87,7 +87,7 @@ tcp_choose(struct tcp *t)
 	take(t, NULL, 0, 0);
 }
 
-/* Closed as if nobody were there; what it sends is thrown away for a while, so that no reset tells more. */
+/* Nobody is told. */
 static void
 drop(struct tcp *t)
 {
@@ -97,7 +97,7 @@ drop(struct tcp *t)
 	c->task = NULL;
 	t->magic = 0;
 	free(t);
-	conn_finish(c, true);
+	conn_vanish(c);
 }
 
 /* As long as a rule says nothing happens; then it is reset. */

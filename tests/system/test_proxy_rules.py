@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lbdweb import Web
-from lbdtest import ADDRESS, Lbd, Load, Origin, Reader, Vip, free_port, get, http_answer, listens, talk, wait_until
+from lbdtest import ADDRESS, Lbd, Load, Netns, Origin, Reader, Vip, free_port, get, http_answer, listens, talk, wait_until
 
 
 def fields(origin):
@@ -196,7 +196,7 @@ def test_answers_of_our_own(make, lb):
         assert ask("GET", "/no")[0] == "HTTP/1.1 403 Forbidden"
         assert r.rest() == b""  # that one ends it
     assert get(vip, "/gone").status == 410 and get(vip, "/slow").status == 429
-    assert talk(vip, b"GET /drop HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+    assert talk(vip, b"GET /drop HTTP/1.1\r\nHost: x\r\n\r\n") == b""  # a reset, on one machine; see test_drop_is_silent
     two = talk(vip, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert two.count(b"200 OK") == 2  # sent ahead
     post = talk(vip, b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd")
@@ -350,6 +350,38 @@ def test_limit_bandwidth(make):
         assert len(own.requests[1]["body"]) == 2_500_000
 
 
+@pytest.mark.parametrize("mode", ("http", "tcp"))
+@pytest.mark.parametrize("six", (False, True), ids=("ipv4", "ipv6"))
+def test_drop_is_silent(tmp_path, closing, mode, six):
+    """A086: a client elsewhere is not told that its connection is gone, and learns of it when it sends again."""
+    far, node = closing(Netns()), closing(Netns())
+    far.link(node, "far0", "near0")
+    for ns, dev, last in ((far, "far0", 2), (node, "near0", 1)):
+        ns.run("ip", "addr", "add", f"10.8.3.{last}/24", "dev", dev)
+        ns.run("ip", "addr", "add", f"fd08:3::{last}/64", "dev", dev, "nodad")
+    for net, way in (("10.8.4.0/24", "10.8.3.1"), ("fd08:4::/64", "fd08:3::1")):  # floating addresses
+        node.run("ip", "route", "add", "local", net, "dev", "lo")
+        far.run("ip", "route", "add", net, "via", way)
+    lb = closing(Lbd(tmp_path / "lb", "lbd-proxy", netns=node)).start()
+    with node.inside():
+        o = closing(Origin("o"))
+    vip = lb.vip("quiet", o, address="fd08:4::1" if six else "10.8.4.1", mode=mode)
+    lb.ctl("create", "rule", "quiet/x", "when=src in 10.8.3.2,fd08:3::2", "action=drop")
+    with far.inside():
+        s = closing(vip.connect())
+    s.settimeout(1)
+    ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    s.sendall(ask)
+    wait_until(lambda: lb.json("stats", "quiet")[0]["refused_total"] == 1, what="it was dropped")
+    assert not lb.json("conns", "quiet")
+    if mode == "http":  # else it was dropped before it spoke, and its words told it
+        with pytest.raises(TimeoutError):
+            s.recv(100)
+        s.sendall(ask)
+    with pytest.raises(ConnectionResetError):
+        s.recv(100)
+
+
 # ---- mode tcp -----------------------------------------------------------------------------------------------------------
 
 def test_tcp_by_address(make, origins, lb):
@@ -365,9 +397,9 @@ def test_tcp_by_address(make, origins, lb):
         s.sendall(b"GET / HTTP/1.1\r\n\r\n")
         if s.recv(100) == b"":
             pytest.fail("closed, and not reset")
-    with vip.connect(source="127.0.0.23") as s:
+    with pytest.raises(ConnectionResetError), vip.connect(source="127.0.0.23") as s:
         s.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert s.recv(100) == b""
+        s.recv(100)
     assert lb.json("stats", vip.name)[0]["refused_total"] == 2
 
 
