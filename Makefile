@@ -191,7 +191,7 @@ size-check:
 units-check: all
 	$(Q)packaging/units-check $(BUILD)
 header-check:
-	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -iquote $$(dirname $$h) -iquote $${h%%/*} -fsyntax-only -x c $$h || exit 1; done; echo 'header-check: ok'
+	$(Q)for h in $$(git ls-files 'common/*.h' 'lb*.h'); do $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu11 $(WARN) -iquote $$(dirname $$h) -iquote $${h%%/*} -fsyntax-only -include $$h -x c /dev/null || exit 1; done; echo 'header-check: ok'
 lint: fmt-check deps-check header-check
 	$(Q)BUILD=$(BUILD) CPPFLAGS='$(filter-out -MMD -MP,$(CPPFLAGS)) $(PROGRAMS:%=-iquote %)' packaging/lint
 

@@ -363,10 +363,12 @@ def test_not_announced(lb, closing, request, client, before):
     o.handle = by_first_bytes
     o.respond = lambda q: q.answer(200, b"plain")
     vip = vip_of(lb, request, o, h2c="yes", server_http="2")
+    wait_until(lambda: lb.json("get", "rip", f"{vip.name}/")[0]["status"].get("counters"), what="lbd-proxy knows the server")
     if before == "a request":
         assert get(vip).body == b"plain"
     for i in range(3):
         w = closing(client(vip, more=b"x%d" % i))
+        assert w.status == (101 if client is Old else 200), (w.status, counters(lb, vip))
         assert w.exactly(2) == b"X%d" % i and (client is New or w.fields["sec-websocket-accept"] == ACCEPT)
     assert [q[":method"] for q in o.asked] == ["GET"] * (before == "a request") and not o.errors
     assert len(o.conns) == 1 and len(o.requests) == 3

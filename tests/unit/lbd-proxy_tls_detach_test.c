@@ -214,6 +214,7 @@ test_suites(void **state)
 static void
 test_facts(void **state)
 {
+	static char host[] = "www.example.org";
 	SSL_SESSION *session = NULL;
 	uint8_t key[2][TLS_SESSION_KEY];
 	struct tls_conn t;
@@ -224,7 +225,9 @@ test_facts(void **state)
 		SSL *c = SSL_new(client);
 
 		if (i == 0)
-			assert_int_equal(SSL_set_tlsext_host_name(c, "www.example.org"), 1);
+			assert_int_equal(SSL_ctrl(c, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+					     TLSEXT_NAMETYPE_host_name, host),
+			    1);
 		else
 			assert_int_equal(SSL_set_session(c, session), 1);
 		shake(&t, c);
