@@ -160,9 +160,11 @@ def test_rules(lb, closing, request):
     vip = vip_of(lb, request, o, connect="yes")
     lb.ctl("create", "rule", f"{vip.name}/slash", "order=1", "when=path starts /", "action=deny")
     lb.ctl("create", "rule", f"{vip.name}/host", "order=2", 'when=method is CONNECT and host is y.example.org', "action=deny")
+    lb.ctl("create", "rule", f"{vip.name}/path", "order=3", "when=method is CONNECT", "action=rewrite", "part=path", "value=/new")
     with vip.connect() as s:
         s.sendall(HEAD)
         assert Reader(s).until(b"\r\n\r\n") == OK
+    assert [h[0] for h in o.heads] == [f"CONNECT {TARGET} HTTP/1.1"]
     out = talk(vip, HEAD.replace(b"x.example", b"y.example") + SMUGGLED)
     assert out.startswith(b"HTTP/1.1 403 ") and out.count(b"HTTP/1.1 ") == 1
 
