@@ -141,6 +141,7 @@ compile(struct view *v, const struct service *s)
 	sticky_compile(&v->sticky, s);
 	v->proxy_to = s->proxy_to;
 	v->h2c = s->h2c;
+	v->tunnels = s->connect;
 	v->h2_streams = s->http2_streams;
 	v->server_http = s->server_http;
 	if (s->mode != mode_http ||

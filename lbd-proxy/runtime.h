@@ -104,6 +104,7 @@ struct view {
 	char name[64];
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
+	bool tunnels;	     /* CONNECT is taken */
 	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
 	uint8_t server_http; /* enum server_http; auto only with TLS to servers */
 	uint32_t h2_streams; /* of one connection, at once */

@@ -127,8 +127,10 @@ pseudo_ok(struct h2_request *r)
 		return false;
 	connect = VALUE_IS(r->method, "CONNECT");
 	r->h1_method = VALUE_IS(r->method, "HEAD") ? H1_M_HEAD : H1_M_OTHER;
-	if (connect && r->protocol == NULL)
+	if (connect && r->protocol == NULL) {
+		r->h1_method = H1_M_CONNECT;
 		return r->scheme == NULL && r->path == NULL && r->authority != NULL;
+	}
 	if (r->scheme == NULL || r->path == NULL || !scheme_ok(r->scheme) ||
 	    !path_ok(r->path, VALUE_IS(r->method, "OPTIONS")))
 		return false;
@@ -260,7 +262,7 @@ h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n
 		o = PUT(o, "\r\nConnection: Upgrade, close\r\n\r\n");
 		return (size_t)(o - out);
 	}
-	if (!about->ended && !r->has_length)
+	if (!about->ended && !r->has_length && r->h1_method != H1_M_CONNECT)
 		o = PUT(o, "Transfer-Encoding: chunked\r\n");
 	else if (about->ended && !r->has_length && means_body(r->method))
 		o = PUT(o, "Content-Length: 0\r\n");

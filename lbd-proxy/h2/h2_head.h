@@ -23,8 +23,9 @@ struct h2_request {
 	const struct h2_field *method, *scheme, *authority, *path, *protocol;
 	bool has_length; /* Content-Length */
 	bool has_cookie;
-	bool tunnel;	   /* extended CONNECT for a WebSocket (RFC 8441) */
-	uint8_t h1_method; /* enum h1_method, as far as framing needs it: H1_M_HEAD or H1_M_OTHER */
+	bool tunnel; /* extended CONNECT for a WebSocket (RFC 8441) */
+	uint8_t
+	    h1_method; /* enum h1_method, as far as framing needs it: H1_M_HEAD, H1_M_CONNECT (not the extended one) or H1_M_OTHER */
 };
 
 /* h2_request_read - 0, or -EPROTO: malformed (RFC 9113 sections 8.1.1, 8.2, 8.3), a stream error. */
@@ -40,7 +41,8 @@ struct h2_request_about {
 
 /* h2_request_text - the request as HTTP/1.1, with Connection: close as the stream carries one request only; a body has
  * Transfer-Encoding: chunked unless its length is told, that of a tunnel none. :authority becomes Host, the crumbs of a cookie
- * one field. An extended CONNECT for anything else, as a CONNECT, keeps its method: the parser of HTTP/1.1 refuses it.
+ * one field. A CONNECT stays one, without a body: its DATA is the tunnel (RFC 9113 section 8.5). An extended CONNECT for anything
+ * else keeps its method and a path: the parser of HTTP/1.1 refuses it.
  * out holds what h2_request_room says. Returns the length. */
 size_t h2_request_room(const struct h2_field *f, unsigned n);
 size_t h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n,

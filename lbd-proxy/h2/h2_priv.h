@@ -37,7 +37,7 @@ struct h2_stream {
 	bool asked : 1;	   /* the request's head was complete */
 	bool ended : 1;	   /* the client has sent all */
 	bool chunked : 1;  /* the body is read with the coding */
-	bool tunnel : 1;   /* extended CONNECT */
+	bool tunnel : 1;   /* CONNECT, extended for a WebSocket or not */
 	bool gone : 1;	   /* no frame comes or goes any more */
 	bool lost : 1;	   /* before it was complete */
 	bool deferred : 1; /* data that come later must be announced */

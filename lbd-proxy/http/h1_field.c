@@ -27,6 +27,7 @@ H1_ERROR(bad_connection, 400, "invalid Connection");
 H1_ERROR(many_nominated, 400, "Connection lists too many names");
 H1_ERROR(bad_expect, 417, "Expect is not 100-continue");
 H1_ERROR(trace_body, 400, "TRACE with a body");
+H1_ERROR(connect_body, 400, "CONNECT with a body");
 H1_ERROR(bad_switch, 400, "101 to a request without Upgrade");
 H1_ERROR(old_client, 400, "chunked answer to HTTP/1.0");
 
@@ -109,9 +110,10 @@ word_is(const char *s, size_t len, const char *lower, size_t lower_len)
 }
 #define WORD_IS(s, len, text) word_is(s, len, text, sizeof(text) - 1)
 
-/* host [ ":" port ] (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed IPv6 address; never empty. */
+/* host [ ":" port ] (RFC 9110 section 7.2): a name, an IPv4 address or a bracketed IPv6 address; never empty.
+ * *host_out: length of the host alone. */
 static bool
-host_ok(const char *s, size_t len)
+host_port(const char *s, size_t len, size_t *host_out)
 {
 	size_t i = 0, port;
 
@@ -128,6 +130,7 @@ host_ok(const char *s, size_t len)
 		if (i == 0)
 			return false;
 	}
+	*host_out = i;
 	if (i == len)
 		return true;
 	if (s[i++] != ':')
@@ -139,6 +142,27 @@ host_ok(const char *s, size_t len)
 		value = value * 10 + (unsigned)(s[i] - '0');
 	}
 	return value <= 65535;
+}
+
+static bool
+host_ok(const char *s, size_t len)
+{
+	size_t host;
+
+	return host_port(s, len, &host);
+}
+
+bool
+h1_authority_ok(const char *s, size_t len)
+{
+	size_t host;
+
+	if (!host_port(s, len, &host) || memchr(s, '%', host) != NULL)
+		return false;
+	for (size_t i = host + 1; i < len; i++)
+		if (s[i] != '0')
+			return true;
+	return false; /* no port, or none that there is */
 }
 
 static bool
@@ -253,11 +277,33 @@ h1_field_apply(struct h1_head *h, const char *buf, const struct h1_header *f)
 	}
 }
 
+/* Two names for the target would be two readings of it. An Upgrade has no meaning beside the tunnel that is asked for. */
+static bool
+finish_connect(struct h1_head *h, const char *buf)
+{
+	const char *target = buf + h->target_off;
+	size_t host;
+
+	must(host_port(target, h->target_len, &host));
+	if (h->host_len > 0 && !word_is(target, h->target_len, buf + h->host_off, h->host_len) &&
+	    !word_is(target, host, buf + h->host_off, h->host_len))
+		return refuse(h, &other_host);
+	h->host_off = h->target_off;
+	h->host_len = h->target_len;
+	h->upgrade = false;
+	if (h->has_length || h->chunked)
+		return refuse(h, &connect_body);
+	h->framing = H1_NO_BODY;
+	return true;
+}
+
 static bool
 finish_request(struct h1_head *h, const char *buf)
 {
 	if (h->minor == 1 && (h->seen & H1_BIT(H1_HOST)) == 0)
 		return refuse(h, &no_host);
+	if (h->form == H1_AUTHORITY)
+		return finish_connect(h, buf);
 	if (h->form == H1_ABSOLUTE) {
 		const char *authority = buf + h->target_off;
 		while (*authority != '/')
@@ -299,6 +345,10 @@ h1_frame_answer(struct h1_head *h, enum h1_method method, bool upgrade, unsigned
 			return 0;
 		h->error = &bad_switch;
 		return -EPROTO;
+	}
+	if (method == H1_M_CONNECT && h->status / 100 == 2) {
+		h->framing = H1_TUNNEL;
+		return 0;
 	}
 	if (h->status < 200 || h->status == 204 || h->status == 304 || method == H1_M_HEAD)
 		h->framing = H1_NO_BODY;

@@ -26,6 +26,7 @@ H1_ERROR(long_method, 501, "method too long");
 H1_ERROR(connect_method, 501, "CONNECT is not served");
 H1_ERROR(bad_target, 400, "invalid character in the request target");
 H1_ERROR(bad_form, 400, "request target is neither a path nor an http URL");
+H1_ERROR(bad_authority, 400, "target of CONNECT is not host:port");
 H1_ERROR(long_target, 414, "request target too long");
 H1_ERROR(no_version, 400, "request line without HTTP version");
 H1_ERROR(bad_version, 505, "HTTP version is not 1.0 or 1.1");
@@ -229,6 +230,14 @@ target_form(struct h1_head *h, const char *s)
 	return true;
 }
 
+static enum h1_result
+target_authority(struct h1_head *h, const char *s)
+{
+	h->form = H1_AUTHORITY;
+	h->path_off = (uint16_t)(h->target_off + h->target_len);
+	return h1_authority_ok(s, h->target_len) ? H1_DONE : refuse(h, &bad_authority);
+}
+
 /* "HTTP/1.1" from p to the line's CR. */
 static enum h1_result
 parse_version(struct h1_head *h, const char *p, const char *cr)
@@ -267,8 +276,10 @@ parse_request_line(struct h1_head *h, const char *buf, const char *p, const char
 		return refuse(h, &bad_line_end);
 	if (parse_version(h, q + 1, cr) != H1_DONE)
 		return H1_BAD;
-	if (h->method == H1_M_CONNECT)
+	if (h->method == H1_M_CONNECT && !h->connect)
 		return refuse(h, &connect_method);
+	if (h->method == H1_M_CONNECT)
+		return target_authority(h, p);
 	return target_form(h, p) ? H1_DONE : refuse(h, &bad_form);
 }
 

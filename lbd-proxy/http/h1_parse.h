@@ -52,13 +52,14 @@ enum h1_method {
 	H1_M_OPTIONS,
 	H1_M_PATCH,
 	H1_M_TRACE,
-	H1_M_CONNECT, /* never in a finished head: refused with 501 */
+	H1_M_CONNECT, /* refused with 501 unless h1_head.connect is set */
 };
 
 enum h1_form {
-	H1_ORIGIN,   /* /path?query */
-	H1_ABSOLUTE, /* http://host/path: equal to Host, or refused; forwarded as origin form */
-	H1_ASTERISK, /* "*", with OPTIONS only */
+	H1_ORIGIN,    /* /path?query */
+	H1_ABSOLUTE,  /* http://host/path: equal to Host, or refused; forwarded as origin form */
+	H1_ASTERISK,  /* "*", with OPTIONS only */
+	H1_AUTHORITY, /* host:port, with CONNECT only; its path is empty */
 };
 
 enum h1_framing {
@@ -66,7 +67,7 @@ enum h1_framing {
 	H1_LENGTH,	/* length bytes; may be 0 only where a Content-Length said so */
 	H1_CHUNKED,	/* see struct h1_chunk */
 	H1_UNTIL_CLOSE, /* answers only */
-	H1_TUNNEL,	/* 101: bytes in both directions until both sides closed */
+	H1_TUNNEL, /* 101, or 2xx to CONNECT: bytes in both directions until both sides closed */
 };
 
 struct h1_header {
@@ -108,6 +109,7 @@ struct h1_head {
 	bool nominates;	      /* Connection lists names other than close, keep-alive, upgrade */
 	bool
 	    both; /* set after h1_head_init: a length beside the coding is no error, and frames nothing (h2/h2_head.h) */
+	bool connect; /* set after h1_head_init: CONNECT is taken (RFC 9110 section 9.3.6) */
 	/* where to go on; private */
 	bool answer;
 	uint8_t nominated, said, phase;
@@ -137,7 +139,8 @@ void h1_head_init(struct h1_head *h, bool answer, uint32_t max);
 enum h1_result h1_head_parse(struct h1_head *h, const char *buf, size_t len);
 
 /* h1_frame_answer - the body of an answer depends on the request (RFC 9112 section 6.3); sets framing.
- * method: of the request. upgrade: the request was forwarded with Upgrade; else a 101 is refused.
+ * method: of the request; any 2xx to CONNECT begins a tunnel, whatever it says of a body. upgrade: the request was forwarded
+ * with Upgrade; else a 101 is refused.
  * client_minor: of the client's request; a chunked answer to HTTP/1.0 is refused, as nobody asked for it.
  * Returns 0, or -EPROTO with head->error. For 1xx other than 101 the framing is H1_NO_BODY: another head follows. */
 int h1_frame_answer(struct h1_head *h, enum h1_method method, bool upgrade, unsigned client_minor);

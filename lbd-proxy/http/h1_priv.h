@@ -73,6 +73,8 @@ enum h1_id h1_lookup(const char *name, size_t len);
 
 /* The meaning of one field for the message's framing and persistence; false with h->error. */
 bool h1_field_apply(struct h1_head *h, const char *buf, const struct h1_header *f);
+/* host ":" port of a CONNECT (RFC 9112 section 3.2.3): both demanded, nothing encoded. */
+bool h1_authority_ok(const char *s, size_t len);
 /* What can be judged only when all fields are known; false with h->error. */
 bool h1_head_finish(struct h1_head *h, const char *buf);
 

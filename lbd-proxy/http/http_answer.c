@@ -145,7 +145,7 @@ rewrite(struct http *h, const char *buf, const struct recode *recode)
 	return http_plan_write(p, buf, (char *)c->w->out);
 }
 
-/* 101: from here on it is a tunnel. */
+/* 101, or 2xx to CONNECT: from here on it is a tunnel. */
 static void
 upgrade(struct http *h, const char *rest, size_t n)
 {
@@ -183,7 +183,7 @@ begin(struct http *h, const char *buf, size_t len)
 	h->down = h->answer.framing;
 	if (h->down == H1_CHUNKED)
 		h->down_chunk = (struct h1_chunk){ 0 };
-	if (c->svc->view->compress != compress_off)
+	if (c->svc->view->compress != compress_off && h->down != H1_TUNNEL)
 		squeeze_begin(h, buf, &recode);
 	here = recode.squeeze ? keep_body(h, rest, n, &over) : body_here(h, rest, n, &over);
 	if (here < 0)

@@ -138,7 +138,7 @@ void
 http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 {
 	struct conn *c = h->c;
-	bool linger = h->state == HTTP_HEAD || !h->up_over || conn_kept(c) > 0;
+	bool linger = h->state == HTTP_HEAD || http_sends(h) || conn_kept(c) > 0;
 
 	http_drop_server(h); /* before the count: it is our answer, not the server's */
 	http_count_status(h, status);
@@ -189,7 +189,7 @@ void
 http_abort(struct http *h, bool reset)
 {
 	struct conn *c = h->c;
-	bool linger = h->state != HTTP_HEAD && !h->up_over;
+	bool linger = h->state != HTTP_HEAD && http_sends(h);
 
 	http_drop_server(h);
 	http_free(h);
@@ -251,7 +251,7 @@ http_complete(struct http *h)
 	struct conn *c = h->c, *s = h->s;
 	/* Whether the other node or process is to be met was decided with the head: what that promised is kept. */
 	bool keep = h->keep && h->up_over && !c->svc->gone && !c->w->stopping;
-	bool linger = !h->up_over || (!keep && conn_kept(c) > 0);
+	bool linger = http_sends(h) || (!keep && conn_kept(c) > 0);
 
 	flow_fini(&h->up);
 	flow_fini(&h->downflow);
@@ -357,7 +357,8 @@ parse(struct http *h, char *buf, size_t len)
 	}
 	c->requests++;
 	COUNT(c->svc->n->requests_total);
-	h->keep = h->head.keep_alive && c->svc->view->keep > 0;
+	/* Behind a CONNECT that was refused stands what was meant for its tunnel, maybe, and no request. */
+	h->keep = h->head.keep_alive && c->svc->view->keep > 0 && h->head.method != H1_M_CONNECT;
 	story_phase(&h->story, PHASE_REQUEST, c->w->now);
 	if (c->svc->view->log != NULL)
 		story_head(&h->story, c, buf, &h->head);
@@ -407,6 +408,7 @@ next_request(struct conn *c)
 		h->story.in_before = c->bytes_in - (uint64_t)n;
 		h->story.out_before = c->bytes_out;
 		h1_head_init(&h->head, false, v->head_max);
+		h->head.connect = v->tunnels;
 	}
 	parse(h, buf, (size_t)n);
 	/* Mostly all of it was there, and no timer is needed. c is there still, even if it was closed: conn_reap comes later. */

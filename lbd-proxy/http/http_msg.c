@@ -372,7 +372,7 @@ static void
 answer_line(struct http_plan *p, const char *buf, const struct h1_head *h, unsigned i,
     const struct http_answer_policy *policy)
 {
-	bool bodiless = h->status < 200 || h->status == 204;
+	bool bodiless = h->status < 200 || h->status == 204 || h->framing == H1_TUNNEL;
 
 	switch (h->header[i].id) {
 	case H1_OTHER:
@@ -435,7 +435,8 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy)
 {
 	uint32_t end = h->length - 2;
-	bool bodiless = h->status < 200 || h->status == 204;
+	bool tunnel = h->framing == H1_TUNNEL; /* no next request to speak of */
+	bool bodiless = h->status < 200 || h->status == 204 || tunnel;
 
 	plan_init(p, h);
 	if (h->minor == 0)
@@ -447,9 +448,9 @@ http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
 		edit(p, end, 0, TEXT("Connection: Upgrade\r\n"));
 	if (h->status < 200)
 		return;
-	if (!policy->keep_alive)
+	if (!policy->keep_alive && !tunnel)
 		edit(p, end, 0, TEXT("Connection: close\r\n"));
-	else if (policy->client_minor == 0)
+	else if (policy->client_minor == 0 && !tunnel)
 		edit(p, end, 0, TEXT("Connection: keep-alive\r\n"));
 	if (policy->insert_len > 0)
 		edit(p, end, 0, policy->insert, policy->insert_len);

@@ -76,7 +76,7 @@ void http_plan_request(struct http_plan *p, const char *buf, const struct h1_hea
     const struct http_request_policy *policy);
 
 /* http_plan_answer - the head that goes to the client; after h1_frame_answer. Hop-by-hop out; Content-Length and
- * Transfer-Encoding out of 1xx and 204; HTTP/1.0 becomes HTTP/1.1; insert goes last, but not into 1xx. */
+ * Transfer-Encoding out of 1xx, 204 and what begins a tunnel; HTTP/1.0 becomes HTTP/1.1; insert goes last, but not into 1xx. */
 void http_plan_answer(struct http_plan *p, const char *buf, const struct h1_head *h,
     const struct http_answer_policy *policy);
 

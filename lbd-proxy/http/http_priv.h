@@ -112,7 +112,15 @@ static inline void
 http_completes(struct http *h)
 {
 	if (!h->keep)
-		conn_last(h->c, !h->head.keep_alive && h->head.framing == H1_NO_BODY);
+		conn_last(h->c, !h->head.keep_alive && h->head.framing == H1_NO_BODY &&
+				    h->head.method != H1_M_CONNECT);
+}
+
+/* http_sends - its client may be sending yet: the rest of a request, or of a CONNECT what it takes to be in a tunnel. */
+static inline bool
+http_sends(const struct http *h)
+{
+	return !h->up_over || h->head.method == H1_M_CONNECT;
 }
 
 /* http_ended - see story_ended; the phase is that of now. */

@@ -201,6 +201,15 @@ open_stream(struct http *h, struct conn **out)
 	return h2_back_open(&h->seat, h->c, &how, &http_server_ops, out);
 }
 
+/* Upgrades and CONNECT go by HTTP/1.1, but for a WebSocket. */
+static bool
+goes_by_stream(const struct http *h)
+{
+	if (http_pool(h)->server_http == server_http_1)
+		return false;
+	return h->tunnel || (!h->head.upgrade && h->head.method != H1_M_CONNECT);
+}
+
 /* A connection of the pool, or a new one. */
 static void
 attach(struct http *h)
@@ -210,7 +219,7 @@ attach(struct http *h)
 
 	story_phase(&h->story, PHASE_QUEUE, c->w->now);
 	story_server(&h->story, &h->seat);
-	if (http_pool(h)->server_http != server_http_1 && (!h->head.upgrade || h->tunnel))
+	if (goes_by_stream(h))
 		code = open_stream(h, &s);
 	if (s == NULL && code == 0 && !h->fresh)
 		s = backend_idle(&h->seat, c, !h->sure, &http_server_ops);

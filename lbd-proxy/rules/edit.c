@@ -246,7 +246,7 @@ rewrite(struct edit *e, const struct rule *r, const struct when_groups *g)
 		rc = substitute(e, r, text, n, &text, &n);
 	else
 		text = edit_text(e, &r->text, g, &n);
-	if (rc == 0 || s->head->form == H1_ASTERISK)
+	if (rc == 0 || s->head->form == H1_ASTERISK || s->head->form == H1_AUTHORITY)
 		return 0;
 	if (rc < 0 || text == NULL)
 		return 500;

@@ -33,7 +33,7 @@ subject_request(struct subject *s, struct conn *c, const char *buf, const struct
 	uint32_t len = (uint32_t)head->target_off + head->target_len - head->path_off;
 
 	*s = (struct subject){ .c = c, .buf = buf, .head = head };
-	if (len == 0) /* http://host alone */
+	if (len == 0 && head->form == H1_ABSOLUTE) /* http://host alone */
 		subject_url(s, "/", 1);
 	else
 		subject_url(s, buf + head->path_off, len);

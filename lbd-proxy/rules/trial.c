@@ -283,6 +283,7 @@ read_head(struct attempt *a, struct err *err)
 	const char *buf = buf_text(&a->text);
 
 	h1_head_init(&a->head, false, a->v->head_max);
+	a->head.connect = a->v->tunnels;
 	switch (h1_head_parse(&a->head, buf, a->text.len)) {
 	case H1_DONE: break;
 	case H1_BAD:

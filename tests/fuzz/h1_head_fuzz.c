@@ -1,6 +1,6 @@
 /* Heads: no input may break the parser, what it takes keeps an independent, slow set of rules, the pieces in which it
  * arrives make no difference, and what is forwarded is itself a head that is taken, with the same body and our changes.
- * First byte: answer or request, policies; second byte: size of the pieces. */
+ * First byte: answer or request, policies; second byte: size of the pieces, and whether CONNECT is taken. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +20,12 @@ want(bool ok)
 }
 
 static enum h1_result
-in_pieces(struct h1_head *h, bool answer, const char *buf, size_t len, size_t step)
+in_pieces(struct h1_head *h, bool answer, bool connect, const char *buf, size_t len, size_t step)
 {
 	enum h1_result r = H1_MORE;
 
 	h1_head_init(h, answer, LIMIT);
+	h->connect = connect;
 	for (size_t n = 0; r == H1_MORE && n < len;) {
 		n = len - n < step ? len : n + step;
 		char *copy = malloc(n);
@@ -79,6 +80,7 @@ reparse(const struct http_plan *p, const char *buf, bool answer, struct h1_head 
 	}
 	want(at == p->out_len);
 	h1_head_init(out, answer, H1_HEAD_MAX);
+	out->connect = true;
 	/* Our own lines may take it over the number of fields: that alone is no fault. */
 	enum h1_result r = h1_head_parse(out, flat, p->out_len);
 	want(r == H1_DONE || (r == H1_BAD && out->error->status == 431));
@@ -121,6 +123,8 @@ check_request(const char *buf, const struct h1_head *h, uint8_t options)
 		want(h->form != H1_ABSOLUTE ||
 		     (out.host_len == h->host_len &&
 			 strncasecmp(flat + out.host_off, buf + h->host_off, h->host_len) == 0));
+		want((h->form == H1_AUTHORITY) == (out.form == H1_AUTHORITY) &&
+		     (out.form == H1_AUTHORITY) == (out.method == H1_M_CONNECT));
 		want(out.form != H1_ABSOLUTE && out.minor == h->minor && out.upgrade == h->upgrade);
 		want((out.seen & (H1_BIT(H1_TE) | H1_BIT(H1_KEEP_ALIVE) |
 				     H1_BIT(H1_PROXY_CONNECTION))) == 0);
@@ -139,7 +143,7 @@ check_answer(const char *buf, struct h1_head *h, uint8_t options)
 {
 	static struct h1_head out;
 	static struct http_plan p;
-	unsigned method = options >> 1 & 3, minor = options >> 3 & 1;
+	unsigned method = options & 128 ? H1_M_CONNECT : options >> 1 & 3, minor = options >> 3 & 1;
 	struct http_answer_policy policy = { .insert = "Set-Cookie: L=x\r\n",
 		.insert_len = options & 16 ? 17 : 0,
 		.client_minor = (uint8_t)minor,
@@ -162,18 +166,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3)
 		return 0;
-	bool answer = data[0] & 1;
+	bool answer = data[0] & 1, connect = data[1] >= 128;
 	char *buf = malloc(size - 2);
 	memcpy(buf, data + 2, size - 2);
 	h1_head_init(&whole, answer, LIMIT);
+	whole.connect = connect;
 	enum h1_result r = h1_head_parse(&whole, buf, size - 2);
-	want(in_pieces(&pieces, answer, buf, size - 2, data[1] % 64 + 1u) == r);
+	want(in_pieces(&pieces, answer, connect, buf, size - 2, data[1] % 64 + 1u) == r);
 	if (r == H1_DONE) {
 		want(pieces.length == whole.length && pieces.n == whole.n &&
 		     pieces.seen == whole.seen);
 		want(pieces.framing == whole.framing && pieces.body_length == whole.body_length);
 		want(pieces.keep_alive == whole.keep_alive && pieces.upgrade == whole.upgrade);
 		check_bytes(buf, &whole);
+		want(connect || whole.method != H1_M_CONNECT);
 		if (answer)
 			check_answer(buf, &whole, data[0]);
 		else

@@ -328,3 +328,48 @@ REMAINS = [
     ("second-without-host", get() + b"GET /smuggled HTTP/1.1\r\n\r\n", get()),
     ("two-empty-lines-between", get() + b"\r\n\r\n" + SMUGGLED, get()),
 ]
+
+
+def connect(target=b"x:443", fields=b"Host: x\r\n", version=b"1.1", body=b""):
+    return b"CONNECT " + target + b" HTTP/" + version + b"\r\n" + fields + b"\r\n" + body
+
+
+# Of a service with connect=yes (test_proxy_connect.py): what is refused, and with which status.
+CONNECT_REFUSED = [
+    ("no-port", connect(b"x"), 400),
+    ("empty-port", connect(b"x:"), 400),
+    ("port-0", connect(b"x:0"), 400),
+    ("port-65536", connect(b"x:65536"), 400),
+    ("port-000443", connect(b"x:000443"), 400),
+    ("port-name", connect(b"x:https"), 400),
+    ("port-sign", connect(b"x:+443"), 400),
+    ("two-ports", connect(b"x:80:443"), 400),
+    ("two-targets", connect(b"x:443,y:443"), 400),
+    ("no-host", connect(b":443"), 400),
+    ("user", connect(b"u@x:443"), 400),
+    ("encoded", connect(b"%78:443", b"Host: %78\r\n"), 400),
+    ("bare-ipv6", connect(b"::1:443", b"Host: [::1]\r\n"), 400),
+    ("open-bracket", connect(b"[::1:443", b"Host: [::1]\r\n"), 400),
+    ("zone", connect(b"[fe80::1%25eth0]:443", b"Host: x\r\n"), 400),
+    ("path", connect(b"/"), 400),
+    ("path-of-authority", connect(b"//x:443"), 400),
+    ("authority-with-path", connect(b"x:443/"), 400),
+    ("authority-with-query", connect(b"x:443?a"), 400),
+    ("url", connect(b"http://x:443/", b"Host: x:443\r\n"), 400),
+    ("url-without-path", connect(b"https://x:443", b"Host: x:443\r\n"), 400),
+    ("asterisk", connect(b"*"), 400),
+    ("space", connect(b"x :443"), 400),
+    ("no-host-field", connect(fields=b""), 400),
+    ("other-host", connect(fields=b"Host: y\r\n"), 400),
+    ("other-port", connect(fields=b"Host: x:80\r\n"), 400),
+    ("other-form-of-port", connect(fields=b"Host: x:0443\r\n"), 400),
+    ("empty-port-of-host", connect(fields=b"Host: x:\r\n"), 400),
+    ("two-hosts", connect(fields=b"Host: x\r\nHost: x\r\n"), 400),
+    ("length", connect(fields=b"Host: x\r\nContent-Length: 34\r\n"), 400),
+    ("length-0", connect(fields=b"Host: x\r\nContent-Length: 0\r\n"), 400),
+    ("chunked", connect(fields=b"Host: x\r\nTransfer-Encoding: chunked\r\n", body=b"0\r\n\r\n"), 400),
+    ("both", connect(fields=b"Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n", body=b"0\r\n\r\n"), 400),
+    ("version-2.0", connect(version=b"2.0"), 505),
+    ("lower-case", b"connect x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ("get", b"GET x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+]

@@ -337,6 +337,21 @@ static const struct frame {
 	bool keep;
 } frames[] = {
 	{ "length", ANSWER("Content-Length: 5\r\n"), H1_M_GET, false, 1, 0, H1_LENGTH, true },
+	{ "CONNECT", ANSWER(""), H1_M_CONNECT, false, 1, 0, H1_TUNNEL, true },
+	{ "CONNECT with length", ANSWER("Content-Length: 5\r\n"), H1_M_CONNECT, false, 1, 0,
+	    H1_TUNNEL, true },
+	{ "CONNECT chunked for 1.0", ANSWER("Transfer-Encoding: chunked\r\n"), H1_M_CONNECT, false,
+	    0, 0, H1_TUNNEL, true },
+	{ "CONNECT 204", BYTES("HTTP/1.1 204\r\n\r\n"), H1_M_CONNECT, false, 1, 0, H1_TUNNEL,
+	    true },
+	{ "CONNECT refused", BYTES("HTTP/1.1 403 N\r\nContent-Length: 5\r\n\r\n"), H1_M_CONNECT,
+	    false, 1, 0, H1_LENGTH, true },
+	{ "CONNECT 300", BYTES("HTTP/1.1 300 N\r\nTransfer-Encoding: chunked\r\n\r\n"),
+	    H1_M_CONNECT, false, 1, 0, H1_CHUNKED, true },
+	{ "CONNECT 199", BYTES("HTTP/1.1 199 N\r\n\r\n"), H1_M_CONNECT, false, 1, 0, H1_NO_BODY,
+	    true },
+	{ "CONNECT 101", BYTES("HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n"), H1_M_CONNECT, false, 1,
+	    -EPROTO, 0, 0 },
 	{ "chunked", ANSWER("Transfer-Encoding: Chunked\r\n"), H1_M_GET, false, 1, 0, H1_CHUNKED,
 	    true },
 	{ "neither", ANSWER(""), H1_M_GET, false, 1, 0, H1_UNTIL_CLOSE, false },
@@ -383,6 +398,94 @@ test_answer_framing(void **state)
 		}
 		assert_int_equal(h.framing, f->framing);
 		assert_int_equal(h.keep_alive, f->keep);
+	}
+}
+
+#define CONNECT(target, rest) BYTES("CONNECT " target " HTTP/1.1\r\n" rest "\r\n")
+static const struct connect {
+	const char *text;
+	size_t len;
+	unsigned status; /* 0: taken */
+	const char *host;
+} connects[] = {
+	{ CONNECT("a:443", "Host: a:443\r\n"), 0, "a:443" },
+	{ CONNECT("a:443", "Host: A\r\n"), 0, "a:443" },
+	{ CONNECT("192.0.2.1:1", "Host: 192.0.2.1:1\r\n"), 0, "192.0.2.1:1" },
+	{ CONNECT("[2001:db8::1]:65535", "Host: [2001:db8::1]\r\n"), 0, "[2001:db8::1]:65535" },
+	{ CONNECT("a:080", "Host: a\r\n"), 0, "a:080" },
+	{ CONNECT("a:443", "Host: a\r\nExpect: 100-continue\r\n"), 0, "a:443" },
+	{ CONNECT("a:443", "Host: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"), 0,
+	    "a:443" },
+	{ BYTES("CONNECT a:443 HTTP/1.0\r\n\r\n"), 0, "a:443" },
+	{ CONNECT("a", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:0", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:65536", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:000443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:https", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:443/", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:443?b", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:443,b:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("a:b:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("u@a:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT(":443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("%61:443", "Host: %61\r\n"), 400, NULL },
+	{ CONNECT("::1:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("[::1]", "Host: [::1]\r\n"), 400, NULL },
+	{ CONNECT("[::1:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("[::1%25eth0]:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("*", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("/", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("//a:443", "Host: a\r\n"), 400, NULL },
+	{ CONNECT("http://a:443", "Host: a:443\r\n"), 400, NULL },
+	{ CONNECT("https://a:443/", "Host: a:443\r\n"), 400, NULL },
+	{ CONNECT("a:443", ""), 400, NULL },
+	{ CONNECT("a:443", "Host: b\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a:80\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a:0443\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a:\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a\r\nHost: a\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a\r\nContent-Length: 0\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a\r\nContent-Length: 5\r\n"), 400, NULL },
+	{ CONNECT("a:443", "Host: a\r\nTransfer-Encoding: chunked\r\n"), 400, NULL },
+	{ BYTES("GET a:443 HTTP/1.1\r\nHost: a\r\n\r\n"), 400, NULL },
+	{ BYTES("connect a:443 HTTP/1.1\r\nHost: a\r\n\r\n"), 400, NULL },
+	{ BYTES("CONNECT a:443\r\nHost: a\r\n\r\n"), 400, NULL },
+};
+
+/* Of a service that takes CONNECT; and that any other answers all that is no other fault before with 501. */
+static void
+test_connect(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(connects); i++) {
+		const struct connect *r = &connects[i];
+		struct h1_head h;
+		char *copy;
+
+		print_message("%.*s\n", (int)strcspn(r->text, "\r"), r->text);
+		copy = malloc(r->len);
+		assert_non_null(copy);
+		memcpy(copy, r->text, r->len);
+		h1_head_init(&h, false, 16384);
+		h.connect = true;
+		assert_int_equal(
+		    h1_head_parse(&h, copy, r->len), r->status == 0 ? H1_DONE : H1_BAD);
+		if (r->status != 0) {
+			assert_int_equal(h.error->status, r->status);
+		} else {
+			assert_int_equal(h.form, H1_AUTHORITY);
+			assert_int_equal(h.method, H1_M_CONNECT);
+			assert_int_equal(h.framing, H1_NO_BODY);
+			assert_int_equal(h.path_off, h.target_off + h.target_len);
+			assert_int_equal(h.host_len, strlen(r->host));
+			assert_memory_equal(copy + h.host_off, r->host, h.host_len);
+			assert_false(h.upgrade);
+			h1_head_init(&h, false, 16384);
+			assert_int_equal(h1_head_parse(&h, copy, r->len), H1_BAD);
+			assert_int_equal(h.error->status, 501);
+		}
+		free(copy);
 	}
 }
 
@@ -597,6 +700,7 @@ main(void)
 		cmocka_unit_test(test_answer_bad),
 		cmocka_unit_test(test_answer_both),
 		cmocka_unit_test(test_answer_framing),
+		cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_limits),

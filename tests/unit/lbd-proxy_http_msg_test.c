@@ -337,6 +337,50 @@ test_client_text(void **state)
 	}
 }
 
+/* A CONNECT goes on as it came but for what is of one connection; what begins its tunnel says nothing of a body. */
+static void
+test_connect(void **state)
+{
+	static const char in[] =
+	    "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nProxy-Connection: x\r\n"
+	    "Upgrade: y\r\nConnection: upgrade\r\nProxy-Authorization: z\r\n\r\n";
+	static const struct {
+		const char *in, *out;
+		bool keep;
+		uint8_t minor;
+	} row[] = {
+		{ "HTTP/1.0 200 Connection established\r\nProxy-agent: a\r\n\r\n",
+		    "HTTP/1.1 200 Connection established\r\nProxy-agent: a\r\n\r\n", false, 1 },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+		    "HTTP/1.1 200 OK\r\n\r\n", true, 0 },
+		{ "HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\nUpgrade: a\r\n\r\n",
+		    "HTTP/1.1 204 N\r\n\r\n", false, 1 },
+		{ "HTTP/1.1 407 P\r\nContent-Length: 5\r\n\r\n",
+		    "HTTP/1.1 407 P\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", false, 1 },
+	};
+	struct http_request_policy policy = { .forwarded = forwarded_off };
+	struct http_plan p;
+	struct h1_head h;
+
+	(void)state;
+	h1_head_init(&h, false, 16384);
+	h.connect = true;
+	assert_int_equal(h1_head_parse(&h, in, strlen(in)), H1_DONE);
+	http_plan_request(&p, in, &h, &policy);
+	assert_plan(
+	    &p, in, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nProxy-Authorization: z\r\n\r\n");
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct http_answer_policy answer = { .client_minor = row[i].minor,
+			.keep_alive = row[i].keep };
+
+		h1_head_init(&h, true, 16384);
+		assert_int_equal(h1_head_parse(&h, row[i].in, strlen(row[i].in)), H1_DONE);
+		assert_int_equal(h1_frame_answer(&h, H1_M_CONNECT, false, row[i].minor), 0);
+		http_plan_answer(&p, row[i].in, &h, &answer);
+		assert_plan(&p, row[i].in, row[i].out);
+	}
+}
+
 /* Our own answers are themselves strictly right. */
 static void
 test_error_answers(void **state)
@@ -369,6 +413,7 @@ main(void)
 		cmocka_unit_test(test_most_edits),
 		cmocka_unit_test(test_cookies),
 		cmocka_unit_test(test_most_prefixes),
+		cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_client_text),
 		cmocka_unit_test(test_error_answers),
 	};
