@@ -20,8 +20,8 @@ struct story {
 	struct log_notes *notes; /* NULL: none, or its head cannot be read */
 };
 
-/* story_ended - C client, S server, P this proxy, R something is used up, D the server went down, K by order; small c and s: too
- * slow. where: R request, Q queue, C connect, H head of the answer, D data. The first cause stays. */
+/* story_ended - C client, S server, P this proxy, L it too and as it should, R something is used up, D the server went down, K by order; small c and s: too
+ * slow. where: R request, T tarpit, Q queue, C connect, H head of the answer, D data. The first cause stays. */
 static inline void
 story_ended(struct story *s, char cause, char where)
 {

@@ -199,9 +199,12 @@ finish(struct edit *e, struct http *h, const struct decision *d, const char *buf
 	case rule_action_use: return use(h, d->pool.svc);
 	default: break;
 	}
-	story_ended(&h->story, 'P', 'R');
-	if (r->action != rule_action_redirect && r->action != rule_action_return)
+	if (r->action == rule_action_redirect || r->action == rule_action_return) {
+		story_ended(&h->story, 'L', 'R');
+	} else {
+		story_ended(&h->story, 'P', r->action == rule_action_tarpit ? 'T' : 'R');
 		COUNT(h->c->svc->n->refused_total);
+	}
 	switch (r->action) {
 	case rule_action_redirect: redirect(e, h, r, &d->groups, buf, len); break;
 	case rule_action_return: give_text(h, r, buf, len); break;

@@ -156,7 +156,7 @@ tcp_decide(struct tcp *t, const struct hello *hello)
 	default: tcp_choose(t); return;
 	}
 	COUNT(t->c->svc->n->refused_total);
-	story_ended(&t->story, known ? 'P' : 'R', 'R');
+	story_ended(&t->story, known ? 'P' : 'R', action == rule_action_tarpit ? 'T' : 'R');
 	if (action == rule_action_tarpit)
 		hold(t, d.end);
 	else if (action == rule_action_drop)

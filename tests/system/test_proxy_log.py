@@ -179,6 +179,16 @@ def test_how_it_ended(lb, closing, origins, log):
     ends("SC--", 503)
 
 
+def test_how_rules_end_it(lb, origins, log):
+    """A159: what rules answer themselves, with the letters that HAProxy has for it."""
+    vip = lb.vip("ruled", *origins("a"), log="haproxy")
+    for i, (action, more) in enumerate({"redirect": ["location=/"], "return": ["body=x"], "deny": [], "tarpit": ["time=100ms"]}.items()):
+        lb.ctl("create", "rule", f"ruled/{action}", f"order={10 * i + 10}", f"when=path is /{action}", f"action={action}", *more)
+    got = [get(vip, path).status for path in ("/redirect", "/return", "/deny", "/tarpit", "/")]
+    assert sorted((m["tsc"], int(m["ST"])) for m in map(HTTP.fullmatch, log.lines(5, vip))) == sorted(
+        zip(("LR--", "LR--", "PR--", "PT--", "----"), got))  # each worker writes its own
+
+
 def test_queue_and_connect_timeouts(lb, closing, log):
     """A159: too long in the queue, and a server that does not accept in time."""
     o = closing(Gate("a"))
