@@ -238,10 +238,12 @@ no_list(const struct asked *q)
 			why = "a list cannot have an entry as it is";
 		else if (is_shadowed(&seen, e, domain))
 			why = "the first entry counts, not the longest";
-		else if (back != NULL && !is_plain(q, back))
+		else if (back == NULL)
+			why = "an entry names no backend, and a list with it is refused";
+		else if (back == q->rest)
+			why = "an entry names the default backend, which is no pool here";
+		else if (!is_plain(q, back))
 			why = "a backend has rules of its own, or another name here";
-		else if ((back == NULL || back == q->rest) && answers_matter(q))
-			why = "the default backend has rules for its answers";
 		(void)textmap_put(&seen, e->key, (void *)(uintptr_t)e);
 	}
 	textmap_fini(&seen);
