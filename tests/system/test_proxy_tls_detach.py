@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lbdtest import SLOW, Lbd, Origin, http_answer
+from lbdtest import BIN, SLOW, Lbd, Origin, http_answer
 # the same again: pytest finds them here, and they find the fixtures of this file
 from test_proxy_tls import (TLS13, ask, ca, certs, connect, context, exchange, one, test_a_silent_client_is_told_goodbye,  # noqa: F401
                             test_both_sides, test_client_certificates, test_handshake_in_pieces, test_hot_swap, test_large_bodies,
@@ -63,6 +63,7 @@ def growth(lb, vip, ca, closing, n):
     return (rss() - before) / n
 
 
+@pytest.mark.skipif("address" in BIN.parent.name, reason="with a sanitizer memory has another price")
 def test_memory(lb, certs, origins, closing):
     """An idle connection costs a tenth. The sum of all the daemon's memory is looked at, so the limits leave room."""
     o, = origins("o")
