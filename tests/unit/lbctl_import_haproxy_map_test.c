@@ -22,8 +22,8 @@ include(void *arg, const char *pattern, const char *from, import_each_fn each, v
     struct err *err)
 {
 	const char *const files[][2] = {
-		{ "hosts",
-		    "# of hosts\n www.example.org   one \r\n\nb.example.org\ttwo\nc.example.org nothing\n" },
+		{ "hosts", "# of hosts\n www.example.org   one \r\n\nb.example.org\ttwo\n" },
+		{ "gone", "a.example.org nothing\nb.example.org one\n" },
 		{ "apps", "a.example.org app\nb.example.org one\n" },
 		{ "ruled", "a.example.org ruled\nb.example.org one\nc.example.org one\n" },
 		{ "capital", "A.example.org one\nb.example.org two\n" },
@@ -33,7 +33,7 @@ include(void *arg, const char *pattern, const char *from, import_each_fn each, v
 		{ "shadow", "example.org one\nx.example.org two\n" },
 		{ "label", "www one\n" },
 		{ "paths", "/a one\n/a/b two\n" },
-		{ "three", "/a three\n/b nothing\n" },
+		{ "three", "/a three\n" },
 		{ "regs", "^/[0-9]+$ one\n^/[0-9]+/ one\nx two\n" },
 		{ "bad", "( one\n" },
 		{ "nets", "10.0.0.0/8 one\n10.1.0.0/16 two\n" },
@@ -103,9 +103,6 @@ test_lists(void **state)
 	check("use_backend %[req.hdr(host),lower,map(hosts)]\n",
 	    "list:\n  hosts:\n    kind: word_nocase\n", "0020-",
 	    "backend one: vip without address");
-	/* Its default takes the rest anyway. */
-	check("use_backend %[hdr(host),map_str(apps,app)] if { path_beg /a }\n",
-	    USE("10", "path starts /a and host in @apps", "pool_by: \"{value}\""), "0020-", LIST);
 	check("use_backend %[hdr(host),lower,map_dom(domains)]\n", "kind: suffix\n", "0020-",
 	    "pool_by={value}: names that end in an entry, not those that have it in their middle");
 	check("use_backend bk_%[path,map_beg(three)]\n",
@@ -142,6 +139,14 @@ test_runs(void **state)
 	check("use_backend %[hdr(host),map(odd)]\n",
 	    USE("10", "host is a.example.org", "pool: one") ALLOW("20", "host is b.example.org"),
 	    "@odd", "a list cannot have an entry as it is");
+	/* Names that are no pools here: a list with them is refused. */
+	check("use_backend %[hdr(host),map_str(apps,app)] if { path_beg /a }\n",
+	    ALLOW("10", "path starts /a and host is a.example.org")
+		USE("20", "path starts /a and host is b.example.org", "pool: one"),
+	    "0030-", "an entry names the default backend, which is no pool here");
+	check("use_backend %[hdr(host),map(gone)]\n",
+	    ALLOW("10", "host is a.example.org") USE("20", "host is b.example.org", "pool: one"),
+	    "@gone", "an entry names no backend, and a list with it is refused");
 	/* A pool of that name has another one here: the frontend has it. */
 	check("use_backend %[hdr(host),map(own)]\n",
 	    USE("10", "host is a.example.org", "pool: f-2"), NULL, LIST);
