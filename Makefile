@@ -127,7 +127,7 @@ check-system: all $(BUILD)/bench/vrrp_try
 	  $(if $(J),-n $(J) --dist loadfile) tests/system $(T) || r=1; rm -rf $$d; exit $$r
 # What needs the kernel's IPVS, where there is one (tests/kernel/README.md).
 check-kernel: all
-	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run --limit 1800 -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
+	$(Q)LBD_BIN=$(abspath $(BIN)) tests/kernel/run --limit 2700 -- $(PYTHON) -m pytest -q -p no:cacheprovider tests/kernel $(T)
 # The product as installed, under a real systemd.
 check-systemd: all
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null

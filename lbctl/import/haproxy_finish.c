@@ -131,11 +131,9 @@ put_log(struct hap *h, struct import_row *r, const struct hap_proxy *front)
 		*log = *format = NULL;
 		return;
 	}
-	if (*log == NULL)
-		import_putf(h->im, r, "log", "haproxy");
-	if (strcmp(*log, "custom") != 0)
+	if (*log == NULL || strcmp(*log, "custom") != 0)
 		*format = NULL;
-	if (strcmp(*log, "combined") == 0 && !front->http)
+	if (*log == NULL || (strcmp(*log, "combined") == 0 && !front->http))
 		import_putf(h->im, r, "log", "haproxy");
 }
 
