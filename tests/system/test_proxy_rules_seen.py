@@ -41,7 +41,8 @@ def test_hits(make, origins, lb):
     lb.ctl("create", "rule", f"{vip.name}/new", "when=path is /new", "action=return", "status=204", "order=0")
     wait_until(lambda: all(get(vip, "/new").status == 204 for _ in range(8)), what="the new rule")
     got = hits(lb, vip)
-    assert got.pop("new") >= 8 and got == {"api": 3, "tag": 2, "no": 4, "back": 6}
+    assert got.pop("new") >= 8 and got.pop("back") >= 6  # the server answered until it came
+    assert got == {"api": 3, "tag": 2, "no": 4}
     get(vip, "/no")
     assert hits(lb, vip)["no"] == 5
     lb.ctl("flush", "stats", vip.name)
