@@ -76,25 +76,27 @@ struct http {
 /* http_client.c */
 /* The answer is complete: counters, connections, and the next request. */
 void http_complete(struct http *h);
-/* Tell the client, if nothing was told yet; then its connection ends. */
-void http_fail(struct http *h, unsigned status);
-/* The same with an answer of n bytes, status of the counters. */
-void http_tell(struct http *h, unsigned status, const char *answer, size_t n);
 /* An answer of ours to a request that was well read: the connection stays when h->keep and all of the request is there. */
 void http_own(struct http *h, unsigned status, const char *answer, size_t n);
-/* The answer cannot be completed, or nobody is there to read it. Without reset the client gets what there is, and an
- * end that is too early; http_break_off resets when nothing else would show that. */
-void http_break_off(struct http *h);
-void http_abort(struct http *h, bool reset);
-/* The client is not told that it is over. */
-void http_vanish(struct http *h);
 /* Let go of the server's connection and place. */
 void http_drop_server(struct http *h);
 /* The stream's object goes; nothing may hang on it any more but the client. */
 void http_free(struct http *h);
-void http_count_status(struct http *h, unsigned status);
 /* Timers by what is waited for now. */
 void http_time(struct http *h);
+
+/* http_end.c */
+/* Tell the client, if nothing was told yet; then its connection ends. */
+void http_fail(struct http *h, unsigned status);
+/* The same with an answer of n bytes, status of the counters. */
+void http_tell(struct http *h, unsigned status, const char *answer, size_t n);
+/* The answer cannot be completed, or nobody is there to read it. Without reset the client gets what there is, and an
+ * end that is too early; http_break_off (http_answer.c) resets when nothing else would show that. */
+void http_abort(struct http *h, bool reset);
+void http_break_off(struct http *h);
+/* The client is not told that it is over. */
+void http_vanish(struct http *h);
+void http_count_status(struct http *h, unsigned status);
 
 /* http_request.c */
 void http_start(struct http *h, const char *buf, size_t len);
