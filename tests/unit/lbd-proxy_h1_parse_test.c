@@ -1,4 +1,5 @@
-/* Heads: what is taken, what is refused and with which status, and that it does not matter in which pieces they arrive. */
+/* Heads: what is taken, what is refused and with which status, and that it does not matter in which pieces they arrive. One file,
+ * because nearly all of it is tables for the same few readers. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
