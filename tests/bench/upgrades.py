@@ -37,21 +37,27 @@ class Streams:
             more = ("client_timeout=1h", "server_timeout=1h") if mode == "http" else ("tunnel_timeout=1h",)
             d.lbctl("create", "vip", name, f"address={address}", "ports=8085", f"mode={mode}", *more)  # nothing moves for long
             d.lbctl("create", "rip", f"{name}/a", "address=127.0.0.1", f"port={self.listeners[listener].getsockname()[1]}")
-        self.held, self.down = (self.connect(a) for a in (HELD, DOWN))
-        self.down.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.buf = b""
-        while b"\r\n\r\n" not in self.buf:
-            self.buf += self.down.recv(4096)
-        self.buf = self.buf.partition(b"\r\n\r\n")[2]
+        self.held, self.down = None, None
+        end = time.monotonic() + 30
+        while not self.begin() and time.monotonic() < end:  # the proxy hears of a service before it hears of its server
+            time.sleep(0.05)
 
-    @staticmethod
-    def connect(address):
-        for _ in range(200):
-            try:
-                return socket.create_connection((address, 8085), 30)
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit(f"nobody listens on {address}")
+    def begin(self):
+        """Both, served."""
+        try:
+            self.held, self.down = (socket.create_connection((a, 8085), 30) for a in (HELD, DOWN))
+            self.answer()
+            self.down.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.buf = b""
+            while b"\r\n\r\n" not in self.buf:
+                more = self.down.recv(4096)
+                if not more:
+                    return False
+                self.buf += more
+        except OSError:
+            return False
+        head, _, self.buf = self.buf.partition(b"\r\n\r\n")
+        return b" 200 " in head
 
     @staticmethod
     def serve(handle):
@@ -79,31 +85,42 @@ class Streams:
                 c.sendall(bytes([i % 251]) * PIECE)
 
     def piece(self):
-        """The next one, whole and right."""
+        """Reads the next one; OSError when it does not come whole and right."""
         while len(self.buf) < PIECE:
             got = self.down.recv(65536)
             if not got:
-                return False
+                raise OSError("the download ended")
             self.buf += got
-        right = self.buf[:PIECE] == bytes([self.read % 251]) * PIECE
+        if self.buf[:PIECE] != bytes([self.read % 251]) * PIECE:
+            raise OSError("other bytes")
         self.buf = self.buf[PIECE:]
         self.read += 1
-        return right
 
-    def live(self):
-        """Both go on."""
+    def answer(self):
+        """The echo of the TCP connection; OSError when it does not come."""
+        self.held.sendall(b"still here")
+        got = b""
+        while len(got) < 10:
+            more = self.held.recv(100)
+            if not more:
+                raise OSError("the TCP connection ended")
+            got += more
+        if got != b"still here":
+            raise OSError(f"the TCP connection answered {got[:40]}")
+
+    def broken(self, pieces=1):
+        """What does not go on, in words; None when both do."""
         try:
-            self.held.sendall(b"still here")
-            return self.held.recv(100) == b"still here" and self.piece()
-        except OSError:
-            return False
+            self.answer()
+            for _ in range(pieces):
+                self.piece()
+        except OSError as e:
+            return f"{e or type(e).__name__} (after {self.read} pieces)"
+        return None
 
     def finish(self):
-        """The rest of the download."""
-        try:
-            return all(self.piece() for _ in range(self.read, PIECES))
-        except OSError:
-            return False
+        """What breaks in the rest of the download."""
+        return self.broken(PIECES - self.read)
 
 
 def counters(d):
@@ -125,7 +142,7 @@ def proxies(root):
 def replace(d, args):
     """Changes, and an upgrade after each few of them."""
     streams, took, rss, before = Streams(d), [], [], {}
-    lives = rises = True
+    rises, broken = True, None
     every = max(1, args.changes // args.upgrades)
     for i in range(max(args.changes, args.upgrades)):
         if i < args.changes:
@@ -136,11 +153,11 @@ def replace(d, args):
             took.append(time.monotonic() - start)
             rss.append(pid_and_rss(d, "lbd-proxy")[1])
             now = counters(d)
-            lives &= streams.live()
+            broken = broken or (w := streams.broken()) and f"{w} at upgrade {len(took)}"
             rises &= all(now.get(k, v) >= v for k, v in before.items() if k in ("web", "tcp", "held", "down"))
             before = now
     most = len(proxies(d.root))
-    whole = streams.finish()
+    broken = broken or streams.finish()
     streams.held.close()
     streams.down.close()
     q = max(1, len(rss) // 4)
@@ -148,10 +165,10 @@ def replace(d, args):
     print(f"{args.changes} changes, {len(took)} upgrades: {1000 * statistics.median(took):.0f} ms each (median; lbctl's start is in "
           f"it), {1000 * max(took):.0f} ms at most")
     print(f"one TCP connection and one download of {PIECE * PIECES >> 20} MB over all of them: "
-          f"{'whole' if whole and lives else 'BROKEN'}; counters never went back: {'yes' if rises else 'NO'}")
+          f"{f'BROKEN: {broken}' if broken else 'whole'}; counters never went back: {'yes' if rises else 'NO'}")
     print(f"resident KiB of a new process just after it took over: {first:.0f} (first quarter), {last:.0f} (last quarter); "
           f"{most} processes while streams and load last")
-    return lives and rises and whole and last <= first * 1.1
+    return not broken and rises and last <= first * 1.1
 
 
 def alone(d):
