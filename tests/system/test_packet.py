@@ -37,6 +37,7 @@ class Net:
         for ns, v4, v6 in (self.client, NODE, NODE6), (self.server, INSIDE, INSIDE6):
             ns.run("ip", "route", "add", "default", "via", v4)
             ns.run("ip", "-6", "route", "add", "default", "via", v6)
+        self.node.run("sysctl", "-qw", "net.ipv4.ip_forward=0")  # else as it is outside
         self.node.run("nft", "add table inet mine; add set inet mine s { type ipv4_addr; elements = { 192.0.2.1 } }")
 
     def origin(self, ns, address, port=0, handle=tell):

@@ -365,8 +365,11 @@ def test_drop_is_silent(tmp_path, closing, mode, six):
     lb = closing(Lbd(tmp_path / "lb", "lbd-proxy", netns=node)).start()
     with node.inside():
         o = closing(Origin("o"))
-    vip = lb.vip("quiet", o, address="fd08:4::1" if six else "10.8.4.1", mode=mode)
-    lb.ctl("create", "rule", "quiet/x", "when=src in 10.8.3.2,fd08:3::2", "action=drop")
+    vip = Vip("quiet", "fd08:4::1" if six else "10.8.4.1", free_port())
+    row = {"address": vip.address, "ports": vip.port, "mode": mode, "rips": servers(o),
+           "rules": {"x": {"when": "src in 10.8.3.2,fd08:3::2", "action": "drop"}}}
+    lb.ctl("apply", "-f", "-", input=json.dumps({"vip": {"quiet": row}}))  # whoever finds it finds its rule
+    wait_until(lambda: listens(vip.address, vip.port, node), what="it listens")
     with far.inside():
         s = closing(vip.connect())
     s.settimeout(1)
