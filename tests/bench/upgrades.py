@@ -213,6 +213,8 @@ def main():
     ap.add_argument("--upgrades", type=int, default=100)
     ap.add_argument("--services", type=int, default=0)
     args = ap.parse_args()
+    if not args.services and (args.upgrades < 1 or args.changes < 0):
+        ap.error("--upgrades: at least 1; --changes: at least 0")
     d = demo.Demo()
     good, loads = True, {}
     try:
