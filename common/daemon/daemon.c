@@ -269,6 +269,19 @@ run(struct daemon *d)
 	}
 }
 
+/* What would end the process waits from here on: it ends already, and its exit code says how. The loop's handlers go with it. */
+static void
+hold_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void
 end(struct daemon *d)
 {
@@ -281,6 +294,7 @@ end(struct daemon *d)
 	loop_timer_fini(&d->watchdog);
 	loop_timer_fini(&d->deadline);
 	apply_fini(d);
+	hold_signals();
 	loop_free(d->loop);
 	log_flush();
 }
