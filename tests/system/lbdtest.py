@@ -125,18 +125,13 @@ class Lbd:
         self.ctl("create", "rip", f"{vip}/{name}", f"address={address}", f"port={port}",
                  *(f"{k}={v}" for k, v in fields.items()))
 
-    def vip(self, name, *origins, address=ADDRESS, port=None, wait=True, whole=False, **fields):
-        """Creates a virtual service with a real server for each origin; waits until it listens, if lbd-proxy runs. whole: in one
-        commit; else who comes as soon as it listens may find it without its servers."""
+    def vip(self, name, *origins, address=ADDRESS, port=None, wait=True, **fields):
+        """Creates a virtual service with a real server for each origin, in one commit, so that who comes as soon as it listens
+        finds its servers; waits until it listens, if lbd-proxy runs."""
         vip = Vip(name, address, port or free_port(address))
-        if whole:
-            rips = {o.name: {"address": o.address, "port": o.port} for o in origins}
-            row = {"address": address, "ports": vip.port, "rips": rips, **fields}
-            self.ctl("apply", "-f", "-", input=json.dumps({"vip": {name: row}}))
-        else:
-            self.ctl("create", "vip", name, f"address={address}", f"ports={vip.port}", *(f"{k}={v}" for k, v in fields.items()))
-            for o in origins:
-                self.rip(vip, o.name, o.port, o.address)
+        rips = {o.name: {"address": o.address, "port": o.port} for o in origins}
+        row = {"address": address, "ports": vip.port, "rips": rips, **fields}
+        self.ctl("apply", "-f", "-", input=json.dumps({"vip": {name: row}}))
         if wait and "lbd-proxy" in self.process:
             wait_until(lambda: listens(vip.address, vip.port, self.netns), what=f"vip {name} listens")
         return vip

@@ -18,12 +18,12 @@ DAEMONS = ("lbd-check", "lbd-proxy", "lbd-ipvs", "lbd-ha", "lbd-web")
 
 
 def programs(parent):
-    """{name: process} of the children that run; one may end while we look."""
-    found = {}
+    """(process, name) of the children that run; one may end while we look."""
+    found = []
     for pid in children(parent):
         with contextlib.suppress(OSError):
             if alive(pid):
-                found[pathlib.Path(f"/proc/{pid}/comm").read_text().strip()] = pid
+                found.append((pid, pathlib.Path(f"/proc/{pid}/comm").read_text().strip()))
     return found
 
 
@@ -41,7 +41,7 @@ class Run:
 
     def pids(self):
         """Daemon -> process id, as the kernel has it."""
-        return programs(self.p.pid)
+        return {name: pid for pid, name in programs(self.p.pid)}
 
     def up(self):
         return all(d["running"] for d in self.lb.json("version") if "running" in d) and \
@@ -94,7 +94,7 @@ def test_follows_an_upgrade(lb, closing):
                     if r["name"] == "lbd-proxy")
 
     def proxies():
-        return [p for p in children(run.p.pid) if alive(p) and pathlib.Path(f"/proc/{p}/comm").read_text() == "lbd-proxy\n"]
+        return [p for p, name in programs(run.p.pid) if name == "lbd-proxy"]
     vip = lb.vip("web", closing(Origin("a", lambda c, o: c.recv(1))), wait=False, mode="tcp")
     run = closing(Run(lb))
     wait_until(run.up, 20, "all daemons")
@@ -206,13 +206,13 @@ def test_own_users_and_capabilities(tmp_path, closing):
     try:
         def changed():
             with contextlib.suppress(OSError):
-                return {n for n, c in programs(p.pid).items() if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
+                return {n for c, n in programs(p.pid) if n.startswith("lbd-") and status(c)["Uid"].split()[0] != "0"}
         wait_until(lambda: changed() == set(DAEMONS), 20, "the daemons with users of their own")
         uids = {"lbd-check": 901, "lbd-proxy": 902, "lbd-ipvs": 903, "lbd-ha": 904, "lbd-web": 905}
         admin, raw = 1 << 12, 1 << 13
         caps = {"lbd-check": raw, "lbd-proxy": 1 << 10 | raw, "lbd-ipvs": admin | raw, "lbd-ha": admin | raw,
                 "lbd-web": 0}
-        for name, pid in programs(p.pid).items():
+        for pid, name in programs(p.pid):
             s = status(pid)
             assert s["Uid"].split() == [str(uids[name])] * 4 and s["Gid"].split() == ["900"] * 4, name
             assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == int(s["CapBnd"], 16) == caps[name], name
@@ -233,3 +233,14 @@ def test_own_users_and_capabilities(tmp_path, closing):
         text = log.read()
         log.close()
     assert p.returncode == 0, text
+
+
+def test_told_to_end_many_times(tmp_path, closing):
+    """A daemon that ends is told so again all the while: it ends well, not by the signal."""
+    for i in range(10):
+        lb = closing(Lbd(tmp_path / str(i)))
+        lb.start("lbd-check")
+        p = lb.process.pop("lbd-check")
+        while p.poll() is None:
+            p.terminate()
+        assert p.returncode == 0, lb.text()

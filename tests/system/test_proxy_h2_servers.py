@@ -20,7 +20,7 @@ def origin(closing):
 def clear(lb, origin, request):
     """A service that takes HTTP/2 without TLS and speaks it to its server, and that server."""
     o = origin()
-    return vip_of(lb, request, o, whole=True, h2c="yes", server_http="2"), o
+    return vip_of(lb, request, o, h2c="yes", server_http="2"), o
 
 
 def filled(lb, request, *servers, most=1000, **fields):

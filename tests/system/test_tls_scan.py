@@ -56,7 +56,8 @@ def scan(folder, trusted, name, address, port, groups, host=HOST):
     r = subprocess.run(["testssl", "--quiet", "--color=0", "--warnings=off", "--nodns=none", f"--ip={address}",
                         f"--add-ca={trusted}", *groups, "-oj", out, f"https://{host}:{port}"], capture_output=True, text=True, timeout=500 * SLOW)
     assert out.exists(), r.stdout + r.stderr
-    return {x["id"]: x["severity"] for x in json.loads(out.read_text())}
+    # engine_problem: this machine's openssl has no GOST, which is nothing about what was scanned
+    return {x["id"]: x["severity"] for x in json.loads(out.read_text()) if x["id"] != "engine_problem"}
 
 
 def wrong(found):
