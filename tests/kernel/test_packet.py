@@ -226,7 +226,8 @@ def test_rate_of_a_client(site):
 
 
 def flood(host, vip, stop, sent):
-    """SYNs to port 80 from random addresses of 198.18.0.0/15, until stop is set."""
+    """SYNs to port 80 from random addresses of 198.18.0.0/15, until stop is set; 2,000 a second at most, as the guest has one
+    processor for it, the node and the servers."""
     def checksum(b):
         s = sum(struct.unpack(f">{len(b) // 2}H", b))
         s = (s & 0xffff) + (s >> 16)
@@ -243,6 +244,8 @@ def flood(host, vip, stop, sent):
             ip = struct.pack(">BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + src + dst
             raw.sendto(ip + tcp[:16] + struct.pack(">H", sum_) + tcp[18:], (vip, 0))
             sent[0] += 1
+            if sent[0] % 20 == 0:
+                stop.wait(0.01)
 
 
 def test_flood_from_everywhere(site):
