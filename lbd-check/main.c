@@ -68,6 +68,9 @@ fill(const struct target *t, char text[HEALTH_TEXT], struct msg_health *m)
 		.probes = t->st.probes,
 		.failed = t->st.failed,
 		.turns = t->st.turns,
+		.downs = t->st.downs,
+		.downtime = t->st.down_s * (uint64_t)DUR_S(1),
+		.status = t->st.last.detail,
 		.place = place_text(t, text + VERDICT_TEXT),
 		.resolved = t->resolve != NULL ? resolve_good(t->resolve) : 0,
 	};

@@ -29,13 +29,23 @@ verdict_worth(const struct result *r)
 	}
 }
 
+static void
+begin(struct standing *s, enum verdict to, int64_t wall)
+{
+	if (s->verdict == VERDICT_DOWN && wall > s->since)
+		s->down_s += (uint64_t)(wall - s->since);
+	s->verdict = to;
+	s->since = wall;
+}
+
 static bool
 turn(struct standing *s, enum verdict to, int64_t wall)
 {
 	if (s->verdict != VERDICT_UNKNOWN)
 		s->turns++;
-	s->verdict = to;
-	s->since = wall;
+	if (s->verdict == VERDICT_UP)
+		s->downs++;
+	begin(s, to, wall);
 	s->run = 0;
 	s->proven = true;
 	return true;
@@ -101,13 +111,12 @@ verdict_reset(struct standing *s, int64_t wall)
 {
 	bool changed = s->verdict != VERDICT_UNKNOWN;
 
-	s->verdict = VERDICT_UNKNOWN;
+	if (changed)
+		begin(s, VERDICT_UNKNOWN, wall);
 	s->proven = false;
 	s->run = s->shown = s->shown_of = 0;
 	s->last = (struct result){ .reason = REASON_none };
 	s->at = 0;
-	if (changed)
-		s->since = wall;
 	return changed;
 }
 

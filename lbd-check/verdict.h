@@ -25,6 +25,8 @@ struct standing {
 	uint16_t shown, shown_of; /* "(2 of 3)" of the last result; of 0: nothing was counted */
 	struct result last;
 	uint32_t turns;	   /* from up to down and back; the first verdict is none */
+	uint32_t downs;	   /* those from up to down */
+	uint64_t down_s;   /* seconds that it was down, without those since `since` */
 	int64_t since, at; /* seconds since 1970: the verdict's last change, the last probe's end */
 	uint64_t probes, failed;
 };

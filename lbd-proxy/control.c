@@ -486,6 +486,22 @@ on_tidy(void *arg)
 	loop_timer_set(&k->tidy, TIDY);
 }
 
+static void
+on_pace(void *arg)
+{
+	struct control *k = arg;
+	const struct ctl_service *c;
+	int64_t now_s = mono_wall_ms() / 1000;
+	mono_t now = mono_now();
+
+	for (uint32_t at = 0; (c = idmap_next(&k->services, &at, NULL)) != NULL;) {
+		svc_pace(c->svc, now);
+		for (uint32_t i = 0; i < c->n; i++)
+			srv_pace(c->servers[i]->srv, now, now_s);
+	}
+	loop_timer_set(&k->pace, PACE_EACH);
+}
+
 static struct evp_pkey_st *
 key_of(void *arg, const char *hex)
 {
@@ -511,6 +527,8 @@ control_init(struct control *k, struct daemon *d, struct err *err)
 	on_tickets(k);
 	loop_timer_init(&k->tidy, l, on_tidy, k);
 	on_tidy(k);
+	loop_timer_init(&k->pace, l, on_pace, k);
+	on_pace(k);
 	loop_timer_init(&k->orders, l, on_orders, k);
 	loop_timer_init(&k->again, l, control_again, k);
 	return crew_start(k, err);
@@ -543,5 +561,6 @@ control_fini(struct control *k)
 	loop_timer_fini(&k->again);
 	loop_timer_fini(&k->tickets);
 	loop_timer_fini(&k->tidy);
+	loop_timer_fini(&k->pace);
 	snapshot_unref(k->seen);
 }

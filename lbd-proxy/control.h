@@ -66,7 +66,7 @@ struct control {
 	struct resolver *resolver;
 	struct loop_timer orders; /* when a drain or a halt's grace ends */
 	struct loop_timer again;  /* ports that could not be opened, and keys that were missing */
-	struct loop_timer tickets, tidy;
+	struct loop_timer tickets, tidy, pace;
 	struct loop_timer stop; /* while stopping */
 	struct bus_link *check;
 	struct keys *keys;	   /* private keys (tls/keys.h) */

@@ -2,7 +2,7 @@
  *
  * Nothing here decides anything but what an operator's order (drain, halt, weight) means now: whether a server takes
  * new clients, still takes those it has, or has to be cut. The rest is compiling and counting references. Counters
- * are summed without stopping a worker; flushing them only remembers what to take off. */
+ * are added up by counts.c. */
 #include "runtime.h"
 
 #include "base/mem.h"
@@ -27,6 +27,8 @@ svc_new(uint32_t id, unsigned workers)
 	s->id = id;
 	s->workers = workers;
 	s->since = mono_wall_ms() / 1000;
+	pace_begin(&s->new_conns, mono_now());
+	pace_begin(&s->requests, mono_now());
 	atomic_init(&s->refs, 1);
 	return s;
 }
@@ -68,6 +70,7 @@ srv_new(uint32_t id, uint32_t service_id, unsigned workers)
 	s->id = id;
 	atomic_init(&s->token, cookie_token(service_id, id));
 	atomic_init(&s->who, id);
+	pace_begin(&s->requests, mono_now());
 	s->workers = workers;
 	atomic_init(&s->refs, 1);
 	return s;
@@ -381,103 +384,4 @@ view_same(const struct view *a, const struct view *b)
 			return false;
 	}
 	return true;
-}
-
-/* Counters of one worker into a sum, each read once. */
-static void
-collect(uint64_t *sum, const uint64_t *of, unsigned n)
-{
-	unsigned i;
-
-	for (i = 0; i < n; i++)
-		sum[i] += __atomic_load_n(&of[i], __ATOMIC_RELAXED);
-}
-
-static void
-take_off(const struct counter *rows, uint64_t *sum, const uint64_t *base, unsigned n)
-{
-	unsigned i;
-
-	for (i = 0; i < n; i++)
-		if (rows[i].kind == COUNTER_TOTAL)
-			sum[i] -= base[i];
-}
-
-static void
-svc_raw(const struct svc *s, struct service_counters *out)
-{
-	unsigned i;
-
-	*out = (struct service_counters){ 0 };
-	for (i = 0; i < s->workers; i++)
-		collect((uint64_t *)out, (const uint64_t *)&s->of[i].n, service_counters_n);
-}
-
-static void
-srv_raw(const struct srv *s, struct server_counters *out)
-{
-	const struct server_counters *n;
-	unsigned i;
-
-	*out = (struct server_counters){ 0 };
-	for (i = 0; i < s->workers; i++) {
-		n = atomic_load_explicit(&s->of[i].n, memory_order_acquire);
-		if (n != NULL)
-			collect((uint64_t *)out, (const uint64_t *)n, server_counters_n);
-	}
-	out->conns = atomic_load_explicit(&s->conns, memory_order_relaxed);
-	out->queue = atomic_load_explicit(&s->waiting, memory_order_relaxed);
-}
-
-void
-svc_counts(const struct svc *s, struct service_counters *out)
-{
-	svc_raw(s, out);
-	take_off(service_counters, (uint64_t *)out, (const uint64_t *)&s->base, service_counters_n);
-	out->conns = atomic_load_explicit(&s->conns, memory_order_relaxed);
-	out->queue = atomic_load_explicit(&s->waiting, memory_order_relaxed);
-}
-
-void
-srv_counts(const struct srv *s, struct server_counters *out)
-{
-	srv_raw(s, out);
-	take_off(server_counters, (uint64_t *)out, (const uint64_t *)&s->base, server_counters_n);
-}
-
-static void
-phases_raw(const struct svc *s, struct phases *out)
-{
-	*out = (struct phases){ 0 };
-	for (unsigned i = 0; i < s->workers; i++) {
-		const struct phases *p =
-		    atomic_load_explicit(&s->of[i].phases, memory_order_acquire);
-
-		if (p != NULL)
-			collect((uint64_t *)out, (const uint64_t *)p, PHASES_NUMBERS);
-	}
-}
-
-void
-svc_phases(const struct svc *s, struct phases *out)
-{
-	phases_raw(s, out);
-	for (unsigned i = 0; s->base_phases != NULL && i < PHASES_NUMBERS; i++)
-		((uint64_t *)out)[i] -= ((const uint64_t *)s->base_phases)[i];
-}
-
-void
-svc_flush(struct svc *s, int64_t now_s)
-{
-	svc_raw(s, &s->base);
-	if (s->base_phases == NULL)
-		s->base_phases = mem_alloc(sizeof(*s->base_phases));
-	phases_raw(s, s->base_phases);
-	s->since = now_s;
-}
-
-void
-srv_flush(struct srv *s)
-{
-	srv_raw(s, &s->base);
 }

@@ -18,6 +18,7 @@
 #include "pool/source.h"
 #include "pool/spread.h"
 #include "pool/sticky.h"
+#include "pace.h"
 
 #include <stdatomic.h>
 
@@ -41,8 +42,9 @@ struct svc {
 	int64_t since;		  /* seconds since 1970: when its counters began; control thread */
 	struct service_counters
 	    base; /* what to take off since the counters were flushed; control thread */
-	struct phases *base_phases; /* the same; NULL: nothing */
-	struct rates *rates;	    /* what its rules count; NULL: nothing; control thread */
+	struct phases *base_phases;	 /* the same; NULL: nothing */
+	struct pace new_conns, requests; /* control thread */
+	struct rates *rates;		 /* what its rules count; NULL: nothing; control thread */
 	unsigned workers;
 	struct svc_local {
 		struct service_counters n;
@@ -69,6 +71,8 @@ struct srv {
 	atomic_uint waiting;	  /* requests that wait for this server alone */
 	atomic_uint observed[OBSERVED_KINDS]; /* since lbd-check was told */
 	struct server_counters base;
+	struct pace requests; /* control thread, as is all up to of[] */
+	int64_t last_request; /* seconds since 1970; 0 never */
 	unsigned workers;
 	struct srv_local {
 		struct server_counters *_Atomic n; /* NULL until the worker had to do with it */
@@ -196,10 +200,20 @@ bool view_same(const struct view *a, const struct view *b);
 	    __ATOMIC_RELAXED)
 #define COUNT(field) COUNT_ADD(field, 1)
 #define COUNT_OFF(field) COUNT_ADD(field, -1)
-/* counts_sum - of all workers, less what was flushed. */
+/* The greater stands. A flush may set it back meanwhile: then it begins again with this value or the next. */
+#define COUNT_PEAK(field, value)                                             \
+	do {                                                                 \
+		uint64_t peak_ = (uint64_t)(value);                          \
+		if (peak_ > __atomic_load_n(&(field), __ATOMIC_RELAXED))     \
+			__atomic_store_n(&(field), peak_, __ATOMIC_RELAXED); \
+	} while (0)
+/* counts.c. svc_counts, srv_counts - of all workers, less what was flushed. svc_pace, srv_pace - once a second: how fast they
+ * rise. */
 void svc_counts(const struct svc *s, struct service_counters *out);
 void srv_counts(const struct srv *s, struct server_counters *out);
 void svc_phases(const struct svc *s, struct phases *out);
+void svc_pace(struct svc *s, mono_t now);
+void srv_pace(struct srv *s, mono_t now, int64_t now_s);
 void svc_flush(struct svc *s, int64_t now_s);
 void srv_flush(struct srv *s);
 

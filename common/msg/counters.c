@@ -39,13 +39,18 @@ const unsigned service_counters_n = ARRAY_LEN(service_counters);
 const unsigned server_counters_n = ARRAY_LEN(server_counters);
 
 void
-counters_add(void *sum, const void *more, unsigned n)
+counters_add(const struct counter *rows, unsigned n, void *sum, const void *more)
 {
 	const uint64_t *from = more;
-	uint64_t *to = sum;
+	uint64_t *to = sum, one;
 
-	for (unsigned i = 0; i < n; i++)
-		to[i] += from[i];
+	for (unsigned i = 0; i < n; i++) {
+		one = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+		if (rows[i].kind != COUNTER_PEAK)
+			to[i] += one;
+		else if (one > to[i])
+			to[i] = one;
+	}
 }
 
 void

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-enum counter_kind { COUNTER_TOTAL, COUNTER_GAUGE };
+enum counter_kind { COUNTER_TOTAL, COUNTER_GAUGE, COUNTER_PEAK };
 struct counter {
 	uint16_t number, offset;
 	uint8_t kind;
@@ -30,7 +30,8 @@ extern const struct counter service_counters[], server_counters[];
 extern const unsigned service_counters_n, server_counters_n;
 
 /* Every struct is an array of uint64_t in the order of its rows. */
-void counters_add(void *sum, const void *more, unsigned n);
+/* counters_add - totals and gauges are added up, of peaks the greater stands. Each of more is read once: its writer may go on. */
+void counters_add(const struct counter *rows, unsigned n, void *sum, const void *more);
 /* To and from the blob of messages; zeros are left out, unknown numbers are skipped. ERR_PROTO. */
 void counters_put(const struct counter *rows, unsigned n, const void *values, struct buf *out);
 int counters_take(

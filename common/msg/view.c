@@ -225,6 +225,9 @@ on_health(struct view *v, const struct msg_health *m)
 	s->latency_us = m->latency;
 	s->probes = m->probes;
 	s->failed = m->failed;
+	s->downs = m->downs;
+	s->downtime_us = m->downtime;
+	s->status = m->status;
 	s->resolved = m->resolved;
 	view_keep_text(&s->text, m->text);
 	view_keep_text(&s->place, m->place);

@@ -51,6 +51,9 @@ struct view_server {
 	int64_t since,
 	    at; /* seconds since 1970: last change of the verdict, end of the last probe */
 	uint64_t latency_us, probes, failed;
+	uint32_t downs;		     /* turns from up to down */
+	uint64_t downtime_us;	     /* without what is since `since` */
+	uint16_t status;	     /* HTTP, of the last probe; 0 none */
 	char *text;		     /* reason in words; NULL */
 	char *place, *resolve_fault; /* what its name stands for, why DNS says so no more; NULL */
 	int64_t resolved;	     /* when DNS last said so; seconds since 1970 */

@@ -43,7 +43,7 @@ bad_answer(struct http *h)
 static bool
 client_gone(struct http *h)
 {
-	COUNT(h->c->svc->n->client_aborts);
+	http_count_left(h);
 	http_ended(h, 'C');
 	http_abort(h, true);
 	return false;

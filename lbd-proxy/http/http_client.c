@@ -391,7 +391,7 @@ on_event(struct conn *c, unsigned ready)
 	(void)ready;
 	if (c->h2 != NULL && c->hup && h != NULL &&
 	    h->state != HTTP_HEAD) { /* reset: nobody waits for it */
-		COUNT(c->svc->n->client_aborts);
+		http_count_left(h);
 		http_ended(h, 'C');
 		http_abort(h, true);
 		return;
@@ -454,7 +454,7 @@ on_timeout(struct conn *c)
 		http_fail(h, 408);
 		break;
 	default:
-		COUNT(c->svc->n->client_aborts);
+		http_count_left(h);
 		http_abort(h, true);
 		break;
 	}

@@ -35,6 +35,14 @@ http_count_status(struct http *h, unsigned status)
 }
 
 void
+http_count_left(struct http *h)
+{
+	COUNT(h->c->svc->n->client_aborts);
+	if (h->seat.srv != NULL)
+		COUNT(h->seat.srv->n->client_aborts);
+}
+
+void
 http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 {
 	struct conn *c = h->c;

@@ -97,6 +97,8 @@ void http_break_off(struct http *h);
 /* The client is not told that it is over. */
 void http_vanish(struct http *h);
 void http_count_status(struct http *h, unsigned status);
+/* http_count_left - the client went away, or fell silent, with its request at a server. */
+void http_count_left(struct http *h);
 
 /* http_request.c */
 void http_start(struct http *h, const char *buf, size_t len);

@@ -476,7 +476,7 @@ http_pump_up(struct http *h)
 		break;
 	case FLOW_FROM: break;
 	}
-	COUNT(c->svc->n->client_aborts);
+	http_count_left(h);
 	http_ended(h, 'C');
 	http_abort(h, true);
 	return false;

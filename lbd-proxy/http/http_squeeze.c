@@ -65,6 +65,7 @@ squeeze_begin(struct http *h, const char *buf, struct recode *r)
 		return;
 	}
 	h->squeeze = q;
+	COUNT(h->c->svc->n->compressed_total);
 	r->squeeze = true;
 }
 

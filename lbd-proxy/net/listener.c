@@ -60,6 +60,7 @@ client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
 	const struct view *v = s->view;
 	struct conn *c = conn_new(l->w, fd, NULL);
 	unsigned now;
+	bool over;
 
 	if (c == NULL) {
 		atomic_fetch_sub_explicit(&l->w->px->conns, 1, memory_order_relaxed);
@@ -78,7 +79,10 @@ client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
 	COUNT(s->n->conns);
 	COUNT(s->n->conns_total);
 	now = atomic_fetch_add_explicit(&s->svc->conns, 1, memory_order_relaxed);
-	arrive(c, v->max_conns > 0 && now >= v->max_conns);
+	over = v->max_conns > 0 && now >= v->max_conns;
+	if (!over)
+		COUNT_PEAK(s->n->conns_peak, now + 1);
+	arrive(c, over);
 }
 
 static void

@@ -98,7 +98,8 @@ worker_post(struct worker *w, worker_fn fn, void *a, void *b)
 	return 0;
 }
 
-void
+/* Not within conn_timer, which mostly puts off in place: the registers that this one needs would be saved each time. */
+__attribute__((noinline)) void
 worker_timer(struct worker *w, struct timer *t, dur_t after)
 {
 	mono_t at = wheel_set(&w->wheel, t, w->now, after);

@@ -80,6 +80,7 @@ claim(struct seat *s, uint32_t i, uint32_t limit)
 	if (s->svc->view->timed)
 		s->asked = s->svc->w->now;
 	COUNT(s->srv->n->requests_total);
+	COUNT_PEAK(s->srv->n->conns_peak, now + 1);
 	return true;
 }
 
@@ -143,6 +144,17 @@ belongs(const struct seat *s, uint32_t known)
 	return v->at[i].known && choose_fit(&v->at[i]) ? (int64_t)i : -1;
 }
 
+/* Apart: what waits is no hurry. */
+static __attribute__((noinline)) void
+wait_for(struct seat *s, uint32_t i)
+{
+	unsigned before;
+
+	s->bound = srv_ref(s->svc->view->at[i].srv);
+	before = atomic_fetch_add(&s->bound->waiting, 1);
+	COUNT_PEAK(s->svc->srv[i]->n->queue_peak, before + 1);
+}
+
 /* One look, without waiting. SEAT_WAIT with bound set: for that server. */
 static enum seat_result
 look(struct seat *s, uint32_t known)
@@ -156,10 +168,8 @@ look(struct seat *s, uint32_t known)
 		return pick(s);
 	if (claim(s, (uint32_t)i, choose_limit(s, (uint32_t)i)))
 		return SEAT_OK;
-	if (s->bound == NULL) {
-		s->bound = srv_ref(s->svc->view->at[i].srv);
-		atomic_fetch_add(&s->bound->waiting, 1);
-	}
+	if (s->bound == NULL)
+		wait_for(s, (uint32_t)i);
 	return SEAT_WAIT;
 }
 
@@ -270,6 +280,7 @@ seat_take(struct seat *s, uint32_t known)
 {
 	struct wsvc *svc = s->svc;
 	enum seat_result r = look(s, known);
+	unsigned wait;
 
 	if (r != SEAT_WAIT) {
 		unbind(s);
@@ -280,17 +291,19 @@ seat_take(struct seat *s, uint32_t known)
 		return SEAT_REFUSED;
 	}
 	queue_join(s);
-	atomic_fetch_add(&svc->svc->waiting, 1);
+	wait = atomic_fetch_add(&svc->svc->waiting, 1) + 1;
 	atomic_fetch_or(&svc->svc->waiters, UINT64_C(1) << svc->w->index);
 	if (svc->view
 		->elastic) { /* limits grow by who waits: the first in the queue has the next place */
 		COUNT(svc->n->queued_total);
+		COUNT_PEAK(svc->n->queue_peak, wait);
 		wake(svc);
 		return r;
 	}
 	r = look(s, known); /* a place given back just now did not see us */
 	if (r == SEAT_WAIT) {
 		COUNT(svc->n->queued_total);
+		COUNT_PEAK(svc->n->queue_peak, wait);
 		return r;
 	}
 	wait_no_more(s);

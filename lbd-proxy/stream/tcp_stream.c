@@ -66,6 +66,8 @@ void
 tcp_client_broke(struct tcp *t)
 {
 	COUNT(t->c->svc->n->client_aborts);
+	if (t->seat.srv != NULL)
+		COUNT(t->seat.srv->n->client_aborts);
 	ended(t, 'C');
 	tcp_over(t, true);
 }

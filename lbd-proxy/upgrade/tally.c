@@ -32,7 +32,7 @@ told_of(struct idmap *m, uint32_t id)
 	return t;
 }
 
-/* more = now - told for totals, now for gauges; true: there is something to tell. */
+/* more = now - told for totals, now for gauges, and for peaks that rose; true: there is something to tell. */
 static bool
 differ(const struct counter *rows, unsigned n, const uint64_t *now, const uint64_t *told,
     uint64_t *more)
@@ -41,7 +41,9 @@ differ(const struct counter *rows, unsigned n, const uint64_t *now, const uint64
 
 	for (unsigned i = 0; i < n; i++) {
 		any = any || now[i] != told[i];
-		more[i] = rows[i].kind == COUNTER_TOTAL ? now[i] - told[i] : now[i];
+		more[i] = rows[i].kind == COUNTER_TOTAL			      ? now[i] - told[i]
+			  : rows[i].kind == COUNTER_PEAK && now[i] <= told[i] ? 0
+									      : now[i];
 	}
 	return any;
 }
@@ -153,13 +155,15 @@ tally_fini(struct tally *t)
 	forget(&t->rules);
 }
 
-/* base is what is taken off. */
+/* base is what is taken off; of peaks, how high they were. */
 static void
 add(const struct counter *rows, unsigned n, uint64_t *base, const uint64_t *more)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (rows[i].kind == COUNTER_TOTAL)
 			base[i] -= more[i];
+		else if (rows[i].kind == COUNTER_PEAK && more[i] > base[i])
+			base[i] = more[i];
 }
 
 static void

@@ -18,6 +18,22 @@ struct report {
 	bool begun, hide_down;
 };
 
+/* RFC 4180: in quotes where it has to be. */
+static void
+put_text(struct buf *b, const char *text)
+{
+	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+
+	if (quoted)
+		buf_puts(b, "\"");
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '"')
+			buf_puts(b, "\"");
+		buf_put(b, p, 1);
+	}
+	buf_puts(b, quoted ? "\"," : ",");
+}
+
 static void
 put_row(void *arg, const struct layer7_row *r)
 {
@@ -25,7 +41,7 @@ put_row(void *arg, const struct layer7_row *r)
 
 	for (unsigned i = 0; i < LAYER7_COLS; i++) {
 		if (r->text[i] != NULL)
-			buf_printf(b, "%s,", r->text[i]);
+			put_text(b, r->text[i]);
 		else if (r->n[i] >= 0)
 			buf_printf(b, "%lld,", (long long)r->n[i]);
 		else

@@ -165,8 +165,9 @@ put(void *arg, const struct layer7_row *r)
 		enum layer7_column at;
 		const char *label;
 	} numbers[] = { { COL_qcur, "Queue" }, { COL_scur, "Sessions now" },
-		{ COL_slim, "Sessions at most" }, { COL_stot, "Sessions in all" },
-		{ COL_rate, "Sessions a second" }, { COL_bin, "Bytes in" },
+		{ COL_smax, "Sessions at peak" }, { COL_slim, "Sessions at most" },
+		{ COL_stot, "Sessions in all" }, { COL_rate, "Sessions a second" },
+		{ COL_rate_max, "A second at peak" }, { COL_bin, "Bytes in" },
 		{ COL_bout, "Bytes out" }, { COL_dreq, "Refused" }, { COL_ereq, "Bad requests" },
 		{ COL_econ, "Connect errors" }, { COL_eresp, "Answer errors" },
 		{ COL_wretr, "Retries" } };
@@ -203,8 +204,9 @@ service(struct buf *b, struct view *v, const struct service *s, const struct que
 	    " <div class=\"wrap\" tabindex=\"0\" role=\"region\" aria-label=\"Table of %s\">\n"
 	    "  <table class=\"stackable\"><caption class=\"vh\">%s: frontend, servers and backend</caption>\n"
 	    "  <thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Status</th><th class=\"num\" "
-	    "scope=\"col\">Queue</th><th class=\"num\" scope=\"col\">Sessions</th><th class=\"num\" scope=\"col\">Most</th>"
-	    "<th class=\"num\" scope=\"col\">In all</th><th class=\"num\" scope=\"col\">A second</th><th class=\"num\" "
+	    "scope=\"col\">Queue</th><th class=\"num\" scope=\"col\">Sessions</th><th class=\"num\" scope=\"col\">Peak</th>"
+	    "<th class=\"num\" scope=\"col\">Most</th><th class=\"num\" scope=\"col\">In all</th><th class=\"num\" scope=\"col\">A second</th>"
+	    "<th class=\"num\" scope=\"col\">Peak</th><th class=\"num\" "
 	    "scope=\"col\">Bytes in</th><th class=\"num\" scope=\"col\">Bytes out</th><th class=\"num\" "
 	    "scope=\"col\">Refused</th><th class=\"num\" scope=\"col\">Bad req.</th><th class=\"num\" "
 	    "scope=\"col\">Conn. err.</th><th class=\"num\" scope=\"col\">Resp. err.</th><th class=\"num\" "

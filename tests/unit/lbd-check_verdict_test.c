@@ -93,6 +93,17 @@ test_verdict_counters(void **state)
 	(void)verdict_feed(&s, &rule, &bad, 50);
 	assert_int_equal(s.since, 40);
 	assert_int_equal(s.at, 50);
+	assert_int_equal(s.downs, 1); /* the first verdict was no change */
+	assert_int_equal(s.down_s, 10);
+	assert_true(verdict_feed(&s, &rule, &good, 70));
+	assert_int_equal(s.down_s, 40);
+	assert_true(verdict_feed(&s, &rule, &bad, 75));
+	assert_true(verdict_reset(&s, 80)); /* another server: what was counted stays */
+	assert_int_equal(s.downs, 2);
+	assert_int_equal(s.down_s, 45);
+	assert_true(verdict_feed(&s, &rule, &bad, 90));
+	assert_true(verdict_feed(&s, &rule, &good, 60)); /* the clock was set back */
+	assert_int_equal(s.down_s, 45);
 }
 
 static void

@@ -154,7 +154,7 @@ name_of(unsigned kind, uint32_t id)
 static void
 put_counters(const struct msg_counts *m, bool server)
 {
-	uint64_t v[32] = { 0 };
+	uint64_t v[64] = { 0 };
 	const struct counter *rows = server ? server_counters : service_counters;
 	unsigned n = server ? server_counters_n : service_counters_n;
 

@@ -132,6 +132,63 @@ test_counters(void **state)
 	svc_unref(s);
 }
 
+/* Workers' peaks are not added up; what was so before a flush is over, what is so now is a peak. */
+static void
+test_peaks(void **state)
+{
+	struct svc *s = svc_new(1, 2);
+	struct service_counters n;
+	mono_t now = s->requests.at;
+
+	(void)state;
+	COUNT_PEAK(s->of[0].n.conns_peak, 5);
+	COUNT_PEAK(s->of[1].n.conns_peak, 9);
+	COUNT_PEAK(s->of[1].n.conns_peak, 8);
+	s->base.queue_peak = 6; /* of a process before */
+	COUNT_ADD(s->of[0].n.requests_total, 30);
+	svc_pace(s, now + DUR_S(1));
+	svc_pace(s, now + DUR_S(2));
+	svc_counts(s, &n);
+	assert_int_equal(n.conns_peak, 9);
+	assert_int_equal(n.queue_peak, 6);
+	assert_int_equal(n.requests_rate, 0);
+	assert_int_equal(n.requests_rate_peak, 30);
+	atomic_store(&s->conns, 4);
+	svc_flush(s, 99);
+	svc_counts(s, &n);
+	assert_int_equal(n.conns_peak, 4);
+	assert_int_equal(n.queue_peak, 0);
+	assert_int_equal(n.requests_rate_peak, 0);
+	svc_unref(s);
+}
+
+static void
+test_pace(void **state)
+{
+	static const struct {
+		dur_t after;
+		uint64_t total, rate, peak;
+		const char *why;
+	} rows[] = {
+		{ DUR_MS(800), 100, 0, 0, "too early to tell" },
+		{ DUR_MS(999), 200, 200, 200,
+		    "with what came before; a little early is no higher rate" },
+		{ DUR_S(2), 203, 3, 200, "the peak stays" },
+		{ DUR_S(4), 206, 2, 200, "a late look: three in two seconds" },
+		{ DUR_S(5), 206, 0, 200, "nothing came" },
+	};
+	struct pace p;
+
+	(void)state;
+	pace_begin(&p, DUR_S(77));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pace_look(&p, rows[i].total, DUR_S(77) + rows[i].after);
+		if (p.rate != rows[i].rate || p.peak != rows[i].peak)
+			fail_msg(
+			    "%s: %d a second, at most %d", rows[i].why, (int)p.rate, (int)p.peak);
+	}
+}
+
 /* What hashing needs is made once for a set of servers and weights; the fallback server is no part of it. */
 static void
 test_spread(void **state)
@@ -181,6 +238,8 @@ main(void)
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_peaks),
+		cmocka_unit_test(test_pace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

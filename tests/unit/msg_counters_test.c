@@ -79,8 +79,13 @@ test_add(void **state)
 			       b = { .conns = 10, .requests_total = 5 };
 
 	(void)state;
-	counters_add(&a, &b, server_counters_n);
+	a.conns_peak = 7;
+	b.conns_peak = 5;
+	b.queue_peak = 3;
+	counters_add(server_counters, server_counters_n, &a, &b);
 	assert_int_equal(a.conns, 11);
+	assert_int_equal(a.conns_peak, 7);
+	assert_int_equal(a.queue_peak, 3);
 	assert_int_equal(a.cut, 2);
 	assert_int_equal(a.requests_total, 5);
 }
