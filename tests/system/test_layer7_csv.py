@@ -81,7 +81,7 @@ def test_peaks_and_rates(web, closing):
     """S206: peaks stay when the load is over and are forgotten by a flush; rates are of one second, and the highest stays; a server
     says when it had a request last."""
     origin = closing(Origin("o"))
-    vip = web.vip("peaks", origin, whole=True)
+    vip = web.vip("peaks", origin)
     held = [vip.connect() for _ in range(5)]
     try:
         for s in held:
