@@ -114,10 +114,12 @@ struct view {
 	uint32_t h2_streams; /* of one connection, at once */
 	struct addr address; /* virtual */
 	bool drop_on_failure, transparent, rdp_token;
-	bool fallback; /* the last of at[] is the fallback server: srv->id 0 */
-	bool page;     /* answers itself, with the fallback page */
-	bool hashes;   /* its scheduler looks at a key */
-	bool timed;    /* its scheduler looks at latencies */
+	bool ftp; /* data connections of FTP are led to the server of their control connection */
+	uint16_t ftp_low, ftp_high; /* our ports for them; 0: any */
+	bool fallback;		    /* the last of at[] is the fallback server: srv->id 0 */
+	bool page;		    /* answers itself, with the fallback page */
+	bool hashes;		    /* its scheduler looks at a key */
+	bool timed;		    /* its scheduler looks at latencies */
 	bool
 	    shaped; /* panic, slow start, backup servers, elastic limits or zones: choose.c looks twice */
 	bool plain; /* wlc, wrr, rr or lc, and not shaped */

@@ -57,6 +57,33 @@ bad_scheduler(struct look *l, const struct service *s)
 	return rc;
 }
 
+/* FTP is read as it is said, and its data connections have nothing but data. */
+static int
+check_ftp(struct look *l, const struct service *s)
+{
+	if (!s->ftp && s->ftp_ports->n > 0)
+		return look_bad(l, KIND_service, s, "ftp_ports",
+		    "is not possible without ftp; unset ftp_ports, or set ftp=yes");
+	if (!s->ftp)
+		return 0;
+	if (s->mode != mode_tcp)
+		return look_bad(l, KIND_service, s, "ftp",
+		    "\"yes\" is not possible in mode %s; allowed is no, or mode tcp",
+		    word_text(&mode_list, s->mode));
+	if (s->tls != 0 || s->server_tls != server_tls_off)
+		return look_bad(l, KIND_service, s, "ftp",
+		    "\"yes\" is not possible with %s: its data connections are not encrypted; allowed is no, or no %s",
+		    s->tls != 0 ? "tls" : "server_tls", s->tls != 0 ? "tls" : "server_tls");
+	if (s->proxy_to != proxy_to_off)
+		return look_bad(l, KIND_service, s, "ftp",
+		    "\"yes\" is not possible with proxy_to: a data connection has no room for a header; allowed "
+		    "is no, or proxy_to off");
+	if (s->ftp_ports->n > 1)
+		return look_bad(l, KIND_service, s, "ftp_ports",
+		    "has %u ranges; allowed is one, as 50000-50999", s->ftp_ports->n);
+	return 0;
+}
+
 /* What only one layer or mode can do. */
 static int
 check_layer(struct look *l, const struct service *s)
@@ -77,7 +104,7 @@ check_layer(struct look *l, const struct service *s)
 		return look_bad(l, KIND_service, s, "rdp_token",
 		    "\"yes\" is not possible with tls: the first packet of RDP comes before TLS; allowed is no, "
 		    "or no tls");
-	return 0;
+	return check_ftp(l, s);
 }
 
 static bool

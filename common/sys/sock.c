@@ -36,12 +36,13 @@ fd_or(int fd, int code)
 	return code;
 }
 
+/* shared: several sockets have the same port, and clients in turn. */
 static int
-listener_options(int fd, const struct addr *a, int defer_s)
+listener_options(int fd, const struct addr *a, bool shared, int defer_s)
 {
 	int code = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
-	if (code == 0)
+	if (code == 0 && shared)
 		code = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (code == 0)
 		code = set(
@@ -56,7 +57,7 @@ listener_options(int fd, const struct addr *a, int defer_s)
 }
 
 static int
-listen_at(const struct addr *a, uint16_t port, int backlog, int defer_s)
+listen_at(const struct addr *a, uint16_t port, int backlog, bool shared, int defer_s)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_sockaddr(a, port, &ss);
@@ -64,7 +65,7 @@ listen_at(const struct addr *a, uint16_t port, int backlog, int defer_s)
 
 	if (fd == -1)
 		return -errno;
-	code = listener_options(fd, a, defer_s);
+	code = listener_options(fd, a, shared, defer_s);
 	if (code == 0 && (bind(fd, (struct sockaddr *)&ss, len) == -1 || listen(fd, backlog) == -1))
 		code = -errno;
 	return fd_or(fd, code);
@@ -74,13 +75,26 @@ int
 sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, struct err *err)
 {
 	char text[ADDR_TEXT];
-	int fd = listen_at(a, port, backlog, defer_s);
+	int fd = listen_at(a, port, backlog, true, defer_s);
 
 	addr_format(a, ADDR_HOST, text);
 	if (fd < 0)
 		return err_set(
 		    err, fd, "cannot listen on %s port %u: %s", text, port, strerror(-fd));
 	return fd;
+}
+
+int
+sock_listen_free(
+    const struct addr *a, uint16_t low, uint16_t high, unsigned turn, uint16_t *port_out)
+{
+	unsigned n = low == 0 ? 1 : high - low + 1u;
+	int fd = -EADDRINUSE;
+	struct addr at;
+
+	for (unsigned i = 0; i < n && fd == -EADDRINUSE; i++)
+		fd = listen_at(a, (uint16_t)(low + (turn + i) % n), 1, false, 0);
+	return fd < 0 ? fd : fd_or(fd, sock_name(fd, &at, port_out));
 }
 
 int

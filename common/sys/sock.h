@@ -9,6 +9,10 @@
  * yet), IPV6_V6ONLY, TCP_NODELAY inherited; defer_s > 0 sets TCP_DEFER_ACCEPT. Returns fd, or
  * code with err filled. */
 int sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_s, struct err *err);
+/* sock_listen_free - one that nobody shares, for a single client: on the first free port from low to high, tried from turn on; low
+ * 0: on any. IP_FREEBIND, IPV6_V6ONLY, TCP_NODELAY inherited. fd, or -errno; -EADDRINUSE: none is free. */
+int sock_listen_free(
+    const struct addr *a, uint16_t low, uint16_t high, unsigned turn, uint16_t *port_out);
 /* sock_transparent - a socket, and those that it accepts, may send with an address that is not here: IP_TRANSPARENT, ip(7).
  * family 4 or 6. 0, or -EPERM without CAP_NET_ADMIN or CAP_NET_RAW. */
 int sock_transparent(int fd, unsigned family);

@@ -53,36 +53,61 @@ give_client(struct proxy *px)
 	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
 }
 
-static void
-client(struct listener *l, int fd, const struct addr *from, uint16_t from_port)
+/* A client of a service, all set but for its ops. full: the service has as many as it may. NULL: no memory. */
+static struct conn *
+client(struct wsvc *s, int fd, const struct addr *from, uint16_t from_port, uint16_t port,
+    bool *full_out)
 {
-	struct wsvc *s = l->svc;
 	const struct view *v = s->view;
-	struct conn *c = conn_new(l->w, fd, NULL);
+	struct conn *c = conn_new(s->w, fd, NULL);
 	unsigned now;
-	bool over;
 
 	if (c == NULL) {
-		atomic_fetch_sub_explicit(&l->w->px->conns, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&s->w->px->conns, 1, memory_order_relaxed);
 		COUNT(s->n->refused_total);
-		return;
+		return NULL;
 	}
 	c->client = true;
 	c->svc = s;
 	c->addr = *from;
 	c->peer_port = from_port;
-	c->port = l->port;
+	c->port = port;
 	c->can_read = true;
 	list_push(&s->conns, &c->link);
 	s->clients++;
-	l->w->clients++;
+	s->w->clients++;
 	COUNT(s->n->conns);
 	COUNT(s->n->conns_total);
 	now = atomic_fetch_add_explicit(&s->svc->conns, 1, memory_order_relaxed);
-	over = v->max_conns > 0 && now >= v->max_conns;
-	if (!over)
+	*full_out = v->max_conns > 0 && now >= v->max_conns;
+	if (!*full_out)
 		COUNT_PEAK(s->n->conns_peak, now + 1);
-	arrive(c, over);
+	return c;
+}
+
+int
+listener_accept(struct io *io, struct wsvc *s, uint16_t port, struct conn **out)
+{
+	struct addr from;
+	uint16_t from_port;
+	bool full;
+	int fd;
+
+	if (!take_client(s->w->px))
+		return -EMFILE;
+	fd = io_accept(io, &from, &from_port);
+	if (fd < 0) {
+		give_client(s->w->px);
+		return fd;
+	}
+	*out = client(s, fd, &from, from_port, port, &full);
+	if (*out == NULL)
+		return -ENOMEM;
+	if (!full)
+		return 0;
+	COUNT(s->n->refused_total);
+	conn_reset(*out);
+	return -EBUSY;
 }
 
 static void
@@ -113,8 +138,10 @@ accept_some(struct listener *l, unsigned most)
 {
 	struct proxy *px = l->w->px;
 	struct addr from;
+	struct conn *c;
 	uint16_t port;
 	unsigned i;
+	bool full;
 	int fd;
 
 	for (i = 0; i < most; i++) {
@@ -124,7 +151,9 @@ accept_some(struct listener *l, unsigned most)
 		}
 		fd = io_accept(&l->io, &from, &port);
 		if (fd >= 0) {
-			client(l, fd, &from, port);
+			c = client(l->svc, fd, &from, port, l->port, &full);
+			if (c != NULL)
+				arrive(c, full);
 			continue;
 		}
 		give_client(px);

@@ -35,5 +35,9 @@ void listener_begin(struct worker *w);
 /* listener_resume - descriptors may be free again; listener_close_all - accept who waits, close. In the worker. */
 void listener_resume(struct worker *w);
 void listener_close_all(struct worker *w);
+/* listener_accept - one client of a socket that is no listener, counted and limited as others: its conn is all set but for its
+ * ops. -EAGAIN: there is none; -EMFILE, -ENOMEM, or -EBUSY: the service has as many as it may, and it was reset. */
+struct conn;
+int listener_accept(struct io *io, struct wsvc *s, uint16_t port, struct conn **out);
 
 #endif

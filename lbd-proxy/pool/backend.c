@@ -511,7 +511,7 @@ backend_connect(
     const struct seat *s, const struct conn *client, const struct conn_ops *ops, struct conn **out)
 {
 	const struct view_server *at = &s->svc->view->at[s->index];
-	uint16_t port = at->port != 0 ? at->port : client->port;
+	uint16_t port = s->port != 0 ? s->port : at->port != 0 ? at->port : client->port;
 	struct worker *w = s->svc->w;
 	struct conn *c;
 	int fd;

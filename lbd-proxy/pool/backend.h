@@ -22,6 +22,7 @@ struct seat {
 	void (*failed)(struct seat *s); /* waited, but no server is fit any more */
 	int16_t priority;		/* while it waits: lower goes first; set after seat_init */
 	uint8_t tries;
+	uint16_t port; /* of the server, instead of its own; 0: its own */
 	bool hashed;   /* hash is that of its key */
 	bool retrying; /* counted in svc->retrying */
 	bool pooled;   /* svc is a pool that a rule chose, and stays for it */

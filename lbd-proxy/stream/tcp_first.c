@@ -1,6 +1,7 @@
 /* What a connection waits for before a server is chosen: the user or the routing token of RDP, and the names at the beginning of TLS
  * that rules look at; as long as for the head of a request. What was read stays to be sent. */
 #include "tcp_priv.h"
+#include "tcp_ftp.h"
 
 #include "pool/rdp.h"
 #include "rules/rules_tcp.h"
@@ -94,6 +95,7 @@ drop(struct tcp *t)
 	struct conn *c = t->c;
 
 	story_end(&t->story, c);
+	ftp_leave(t->ftp, t);
 	c->task = NULL;
 	t->magic = 0;
 	free(t);
@@ -129,6 +131,7 @@ shape(struct tcp *t, const struct conn_rules *d)
 {
 	t->seat.priority = d->priority;
 	t->rate_up = d->up;
+	t->rate_down = d->down;
 	if (d->down != 0)
 		conn_pace(t->c, d->down);
 }

@@ -6,6 +6,7 @@
  * direction then ends by itself: the end of a stream is passed on when all before it was sent, and the connection is over
  * when both have ended, one side broke, or both were silent for the tunnel timeout. */
 #include "tcp_priv.h"
+#include "tcp_ftp.h"
 
 #include "base/must.h"
 #include "store/state.h"
@@ -28,6 +29,7 @@ tcp_over(struct tcp *t, bool reset)
 	story_end(&t->story, c);
 	flow_fini(&t->up);
 	flow_fini(&t->down);
+	ftp_leave(t->ftp, t);
 	c->task = NULL;
 	if (s != NULL) {
 		s->task = NULL;
@@ -80,7 +82,7 @@ turn(struct tcp *t, struct flow *f, bool *ended, bool *again)
 
 	if (*ended)
 		return true;
-	switch (flow_run(f)) {
+	switch (t->ftp != NULL && !t->data ? ftp_run(t->ftp, f) : flow_run(f)) {
 	case FLOW_TURN: *again = true; break;
 	case FLOW_DONE:
 	case FLOW_END:
@@ -167,7 +169,7 @@ connect_failed(struct tcp *t)
 	}
 	flow_fini(&t->up);
 	flow_fini(&t->down);
-	if (!seat_tried(&t->seat)) {
+	if (t->data || !seat_tried(&t->seat)) {
 		COUNT(t->c->svc->n->no_server);
 		story_ended(&t->story, t->slow ? 's' : 'S', 'C');
 		tcp_over(t, true);
@@ -184,7 +186,7 @@ static int
 first_look(struct tcp *t)
 {
 	uint8_t *p = t->c->w->in;
-	ssize_t n = conn_recv(t->c, p, FLOW_COPY), sent;
+	ssize_t n = t->ftp != NULL && !t->data ? 0 : conn_recv(t->c, p, FLOW_COPY), sent;
 	size_t gone;
 
 	if (n <= 0)
@@ -205,6 +207,10 @@ start_connect(struct tcp *t)
 	int code;
 
 	story_phase(&t->story, PHASE_QUEUE, c->w->now);
+	if (t->data && t->seat.srv->srv->id != ftp_server(t->ftp)) {
+		tcp_connect(t, SEAT_NONE);
+		return;
+	}
 	story_server(&t->story, &t->seat);
 	t->slow = false;
 	code = backend_connect(&t->seat, c, &tcp_ops, &s);
@@ -295,20 +301,61 @@ tcp_new(struct conn *c)
 	return t;
 }
 
-void
-tcp_begin(struct conn *c)
+/* NULL: no memory, and c is gone. */
+static struct tcp *
+begin(struct conn *c)
 {
 	struct tcp *t = tcp_new(c);
 
 	if (t == NULL) {
 		COUNT(c->svc->n->refused_total);
 		conn_reset(c);
-		return;
+		return NULL;
 	}
 	c->requests = 1;
 	COUNT(c->svc->n->requests_total);
 	if (c->svc->view->log != NULL)
 		story_notes(&t->story, c);
+	return t;
+}
+
+void
+tcp_begin_data(struct conn *c, struct ftp *f, const struct tcp *control, uint16_t port)
+{
+	uint32_t server = ftp_server(f);
+	struct tcp *t;
+
+	c->ops = &tcp_ops;
+	t = begin(c);
+	if (t == NULL) {
+		ftp_leave(f, NULL);
+		return;
+	}
+	t->ftp = f;
+	t->data = true;
+	t->rate_up = control->rate_up;
+	if (control->rate_down != 0)
+		conn_pace(c, control->rate_down);
+	if (control->seat.pooled)
+		seat_enter(&t->seat, control->seat.svc);
+	t->seat.port = port;
+	t->seat.forced = control->seat.forced;
+	tcp_connect(t, seat_take(&t->seat, server));
+}
+
+void
+tcp_begin(struct conn *c)
+{
+	struct tcp *t = begin(c);
+
+	if (t == NULL)
+		return;
+	t->ftp = c->svc->view->ftp ? ftp_new(t) : NULL;
+	if (c->svc->view->ftp && t->ftp == NULL) {
+		COUNT(c->svc->n->refused_total);
+		tcp_over(t, true);
+		return;
+	}
 	if (c->svc->view->rules == NULL)
 		tcp_choose(t);
 	else if (rules_want_hello(c))
@@ -396,6 +443,9 @@ on_timeout(struct conn *c)
 		tcp_client_broke(t);
 	} else if (t->held) {
 		tcp_over(t, true);
+	} else if (t->ftp != NULL && !t->data && ftp_busy(t->ftp)) {
+		conn_timer(
+		    c, c->svc->view->tunnel); /* it is silent while data goes the other way */
 	} else if (t->s == NULL) {
 		COUNT(c->svc->n->refused_total);
 		ended(t, 's');
