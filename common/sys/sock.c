@@ -352,10 +352,31 @@ int
 sock_pace(int fd, uint64_t bytes_s)
 {
 	unsigned long rate = bytes_s == 0 ? ~0ul : (unsigned long)bytes_s;
-	int unsent = bytes_s == 0 ? 0 : PACED_UNSENT; /* 0: the system's own */
 
-	if (setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)) == -1 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) == -1)
+	if (setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)) == -1)
 		return -errno;
-	return 0;
+	return sock_unsent(fd, bytes_s == 0 ? 0 : PACED_UNSENT);
+}
+
+int
+sock_unsent(int fd, int bytes)
+{
+	return set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
+#ifndef SO_BUF_LOCK /* linux/asm-generic/socket.h, since 5.14 */
+#define SO_BUF_LOCK 72
+#endif
+#define RECEIVE_LOCK 2 /* SOCK_RCVBUF_LOCK */
+
+int
+sock_freeze(int fd, bool on)
+{
+	return set(fd, SOL_SOCKET, SO_BUF_LOCK, on ? RECEIVE_LOCK : 0);
+}
+
+int
+sock_receive(int fd, int bytes)
+{
+	return set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
 }

@@ -47,5 +47,12 @@ unsigned sock_fd_limit(void); /* RLIMIT_NOFILE, raised to the hard limit */
 
 /* sock_pace - TCP: the kernel sends no more than so many bytes a second, and takes not much more than it sends; 0: as fast as it can. 0 or -errno. */
 int sock_pace(int fd, uint64_t bytes_s);
+/* sock_unsent - TCP: the kernel takes about so many bytes more than it could send; 0: the system's own limits alone. A listener's
+ * is that of what it accepts. 0 or -errno. */
+int sock_unsent(int fd, int bytes);
+/* sock_freeze - TCP: the buffer for what comes stays as large as it is now, or grows again with what is read. 0 or -errno (before Linux 5.14). */
+int sock_freeze(int fd, bool on);
+/* sock_receive - TCP: the buffer for what comes, twice as many bytes as the kernel counts itself; it does not grow until sock_freeze. 0 or -errno. */
+int sock_receive(int fd, int bytes);
 
 #endif

@@ -15,6 +15,7 @@
 #include "h2_back.h"
 #include "h2_session.h"
 #include "http/http_stream.h"
+#include "net/unsent.h"
 #include "net/worker.h"
 #include "tls/tls.h"
 
@@ -502,8 +503,8 @@ unpace(struct conn *c)
 	while ((s = h2_next(carrier, s)) != NULL)
 		if (s->paced)
 			return;
-	if (io_fd(&carrier->io) != -1)
-		(void)sock_pace(io_fd(&carrier->io), 0);
+	if (io_fd(&carrier->io) != -1 && sock_pace(io_fd(&carrier->io), 0) == 0)
+		unsent_limit(io_fd(&carrier->io));
 }
 
 void

@@ -13,6 +13,7 @@
 #include "h2/h2_back.h"
 #include "rates/meters.h"
 #include "tls/tls.h"
+#include "unsent.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -173,9 +174,11 @@ void
 conn_count_out(struct conn *c, size_t n)
 {
 	c->bytes_out += n;
-	if (c->client)
+	if (c->client) {
 		COUNT_ADD(c->svc->n->bytes_out, n);
-	else
+		if (unsent_laps(c->bytes_out, n) && c->h2 == NULL)
+			unsent_lap(c);
+	} else
 		COUNT_ADD(c->srv->n->bytes_in, n);
 }
 
@@ -510,6 +513,10 @@ conn_pace(struct conn *c, uint64_t bytes_s)
 {
 	int fd = c->h2 != NULL ? h2_fd(c) : io_fd(&c->io);
 
-	if (fd != -1 && sock_pace(fd, bytes_s) == 0)
-		c->paced = bytes_s > 0;
+	if (fd == -1 || sock_pace(fd, bytes_s) != 0)
+		return;
+	c->paced = bytes_s > 0;
+	c->quick = false;
+	if (!c->paced && c->client)
+		unsent_limit(fd);
 }

@@ -52,6 +52,9 @@ struct conn {
 	bool moved : 1;	   /* and it is its connection that takes no more (GOAWAY) */
 	bool last : 1;	   /* the end is sent together with the last bytes */
 	bool said_all : 1; /* nothing comes that a close would answer by a reset */
+	bool quick : 1;	   /* client: the kernel takes as much as it likes (unsent.h) */
+	bool bounded : 1;  /* server: its window was limited (unsent.h) */
+	bool frozen : 1;   /* server: its window does not grow (unsent.h) */
 	bool held : 1;	   /* stream: not all that was written could be sent */
 	bool
 	    broken : 1; /* an error, or both directions ended: the next reads tell, after what came before */
@@ -76,6 +79,8 @@ struct conn {
 	uint16_t port;	    /* client: the port it came to; server: the port of the server */
 	uint16_t peer_port; /* of the other side */
 	struct addr addr;   /* of the other side */
+	uint32_t
+	    lap_ms; /* when bytes_out had the last full megabyte, wrapping around; 0: not yet */
 	struct io io;
 };
 

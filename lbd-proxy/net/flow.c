@@ -6,6 +6,7 @@
  * nothing and reports nothing; chunked bodies, which must be looked at, do not come through here. */
 #include "flow.h"
 
+#include "unsent.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -148,8 +149,8 @@ copy_turn(struct flow *f)
 	return conn_watch(f->from) ? FLOW_EMPTY : FLOW_FROM;
 }
 
-enum flow_result
-flow_run(struct flow *f)
+static enum flow_result
+turn(struct flow *f)
 {
 	enum flow_result r;
 	int code;
@@ -174,4 +175,16 @@ flow_run(struct flow *f)
 			return splice_turn(f);
 	}
 	return copy_turn(f);
+}
+
+enum flow_result
+flow_run(struct flow *f)
+{
+	enum flow_result r = turn(f);
+
+	if (!f->from->bounded && f->from->bytes_in >= FLOW_COPY)
+		unsent_bound(f->from);
+	if (f->from->frozen ? r == FLOW_EMPTY : r == FLOW_FULL)
+		unsent_freeze(f->from, f->to, r == FLOW_FULL);
+	return r;
 }

@@ -12,6 +12,7 @@
 
 #include "arrive.h"
 #include "conn.h"
+#include "unsent.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -188,6 +189,7 @@ attach(struct listener *l, struct svc *svc)
 		l->svc = s;
 		s->listeners++;
 		io_defer(io_fd(&l->io), s->view->mode == mode_http || s->view->front != NULL);
+		unsent_limit(io_fd(&l->io));
 	}
 	if (s != NULL && old != NULL) {
 		old->listeners--;
