@@ -128,6 +128,7 @@ http_own(struct http *h, unsigned status, const char *answer, size_t n)
 		http_tell(h, status, answer, n);
 		return;
 	}
+	answer = http_id_tell(h, answer, &n);
 	http_drop_server(h);
 	http_count_status(h, status);
 	h->story.status = (uint16_t)status;
@@ -256,6 +257,8 @@ parse(struct http *h, char *buf, size_t len)
 	story_phase(&h->story, PHASE_REQUEST, c->w->now);
 	if (c->svc->view->log != NULL)
 		story_head(&h->story, c, buf, &h->head);
+	if (c->svc->view->request_id != request_id_off)
+		http_id_give(h, buf);
 	if (!fits(h)) {
 		http_ended(h, 'P');
 		h->state = HTTP_SEAT; /* the head is known: HEAD gets no body */

@@ -9,6 +9,7 @@
 #include "pool/backend.h"
 #include "net/flow.h"
 #include "h1_parse.h"
+#include "http_tell.h"
 #include "http_stream.h"
 #include "log/story.h"
 #include "net/worker.h"
@@ -62,6 +63,7 @@ struct http {
 	uint8_t cut, coding;
 	bool waits;
 	uint16_t own;		 /* key of the answer of our own (error_rules.h); 0: its status */
+	uint8_t id_len;		 /* of its id; 0: it has none */
 	struct squeeze *squeeze; /* the answer is compressed; NULL not */
 
 	struct http *spare;
@@ -70,6 +72,7 @@ struct http {
 	struct persist persist;		      /* made with known */
 	struct h1_chunk up_chunk, down_chunk; /* zeroed when a body begins that is chunked */
 	struct h1_head head, answer;
+	char id[HTTP_ID_MAX];
 	char room[HTTP_ROOM];
 };
 
@@ -99,6 +102,12 @@ void http_vanish(struct http *h);
 void http_count_status(struct http *h, unsigned status);
 /* http_count_left - the client went away, or fell silent, with its request at a server. */
 void http_count_left(struct http *h);
+
+/* http_id.c */
+/* http_id_give - the request gets its id: its service has request_id. buf: its head; NULL: that cannot be read. */
+void http_id_give(struct http *h, const char *buf);
+/* http_id_tell - an answer of ours that tells the id: itself, or one in the worker's room, n bytes of it. answer may be there too. */
+const char *http_id_tell(struct http *h, const char *answer, size_t *n);
 
 /* http_request.c */
 void http_start(struct http *h, const char *buf, size_t len);

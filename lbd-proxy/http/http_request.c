@@ -68,7 +68,7 @@ body_here(struct http *h, const char *p, size_t n)
 /* What the server is told beside X-Forwarded-For; false: nothing. */
 static bool
 tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
-    char by[HTTP_CLIENT_TEXT], char id[REQUEST_ID])
+    char by[HTTP_CLIENT_TEXT])
 {
 	const struct conn *c = h->c;
 	const struct view *v = c->svc->view, *pool = http_pool(h);
@@ -91,8 +91,8 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->by = by;
 	t->by_len = pool->forwarded_field ? (uint8_t)http_client_text(&v->address, by) : 0;
 	t->by_v6 = v->address.family == 6;
-	t->id = id;
-	t->id_len = REQUEST_ID;
+	t->id = h->id;
+	t->id_len = h->id_len;
 	t->id_kept = false;
 	t->seen = 0;
 	t->used = 0;
@@ -104,8 +104,6 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 		t->lines = tls_client_lines(c->tls, &n);
 		t->lines_len = (uint32_t)n;
 	}
-	if (v->request_id != request_id_off)
-		logs_request_id(c->w, id);
 	return true;
 }
 
@@ -140,7 +138,7 @@ compose(struct http *h, const char *buf, size_t len)
 	size_t rest = len - h->head.length;
 	ssize_t here = body_here(h, body, rest);
 	const struct view *v = c->svc->view, *pool = http_pool(h);
-	char client[HTTP_CLIENT_TEXT], by[HTTP_CLIENT_TEXT], id[REQUEST_ID];
+	char client[HTTP_CLIENT_TEXT], by[HTTP_CLIENT_TEXT];
 	struct http_tell told;
 	struct http_request_policy policy = {
 		.client = client,
@@ -160,12 +158,10 @@ compose(struct http *h, const char *buf, size_t len)
 	}
 	if (pool->forwarded != forwarded_off)
 		policy.client_len = (uint8_t)http_client_text(&c->addr, client);
-	if (tell(h, &policy, &told, by, id))
+	if (tell(h, &policy, &told, by))
 		policy.tell = &told;
 	persist_request(h->seat.svc->view, &policy);
 	http_plan_request(&c->w->plan, buf, &h->head, &policy);
-	if (policy.tell != NULL && told.request_id != request_id_off)
-		story_id(&h->story, told.id, told.id_len);
 	h->out_len = c->w->plan.out_len + (uint32_t)here;
 	h->out = h->out_len <= HTTP_ROOM ? h->room : malloc(h->out_len);
 	if (h->out == NULL ||

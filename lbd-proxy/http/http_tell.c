@@ -66,6 +66,16 @@ id_fits(const char *p, unsigned n)
 	return true;
 }
 
+const struct h1_header *
+http_tell_id(const char *buf, const struct h1_head *h)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (name_of(buf, &h->header[i]) == NAME_ID &&
+		    id_fits(buf + h->header[i].value_off, h->header[i].value_len))
+			return &h->header[i];
+	return NULL;
+}
+
 static enum http_told
 tell_id(struct http_tell *t, const char *buf, const struct h1_header *f)
 {

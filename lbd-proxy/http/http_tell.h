@@ -34,6 +34,9 @@ struct http_tell {
 	char room[512];
 };
 
+/* http_tell_id - the request id of a client that counts with request_id keep; NULL: none. */
+const struct h1_header *http_tell_id(const char *buf, const struct h1_head *h);
+
 enum http_told { HTTP_TOLD_PASS, HTTP_TOLD_CUT, HTTP_TOLD_EXTEND };
 /* http_tell_line - what becomes of field line i, whose name the parser does not know. HTTP_TOLD_EXTEND: our element of Forwarded goes
  * behind its value (http_tell_element). */

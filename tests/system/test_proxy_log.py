@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -307,6 +308,53 @@ def test_request_id(lb, origins, log):
     assert "trusted.id:1" in [json.loads(x)["request_id"] for x in log.lines(len(kept), vip)]
     get(vip, headers={"X-Request-ID": "bad id\t!"})
     assert len(dict(o.requests[-1]["fields"])["x-request-id"]) == 36
+
+
+def test_request_id_of_own_answers(lb, origins, log):
+    """A161: what the proxy answers by itself tells the id too, as X-Request-ID, and the log has the same: rules, errors, heads
+    that cannot be read, HTTP/2. A client's own counts by policy, here too."""
+    o, = origins("a")
+    vip = lb.vip("own", o, log="json", request_id="replace", body_max=10, h2c="yes")
+    for name, *how in (("deny", "action=deny"), ("gone", "action=deny", "status=410"), ("return", "action=return", "status=200", "body=hello"),
+                       ("go", "action=redirect", "status=302", "location=/there"), ("slow", "action=tarpit", "status=403", "time=100ms")):
+        lb.ctl("create", "rule", f"own/{name}", f"when=path is /{name}", *how)
+    shape = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    said = {}
+
+    def ask(path, status, **how):
+        r = get(vip, path, headers={"X-Request-ID": "forged-id"}, **how)
+        assert r.status == status and re.fullmatch(shape, r.headers["x-request-id"]), (path, r.status, r.headers)
+        said[r.headers["x-request-id"]] = status
+        return r
+    wait_until(lambda: get(vip, "/slow").status == 403)
+    c = client(vip)
+    assert ask("/return", 200, connection=c).body == b"hello" and ask("/return", 200, connection=c).body == b"hello"
+    c.close()
+    ask("/deny", 403)
+    ask("/gone", 410)
+    assert ask("/go", 302).headers["location"] == "/there"
+    ask("/slow", 403)
+    ask("/post", 413, method="POST", body=b"x" * 11)
+    bad = talk(vip, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+    assert bad.startswith(b"HTTP/1.1 400 ")
+    said[re.search(rb"X-Request-ID: (\S+)\r\n", bad)[1].decode()] = 400
+    by_h2 = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-D", "-", f"http://{vip.address}:{vip.port}/deny"], capture_output=True,
+                           text=True, check=True).stdout
+    assert by_h2.startswith("HTTP/2 403")
+    said[re.search(r"^x-request-id: (\S+)", by_h2, re.M)[1]] = 403
+    o.close()
+    said[wait_until(lambda: (r := get(vip, "/")).status in (502, 503) and r.headers["x-request-id"])] = 503
+    assert len(said) == 10
+
+    def logged():
+        lines = {x["request_id"]: x["status"] for x in map(json.loads, log.lines(1, vip))}
+        return all(lines.get(i) in (status, 502) for i, status in said.items())
+    wait_until(logged, what="each id in the log")
+    lb.ctl("set", "vip", "own", "request_id=keep")
+    wait_until(lambda: get(vip, "/return", headers={"X-Request-ID": "trusted.id:1"}).headers["x-request-id"] == "trusted.id:1")
+    assert b"X-Request-ID: trusted.id:2\r\n" in talk(vip, b"GET /deny HTTP/1.1\r\nHost: x\r\nX-Request-ID: trusted.id:2\r\n\r\n")
+    lb.ctl("set", "vip", "own", "request_id=off")
+    wait_until(lambda: "x-request-id" not in get(vip, "/deny").headers)
 
 
 def test_what_servers_are_told(lb, origins):
