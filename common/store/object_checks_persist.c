@@ -19,7 +19,7 @@ in_modes(unsigned persistence)
 	switch (persistence) {
 	case persistence_none:
 	case persistence_source: return HTTP | TCP | LAYER4;
-	case persistence_sip: return LAYER4;
+	case persistence_sip: return TCP | LAYER4;
 	case persistence_tls_session:
 	case persistence_server_name: return HTTP | TCP;
 	case persistence_rdp_cookie: return TCP;
@@ -37,12 +37,12 @@ bad_kind(struct look *l, const struct service *s)
 
 	for (unsigned i = 0; i < persistence_list.n; i++)
 		if ((in_modes((unsigned)persistence_list.w[i].number) & 1u << s->mode) != 0 &&
-		    persistence_list.w[i].number != persistence_sip)
+		    (persistence_list.w[i].number != persistence_sip || s->mode == mode_tcp))
 			buf_printf(
 			    &can, "%s%s", can.len > 0 ? ", " : "", persistence_list.w[i].text);
 	if (s->persistence == persistence_sip)
 		rc = look_bad(l, KIND_service, s, "persistence",
-		    "\"sip\" is not possible in mode %s with protocol %s; allowed are %s, or "
+		    "\"sip\" is not possible in mode %s with protocol %s; allowed are %s, mode tcp, or "
 		    "protocol udp in one of the modes dr, nat, tun, snat",
 		    mode, word_text(&protocol_list, s->protocol), buf_text(&can));
 	else if (s->persistence == persistence_rdp_cookie)
@@ -66,8 +66,15 @@ check_kind(struct look *l, const struct service *s)
 	    s->persistence == persistence_tls_session || s->persistence == persistence_server_name;
 
 	if ((in_modes(s->persistence) & 1u << s->mode) == 0 ||
-	    (s->persistence == persistence_sip && s->protocol != protocol_udp))
+	    (s->persistence == persistence_sip && s->mode != mode_tcp &&
+		s->protocol != protocol_udp))
 		return bad_kind(l, s);
+	if (s->persistence == persistence_sip &&
+	    (s->scheduler == scheduler_rdp_cookie || s->rdp_token))
+		return look_bad(l, KIND_service, s, "persistence",
+		    "\"sip\" is not possible with %s: what comes first is SIP or RDP; allowed is any other, or %s",
+		    s->rdp_token ? "rdp_token" : "scheduler rdp_cookie",
+		    s->rdp_token ? "rdp_token no" : "another scheduler");
 	if (tls && t == NULL)
 		return look_bad(l, KIND_service, s, "persistence",
 		    "\"%s\" is not possible without tls: TLS that is passed on is not read; allowed is any "

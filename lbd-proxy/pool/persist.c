@@ -11,6 +11,7 @@
 
 #include "net/worker.h"
 #include "persist_key.h"
+#include "sip.h"
 #include "tls/tls.h"
 
 #include <string.h>
@@ -307,7 +308,7 @@ persist_by_conn(
     struct persist *p, const struct wsvc *s, const struct conn *c, const uint8_t *first, size_t n)
 {
 	const struct view *v = s->view;
-	struct key_span user;
+	struct key_span key;
 	uint32_t known, id;
 
 	*p = (struct persist){ .ignored = false };
@@ -315,12 +316,15 @@ persist_by_conn(
 		return 0;
 	if (v->persistence == persistence_source)
 		return by_source(p, s, c);
-	if (v->persistence == persistence_rdp_cookie)
-		known = first != NULL && key_of_rdp(first, n, &user) == H1_DONE
-			    ? by_value(p, s, user.at, user.len)
-			    : 0;
-	else
+	if (!persist_reads(v))
 		known = by_tls(p, s, c);
+	else if (first == NULL)
+		known = 0;
+	else
+		known = (v->persistence == persistence_sip ? sip_call(first, n, &key)
+							   : key_of_rdp(first, n, &key)) == H1_DONE
+			    ? by_value(p, s, key.at, key.len)
+			    : 0;
 	if (!v->sticky.or_source)
 		return known;
 	id = by_source(p, s, c);

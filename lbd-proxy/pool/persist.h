@@ -29,7 +29,7 @@ uint32_t persist_by_conn(struct persist *p, const struct wsvc *s, const struct c
 static inline bool
 persist_reads(const struct view *v)
 {
-	return v->persistence == persistence_rdp_cookie;
+	return v->persistence == persistence_rdp_cookie || v->persistence == persistence_sip;
 }
 
 /* persist_keep_head - an answer came from srv, its head at buf: the client belongs there from now on.

@@ -1,9 +1,10 @@
-/* What a connection waits for before a server is chosen: the user or the routing token of RDP, and the names at the beginning of TLS
+/* What a connection waits for before a server is chosen: the user or the routing token of RDP, the call of SIP, and the names at the beginning of TLS
  * that rules look at; as long as for the head of a request. What was read stays to be sent. */
 #include "tcp_priv.h"
 #include "tcp_ftp.h"
 
 #include "pool/rdp.h"
+#include "pool/sip.h"
 #include "rules/rules_tcp.h"
 
 #include <stdlib.h>
@@ -18,24 +19,27 @@ take(struct tcp *t, const uint8_t *first, size_t n, uint32_t named)
 	tcp_connect(t, seat_take(&t->seat, named != 0 ? named : known));
 }
 
-/* What the first packet of RDP says of the server. */
+/* What the first packet of RDP, or the first message of SIP, says of the server. */
 static enum h1_result
 look_at_first(struct tcp *t, const uint8_t *p, size_t n, uint32_t *id_out)
 {
 	const struct view *v = t->seat.svc->view;
 	enum h1_result r = H1_BAD;
+	struct key_span call;
 
 	*id_out = 0;
 	if (v->rdp_token)
 		r = rdp_server(v, t->c->port, p, n, id_out);
-	if (v->scheduler == scheduler_rdp_cookie || persist_reads(v))
+	if (v->persistence == persistence_sip)
+		r = sip_call(p, n, &call);
+	else if (v->scheduler == scheduler_rdp_cookie || persist_reads(v))
 		r = seat_key_user(&t->seat, p, n);
 	if (v->scheduler != scheduler_rdp_cookie)
 		seat_key(&t->seat, t->c, NULL, NULL);
 	return r;
 }
 
-/* The user or the token decides: the first packet is looked at, and stays to be sent. */
+/* The user, the token or the call decides: what came first is looked at, and stays to be sent. */
 void
 tcp_read_user(struct tcp *t)
 {
