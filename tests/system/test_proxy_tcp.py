@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 
 from lbdtest import Origin, Reader, wait_until
 
@@ -34,6 +35,22 @@ def test_server_speaks_first(lb, closing):
     vip = lb.vip("first", closing(Origin("a", greet)), mode="tcp")
     with vip.connect() as s:
         assert Reader(s).until(b"\r\n") == b"220 hello\r\n"
+
+
+def test_idle_timeout(lb, closing):
+    """S074: an idle connection lives as long as its own service says, and no longer; a byte either way begins it anew."""
+    o = closing(Origin("a", echo))
+    short, long = (lb.vip(n, o, mode="tcp", tunnel_timeout=t) for n, t in (("short", "1s"), ("long", "1h")))
+    with short.connect() as ends, short.connect() as speaks, long.connect() as lives:
+        start = time.monotonic()
+        r = Reader(speaks)
+        while time.monotonic() < start + 2:
+            speaks.sendall(b"x")
+            assert r.exactly(1) == b"x"
+            time.sleep(0.2)
+        assert ends.recv(1) == b""
+        lives.sendall(b"y")
+        assert lives.recv(1) == b"y"
 
 
 def test_half_close(lb, closing):
