@@ -42,6 +42,24 @@ next_line(const char **at, const char *end, size_t *len_out)
 	return s;
 }
 
+/* Of a target in absolute form, which its service passes on: scheme and path apart. Host says what is between them. */
+static void
+take_apart(struct h2_field *scheme, struct h2_field *path)
+{
+	const char *s = path->value, *end = s + path->value_len, *p;
+
+	if (*s == '/' || (p = memmem(s, (size_t)(end - s), "://", 3)) == NULL)
+		return;
+	scheme->value = p - s == 5 ? "https" : "http";
+	scheme->value_len = (uint32_t)(p - s);
+	for (p += 3; p < end && *p != '/'; p++)
+		;
+	if (p == end) /* of OPTIONS alone */
+		*path = (struct h2_field){ ":path", "*", 5, 1 };
+	else
+		*path = (struct h2_field){ ":path", p, 5, (uint32_t)(end - p) };
+}
+
 /* Into :method, :scheme and :path; of a tunnel :protocol too. */
 static bool
 ask_line(const char *s, size_t len, struct h2_ask *a, struct h2_field *out)
@@ -56,6 +74,7 @@ ask_line(const char *s, size_t len, struct h2_ask *a, struct h2_field *out)
 	out[0] = (struct h2_field){ ":method", s, 7, (uint32_t)(sp - s) };
 	out[1] = (struct h2_field){ ":scheme", a->tls ? "https" : "http", 7, a->tls ? 5 : 4 };
 	out[2] = (struct h2_field){ ":path", path, 5, (uint32_t)(version - path) };
+	take_apart(&out[1], &out[2]);
 	if (a->tunnel) {
 		out[0] = (struct h2_field){ ":method", "CONNECT", 7, 7 };
 		out[3] = (struct h2_field){ ":protocol", "websocket", 9, 9 };

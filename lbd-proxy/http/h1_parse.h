@@ -56,8 +56,8 @@ enum h1_method {
 };
 
 enum h1_form {
-	H1_ORIGIN,    /* /path?query */
-	H1_ABSOLUTE,  /* http://host/path: equal to Host, or refused; forwarded as origin form */
+	H1_ORIGIN, /* /path?query */
+	H1_ABSOLUTE, /* http://host/path: equal to Host, or refused; forwarded as origin form but to proxies */
 	H1_ASTERISK,  /* "*", with OPTIONS only */
 	H1_AUTHORITY, /* host:port, with CONNECT only; its path is empty */
 };

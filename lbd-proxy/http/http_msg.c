@@ -164,20 +164,31 @@ append_client(struct http_plan *p, const struct h1_head *h, unsigned i,
 	edit(p, f->value_off + f->value_len, 0, text, (uint32_t)(p->room + p->used - text));
 }
 
-/* Absolute form becomes origin form (RFC 9112 section 3.2.2; our servers are origins). */
+/* What a rule says of the path and query, from there on. */
 static void
-plan_target(struct http_plan *p, const char *buf, const struct h1_head *h)
+new_target(struct http_plan *p, const struct h1_head *h, uint32_t from, const struct http_edits *e)
+{
+	edit(p, from, (uint32_t)h->target_off + h->target_len - from, e->target, e->target_len);
+}
+
+/* Absolute form becomes origin form (RFC 9112 section 3.2.2) for servers that are origins; for a proxy it stays. An empty path is "/",
+ * and that of OPTIONS without one the server itself. */
+static void
+plan_target(struct http_plan *p, const char *buf, const struct h1_head *h, bool stays)
 {
 	uint32_t end = (uint32_t)h->target_off + h->target_len,
-		 cut = (uint32_t)(h->path_off - h->target_off);
+		 cut = stays ? 0 : (uint32_t)(h->path_off - h->target_off),
+		 at = stays ? h->path_off : h->target_off;
 	bool bare = h->path_off == end;
 
-	if (bare && h->method == H1_M_OPTIONS)
-		edit(p, h->target_off, cut, TEXT("*"));
-	else if (bare || buf[h->path_off] == '?')
-		edit(p, h->target_off, cut, TEXT("/"));
-	else
-		edit(p, h->target_off, cut, NULL, 0);
+	if (bare && h->method == H1_M_OPTIONS) {
+		if (!stays)
+			edit(p, at, cut, TEXT("*"));
+	} else if (bare || buf[h->path_off] == '?') {
+		edit(p, at, cut, TEXT("/"));
+	} else if (!stays) {
+		edit(p, at, cut, NULL, 0);
+	}
 }
 
 static void
@@ -293,11 +304,11 @@ http_plan_request(struct http_plan *p, const char *buf, const struct h1_head *h,
 	static const char xff[] = "X-Forwarded-For: ";
 
 	plan_init(p, h);
+	bool absolute = policy->absolute && h->form == H1_ABSOLUTE;
 	if (policy->edits != NULL && policy->edits->target != NULL)
-		edit(p, h->target_off, h->target_len, policy->edits->target,
-		    policy->edits->target_len);
+		new_target(p, h, absolute ? h->path_off : h->target_off, policy->edits);
 	else if (h->form == H1_ABSOLUTE)
-		plan_target(p, buf, h);
+		plan_target(p, buf, h, absolute);
 	bool all =
 	    h->nominates || policy->tell != NULL || policy->cut != 0 || policy->edits != NULL;
 	if (all || (h->seen & ~KEPT) != 0)

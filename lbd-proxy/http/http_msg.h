@@ -40,6 +40,7 @@ struct http_request_policy {
 	uint8_t cut;		/* CUT_ of http_look.h */
 	bool close;		/* ask the server to close after this request */
 	bool distrust;		/* what the client sent of X-Forwarded-For is cut */
+	bool absolute;		/* the server is a proxy: a target in absolute form keeps it */
 	bool cookie_prefix;	/* only the token before its value is taken off (cookie_prefix) */
 	const char *cookie;	/* name of our persistence cookie: the server never sees it */
 	struct http_tell *tell; /* what else the server is told (http_tell.h); NULL: nothing */
@@ -68,7 +69,7 @@ struct http_answer_policy {
  * buf is where h was parsed. Out: Connection, Keep-Alive, Proxy-Connection, TE, HTTP2-Settings, fields listed in Connection
  * (but never Host, framing, Cookie, Authorization, Cache-Control, Via, X-Forwarded-For: naming those is an attack); Upgrade
  * unless h->upgrade; our cookie; X-Forwarded-For by policy. In: X-Forwarded-For; Connection where it is needed; an absolute
- * target becomes origin form. The version stays the client's: a server never gets HTTP/1.1 on behalf of an HTTP/1.0 client,
+ * target becomes origin form, unless by policy. The version stays the client's: a server never gets HTTP/1.1 on behalf of an HTTP/1.0 client,
  * so it never answers in a coding that the client cannot read.
  * Expect is passed on. Via is added only when it is asked for: common servers stop compressing when they see one.
  * h->length must be the head's whole length (H1_DONE). Never fails. */

@@ -146,6 +146,7 @@ compose(struct http *h, const char *buf, size_t len)
 		.distrust = view_distrusts(v, &c->addr),
 		.edits = h->edited ? &c->w->rules->edits : NULL,
 		.cut = h->cut,
+		.absolute = v->tunnels,
 	};
 
 	if (here < 0)

@@ -50,6 +50,25 @@ def test_tinyproxy(lb, origins, closing, request, tmp_path):
     assert n["requests_total"] == 2 and n["http_2xx"] == 1 and n["http_4xx"] == 1 and n["bad_requests"] == 0
 
 
+def test_tinyproxy_absolute(lb, origins, closing, request, tmp_path):
+    """An http URL without a tunnel: the forward proxy is asked by it (RFC 9112 section 3.2.2)."""
+    o, = origins("o")
+    vip = vip_of(lb, request, closing(Tinyproxy(tmp_path, o.port)), connect="yes", uri_check="normalise")
+    lb.ctl("create", "rule", f"{vip.name}/new", "order=1", "when=path is /old", "action=rewrite", "part=path", "value=/new")
+    for asked, got in (("/a/../b?c", "/b?c"), ("/old?d", "/new?d"), ("?e", "/?e")):
+        r = curl(vip, "--path-as-is", f"http://127.0.0.1:{o.port}{asked}")
+        assert r.returncode == 0 and o.requests[-1]["target"] == got, (r.stdout, r.stderr)
+
+
+@pytest.mark.parametrize("connect,line", [("yes", "GET http://x/a?b HTTP/1.1"), ("no", "GET /a?b HTTP/1.1")])
+def test_absolute(lb, closing, request, connect, line):
+    """What an http URL becomes: as it came for forward proxies, a path for servers that are none; Host is the same."""
+    o = closing(tunnel_server(http_answer(b"no", "404 No")))
+    vip = vip_of(lb, request, o, connect=connect)
+    assert talk(vip, b"GET http://x/a?b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+    assert [h[0] for h in o.heads] == [line] and o.heads[0][1]["host"] == "x"
+
+
 def test_tinyproxy_https(lb, closing, request, tmp_path, ca):
     """An https URL: TLS from end to end within the tunnel."""
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -138,6 +138,49 @@ test_requests(void **state)
 	}
 }
 
+/* To a proxy: the target stays, but for a path of a rule. */
+static void
+test_absolute_kept(void **state)
+{
+	static const struct {
+		const char *in, *target, *out;
+	} row[] = {
+		{ "GET http://a/x?y HTTP/1.1\r\nHost: a\r\n\r\n", NULL,
+		    "GET http://a/x?y HTTP/1.1\r\nHost: a\r\n\r\n" },
+		{ "OPTIONS HTTPS://a HTTP/1.1\r\nHost: A\r\n\r\n", NULL,
+		    "OPTIONS HTTPS://a HTTP/1.1\r\nHost: A\r\n\r\n" },
+		{ "GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", NULL,
+		    "GET http://a/?b HTTP/1.1\r\nHost: a\r\n\r\n" },
+		{ "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", NULL,
+		    "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n" },
+		{ "GET http://a:81/x HTTP/1.0\r\n\r\n", NULL,
+		    "GET http://a:81/x HTTP/1.0\r\nHost: a:81\r\n\r\n" },
+		{ GET "\r\n", NULL, GET "\r\n" },
+		{ "GET http://a/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "/new",
+		    "GET http://a/new HTTP/1.1\r\nHost: a\r\n\r\n" },
+		{ "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "/new",
+		    "GET http://a/new HTTP/1.1\r\nHost: a\r\n\r\n" },
+		{ GET "\r\n", "/new", "GET /new HTTP/1.1\r\nHost: a\r\n\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct http_edits e = { .target = row[i].target };
+		struct http_request_policy policy = {
+			.absolute = true, .forwarded = forwarded_off, .edits = &e
+		};
+		struct http_plan p;
+		struct h1_head h;
+
+		if (e.target != NULL)
+			e.target_len = (uint32_t)strlen(e.target);
+		h1_head_init(&h, false, 16384);
+		assert_int_equal(h1_head_parse(&h, row[i].in, strlen(row[i].in)), H1_DONE);
+		http_plan_request(&p, row[i].in, &h, &policy);
+		assert_plan(&p, row[i].in, row[i].out);
+	}
+}
+
 static const struct answer {
 	const char *why, *in, *out;
 	const char *insert;
@@ -409,6 +452,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_absolute_kept),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_most_edits),
 		cmocka_unit_test(test_cookies),
