@@ -126,8 +126,8 @@ compile(struct view *v, const struct service *s)
 	v->transparent = s->transparent;
 	v->rdp_token = s->rdp_token;
 	v->ftp = s->ftp;
-	v->ftp_low = s->ftp_ports->n > 0 ? s->ftp_ports->r[0].lo : 0;
-	v->ftp_high = s->ftp_ports->n > 0 ? s->ftp_ports->r[0].hi : 0;
+	v->ftp_low = s->ftp_ports != NULL && s->ftp_ports->n > 0 ? s->ftp_ports->r[0].lo : 0;
+	v->ftp_high = s->ftp_ports != NULL && s->ftp_ports->n > 0 ? s->ftp_ports->r[0].hi : 0;
 	v->retries = s->retries;
 	v->retries_max = s->retries_max;
 	v->max_conns = s->max_conns;

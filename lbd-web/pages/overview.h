@@ -52,6 +52,9 @@ void overview_notes(struct call *c, struct buf *b); /* trial, daemons that are a
 /* overview_row.c: the <tbody> of a service. */
 void overview_tbody(
     struct call *c, struct buf *b, const struct overview_query *q, const struct service *s);
+/* maintenance.c: whether it is on, and the switch for who may. */
+void overview_maintenance(
+    struct call *c, struct buf *b, const struct overview_query *q, const struct service *s);
 /* overview_chart.c: the two graphs at the end. */
 void overview_charts(struct call *c, struct buf *b);
 void overview_spark(struct call *c, struct buf *b, uint32_t service);

@@ -104,8 +104,10 @@ service_cells(struct call *c, struct buf *b, const struct overview_query *q,
 	    s->enabled ? status_word(st, &t) : "Disabled");
 	page_add(b, "<th class=\"full\" scope=\"row\"><a class=\"exp\" href=\"");
 	overview_toggle(b, q, s->name);
-	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a></th><td>%s", s->name,
-	    open ? "true" : "false", s->name, address[0] != '\0' ? address : "pool");
+	page_add(b, "#%s\" aria-expanded=\"%s\">%s</a>", s->name, open ? "true" : "false", s->name);
+	if (s->maintenance)
+		page_add(b, " <small class=\"mute\">in maintenance</small>");
+	page_add(b, "</th><td>%s", address[0] != '\0' ? address : "pool");
 	if (s->more_addresses != NULL && s->more_addresses->n > 0)
 		buf_printf(b, " <small>+%u</small>", (unsigned)s->more_addresses->total);
 	page_add(b, "</td><td class=\"r\">");
@@ -408,6 +410,7 @@ overview_tbody(
 		page_add(b, "   <tr class=\"sub\"><td colspan=\"11\"><div class=\"box\">\n");
 		note(b, web_view(c), s);
 		facts(c, b, s);
+		overview_maintenance(c, b, q, s);
 		page_add(b,
 		    "     <table class=\"stackable\"><caption class=\"vh\">Real servers of %s</caption>\n"
 		    "      <thead><tr><th scope=\"col\">Status</th><th scope=\"col\">Real server</th><th "

@@ -9,7 +9,7 @@ static const struct rule rules[] = {
 	/* S111: what is read, is read in mode http */
 	{ NULL, S " mode=tcp persistence=cookie",
 	    "vip s: persistence: \"cookie\" is not possible" },
-	{ NULL, S " mode=tcp persistence=route", "allowed are none, source, tls_session" },
+	{ NULL, S " mode=tcp persistence=route", "allowed are none, source, sip, tls_session" },
 	{ NULL, S " mode=tcp persistence=header persist_key=x", "or mode http" },
 	{ NULL, S " mode=nat persistence=query", "in mode nat" },
 	{ NULL, S " persistence=sip", "\"sip\" is not possible in mode http with protocol tcp" },

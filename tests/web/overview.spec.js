@@ -3,6 +3,7 @@
 const assert = require('assert');
 const { execFileSync } = require('child_process');
 const fs = require('fs');
+const http = require('http');
 const net = require('net');
 const { chromium } = require('playwright-core');
 const { Lbd, Origin, waitUntil, freePort, SLOW } = require('./lbd.js');
@@ -171,6 +172,29 @@ module.exports = {
 				});
 			assert.match(t.lbd.text(), /user admin from panel 127\.0\.0\.1: drain green\/a/);
 			assert.match(t.lbd.ctl('events'), /green\/a/);
+		},
+
+		'A070 the maintenance page by one click, with script and without; chosen addresses reach the servers': async (t) => {
+			const status = (localAddress) => new Promise((done, no) => http.get(
+				{ host: VIP, port: t.port.green, localAddress, agent: false }, (r) => { r.resume(); done(r.statusCode); }).on('error', no));
+			t.lbd.ctl('set', 'vip', 'green', 'maintenance_bypass=127.0.0.9');
+			for (const javaScriptEnabled of [true, false])
+				await panel(t, { javaScriptEnabled }, async (page) => {
+					await page.goto(`${t.lbd.url}/?open=green`);
+					assert.strictEqual(await status('127.0.0.1'), 200);
+					await page.click('[aria-label="Maintenance on for green"]');
+					await page.waitForSelector('[aria-label="Maintenance off for green"]');
+					assert.match(page.url(), /open=green/);
+					assert.match(await page.textContent('#green .vip'), /in maintenance/);
+					assert.match(await page.textContent('#green .sub'), /answered with the maintenance page; 127\.0\.0\.9 reaches the servers/);
+					if (javaScriptEnabled) await axe(page, 'maintenance');
+					await waitUntil(async () => await status('127.0.0.1') === 503, 'the page');
+					assert.strictEqual(await status('127.0.0.9'), 200);
+					await page.click('[aria-label="Maintenance off for green"]');
+					await page.waitForSelector('[aria-label="Maintenance on for green"]');
+					await waitUntil(async () => await status('127.0.0.1') === 200, 'the servers');
+				});
+			assert.match(t.lbd.text(), /user admin from panel 127\.0\.0\.1: POST vip green: revision/);
 		},
 
 		'a halt that would cut connections asks first, and Drain is offered': (t) => panel(t, {}, async (page) => {
