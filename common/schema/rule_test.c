@@ -138,6 +138,14 @@ fits(const struct when_term *t, const struct when_value *v, const struct when_fo
 	return false;
 }
 
+bool
+when_fits(const struct when_term *t, const struct when_value *v, const char *text, uint32_t len)
+{
+	const struct when_found f = { .text = text, .len = len };
+
+	return fits(t, v, &f, NULL, NULL);
+}
+
 static bool
 holds(const struct when_term *t, when_get_fn get, void *arg, struct pattern_match *m,
     struct when_groups *groups)

@@ -120,6 +120,10 @@ struct when_found {
 typedef bool (*when_get_fn)(void *arg, unsigned source, const char *name, unsigned name_len,
     unsigned nth, struct when_found *out);
 
+/* when_fits - whether a text fits one value of a term: of a source that is text, and an operator that compares text; no pattern, no
+ * list. */
+bool when_fits(
+    const struct when_term *t, const struct when_value *v, const char *text, uint32_t len);
 /* when_test - whether the condition holds. Neither allocates nor recurses. m: of this thread; needed with w->patterns. groups:
  * set when a pattern matched on the way; may be NULL. */
 bool when_test(const struct when *w, when_get_fn get, void *arg, struct pattern_match *m,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "schema/rule_text.h"
+#include "store/rule_covers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,13 @@ struct rules {
 	const struct service *svc;
 	const struct content_rule *none; /* defaults */
 	struct meters_seen seen;	 /* of the service */
+	unsigned steps;			 /* that proofs may still take */
+};
+struct placed {
+	const struct content_rule *r;
+	const char *condition; /* empty: always */
+	struct when when;      /* without its patterns */
+	struct rule_seat seat; /* of check_reach */
 };
 
 static int
@@ -367,8 +375,9 @@ condition_of(struct arena *a, const struct when *w)
 }
 
 static int
-check_rule(struct rules *x, const struct content_rule *r, const char **condition_out)
+check_rule(struct rules *x, struct placed *out)
 {
+	const struct content_rule *r = out->r;
 	int rc = check_place(x, r);
 	struct when w = { 0 };
 	struct err why;
@@ -390,20 +399,16 @@ check_rule(struct rules *x, const struct content_rule *r, const char **condition
 		rc = check_texts(
 		    x, r, where_of(x, r) | (has_list(&w) ? W_VALUE : 0u), groups_of(&w));
 	if (rc == 0)
-		*condition_out = condition_of(x->a, &w);
+		out->condition = condition_of(x->a, &w);
+	out->when = w;
 	when_fini(&w);
 	return rc;
 }
 
 /* ---- order ------------------------------------------------------------------------------------ */
 
-struct placed {
-	const struct content_rule *r;
-	const char *condition; /* empty: always */
-};
-
-static bool
-ends(const struct content_rule *r)
+bool
+rule_ends(const struct content_rule *r)
 {
 	if (r->action == rule_action_use && r->pool == 0)
 		return false; /* there may be no pool of the name */
@@ -433,37 +438,57 @@ by_condition(const void *a, const void *b)
 }
 
 static int
-never(const struct rules *x, const struct content_rule *r, const struct content_rule *by)
+never(const struct rules *x, const struct placed *v, const struct placed *by)
 {
-	return look_bad(x->l, KIND_content_rule, r, "order",
+	return look_bad(x->l, KIND_content_rule, v->r, "order",
 	    "%u: the rule would never be looked at, as rule %s before it (order %u) %s and ends the evaluation; "
 	    "allowed is an order before it, or another condition",
-	    (unsigned)r->order, by->name, (unsigned)by->order,
-	    by->when[0] == '\0' ? "always holds" : "has the same condition");
+	    (unsigned)v->r->order, by->r->name, (unsigned)by->r->order,
+	    by->condition[0] == '\0'		       ? "always holds"
+	    : strcmp(by->condition, v->condition) == 0 ? "has the same condition"
+						       : "holds whenever it does");
 }
 
-/* Only what can be proven: a rule behind one that always holds, or behind one with the same condition. */
 static int
-check_reach(const struct rules *x, struct placed *v, uint32_t n)
+check_same(const struct rules *x, struct placed *v, uint32_t n)
 {
-	const struct content_rule *always[2] = { NULL, NULL };
+	int rc = 0;
+
+	qsort(v, n, sizeof(*v), by_condition);
+	for (uint32_t i = 1; rc == 0 && i < n; i++)
+		if (v[i - 1].seat.ends && rule_sees_same(&v[i - 1].seat, &v[i].seat) &&
+		    strcmp(v[i - 1].condition, v[i].condition) == 0)
+			rc = never(x, &v[i], &v[i - 1]);
+	return rc;
+}
+
+/* Only what can be proven: a rule behind one that always holds, or that holds whenever it does. Where there are too many of them for
+ * the steps of rule_covers.h, some are not compared. */
+static int
+check_reach(struct rules *x, struct placed *v, uint32_t n)
+{
+	const struct placed *always[2] = { NULL, NULL };
+	unsigned turns = 0;
 	int rc = 0;
 
 	qsort(v, n, sizeof(*v), by_order);
+	for (uint32_t i = 0; i < n; i++)
+		rule_seat_init(&v[i].seat, v[i].r, &v[i].when, &turns);
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		const struct content_rule *r = v[i].r, *by = always[r->on];
+		const struct content_rule *r = v[i].r;
 
-		if (by != NULL)
-			rc = never(x, r, by);
-		if (by == NULL && ends(r) && v[i].condition[0] == '\0')
-			always[r->on] = r;
+		if (always[r->on] != NULL)
+			rc = never(x, &v[i], always[r->on]);
+		else if (v[i].seat.ends && v[i].condition[0] == '\0')
+			always[r->on] = &v[i];
 	}
-	qsort(v, n, sizeof(*v), by_condition);
 	for (uint32_t i = 1; rc == 0 && i < n; i++)
-		if (v[i - 1].r->on == v[i].r->on &&
-		    strcmp(v[i - 1].condition, v[i].condition) == 0 && ends(v[i - 1].r))
-			rc = never(x, v[i].r, v[i - 1].r);
-	return rc;
+		for (uint32_t k = 0; rc == 0 && k < i && x->steps > 0; k++) {
+			x->steps--;
+			if (rule_hides(&v[k].seat, &v[i].seat, &x->steps))
+				rc = never(x, &v[i], &v[k]);
+		}
+	return rc == 0 ? check_same(x, v, n) : rc;
 }
 
 /* Where rules can be at all. */
@@ -501,7 +526,7 @@ check_of(struct rules *x)
 	v = mem_alloc(n * sizeof(*v));
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		v[on].r = row[i];
-		rc = check_rule(x, v[on].r, &v[on].condition);
+		rc = check_rule(x, &v[on]);
 		on += v[on].r->enabled;
 	}
 	if (rc == 0)
@@ -515,7 +540,7 @@ check_rules(struct look *l)
 {
 	uint32_t count = snapshot_count(l->s, KIND_content_rule);
 	struct content_rule none;
-	struct rules x = { .l = l, .none = &none };
+	struct rules x = { .l = l, .none = &none, .steps = COVERS_STEPS };
 	int rc = 0;
 
 	if (count == 0)

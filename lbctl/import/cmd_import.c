@@ -147,9 +147,12 @@ check_rules(struct import *im, struct err *err)
 {
 	struct err why = { 0 };
 
-	for (unsigned n = 0; check_once(im, NULL, &why) != 0; n++, why = (struct err){ 0 }) {
+	for (unsigned n = 0; check_once(im, NULL, &why) != 0; why = (struct err){ 0 }) {
 		struct import_row *r = import_find(im, why.object);
 
+		if (r != NULL && r->o == object_of(KIND_content_rule) &&
+		    strcmp(why.field, "order") == 0 && import_reach(im, r))
+			continue;
 		if (n == REFUSED_MAX || r == NULL || r->left_out) {
 			*err = why;
 			if (n == REFUSED_MAX)
@@ -160,6 +163,7 @@ check_rules(struct import *im, struct err *err)
 		import_say(im, r->at, NOT_TAKEN, why.object, "left out%s: %s",
 		    r->o == object_of(KIND_vrouter) ? ", with its addresses" : "", reason(&why));
 		r->left_out = true;
+		n++;
 	}
 	return 0;
 }

@@ -138,6 +138,9 @@ int import_haproxy(struct import *im, const char *text, size_t len, struct err *
 /* import_finish - services as rows with names: one of ours for each service that was read, or several where a group
  * means more than one of ours can. Adds to the report. Once, after the parser. ERR_INVALID: more than the limits. */
 int import_finish(struct import *im, struct err *err);
+/* import_reach - this rule is refused for its order: it and its neighbours that are never reached are left out, and said. false: none
+ * is. */
+bool import_reach(struct import *im, const struct import_row *rule);
 /* import_write - all rows that are neither left out nor (with hide) hidden, as YAML below a comment. */
 void import_write(struct import *im, bool hide, const char *title, struct buf *out);
 /* import_output_new - a service as it will be written, for parsers that know all of it; NULL: the limit. */

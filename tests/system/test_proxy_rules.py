@@ -505,6 +505,8 @@ def test_refused(make, lb):
         assert f"rule {vip.name}/a" in r.stderr, r.stderr
     r = lb.ctl("create", "rule", f"{vip.name}/b", "when=path is /", "action=allow", check=False)
     assert r.returncode != 0 and "would never be looked at" in r.stderr
+    r = lb.ctl("create", "rule", f"{vip.name}/c", "when=method is GET and path is /", "action=allow", check=False)
+    assert r.returncode != 0 and f"rule {vip.name}/c: order: 100: the rule would never be looked at, as rule a before it" in r.stderr
     assert lb.json("get", "rule", f"{vip.name}/") == before
 
 

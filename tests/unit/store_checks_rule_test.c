@@ -136,6 +136,35 @@ static const struct rule refused[] = {
 	    NULL },
 	{ V, R "action=del_header header=a last=yes; create rule v/s action=deny",
 	    "rule v/s: order: 100: the rule would never be looked at" },
+	{ V,
+	    R
+	    "action=deny when=path~under~/api; create rule v/s action=allow order=200 when=path~is~/api/v1",
+	    "rule v/s: order: 200: the rule would never be looked at, as rule r before it (order 100) holds whenever it "
+	    "does and ends the evaluation; allowed is an order before it, or another condition" },
+	{ V,
+	    R
+	    "action=deny when=path~under~/api; create rule v/s action=allow order=50 when=path~is~/api/v1",
+	    NULL },
+	{ V,
+	    R
+	    "action=deny when=path~under~/api; create rule v/s action=allow on=request order=200 when=path~is~/apis",
+	    NULL },
+	/* rewriting makes another path of it */
+	{ V,
+	    R
+	    "action=deny order=1 when=path~under~/a; create rule v/m action=rewrite order=2 pattern=^/b value=/a; "
+	    "create rule v/s action=allow order=3 when=path~is~/a/x",
+	    NULL },
+	{ V,
+	    R
+	    "action=deny order=1 when=path~is~/a; create rule v/m action=rewrite order=2 pattern=^/b value=/a; "
+	    "create rule v/s action=allow order=3 when=path~is~/a",
+	    NULL },
+	{ V,
+	    R
+	    "action=deny order=1 when=asked.path~is~/a; create rule v/m action=rewrite order=2 pattern=^/b value=/a; "
+	    "create rule v/s action=allow order=3 when=asked.path~is~/a",
+	    "rule v/s: order: 3: the rule would never be looked at, as rule r before it (order 1) has the same condition" },
 	{ V, R "action=deny order=2 when=port~is~80; create rule v/s action=allow order=2", NULL },
 	{ V, R "action=deny order=2 enabled=no; create rule v/s action=allow order=3", NULL },
 	{ V,
