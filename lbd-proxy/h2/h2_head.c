@@ -162,6 +162,7 @@ h2_request_read(const struct h2_field *f, unsigned n, struct h2_request *out)
 		if (NAME_IS(&f[i], "host") && r.authority != NULL && !same_host(&f[i], r.authority))
 			return -EPROTO;
 		r.has_length = r.has_length || NAME_IS(&f[i], "content-length");
+		r.announces = r.announces || NAME_IS(&f[i], "trailer");
 		r.has_cookie = r.has_cookie || NAME_IS(&f[i], "cookie");
 	}
 	*out = r;
@@ -235,13 +236,22 @@ means_body(const struct h2_field *method)
 	return VALUE_IS(method, "POST") || VALUE_IS(method, "PUT") || VALUE_IS(method, "PATCH");
 }
 
+bool
+h2_request_length(const struct h2_request *r, bool ended)
+{
+	return r->has_length &&
+	       (!r->announces || ended || r->tunnel || r->h1_method == H1_M_CONNECT);
+}
+
 static bool
-is_copied(const struct h2_request *r, const struct h2_field *f)
+is_copied(const struct h2_request *r, const struct h2_field *f, bool length)
 {
 	if (f->name[0] == ':' || NAME_IS(f, "cookie"))
 		return false;
 	if (NAME_IS(f, "host"))
 		return r->authority == NULL;
+	if (NAME_IS(f, "content-length"))
+		return length;
 	return !r->tunnel || !NAME_IS(f, "sec-websocket-key");
 }
 
@@ -249,10 +259,11 @@ size_t
 h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n,
     const struct h2_request_about *about, char *out)
 {
+	bool length = h2_request_length(r, about->ended);
 	char *o = put_request_line(out, r);
 
 	for (unsigned i = 0; i < n; i++)
-		if (is_copied(r, &f[i]))
+		if (is_copied(r, &f[i], length))
 			o = put_line(o, &f[i]);
 	if (r->has_cookie)
 		o = put_cookie(o, f, n);
@@ -262,7 +273,7 @@ h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n
 		o = PUT(o, "\r\nConnection: Upgrade, close\r\n\r\n");
 		return (size_t)(o - out);
 	}
-	if (!about->ended && !r->has_length && r->h1_method != H1_M_CONNECT)
+	if (!about->ended && !length && r->h1_method != H1_M_CONNECT)
 		o = PUT(o, "Transfer-Encoding: chunked\r\n");
 	else if (about->ended && !r->has_length && means_body(r->method))
 		o = PUT(o, "Content-Length: 0\r\n");

@@ -22,6 +22,7 @@ struct h2_field {
 struct h2_request {
 	const struct h2_field *method, *scheme, *authority, *path, *protocol;
 	bool has_length; /* Content-Length */
+	bool announces;	 /* Trailer: fields that follow the body */
 	bool has_cookie;
 	bool tunnel; /* extended CONNECT for a WebSocket (RFC 8441) */
 	uint8_t
@@ -39,11 +40,14 @@ struct h2_request_about {
 #define H2_TEXT_MORE \
 	256 /* bytes of the text beyond those of the fields, 4 for each of them apart */
 
-/* h2_request_text - the request as HTTP/1.1, with Connection: close as the stream carries one request only; a body has
- * Transfer-Encoding: chunked unless its length is told, that of a tunnel none. :authority becomes Host, the crumbs of a cookie
+/* h2_request_length - the text has the body's length, and its body no coding.
+ * h2_request_text - the request as HTTP/1.1, with Connection: close as the stream carries one request only; a body has
+ * Transfer-Encoding: chunked unless its length is told, that of a tunnel none; a length gives way to trailers that are announced, as
+ * HTTP/1.1 has no place for both (RFC 9112 section 6.3). :authority becomes Host, the crumbs of a cookie
  * one field. A CONNECT stays one, without a body: its DATA is the tunnel (RFC 9113 section 8.5). An extended CONNECT for anything
  * else keeps its method and a path: the parser of HTTP/1.1 refuses it.
  * out holds what h2_request_room says. Returns the length. */
+bool h2_request_length(const struct h2_request *r, bool ended);
 size_t h2_request_room(const struct h2_field *f, unsigned n);
 size_t h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n,
     const struct h2_request_about *about, char *out);

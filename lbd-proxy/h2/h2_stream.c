@@ -99,7 +99,7 @@ head_text(struct h2_stream *s, bool ended)
 		n = h2_request_text(&r, h->field, h->fields, &about, text);
 		s->tunnel = r.tunnel || r.h1_method == H1_M_CONNECT;
 		s->h1_method = r.h1_method;
-		s->chunked = !s->tunnel && !r.has_length;
+		s->chunked = !s->tunnel && !h2_request_length(&r, ended);
 	}
 	s->in = (struct h2_bytes){ .b = (uint8_t *)text, .len = (uint32_t)n, .room = (uint32_t)n };
 	s->head_left = (uint32_t)n;

@@ -251,6 +251,7 @@ REFUSED = {
     "port 0": ([(":method", "CONNECT"), (":authority", "x:0")], 400),
     "user": ([(":method", "CONNECT"), (":authority", "u@x:1")], 400),
     "length": ([*CONNECT, ("content-length", "0")], 400),
+    "length with trailers": ([*CONNECT, ("content-length", "0"), ("trailer", "x")], 400),
     "protocol": ([(":method", "CONNECT"), (":protocol", "connect-udp"), (":scheme", "https"), (":path", "/"),
                   (":authority", TARGET)], 400),
 }

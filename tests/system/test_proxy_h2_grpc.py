@@ -149,6 +149,24 @@ def test_deadline(lb, origin, request):
     assert len(o.conns) == 1
 
 
+def test_announced_trailers(lb, origin, request):
+    """A request has its length and trailers that it announces: the server has them in the length's place; a wrong length ends it."""
+    o = origin()
+    vip = vip_of(lb, request, o, h2c="yes", server_http="2")
+    o.respond = lambda q: q.answer(200, b"ok")
+    with H2(vip) as h:
+        for length in (5, 6):
+            n = h.request("/", "POST", ("content-length", str(length)), ("trailer", "x-sum"), end=False)
+            h.data(n, b"hello")
+            h.h.send_headers(n, [("x-sum", "17")], end_stream=True)
+            h.flush()
+            a = h.answer(n)
+            assert a.status == 200 if length == 5 else a.reset is not None
+    q = o.asked[0]
+    assert q.body == b"hello" and q.trailers == {"x-sum": "17"} and q["trailer"] == "x-sum" and q["content-length"] is None
+    assert not any(q.ended for q in o.asked[1:])
+
+
 def test_trailers_of_http1(lb, origin, request):
     """Trailers of a client of HTTP/1.1 reach the server, those of the answer the client."""
     o = origin()
