@@ -52,7 +52,10 @@ void overview_notes(struct call *c, struct buf *b); /* trial, daemons that are a
 /* overview_row.c: the <tbody> of a service. */
 void overview_tbody(
     struct call *c, struct buf *b, const struct overview_query *q, const struct service *s);
-/* maintenance.c: whether it is on, and the switch for who may. */
+/* overview_facts.c: what is above the real servers. */
+void overview_facts(struct call *c, struct buf *b, const struct service *s);
+/* maintenance.c: the word beside a service's name, and the switch when it is unfolded. */
+void overview_maintenance_word(struct buf *b, const struct service *s);
 void overview_maintenance(
     struct call *c, struct buf *b, const struct overview_query *q, const struct service *s);
 /* overview_chart.c: the two graphs at the end. */

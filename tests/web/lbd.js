@@ -66,6 +66,9 @@ class Lbd {
 	ctl(...args) {
 		return execFileSync(path.join(BIN, 'lbctl'), ['--root', this.root, ...args.map(String)], { encoding: 'utf8' });
 	}
+	input(text, ...args) {
+		return execFileSync(path.join(BIN, 'lbctl'), ['--root', this.root, ...args.map(String)], { encoding: 'utf8', input: text });
+	}
 	async setUp() {
 		this.https = await freePort();
 		this.http = await freePort();
