@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "schema/media.h"
 #include "schema/rule_text.h"
 #include "store/rule_covers.h"
 
@@ -34,14 +35,18 @@ enum {
 	A_RATE = 2048,
 	A_POOL_BY = 4096,
 	A_PRIORITY = 8192,
+	A_FIND = 16384,
+	A_REPLACE = 32768,
+	A_TYPES = 65536,
 };
 static const char *const arguments[] = { "pool", "status", "location", "header", "value", "pattern",
-	"part", "body", "content_type", "time", "last", "rate", "pool_by", "priority" };
+	"part", "body", "content_type", "time", "last", "rate", "pool_by", "priority", "find",
+	"replace", "types" };
 
 static const struct action {
 	uint8_t modes, on;
 	bool final; /* no later rule is looked at */
-	uint16_t takes, needs;
+	uint32_t takes, needs;
 } actions[] = {
 	[rule_action_use] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, A_POOL | A_POOL_BY, 0 },
 	[rule_action_allow] = { MODE_HTTP | MODE_TCP, ON_REQUEST, true, 0, 0 },
@@ -64,6 +69,8 @@ static const struct action {
 	    A_VALUE | A_PATTERN | A_PART | A_LAST, 0 },
 	[rule_action_set_priority] = { MODE_HTTP | MODE_TCP, ON_REQUEST, false, A_PRIORITY | A_LAST,
 	    0 },
+	[rule_action_replace_body] = { MODE_HTTP, ON_ANSWER, false,
+	    A_FIND | A_REPLACE | A_TYPES | A_LAST, A_FIND },
 };
 
 struct rules {
@@ -324,6 +331,8 @@ check_texts(const struct rules *x, const struct content_rule *r, unsigned where,
 	struct err why;
 	int rc;
 
+	if (media_list_check(r->types, &why) != 0)
+		return bad(x, r, "types", why.text);
 	if (r->pattern[0] != '\0') {
 		p = pattern_new(r->pattern, strlen(r->pattern), false, &why);
 		if (p == NULL)

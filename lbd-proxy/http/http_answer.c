@@ -27,7 +27,8 @@ server_broke(struct http *h)
 void
 http_break_off(struct http *h)
 {
-	http_abort(h, h->down == H1_UNTIL_CLOSE);
+	http_abort(
+	    h, h->down == H1_UNTIL_CLOSE || (h->squeeze != NULL && squeeze_closes(h->squeeze)));
 }
 
 static bool
@@ -98,7 +99,7 @@ body_here(struct http *h, const char *p, size_t n, bool *over_out)
 	return (ssize_t)used;
 }
 
-/* The same for a body that is compressed: it is read again, with what comes after it. */
+/* The same for a body that becomes another: it is read again, with what comes after it. */
 static ssize_t
 keep_body(struct http *h, const char *p, size_t n, bool *over_out)
 {
@@ -108,16 +109,17 @@ keep_body(struct http *h, const char *p, size_t n, bool *over_out)
 
 /* The rewritten head into the worker's output; its length. */
 static size_t
-rewrite(struct http *h, const char *buf, const struct recode *recode)
+rewrite(
+    struct http *h, const char *buf, const struct recode *recode, const struct http_edits *edits)
 {
 	struct conn *c = h->c;
 	const struct view *v = c->svc->view;
 	struct http_plan *p = &c->w->plan;
 	char line[STICKY_LINE_MAX + sizeof(v->hsts) + RECODE_LINES_MAX];
-	struct http_answer_policy policy = { .client_minor = h->head.minor };
+	struct http_answer_policy policy = { .client_minor = h->head.minor, .edits = edits };
 
-	h->keep = h->keep && h->up_over && (h->down != H1_UNTIL_CLOSE || recode->squeeze) &&
-		  !http_last(c);
+	h->keep = h->keep && h->up_over && (h->down != H1_UNTIL_CLOSE || recode_any(recode)) &&
+		  !recode->close && !http_last(c);
 	policy.keep_alive = h->keep;
 	if (h->seat.svc->view->sticky.cookies)
 		persist_answer(&h->persist, h->seat.svc, h->seat.srv->srv, h->known, buf,
@@ -130,16 +132,14 @@ rewrite(struct http *h, const char *buf, const struct recode *recode)
 		policy.insert_len = (uint16_t)(policy.insert_len + n);
 		policy.hsts = true;
 	}
-	if (h->rules != NULL)
-		policy.edits = rules_answer(h, buf);
-	if (recode->vary || recode->squeeze) {
+	if (recode->vary || recode_any(recode)) {
 		const char *text = recode_lines(*recode, h->coding);
 		size_t n = strlen(text);
 
 		memcpy(line + policy.insert_len, text, n);
 		policy.insert = line;
 		policy.insert_len = (uint16_t)(policy.insert_len + n);
-		policy.recode = recode->squeeze;
+		policy.recode = recode_any(recode);
 	}
 	http_plan_answer(p, buf, &h->answer, &policy);
 	return http_plan_write(p, buf, (char *)c->w->out);
@@ -174,7 +174,9 @@ begin(struct http *h, const char *buf, size_t len)
 	struct conn *c = h->c;
 	const char *rest = buf + h->answer.length;
 	size_t n = len - h->answer.length, head;
-	struct recode recode = { false, false };
+	struct recode recode = { 0 };
+	const struct http_edits *edits = NULL;
+	const struct rules_scratch *w = NULL;
 	ssize_t here;
 	bool over;
 	int code;
@@ -183,21 +185,30 @@ begin(struct http *h, const char *buf, size_t len)
 	h->down = h->answer.framing;
 	if (h->down == H1_CHUNKED)
 		h->down_chunk = (struct h1_chunk){ 0 };
-	if (c->svc->view->compress != compress_off && h->down != H1_TUNNEL)
-		squeeze_begin(h, buf, &recode);
-	here = recode.squeeze ? keep_body(h, rest, n, &over) : body_here(h, rest, n, &over);
+	if (h->rules != NULL) {
+		edits = rules_answer(h, buf);
+		w = h->rules->replaces ? c->w->rules : NULL;
+	}
+	if ((w != NULL || c->svc->view->compress != compress_off) && h->down != H1_TUNNEL &&
+	    !squeeze_begin(
+		h, buf, w != NULL ? w->replace : NULL, w != NULL ? w->replaces : 0, &recode)) {
+		http_ended(h, 'R');
+		http_fail(h, 503);
+		return false;
+	}
+	here = recode_any(&recode) ? keep_body(h, rest, n, &over) : body_here(h, rest, n, &over);
 	if (here < 0)
 		return bad_answer(h);
 	h->down_reuse = h->answer.keep_alive && h->down != H1_UNTIL_CLOSE &&
-			(recode.squeeze || (size_t)here == n);
-	head = rewrite(h, buf, &recode);
+			(recode_any(&recode) || (size_t)here == n);
+	head = rewrite(h, buf, &recode, edits);
 	h->story.status = h->answer.status;
 	story_phase(&h->story, PHASE_ANSWER, c->w->now);
 	h->story.heads_len += (uint32_t)head;
 	http_count_status(h, h->answer.status);
 	persist_keep_head(&h->persist, h->seat.svc, c, h->seat.srv->srv, buf, &h->answer);
 	h->told = true;
-	if (recode.squeeze) {
+	if (recode_any(&recode)) {
 		squeeze_head(h, head);
 		h->state = HTTP_ANSWER;
 		return true;
@@ -345,7 +356,9 @@ on_event(struct conn *s, unsigned ready)
 		h->up_stop = true;
 	if (!h->up_over && !h->up_stop && !http_pump_up(h))
 		return;
-	if ((s->can_read || conn_kept(s) > 0 || h->downflow.in_pipe > 0) && !http_pump_down(h))
+	if ((s->can_read || conn_kept(s) > 0 || h->downflow.in_pipe > 0 ||
+		(h->squeeze != NULL && squeeze_waits(h->squeeze))) &&
+	    !http_pump_down(h))
 		return;
 	http_time(h);
 }

@@ -1,9 +1,10 @@
-/* Rules are looked at in their order; header actions, rewrite, limit_bandwidth and set_priority are noted and go on, every other
+/* Rules are looked at in their order; header actions, rewrite, limit_bandwidth, set_priority and replace_body are noted and go on, every other
  * action ends the evaluation. */
 #include "decide.h"
 
 #include "base/must.h"
 
+#include "http/http_squeeze.h"
 #include "runtime.h"
 
 #include <stdlib.h>
@@ -63,6 +64,14 @@ tell(const struct decide_note *note, const struct rule *r, const struct edit *e,
 		COUNT(n->unknown);
 }
 
+/* What is in a coding, or of another type, is not touched; such a rule does not hold, so its count says how many bodies it was for. */
+static bool
+replaces(const struct rule *r, const struct edit *e)
+{
+	return e->w->replaces < REPLACER_MOST &&
+	       recode_replaces(e->s.answer, e->s.answer_buf, r->types);
+}
+
 /* One that holds. */
 static void
 apply(const struct rules *x, const struct rule *r, struct edit *e, const struct decide_note *note,
@@ -75,6 +84,8 @@ apply(const struct rules *x, const struct rule *r, struct edit *e, const struct 
 		tell(note, r, e, d, false);
 		return;
 	}
+	if (r->action == rule_action_replace_body && !replaces(r, e))
+		return;
 	if (decide_final(r)) {
 		d->end = r;
 	} else {

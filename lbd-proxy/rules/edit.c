@@ -39,6 +39,7 @@ edit_begin(struct edit *e)
 	d->changed_n = d->added_n = 0;
 	d->target = NULL;
 	e->w->used = 0;
+	e->w->replaces = 0;
 	e->any = false;
 	e->rate = 0;
 	e->priority = 0;
@@ -283,6 +284,7 @@ edit_apply(struct edit *e, const struct rule *r, const struct when_groups *g)
 	case rule_action_replace_header: return replace(e, r);
 	case rule_action_limit_bandwidth: e->rate = r->rate; return 0;
 	case rule_action_set_priority: e->priority = r->priority; return 0;
+	case rule_action_replace_body: e->w->replace[e->w->replaces++] = r->replace; return 0;
 	case rule_action_rewrite: return rewrite(e, r, g);
 	default: return 0;
 	}

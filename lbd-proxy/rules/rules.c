@@ -38,7 +38,8 @@ put_key(struct buf *b, unsigned mode, const struct source *v, uint32_t n, uint64
 	for (uint32_t i = 0; i < n; i++) {
 		const struct content_rule *r = v[i].row;
 		const char *const texts[] = { r->name, r->when, r->location, r->header, r->value,
-			r->pattern, r->body, r->content_type, r->pool_by };
+			r->pattern, r->body, r->content_type, r->pool_by, r->find, r->replace,
+			r->types };
 
 		buf_put_be(b, r->id, 4);
 		buf_put_be(b, (uint64_t)(uintptr_t)v[i].pool.svc, 8);
@@ -184,6 +185,9 @@ compile(struct rules *x, unsigned where, const struct source *from, struct rule 
 	r->time = DUR_MS(row->time);
 	r->rate = row->rate;
 	r->priority = row->priority;
+	r->replace = (struct replacement){ keep(x, row->find), keep(x, row->replace),
+		(uint32_t)strlen(row->find), (uint32_t)strlen(row->replace) };
+	r->types = keep(x, row->types);
 	r->pool = from->pool.svc == NULL ? NULL : svc_ref(from->pool.svc);
 	r->pool_name = from->pool.name == NULL ? NULL : keep(x, from->pool.name);
 	return 0;
@@ -253,6 +257,7 @@ add(struct rules *x, const struct service *of, const struct source *from,
 	uses = r->when.uses | r->text.uses;
 	if (answer) {
 		x->answers++;
+		x->replaces = x->replaces || r->action == rule_action_replace_body;
 		if (of->mode ==
 		    mode_tcp) /* of the way back of a connection: looked at when it comes */
 			x->uses |= uses;

@@ -8,6 +8,7 @@
 #include "schema/rule_text.h"
 #include "schema/schema.h"
 
+#include "coding/replacer.h"
 #include "http/http_edit.h"
 #include "rates/meters.h"
 #include "hits.h"
@@ -37,6 +38,8 @@ struct rule {
 	dur_t time;
 	uint64_t rate;
 	int16_t priority;
+	struct replacement replace; /* of action replace_body */
+	const char *types;
 	struct rule_hits *hits; /* reference */
 	unsigned retry_s; /* of an answer 429: the window of what its condition counts; 0 unknown */
 };
@@ -49,6 +52,7 @@ struct rules {
 	struct rule *answer;
 	uint32_t uses;	      /* a bit for each source that rules for requests look at */
 	bool keeps_head;      /* rules for answers look at the request */
+	bool replaces;	      /* rules for answers replace texts in bodies */
 	struct meters meters; /* what they count; n 0: nothing */
 	uint32_t named_n;     /* pools that a rule may name (pool_by), by name; references */
 	struct rules_pool *named;
@@ -76,6 +80,9 @@ void rules_unref(struct rules *r); /* NULL is fine */
 struct rules_scratch {
 	struct pattern_match *match;
 	struct http_edits edits;
+	/* what is replaced in the body; texts are those of the rules */
+	unsigned replaces;
+	struct replacement replace[REPLACER_MOST];
 	size_t used;
 	char room[RULES_ROOM];
 };

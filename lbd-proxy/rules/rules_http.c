@@ -6,6 +6,7 @@
 
 #include "decide.h"
 #include "http/error_pages.h"
+#include "http/http_look.h"
 #include "http/http_msg.h"
 #include "http/http_priv.h"
 #include "http/reason.h"
@@ -227,6 +228,8 @@ remember(struct http *h, struct rules *x, const char *buf)
 {
 	if (x->answers == 0)
 		return true;
+	if (x->replaces) /* in a coding it could not be read */
+		h->cut |= CUT_CODINGS;
 	if (x->keeps_head) {
 		h->asked = malloc(h->head.length);
 		if (h->asked == NULL)

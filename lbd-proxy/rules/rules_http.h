@@ -11,7 +11,7 @@ bool rules_request(struct http *h, const char *buf, size_t len);
 /* rules_wants_body - rules look at the body, and more of it may come: call again with more. */
 bool rules_wants_body(const struct http *h, const char *buf, size_t len);
 /* rules_answer - of a stream whose rules look at answers: what changes in the answer's head at buf, until the worker's next head;
- * NULL: nothing. */
+ * NULL: nothing. w->rules->replace is what changes in its body. */
 const struct http_edits *rules_answer(struct http *h, const char *buf);
 
 #endif

@@ -91,6 +91,7 @@ say_edit(struct attempt *a, const struct rule *r, const struct edit *e, const ch
 	case rule_action_limit_bandwidth:
 		say(a, r->id, action, "%" PRIu64 " bytes a second", r->rate);
 		break;
+	case rule_action_replace_body: say(a, r->id, action, "%s", r->replace.find); break;
 	default: say(a, r->id, action, "%d", r->priority); break;
 	}
 }

@@ -78,6 +78,43 @@ test_which(void **state)
 	assert_true(r.vary && !r.squeeze);
 }
 
+/* Answers in whose bodies texts can be replaced. */
+static void
+test_replaced(void **state)
+{
+	static const struct {
+		const char *head;
+		bool can;
+	} rows[] = {
+		{ OK HTML LONG "\r\n", true },
+		{ OK HTML "Content-Length: 1\r\n\r\n", true },
+		{ OK HTML "Content-Length: 0\r\n\r\n", false },
+		{ OK HTML "Transfer-Encoding: chunked\r\n\r\n", true },
+		{ OK HTML "\r\n", true },
+		{ OK HTML LONG "Repr-Digest: sha-256=:a:\r\nContent-MD5: a\r\n\r\n", true },
+		{ "HTTP/1.1 404 X\r\n" HTML LONG "\r\n", true },
+		{ OK LONG "\r\n", false },
+		{ OK HTML HTML LONG "\r\n", false },
+		{ OK "Content-Type: image/png\r\n" LONG "\r\n", false },
+		{ OK HTML LONG "Content-Encoding: gzip\r\n\r\n", false },
+		{ OK HTML LONG "Cache-Control: public, no-transform\r\n\r\n", false },
+		{ OK HTML LONG "Content-Range: bytes 0-1/2\r\n\r\n", false },
+		{ "HTTP/1.1 206 X\r\n" HTML LONG "\r\n", false },
+		{ "HTTP/1.1 204 X\r\n" HTML "\r\n", false },
+		{ "HTTP/1.1 304 X\r\n" HTML LONG "\r\n", false },
+	};
+	struct h1_head h;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		parse(&h, rows[i].head, true, H1_M_GET);
+		if (recode_replaces(&h, rows[i].head, TYPES) != rows[i].can)
+			fail_msg("%s", rows[i].head);
+	}
+	parse(&h, OK HTML LONG "\r\n", true, H1_M_HEAD);
+	assert_false(recode_replaces(&h, OK HTML LONG "\r\n", TYPES));
+}
+
 static void
 test_answer_heads(void **state)
 {
@@ -87,6 +124,7 @@ test_answer_heads(void **state)
 		{ OK HTML LONG "X: y\r\n\r\n", OK HTML "X: y\r\n" },
 		{ OK "ETag: \"a\"\r\nAccept-Ranges: bytes\r\n" HTML "\r\n",
 		    OK "ETag: W/\"a\"\r\n" HTML },
+		{ OK "Content-MD5: a\r\nDigest: a\r\n" HTML "Content-Digest: a\r\n\r\n", OK HTML },
 		{ OK "ETag: W/\"a\"\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n",
 		    OK "ETag: W/\"a\"\r\n" },
 		{ OK "Connection: etag, close\r\nEtag: \"a\"\r\n\r\n", OK },
@@ -102,7 +140,8 @@ test_answer_heads(void **state)
 			.client_minor = 1, .keep_alive = true, .recode = true
 		};
 
-		policy.insert = recode_lines((struct recode){ true, true }, CODING_BR);
+		policy.insert =
+		    recode_lines((struct recode){ .vary = true, .squeeze = true }, CODING_BR);
 		policy.insert_len = (uint16_t)strlen(policy.insert);
 		assert_true(policy.insert_len < RECODE_LINES_MAX);
 		parse(&h, rows[i].in, true, H1_M_GET);
@@ -203,6 +242,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_which),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_answer_heads),
 		cmocka_unit_test(test_request_heads),
 		cmocka_unit_test(test_paths),

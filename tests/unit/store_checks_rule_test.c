@@ -5,6 +5,8 @@
 #define P "; create vip p; create rip p/a address=10.1.0.1 port=80"
 #define M_TCP "create vip v address=10.0.0.1 ports=80 mode=tcp; create vip p mode=tcp"
 #define R "create rule v/r "
+#define TEXT_67 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define TEXT_201 TEXT_67 TEXT_67 TEXT_67
 
 static const struct rule pools[] = {
 	{ NULL, "create vip p", NULL },
@@ -52,7 +54,26 @@ static const struct rule refused[] = {
 	    "rule v/r: action: \"set_priority\" is not possible in mode http for an answer" },
 	{ V, R "action=deny on=answer",
 	    "\"deny\" is not possible in mode http for an answer; allowed are set_header, add_header, "
-	    "del_header, replace_header, limit_bandwidth" },
+	    "del_header, replace_header, limit_bandwidth, replace_body" },
+	/* bodies */
+	{ V, R "action=replace_body find=a",
+	    "rule v/r: action: \"replace_body\" is not possible in mode http for a request" },
+	{ M_TCP, R "action=replace_body find=a",
+	    "rule v/r: action: \"replace_body\" is not possible in mode tcp for a connection" },
+	{ M_TCP, R "action=replace_body find=a on=answer",
+	    "rule v/r: on: \"answer\" is not possible in mode tcp" },
+	{ V, R "action=replace_body on=answer",
+	    "rule v/r: find: is required with action replace_body" },
+	{ V, R "action=replace_body on=answer find=" TEXT_201, "at most 200 bytes" },
+	{ V, R "action=replace_body on=answer find=a types=html", "rule v/r: types: \"html\"" },
+	{ V, R "action=replace_body on=answer find=a value=b",
+	    "rule v/r: value: is not looked at with action replace_body; unset it" },
+	{ V, R "action=set_header header=A value=b find=a",
+	    "rule v/r: find: is not looked at with action set_header; unset it" },
+	{ V,
+	    R "action=replace_body on=answer find=a last=yes order=1; "
+	      "create rule v/s action=replace_body on=answer find=b order=2",
+	    "rule v/s: order: 2: the rule would never be looked at" },
 	/* pools */
 	{ V, R "action=use", "rule v/r: pool: is required with action use" },
 	{ V, R "action=use pool=v", "rule v/r: pool: is the virtual service of the rule" },
@@ -187,6 +208,10 @@ static const struct rule taken[] = {
 	{ V, R "action=set_header header=X value={status}", "{status} is no part of a request" },
 	{ V, R "action=return status=200 body=ok content_type=text/html", NULL },
 	{ V, R "action=limit_bandwidth rate=100K on=answer", NULL },
+	{ V,
+	    R "action=replace_body on=answer find=a replace=b types=text/html; "
+	      "create rule v/s action=replace_body on=answer find=b",
+	    NULL },
 	{ V, R "action=limit_bandwidth", "rule v/r: rate: is required" },
 	{ V, R "action=limit_bandwidth rate=10",
 	    "rule v/r: rate: 10 bytes a second are less than" },
