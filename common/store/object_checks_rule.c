@@ -421,6 +421,8 @@ rule_ends(const struct content_rule *r)
 {
 	if (r->action == rule_action_use && r->pool == 0)
 		return false; /* there may be no pool of the name */
+	if (r->action == rule_action_replace_body)
+		return false; /* it holds only for bodies in which texts can be replaced */
 	return actions[r->action].final || r->last;
 }
 

@@ -71,7 +71,7 @@ static const struct rule refused[] = {
 	{ V, R "action=set_header header=A value=b find=a",
 	    "rule v/r: find: is not looked at with action set_header; unset it" },
 	{ V,
-	    R "action=replace_body on=answer find=a last=yes order=1; "
+	    R "action=set_header header=A value=b on=answer last=yes order=1; "
 	      "create rule v/s action=replace_body on=answer find=b order=2",
 	    "rule v/s: order: 2: the rule would never be looked at" },
 	/* pools */
@@ -208,6 +208,11 @@ static const struct rule taken[] = {
 	{ V, R "action=set_header header=X value={status}", "{status} is no part of a request" },
 	{ V, R "action=return status=200 body=ok content_type=text/html", NULL },
 	{ V, R "action=limit_bandwidth rate=100K on=answer", NULL },
+	/* it holds for none of other bodies, so what is behind it is looked at */
+	{ V,
+	    R "action=replace_body on=answer find=a last=yes order=1; "
+	      "create rule v/s action=replace_body on=answer find=b order=2",
+	    NULL },
 	{ V,
 	    R "action=replace_body on=answer find=a replace=b types=text/html; "
 	      "create rule v/s action=replace_body on=answer find=b",
