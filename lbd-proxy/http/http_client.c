@@ -128,7 +128,7 @@ http_own(struct http *h, unsigned status, const char *answer, size_t n)
 		http_tell(h, status, answer, n);
 		return;
 	}
-	answer = http_id_tell(h, answer, &n);
+	answer = http_own_fields(h, answer, &n);
 	http_drop_server(h);
 	http_count_status(h, status);
 	h->story.status = (uint16_t)status;

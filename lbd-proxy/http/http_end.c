@@ -50,7 +50,7 @@ http_tell(struct http *h, unsigned status, const char *answer, size_t n)
 
 	if (h->state == HTTP_HEAD && c->svc->view->request_id != request_id_off)
 		http_id_give(h, NULL);
-	answer = http_id_tell(h, answer, &n);
+	answer = http_own_fields(h, answer, &n);
 	http_drop_server(h); /* before the count: it is our answer, not the server's */
 	http_count_status(h, status);
 	h->story.status = (uint16_t)status;

@@ -1,5 +1,6 @@
-/* The name of a request: one for its line in the log, for the server, and for the client where the answer is ours, so that people
- * can say which one failed. With a server's answer it is the server that may tell it. */
+/* What answers of our own say beside themselves: HSTS, and the name of the request. That is one for its line in the log, for the
+ * server, and for the client where the answer is ours, so that people can say which one failed; with a server's answer it is the
+ * server that may tell it. */
 #include "http_priv.h"
 
 #include "base/must.h"
@@ -25,23 +26,27 @@ http_id_give(struct http *h, const char *buf)
 }
 
 const char *
-http_id_tell(struct http *h, const char *answer, size_t *n)
+http_own_fields(struct http *h, const char *answer, size_t *n)
 {
 	static const char name[] = "X-Request-ID: ";
-	const size_t name_len = sizeof(name) - 1, more = name_len + h->id_len + 2;
-	char *out = (char *)h->c->w->out;
+	const char *hsts = h->c->svc->view->hsts;
+	const size_t hsts_len = strlen(hsts), name_len = h->id_len > 0 ? sizeof(name) - 1 : 0,
+		     more = hsts_len + name_len + h->id_len + (h->id_len > 0 ? 2 : 0);
+	char *out = (char *)h->c->w->out, *o;
 	size_t first;
 
-	if (h->id_len == 0)
+	if (more == 0)
 		return answer;
 	must(*n + more <= SCRATCH_OUT);
 	first = (size_t)((const char *)memchr(answer, '\n', *n) + 1 - answer);
 	memmove(out + first + more, answer + first, *n - first);
 	if (answer != out)
 		memcpy(out, answer, first);
-	memcpy(out + first, name, name_len);
-	memcpy(out + first + name_len, h->id, h->id_len);
-	memcpy(out + first + more - 2, "\r\n", 2);
+	o = mempcpy(out + first, hsts, hsts_len);
+	o = mempcpy(o, name, name_len);
+	o = mempcpy(o, h->id, h->id_len);
+	if (h->id_len > 0)
+		memcpy(o, "\r\n", 2);
 	*n += more;
 	return out;
 }

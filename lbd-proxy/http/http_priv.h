@@ -106,8 +106,9 @@ void http_count_left(struct http *h);
 /* http_id.c */
 /* http_id_give - the request gets its id: its service has request_id. buf: its head; NULL: that cannot be read. */
 void http_id_give(struct http *h, const char *buf);
-/* http_id_tell - an answer of ours that tells the id: itself, or one in the worker's room, n bytes of it. answer may be there too. */
-const char *http_id_tell(struct http *h, const char *answer, size_t *n);
+/* http_own_fields - an answer of ours that tells the id of its request, and HSTS: itself, or one in the worker's room, n bytes of it.
+ * answer may be there too. */
+const char *http_own_fields(struct http *h, const char *answer, size_t *n);
 
 /* http_request.c */
 void http_start(struct http *h, const char *buf, size_t len);

@@ -260,6 +260,15 @@ def test_names(lb, certs, origins):
         connect(vip, context(certs), "other.example.org")
     with connect(vip, context(certs), "x.w.example.org") as s:
         assert ask(s)[0] == "HTTP/1.1 200 OK"
+    # and then no choice has a certificate that is not for its hosts
+    for hosts, ok in (("x.w.example.org,*.w.example.org", True), ("X.W.example.org", True), ("w.example.org", False), ("x.y.w.example.org", False),
+                      ("x.w.example.org,b.example.org", False)):
+        r = lb.ctl("set", "sni", "names/wild", f"hosts={hosts}", check=False)
+        said = f'sni names/wild: hosts: "{hosts.split(",")[-1]}" is none that cert wild is for, and its tls is strict; allowed are *.w.example.org'
+        assert r.returncode == 0 if ok else r.returncode == 7 and said in r.stderr, (hosts, r.stderr)
+    lb.ctl("set", "tls", "names", "strict=no")
+    lb.ctl("set", "sni", "names/wild", "hosts=c.example.org")
+    assert lb.ctl("set", "tls", "names", "strict=yes", check=False).returncode == 7
 
 
 def _takes(vip, ca, name):
@@ -531,12 +540,20 @@ def test_hsts_and_redirect(lb, certs, origins):
     """S114: plain requests go to the same place by https; answers over TLS tell browsers to stay there."""
     o, = origins("o")
     lb.ctl("create", "tls", "strictly", "cert=a", "hsts=1h", "hsts_subdomains=yes")
-    secure = lb.vip("strictly", o, tls="strictly")
+    secure = lb.vip("strictly", o, tls="strictly", request_id="replace", rules={
+        "to": {"order": 1, "when": "path is /to", "action": "redirect", "location": "/b"},
+        "no": {"order": 2, "when": "path is /no", "action": "deny"},
+        "text": {"order": 3, "when": "path is /text", "action": "return", "body": "x"}})
     with connect(secure, context(certs)) as s:
         assert dict(ask(s)[1])["strict-transport-security"] == "max-age=3600; includeSubDomains"
         o.answer = lambda q: http_answer(b"", "200 OK", "strict-transport-Security: max-age=1", "X-A: b")
         fields = ask(s)[1]  # a browser takes the first, so the server's is not there beside it
         assert [v for n, v in fields if n == "strict-transport-security"] == ["max-age=3600; includeSubDomains"] and ("x-a", "b") in fields
+    for path, status in ("/to", "302"), ("/no", "403"), ("/text", "200"), ("/bad\x01", "400"):
+        with connect(secure, context(certs)) as s:  # answers of the proxy's own, with what names their request
+            line, fields, _ = ask(s, path)
+            assert line.split()[1] == status and ("strict-transport-security", "max-age=3600; includeSubDomains") in fields, (path, line, fields)
+            assert dict(fields)["x-request-id"]
     plain = lb.vip("plainly", https_redirect=308)
     for path, host, to in (("/a?b=c", "a.example.org:8080", "https://a.example.org/a?b=c"), ("/", "[::1]:80", "https://[::1]/"),
                            ("http://a.example.org", "a.example.org", "https://a.example.org/")):
