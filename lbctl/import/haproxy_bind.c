@@ -4,6 +4,7 @@
 #include "import/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- TLS -------------------------------------------------------------------------------------------------------- */
@@ -94,6 +95,20 @@ take_ports(const char *s, uint16_t *lo, uint16_t *hi)
 	return text_port(first, "tcp", lo) && text_port(dash + 1, "tcp", hi) && *lo <= *hi;
 }
 
+/* Digits that no port has. */
+static bool
+is_no_port(const char *s)
+{
+	const char *colon = strrchr(s, ':'), *p = colon == NULL ? NULL : colon + 1;
+
+	if (p == NULL || p[0] == '\0' || p[strspn(p, "0123456789-")] != '\0')
+		return false;
+	for (; *p != '\0'; p += strcspn(p, "-"), p += *p == '-')
+		if (strtoul(p, NULL, 10) == 0 || strtoul(p, NULL, 10) > UINT16_MAX)
+			return true;
+	return false;
+}
+
 /* "*:80", ":80-89", "10.0.0.1:80", "[fd00::1]:80", "fd00::1:80", "ipv4@..."; the last colon is before the port. */
 static bool
 take_place(struct hap *h, char *s, struct hap_place *out)
@@ -134,7 +149,10 @@ take_places(struct hap *h, struct hap_bind *b, const struct hap_line *l, const c
 		end = strchr(text, ',');
 		if (end != NULL)
 			*end++ = '\0';
-		if (!take_place(h, text, &p))
+		if (is_no_port(what))
+			import_say(h->im, l->at, NOT_TAKEN, what,
+			    "vip.ports: \"%s\" is not allowed: 1 to 65535", strrchr(what, ':') + 1);
+		else if (!take_place(h, text, &p))
 			import_say(h->im, l->at, NOT_TAKEN, what,
 			    "vip.address: an address and ports are needed; names are not resolved, and there are "
 			    "no sockets with a path");

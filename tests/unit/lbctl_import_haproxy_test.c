@@ -49,6 +49,11 @@ test_sections(void **state)
 		    "{}\n",
 		    "line 2: not supported: unix@/x\nline 3: not supported: 10.0.0.1:0\n"
 		    "line 4: not supported: 10.0.0.1:9-8\nline 5: not supported: a.b:80" },
+		{ "listen l\n bind :99999\n bind 10.0.0.1:80-70000\n bind 10.0.0.1:0-9\n server s 10.0.0.2\n",
+		    "{}\n",
+		    "line 2: not supported: :99999: vip.ports: \"99999\" is not allowed: 1 to 65535\n"
+		    "line 3: not supported: 10.0.0.1:80-70000: vip.ports: \"80-70000\"\n"
+		    "line 4: not supported: 10.0.0.1:0-9: vip.ports: \"0-9\"" },
 		{ "listen l\n bind 10.0.0.1:443 ssl crt /none.pem\n server s 10.0.0.2\n",
 		    "...  l:\n    enabled: no\n    address: 10.0.0.1\n",
 		    "line 2: not supported: /none.pem: cert: bring this file\nvip.tls: without its certificate" },
