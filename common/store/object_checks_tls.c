@@ -140,6 +140,10 @@ check_settings(struct look *l, const struct tls *t)
 		rc = look_bad(l, KIND_tls, t, "ciphers",
 		    "is not possible with profile modern, which has TLS 1.3 only; allowed is nothing, or "
 		    "profile intermediate");
+	if (rc == 0 && t->hsts_subdomains && t->hsts == 0)
+		rc = look_bad(l, KIND_tls, t, "hsts_subdomains",
+		    "is not possible with hsts 0s, which tells browsers nothing; allowed is no, or a time in "
+		    "hsts");
 	if (rc == 0 && t->client_auth != client_auth_off && t->client_ca == 0)
 		rc = look_bad(l, KIND_tls, t, "client_ca",
 		    "is required with client_auth %s: without it no certificate of a client is good",

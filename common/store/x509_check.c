@@ -171,6 +171,30 @@ check_ca(const struct ca *a, struct err *err)
 	return rc;
 }
 
+/* Rows that are new, or whose settings or certificate are others than those in force. */
+static int
+check_snis(const struct snapshot *base, const struct snapshot *s, struct err *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < snapshot_count(s, KIND_sni); i++) {
+		const struct sni *x = snapshot_at(s, KIND_sni, i), *old = NULL;
+		const struct tls *t = snapshot_find(s, KIND_tls, x->tls), *old_t = NULL;
+		const struct cert *c = snapshot_find(s, KIND_cert, x->cert), *old_c = NULL;
+
+		if (base != NULL) {
+			old = snapshot_find(base, KIND_sni, x->id);
+			old_t = snapshot_find(base, KIND_tls, x->tls);
+			old_c = snapshot_find(base, KIND_cert, x->cert);
+		}
+		if (old == NULL || old_t == NULL || old_c == NULL || old_t->strict != t->strict ||
+		    old->cert != x->cert || strcmp(old->hosts, x->hosts) != 0 ||
+		    strcmp(old_c->chain, c->chain) != 0)
+			rc = x509_check_sni(x, t, c, err);
+	}
+	return rc;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 int
@@ -201,5 +225,5 @@ x509_check(const struct snapshot *base, const struct snapshot *s, struct err *er
 		rc = x509_check_tls(
 		    t, base != NULL ? snapshot_find(base, KIND_tls, t->id) : NULL, err);
 	}
-	return rc;
+	return rc != 0 ? rc : check_snis(base, s, err);
 }

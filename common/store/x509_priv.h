@@ -18,5 +18,7 @@ int64_t x509_time(const ASN1_TIME *t); /* seconds since 1970; 0: it is none */
 bool x509_signed_by(X509 *x, X509 *issuer);
 /* x509_check_tls - old: the row in force, NULL none. 0, or ERR_INVALID with the name that nobody knows. */
 int x509_check_tls(const struct tls *t, const struct tls *old, struct err *err);
+/* x509_check_sni - with strict settings the certificate is for each host that it is chosen for. 0 or ERR_INVALID. */
+int x509_check_sni(const struct sni *s, const struct tls *t, const struct cert *c, struct err *err);
 
 #endif

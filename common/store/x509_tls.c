@@ -1,5 +1,8 @@
-/* Names of ciphers and curves in TLS settings, which OpenSSL knows: it passes over a name of a list that it does not know as long
- * as it knows another one, so each is asked for by itself. Only rows that differ from those in force are looked at. */
+/* What only OpenSSL knows of TLS settings: names of ciphers and curves, and whether certificates are for the hosts that they are
+ * chosen for.
+ *
+ * Of names in a list it passes over those that it does not know as long as it knows another one, so each is asked for by itself.
+ * Only rows that differ from those in force are looked at. */
 #include "store/x509_priv.h"
 
 #include "base/must.h"
@@ -8,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 typedef int name_fn(SSL_CTX *x, const char *name);
 
@@ -53,6 +57,21 @@ check_list(const struct tls *t, const char *field, const char *list, name_fn *kn
 	return 0;
 }
 
+/* Names that take away what the others have put there leave nothing, which OpenSSL refuses when the list is used. */
+static int
+check_any(const struct tls *t, SSL_CTX *x, struct err *err)
+{
+	char object[100];
+
+	if (t->ciphers[0] == '\0' || SSL_CTX_set_cipher_list(x, t->ciphers) == 1)
+		return 0;
+	ERR_clear_error();
+	(void)snprintf(object, sizeof(object), "tls %s", t->name);
+	return err_field(err, ERR_INVALID, object, "ciphers",
+	    "\"%.100s\" leaves no cipher; allowed is a list of which openssl ciphers shows one at least",
+	    t->ciphers);
+}
+
 int
 x509_check_tls(const struct tls *t, const struct tls *old, struct err *err)
 {
@@ -68,7 +87,65 @@ x509_check_tls(const struct tls *t, const struct tls *old, struct err *err)
 	must(x != NULL);
 	rc = check_list(t, "ciphers", t->ciphers, is_cipher, x, err);
 	if (rc == 0)
+		rc = check_any(t, x, err);
+	if (rc == 0)
 		rc = check_list(t, "curves", t->curves, is_curve, x, err);
 	SSL_CTX_free(x);
 	return rc;
+}
+
+/* Whether a certificate's name is for a host, or for all that a host with "*." stands for (RFC 6125 section 6.4.3). */
+static bool
+is_for(const char *name, size_t name_len, const char *host, size_t len)
+{
+	if (name_len > 2 && name[0] == '*' && name[1] == '.' && host[0] != '*') {
+		const char *dot = memchr(host, '.', len);
+
+		if (dot == NULL || dot == host)
+			return false;
+		len -= (size_t)(dot - host);
+		host = dot;
+		name++;
+		name_len--;
+	}
+	return name_len == len && strncasecmp(name, host, len) == 0;
+}
+
+static bool
+any_for(const char *names, const char *host, size_t len)
+{
+	for (const char *p = names; *p != '\0'; p += strspn(p, ",")) {
+		size_t n = strcspn(p, ",");
+
+		if (is_for(p, n, host, len))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+int
+x509_check_sni(const struct sni *s, const struct tls *t, const struct cert *c, struct err *err)
+{
+	struct x509_face face;
+	char object[200];
+
+	if (!t->strict || c == NULL || s->hosts[0] == '\0' || x509_face(c->chain, 0, &face) != 0 ||
+	    face.more)
+		return 0;
+	for (const char *p = s->hosts; *p != '\0';) {
+		size_t n;
+
+		p += strspn(p, ", ");
+		n = strcspn(p, ", ");
+		if (n > 0 && !any_for(face.names, p, n)) {
+			(void)snprintf(object, sizeof(object), "sni %s/%s", t->name, s->name);
+			return err_field(err, ERR_INVALID, object, "hosts",
+			    "\"%.*s\" is none that cert %s is for, and its tls is strict; allowed are "
+			    "%.200s",
+			    n < 100 ? (int)n : 100, p, c->name, face.names);
+		}
+		p += n;
+	}
+	return 0;
 }

@@ -286,6 +286,7 @@ def test_names_of_ciphers_and_curves(lb):
                               ("ciphers", "HIGH:!MD6", "!MD6"), ("ciphers", "ALL:@SECLEVEL=0", "@SECLEVEL=0"),
                               ("curves", "X25519:X25518", "X25518")):
         refused(lb, 7, "set", "tls", "good", f"{field}={text}", says=f'tls good: {field}: "{name}" is none that OpenSSL has')
+    refused(lb, 7, "set", "tls", "good", "ciphers=AES128-SHA:!RSA", says='tls good: ciphers: "AES128-SHA:!RSA" leaves no cipher')
 
 
 def b64(path):

@@ -48,6 +48,8 @@ static const struct rule rules[] = {
 	{ NULL, T " ciphers=ECDHE-RSA-AES128-GCM-SHA256:!aNULL", NULL },
 	{ NULL, T " ciphers=a;b", "names of OpenSSL" },
 	{ NULL, T " hsts=365d session_timeout=1d", NULL },
+	{ NULL, T " hsts=1h hsts_subdomains=yes", NULL },
+	{ NULL, T " hsts_subdomains=yes", "tls t: hsts_subdomains: is not possible with hsts 0s" },
 	{ NULL, T " session_timeout=8d", "1m to 7d" },
 	{ ASKED, T " cert=asked", "tls t: cert: \"asked\" waits for the answer" },
 	/* hosts */
