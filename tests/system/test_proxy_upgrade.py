@@ -11,7 +11,11 @@ import time
 
 import pytest
 
+from h2lib import H2
+from h2origin import CONNECT_PROTOCOL, H2Origin
 from lbdtest import BIN, SLOW, Lbd, Load, Origin, Reader, alive, get, wait_until
+from test_proxy_connect import HEAD, OK, TARGET, tunnel_server
+from test_proxy_h2_websocket import New, Old, echo_on
 from test_proxy_tls import Authority, ask, bring, connect, context
 
 
@@ -254,6 +258,74 @@ def test_limit_of_lingering(px, closing):
     px.ended(third)
     assert resets(three)
     assert "proxy_linger is over: 1 connections are reset" in px.text()
+
+
+def websockets(c, origin):
+    """HTTP/1.1: takes every upgrade, and sends back in capitals what comes."""
+    r = Reader(c)
+    if r.head():
+        c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + r.buf.upper())
+        while data := c.recv(65536):
+            c.sendall(data.upper())
+
+
+class Tunnel(Old):
+    """CONNECT of a client of HTTP/1.1."""
+
+    def __init__(self, vip):
+        self.s = vip.connect(30)
+        self.s.sendall(HEAD)
+        self.r = Reader(self.s)
+        self.status = int(self.r.head()[0].split()[1])
+
+
+class Tunnel2(New):
+    """CONNECT of a client of HTTP/2."""
+
+    def __init__(self, vip):
+        self.h, self.at = H2(vip, timeout=30), 0
+        self.n = self.h.fields([(":method", "CONNECT"), (":authority", TARGET)], end=False)
+        self.a = self.h.answers[self.n]
+        self.h.until(lambda: self.a.status)
+        self.status = self.a.status
+
+
+def test_tunnels(px, closing):
+    """A049, A062: WebSockets and tunnels of both versions, to servers of both, go on in the process that began them, through two
+    upgrades; each of these processes ends with its last one."""
+    new = closing(H2Origin("new", settings={CONNECT_PROTOCOL: 1}))
+    echo_on(new)
+    one = px.vip("one", closing(Origin("old", websockets)), h2c="yes")
+    two = px.vip("two", new, h2c="yes", server_http="2")
+    far = px.vip("far", closing(tunnel_server(OK)), h2c="yes", connect="yes")
+
+    def begin():
+        return [closing(kind(vip)) for kind, vip in ((Old, one), (New, one), (Old, two), (New, two), (Tunnel, far), (Tunnel2, far))]
+
+    def speak(tunnels, text):
+        for t in tunnels:
+            t.send(text)
+            assert t.exactly(len(text)) == text.upper(), (type(t).__name__, text)
+    first = begin()
+    speak(first, b"before")
+    old, _ = px.upgrade()
+    speak(first, b"after one")
+    second = begin()
+    speak(second, b"in the second")
+    middle, _ = px.upgrade()
+    for n in range(3):
+        speak(first + second, b"after two %d" % n * 1000)
+    assert alive(old) and alive(middle)
+    for t in first:
+        t.close()
+    px.ended(old)
+    speak(second, b"still there")
+    for t in second:
+        t.end()
+    for t in second:
+        assert t.over() in ((b"", True), (b"BYE", True)), type(t).__name__
+        t.close()
+    px.ended(middle)
 
 
 def test_conns_of_processes_before(px, origins, closing):
