@@ -167,6 +167,7 @@ static struct view *
 compile(struct pass *p, struct ctl_service *c, const struct service *row)
 {
 	const void *const *child;
+	const struct setting *set = snapshot_setting(p->t.now);
 	struct counterpart other;
 	struct view_server *at;
 	struct ctl_server *last;
@@ -199,6 +200,9 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	v->rules = pools_rules(p->t.k, p->t.now, c, row);
 	v->page = row->id >= PAGE_ID;
 	view_answers(v, sorry_pages(&p->t.k->bodies, p->t.now, row));
+	if (set->block[0] != '\0' && !v->page)
+		view_block(v, lists_find(p->t.k->lists, set->block),
+		    set->block_action == block_action_reset);
 	view_spread(v, c->view);
 	free(at);
 	member_sweep(p->t.k, c);

@@ -10,6 +10,7 @@
 #include "log/line.h"
 
 #include "http/error_pages.h"
+#include "lists/itemset.h"
 #include "rates/rates.h"
 #include "rules/rules.h"
 #include "tls/tls.h"
@@ -252,6 +253,7 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->persist_force = addrs_copy(s->persist_force);
 	v->persist_ignore = addrs_copy(s->persist_ignore);
 	v->bypass = addrs_copy(s->maintenance_bypass);
+	v->allow = addrs_copy(s->allow);
 	v->types = v->compress == compress_off ? NULL : mem_text(s->compress_types);
 	v->sources = sources_new(s);
 	v->front = tls_ctx_ref(front);
@@ -288,6 +290,27 @@ view_answers(struct view *v, struct error_pages *errors)
 {
 	must(v->errors == NULL);
 	v->errors = errors;
+}
+
+void
+view_block(struct view *v, struct itemset *who, bool reset)
+{
+	must(v->block == NULL);
+	v->block = itemset_ref(who);
+	v->block_reset = reset;
+}
+
+bool
+view_bars(const struct view *v, const struct addr *client)
+{
+	static const char except[] = "allow";
+	struct item_value is;
+
+	if (v->block == NULL || !itemset_has_addr(v->block, client, &is))
+		return false;
+	if (is.len == sizeof(except) - 1 && memcmp(is.at, except, is.len) == 0)
+		return false;
+	return !addrs_contain(v->allow, client);
 }
 
 void
@@ -331,6 +354,8 @@ view_unref(struct view *v)
 	free(v->persist_force);
 	free(v->persist_ignore);
 	free(v->bypass);
+	free(v->allow);
+	itemset_unref(v->block);
 	free(v->types);
 	error_pages_free(v->errors);
 	free(v->sources);
@@ -367,6 +392,7 @@ view_same(const struct view *a, const struct view *b)
 
 	if (memcmp(&a->name, &b->name, head) != 0 || a->n != b->n ||
 	    !same_addrs(a->proxy_from, b->proxy_from) || !same_addrs(a->bypass, b->bypass) ||
+	    !same_addrs(a->allow, b->allow) || a->block != b->block ||
 	    !same_addrs(a->forwarded_from, b->forwarded_from) ||
 	    !same_addrs(a->persist_force, b->persist_force) ||
 	    !same_addrs(a->persist_ignore, b->persist_ignore) ||

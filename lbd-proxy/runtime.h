@@ -141,6 +141,7 @@ struct view {
 	/* What is asked of requests and done to answers; http_look.h has to do with it when looks. */
 	uint8_t compress, compress_level, uri_check, header_names; /* words of the schema */
 	bool maintenance, looks;
+	bool block_reset; /* who is blocked is told by a reset */
 	uint32_t wait_body;
 	uint64_t compress_min;
 	struct sticky sticky;
@@ -155,6 +156,8 @@ struct view {
 	char *names;		    /* of at[], when there is one */
 	struct error_pages *errors; /* NULL: none of its own */
 	struct addrs *bypass;	    /* who reaches servers during maintenance; NULL nobody */
+	struct itemset *block;	    /* reference; who is not taken; NULL nobody */
+	struct addrs *allow;	    /* who is nevertheless; NULL nobody */
 	char *types;		    /* media types that are compressed; NULL none */
 
 	uint32_t n;
@@ -176,6 +179,9 @@ view_distrusts(const struct view *v, const struct addr *client)
 	return v->forwarded_from != NULL && !addrs_contain(v->forwarded_from, client);
 }
 
+/* view_bars - such a client is not taken (setting block). */
+bool view_bars(const struct view *v, const struct addr *client);
+
 /* Control plane: memory ends the process. The reference is the caller's. */
 struct svc *svc_new(uint32_t id, unsigned workers);
 struct svc *svc_ref(struct svc *s);
@@ -190,6 +196,8 @@ struct view *view_new(struct svc *svc, const struct service *s, const struct vie
 void view_share(struct view *v, uint32_t table);
 /* view_answers - before it is handed out: what it answers by itself, which it takes over. */
 void view_answers(struct view *v, struct error_pages *errors);
+/* view_block - before it is handed out: who is not taken (gets a reference; NULL nobody), and how they are told. */
+void view_block(struct view *v, struct itemset *who, bool reset);
 /* view_spread - before it is handed out: what a scheduler that hashes needs; old's (may be NULL) where that is the same. */
 void view_spread(struct view *v, const struct view *old);
 struct view *view_ref(struct view *v);

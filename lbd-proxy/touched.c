@@ -58,12 +58,14 @@ on_one(void *arg, uint32_t service)
 	touched_one(arg, service);
 }
 
-/* Lists have other entries: whose rules look anything up. */
+/* Lists have other entries: whose rules look anything up; or all, when one says who is blocked. */
 void
 touched_by_lists(struct touched *t)
 {
 	if (!lists_apply(t->k->lists, t->now))
 		return;
+	if (t->now != NULL && snapshot_setting(t->now)->block[0] != '\0')
+		touched_all(t); /* those for whom it is the same stay as they are */
 	for (uint32_t i = 0; i < snapshot_count(t->now, KIND_content_rule); i++) {
 		const struct content_rule *r = snapshot_at(t->now, KIND_content_rule, i);
 
@@ -117,6 +119,10 @@ touched_on_change(void *arg, const struct change *c)
 	case KIND_error_page:
 		sorry_forget(&t->k->bodies, ((const struct error_page *)row)->id);
 		touched_all(t); /* those that do not name it stay as they are */
+		break;
+	case KIND_setting:
+		if (c->f == NULL || strncmp(c->f->name, "block", 5) == 0)
+			touched_all(t);
 		break;
 	case KIND_check:
 		if (c->f != NULL && strcmp(c->f->name, "assume") == 0)

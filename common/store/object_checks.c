@@ -241,6 +241,8 @@ check_setting(struct look *l)
 	const struct setting *g = snapshot_setting(l->s);
 	int rc = check_log_setting(l, g);
 
+	if (rc == 0)
+		rc = check_block(l, g);
 	if (rc != 0)
 		return rc;
 	if (g->http_port == g->https_port)

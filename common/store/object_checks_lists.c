@@ -38,6 +38,26 @@ check_lists(struct look *l)
 	return rc;
 }
 
+int
+check_block(struct look *l, const struct setting *g)
+{
+	const struct itemlist *row;
+
+	if (g->block[0] == '\0')
+		return 0;
+	row = snapshot_find_path(l->s, KIND_itemlist, g->block);
+	if (row == NULL)
+		return look_bad(l, KIND_setting, g, "block",
+		    "\"%s\": there is no list of that name; allowed are the names of lists of kind "
+		    "address (lbctl get list), or nothing",
+		    g->block);
+	if (row->kind != list_kind_address)
+		return look_bad(l, KIND_setting, g, "block",
+		    "\"%s\" is a list of kind %s; allowed are those of kind address, or nothing",
+		    g->block, word_text(&list_kind_list, row->kind));
+	return 0;
+}
+
 /* ---- conditions of content rules ----------------------------------------------------------------------------------- */
 
 /* Kinds of lists in which a field of this type can be looked up, a bit each. */

@@ -83,6 +83,7 @@ int check_vrrp(struct look *l);
 int check_tls(struct look *l);
 /* object_checks_lists.c: lists and maps. */
 int check_lists(struct look *l);
+int check_block(struct look *l, const struct setting *g);
 /* What conditions of the rules of a service count, each once. check_operands - lists and meters of a condition. */
 struct meters_seen {
 	unsigned n;

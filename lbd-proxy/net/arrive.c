@@ -118,6 +118,14 @@ no_header(struct conn *c)
 	conn_reset(c);
 }
 
+/* The client that it names is blocked; the connection is of the balancer, which is told. */
+static void
+turn_away(struct conn *c)
+{
+	COUNT(c->svc->n->refused_total);
+	conn_reset(c);
+}
+
 /* The PROXY header of a balancer in front. */
 static void
 read_header(struct conn *c)
@@ -141,6 +149,10 @@ read_header(struct conn *c)
 		c->peer_port = pp.from_port;
 	}
 	conn_timer_off(c);
+	if (pp.known && view_bars(c->svc->view, &c->addr)) {
+		turn_away(c);
+		return;
+	}
 	secure(c, p + used, (size_t)(n - used));
 }
 

@@ -2,7 +2,7 @@
  *
  * A listening socket tells in every turn that somebody waits. Then as many are accepted as came lately, up to 64, and the rest in
  * the next turn: to ask once more whether there is another costs as much as to accept one, as the kernel makes the socket first. While descriptors or the limit of all client connections are used up, clients stay in the socket's queue, and
- * accepting is tried again ten times a second. Over the limit of a service a client is accepted and
+ * accepting is tried again ten times a second. Who is blocked (setting block) is turned away unread. Over the limit of a service a client is accepted and
  * told so, or reset (arrive.c). What a client says is read by the streams; for HTTP the first bytes are there already,
  * because the socket defers accepting until then. */
 #include "listener.h"
@@ -111,6 +111,21 @@ listener_accept(struct io *io, struct wsvc *s, uint16_t port, struct conn **out)
 	return -EBUSY;
 }
 
+/* Who is blocked: nothing is read, and no connection made of it. */
+static void
+turn_away(struct listener *l, int fd)
+{
+	struct io io;
+
+	COUNT(l->svc->n->refused_total);
+	io_init(&io, fd);
+	if (l->svc->view->block_reset)
+		io_reset(&io, &l->w->poller);
+	else
+		io_vanish(&io, &l->w->poller);
+	give_client(l->w->px);
+}
+
 static void
 halt(struct listener *l)
 {
@@ -151,6 +166,10 @@ accept_some(struct listener *l, unsigned most)
 			return false;
 		}
 		fd = io_accept(&l->io, &from, &port);
+		if (fd >= 0 && view_bars(l->svc->view, &from)) {
+			turn_away(l, fd);
+			continue;
+		}
 		if (fd >= 0) {
 			c = client(l->svc, fd, &from, port, l->port, &full);
 			if (c != NULL)

@@ -1,5 +1,6 @@
 /* What an order means at an instant; views, their references, and counters. */
 #include "store/state.h"
+#include "lbd-proxy/lists/itemset.h"
 #include "lbd-proxy/runtime.h"
 
 #include <setjmp.h>
@@ -230,6 +231,61 @@ test_spread(void **state)
 	svc_unref(svc);
 }
 
+/* Who is blocked: the narrowest entry counts, allow is an exception, and the service's own go before the list. */
+static void
+test_bars(void **state)
+{
+	static const char text[] =
+	    "10.0.0.0/8\n10.1.0.0/16 allow\n10.1.2.0/24 \"a cellar\"\n2001:db8::/32 allowed\n";
+	static const struct {
+		const char *client;
+		bool by_all,
+		    by_own; /* a service without exceptions, one with 10.1.2.3 and 2001:db8::1 */
+	} rows[] = {
+		{ "10.9.9.9", true, true },
+		{ "10.1.9.9", false, false },
+		{ "10.1.2.2", true, true },
+		{ "10.1.2.3", true, false },
+		{ "11.0.0.1", false, false },
+		{ "2001:db8::1", true, false },
+		{ "2001:db8::2", true, true },
+		{ "2001:db9::1", false, false },
+	};
+	struct service row = { .id = 7, .name = "web", .cookie = "" };
+	struct svc *svc = svc_new(7, 1);
+	struct itemset *set = itemset_read(list_kind_address, text, sizeof(text) - 1, NULL);
+	struct view *all = view_new(svc, &row, NULL, 0, NULL, NULL), *own, *none;
+	struct addrs *allow = calloc(1, sizeof(*allow) + 2 * sizeof(allow->r[0]));
+	struct addr a;
+
+	(void)state;
+	assert_non_null(set);
+	assert_non_null(allow);
+	allow->n = 2;
+	assert_int_equal(addr_parse("10.1.2.3", ADDR_HOST, &allow->r[0].lo), 0);
+	assert_int_equal(addr_parse("2001:db8::1", ADDR_HOST, &allow->r[1].lo), 0);
+	allow->r[0].hi = allow->r[0].lo;
+	allow->r[1].hi = allow->r[1].lo;
+	none = view_new(svc, &row, NULL, 0, NULL, NULL);
+	row.allow = allow;
+	own = view_new(svc, &row, NULL, 0, NULL, NULL);
+	view_block(all, set, false);
+	view_block(own, set, true);
+	assert_false(view_same(all, none));
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(addr_parse(rows[i].client, ADDR_HOST, &a), 0);
+		if (view_bars(all, &a) != rows[i].by_all || view_bars(own, &a) != rows[i].by_own)
+			fail_msg("%s", rows[i].client);
+		assert_false(view_bars(none, &a));
+	}
+	itemset_unref(set);
+	free(allow);
+	view_unref(all);
+	view_unref(own);
+	view_unref(none);
+	svc_unref(svc);
+}
+
 int
 main(void)
 {
@@ -237,6 +293,7 @@ main(void)
 		cmocka_unit_test(test_admission),
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_peaks),
 		cmocka_unit_test(test_pace),

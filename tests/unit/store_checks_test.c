@@ -111,6 +111,8 @@ static const struct rule rules[] = {
 	{ "create user a role=admin password=geheim123; create user b role=admin",
 	    "set user a role=viewer", "nobody could change" },
 	{ "create user a", "create token a", "token a: name: \"a\" is a user already" },
+	{ NULL, "set setting main block=bad",
+	    "setting: block: \"bad\": there is no list of that name; allowed are the names of lists of kind address" },
 	{ NULL, "set setting main http_port=9443",
 	    "setting: http_port: 9443 is the HTTPS port too" },
 	{ NULL, "set setting main session_idle=13h", "setting: session_idle:" },
