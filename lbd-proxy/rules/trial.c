@@ -323,6 +323,28 @@ offer(struct attempt *a)
 		a->e.s.hello = &a->hello;
 }
 
+/* Which texts would be replaced in an answer of a server, as far as that is known without the answer: by rules whose conditions look at
+ * the request alone. */
+static void
+say_bodies(struct attempt *a, const struct decide_note *note, const struct decision *d)
+{
+	const uint32_t unseen = 1u << WHEN_status | 1u << WHEN_answer_header;
+	const struct rules *x = a->v->rules;
+	struct decision none = { 0 };
+
+	if (d->status != 0 ||
+	    (d->end != NULL && decide_final(d->end) && d->end->action != rule_action_allow &&
+		d->end->action != rule_action_use))
+		return;
+	for (uint32_t i = 0; i < x->answers; i++) {
+		const struct rule *r = &x->answer[i];
+
+		if (r->action == rule_action_replace_body && (r->when.uses & unseen) == 0 &&
+		    when_test(&r->when, subject_get, &a->e.s, a->e.w->match, &none.groups))
+			note->fn(a, r, &a->e, &none);
+	}
+}
+
 static void
 decide(struct attempt *a, mono_t now)
 {
@@ -338,6 +360,8 @@ decide(struct attempt *a, mono_t now)
 	}
 	if (x != NULL)
 		decide_request(x, &a->e, &note, &d);
+	if (x != NULL && x->replaces)
+		say_bodies(a, &note, &d);
 	say_end(a, &d);
 	if (x == NULL || a->v->mode != mode_tcp)
 		return;

@@ -25,7 +25,7 @@ struct trial {
 /* trial_run - say: for each rule that holds, in order, its id, its action and what that does; then with rule 0 what comes of it:
  * action, pool, status, location, target, header (a line that is added), cut (a field line that is taken out), rate, rate_down,
  * priority, note. Texts are borrowed. 0, or ERR_INVALID: what is asked about is no request; then say may not have been called.
- * Control thread. */
+ * Rules for answers of mode http: those with replace_body that look at the request alone. Control thread. */
 typedef void (*trial_say_fn)(
     void *arg, uint32_t rule, const char *what, const char *text, size_t len);
 int trial_run(const struct view *v, const struct trial *t, mono_t now, trial_say_fn say, void *arg,

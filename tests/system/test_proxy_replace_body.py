@@ -13,6 +13,13 @@ HTML = "Content-Type: text/html; charset=utf-8"
 SWAP = {"find": "old.example", "replace": "new.example.net"}
 
 
+class Server:
+    """One that is not of ours."""
+
+    def __init__(self, address, port):
+        self.address, self.port = address, port
+
+
 def serve_pieces(c, origin):
     """Answers with the pieces of origin.pieces, each sent for itself; the last connection of an answer without length."""
     r = Reader(c)
@@ -229,3 +236,44 @@ def test_live(make, lb):
     wait_until(lambda: get(vip).body == b"z")
     lb.ctl("set", "rule", f"{vip.name}/r", "enabled=no")
     wait_until(lambda: get(vip).body == b"old.example")
+
+
+def test_try(make, lb):
+    """lbctl rule try tells which texts would be replaced in an answer, where the request alone says so."""
+    vip, o = make({"r": {**SWAP, "when": "path under /a", "order": 1}, "s": {"find": "x", "when": "status is 200", "order": 2},
+                   "t": {"find": "y", "order": 3}, "d": {"action": "deny", "on": "request", "when": "path is /a/no"}})
+
+    def tried(path):
+        return [(r["rule"], r["action"], r["does"]) for r in lb.json("rule", "try", vip.name, path)["rules"]]
+    assert tried("/a") == [("r", "replace_body", "old.example"), ("t", "replace_body", "y")]
+    assert tried("/b") == [("t", "replace_body", "y")]
+    assert [r[0] for r in tried("/a/no")] == ["d"]
+    assert hits(lb, vip) == {"r": 0, "s": 0, "t": 0, "d": 0}
+
+
+def test_nginx(make, tmp_path, closing):
+    """nginx that compresses for who takes it: it is not asked to, and a client gets what was replaced, compressed by the proxy."""
+    page = b"<p>from old.example to you</p>\n" * 2000
+    (tmp_path / "page.html").write_bytes(page)
+    port = free_port()
+    (tmp_path / "n.conf").write_text(f"""daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/e;
+events {{ }}
+http {{ types {{ text/html html; }} access_log off; gzip on; gzip_min_length 1; client_body_temp_path {tmp_path}/1;
+proxy_temp_path {tmp_path}/2; fastcgi_temp_path {tmp_path}/3; uwsgi_temp_path {tmp_path}/4; scgi_temp_path {tmp_path}/5;
+server {{ listen 127.0.0.1:{port}; root {tmp_path}; }} }}""")
+    with subprocess.Popen(["nginx", "-c", tmp_path / "n.conf", "-e", tmp_path / "e"]) as p:
+        try:
+            wait_until(lambda: listens("127.0.0.1", port), what="nginx")
+            assert get(Vip("nginx", "127.0.0.1", port), "/page.html", {"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
+            vip, _ = make({"r": SWAP}, origin=Server("127.0.0.1", port), compress="plain")
+            want = page.replace(b"old.example", b"new.example.net")
+            a = get(vip, "/page.html", {"Accept-Encoding": "gzip"})
+            assert gzip.decompress(a.body) == want and a.headers["ETag"].startswith('W/"')
+            a = get(vip, "/page.html")
+            assert a.body == want and a.headers["Accept-Ranges"] is None
+            tag = a.headers["ETag"]
+            assert get(vip, "/page.html", {"If-None-Match": tag}).status == 304
+            a = get(vip, "/page.html", {"Range": "bytes=0-9"})
+            assert a.status == 206 and a.body == page[:10]
+        finally:
+            p.terminate()
