@@ -22,6 +22,7 @@ const struct when_row when_rows[WHEN_SOURCES] = {
 #include "schema/rule_words.def"
 };
 #undef SOURCE
+_Static_assert(WHEN_SOURCES <= 32, "uses of a condition and of a template has a bit for each");
 
 #define WORD_MOST 40  /* bytes of a field or an operator */
 #define NAME_MOST 100 /* of a header, cookie or parameter */

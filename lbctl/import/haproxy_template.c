@@ -12,6 +12,7 @@ static const struct {
 	const char *expression, *word; /* with ( at its end: a name follows, and is kept */
 } words[] = {
 	{ "src", "{src}" },
+	{ "src_port", "{src.port}" },
 	{ "dst", "{dst}" },
 	{ "dst_port", "{port}" },
 	{ "fc_dst_port", "{port}" },
@@ -42,8 +43,8 @@ static const struct {
 };
 static const struct {
 	const char *name, *word;
-} aliases[] = { { "ci", "{src}" }, { "fi", "{dst}" }, { "fp", "{port}" }, { "HM", "{method}" },
-	{ "HP", "{path}" }, { "HU", "{url}" }, { "HPO", "{path}" } };
+} aliases[] = { { "ci", "{src}" }, { "cp", "{src.port}" }, { "fi", "{dst}" }, { "fp", "{port}" },
+	{ "HM", "{method}" }, { "HP", "{path}" }, { "HU", "{url}" }, { "HPO", "{path}" } };
 
 /* The expression of n bytes between %[ and ]. */
 static bool

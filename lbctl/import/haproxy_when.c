@@ -62,6 +62,7 @@ static const struct fetch {
 	{ "req.cook", "cookie", T_TEXT, true, M_STR },
 	{ "req.cook_val", "cookie", T_TEXT, true, M_INT },
 	{ "src", "src", T_ADDR, false, M_STR },
+	{ "src_port", "src.port", T_NUMBER, false, M_INT },
 	{ "dst", "dst", T_ADDR, false, M_STR },
 	{ "dst_port", "port", T_NUMBER, false, M_INT },
 	{ "fc_dst_port", "port", T_NUMBER, false, M_INT },

@@ -300,6 +300,7 @@ rules_answer(struct http *h, const char *buf)
 	else
 		e.s = (struct subject){ .c = h->c, .head = &h->head, .buf = "", .url = "" };
 	e.s.answer = &h->answer;
+	e.s.server = h->s;
 	e.s.answer_buf = buf;
 	edit_begin(&e);
 	decide_answer(x, &e, &note, &d);

@@ -219,6 +219,7 @@ get_conn(const struct subject *s, unsigned source, struct when_found *out)
 {
 	switch (source) {
 	case WHEN_src: out->addr = &s->c->addr; return true;
+	case WHEN_src_port: out->number = s->c->peer_port; return true;
 	case WHEN_dst: out->addr = &s->c->svc->view->address; return true;
 	case WHEN_port: out->number = s->c->port; return true;
 	case WHEN_sni: return sni(s, out);
@@ -230,6 +231,18 @@ get_conn(const struct subject *s, unsigned source, struct when_found *out)
 	case WHEN_cert_cn: return common_name(s, out);
 	default: return false;
 	}
+}
+
+static bool
+by_server(const struct subject *s, const struct addr **addr_out, uint64_t *port_out)
+{
+	if (s->server == NULL)
+		return false;
+	if (addr_out != NULL)
+		*addr_out = &s->server->addr;
+	if (port_out != NULL)
+		*port_out = s->server->port;
+	return true;
 }
 
 bool
@@ -263,6 +276,8 @@ subject_get(void *arg, unsigned source, const char *name, unsigned name_len, uns
 			return false;
 		out->number = s->answer->status;
 		return true;
+	case WHEN_server_address: return by_server(s, &out->addr, NULL);
+	case WHEN_server_port: return by_server(s, NULL, &out->number);
 	default: return get_conn(s, source, out);
 	}
 }

@@ -33,6 +33,7 @@ struct subject {
 	/* the answer's head; NULL: there is none yet */
 	const char *answer_buf;
 	const struct h1_head *answer;
+	const struct conn *server; /* who answers; NULL: no server */
 	/* mode tcp: the beginning of TLS; NULL: there is none */
 	const struct hello *hello;
 	const struct metering *meters;	 /* what is counted of it; NULL: nothing */

@@ -308,6 +308,26 @@ def test_target_as_it_was_asked_for(make, origins):
     assert get(vip, "/u?x=1").headers.get("X-Asked") is None
 
 
+def test_ports_and_servers(make, lb):
+    """A053: the server learns the client's port and the address that it came to; the client, who answers."""
+    vip, own = make({
+        "a": {"action": "set_header", "header": "X-Client-Port", "value": "{src.port}"},
+        "b": {"action": "set_header", "header": "X-ClientSide", "value": "{src}:{src.port} -> {dst}:{port}"},
+        "c": {"on": "answer", "when": "server.address in 127.0.0.0/8 and server.port > 1", "action": "set_header", "header": "X-By",
+              "value": "{server.address}:{server.port}"},
+        "d": {"on": "answer", "when": "not src.port > 1023", "action": "set_header", "header": "X-Low", "value": "yes"}})
+    with vip.connect() as s:
+        source, port = s.getsockname()[:2]
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Client-Port: 1\r\n\r\n")
+        head = Reader(s).head()
+    assert ("x-by", f"{own.address}:{own.port}") in head[1] and "x-low" not in dict(head[1])
+    assert field(own, "X-Client-Port") == [str(port)]
+    assert field(own, "X-ClientSide") == [f"{source}:{port} -> {vip.address}:{vip.port}"]
+    for word in ("server.address exists", "server.port is 80"):
+        r = lb.ctl("create", "rule", f"{vip.name}/x", f"when={word}", "action=deny", check=False)
+        assert r.returncode == 7 and "before there is an answer; allowed are rules with on=answer" in r.stderr, r.stderr
+
+
 def test_body_of_a_rewritten_request_and_upgrades(make, origins):
     """A pool serves large bodies and upgraded connections as any service does."""
     def echo(c, origin):

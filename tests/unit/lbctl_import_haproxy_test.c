@@ -361,6 +361,7 @@ test_conditions(void **state)
 	check_when("", "if { hdr_cnt(X-A) eq 0 }", "not header(X-A) exists");
 	check_when("", "if { hdr_val(X-A) gt 5 }", "header(X-A) > 5");
 	check_when("", "if { hdr_val(X-A) 5:7 }", "(header(X-A) >= 5 and header(X-A) <= 7)");
+	check_when("", "if { src_port 0:1023 }", "(src.port >= 0 and src.port <= 1023)");
 	check_when("", "if { dst_port 80 8080 }", "(port is 80 or port is 8080)");
 	check_when("", "if { path_reg -i ^/a b }", "path matches '(?i)^/a','(?i)b'");
 	check_when("", "if { path_dir a.b }", "path matches '(^|[/?])a\\.b([/?]|$)'");
