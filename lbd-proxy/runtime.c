@@ -254,6 +254,8 @@ view_new(struct svc *svc, const struct service *s, const struct view_server *at,
 	v->persist_ignore = addrs_copy(s->persist_ignore);
 	v->bypass = addrs_copy(s->maintenance_bypass);
 	v->allow = addrs_copy(s->allow);
+	if (s->source_header != NULL && s->source_header[0] != '\0')
+		v->source_header = mem_text(s->source_header);
 	v->types = v->compress == compress_off ? NULL : mem_text(s->compress_types);
 	v->sources = sources_new(s);
 	v->front = tls_ctx_ref(front);
@@ -355,6 +357,7 @@ view_unref(struct view *v)
 	free(v->persist_ignore);
 	free(v->bypass);
 	free(v->allow);
+	free(v->source_header);
 	itemset_unref(v->block);
 	free(v->types);
 	error_pages_free(v->errors);
@@ -396,7 +399,8 @@ view_same(const struct view *a, const struct view *b)
 	    !same_addrs(a->forwarded_from, b->forwarded_from) ||
 	    !same_addrs(a->persist_force, b->persist_force) ||
 	    !same_addrs(a->persist_ignore, b->persist_ignore) ||
-	    !sources_same(a->sources, b->sources) || !same_text(a->types, b->types) ||
+	    !sources_same(a->sources, b->sources) ||
+	    !same_text(a->source_header, b->source_header) || !same_text(a->types, b->types) ||
 	    !error_pages_same(a->errors, b->errors) || !line_format_same(a->log, b->log) ||
 	    a->rules != b->rules)
 		return false;

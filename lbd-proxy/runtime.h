@@ -157,6 +157,7 @@ struct view {
 	struct error_pages *errors; /* NULL: none of its own */
 	struct addrs *bypass;	    /* who reaches servers during maintenance; NULL nobody */
 	struct itemset *block;	    /* reference; who is not taken; NULL nobody */
+	char *source_header;	    /* names the address that servers see; NULL none */
 	struct addrs *allow;	    /* who is nevertheless; NULL nobody */
 	char *types;		    /* media types that are compressed; NULL none */
 

@@ -251,11 +251,12 @@ static int
 check_forwarded(struct look *l, const struct service *s)
 {
 	if (s->forwarded_from == NULL || s->forwarded_from->n == 0 ||
-	    s->forwarded_for != forwarded_replace || s->persistence == persistence_forwarded_for)
+	    s->forwarded_for != forwarded_replace || s->persistence == persistence_forwarded_for ||
+	    s->source_header[0] != '\0')
 		return 0;
 	return look_bad(l, KIND_service, s, "forwarded_from",
 	    "is not possible with forwarded_for replace, which drops what anybody sent; unset it, or take "
-	    "forwarded_for append or off, or persistence forwarded_for");
+	    "forwarded_for append or off, persistence forwarded_for, or source_header");
 }
 
 /* Layer 7 listens on each port of a service. */

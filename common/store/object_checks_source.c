@@ -79,6 +79,25 @@ has_family(const struct service *s, unsigned family)
 	return false;
 }
 
+/* The address of a request's client, by what a proxy in front says. */
+static int
+check_source_header(struct look *l, const struct service *s)
+{
+	if (s->source_header[0] == '\0' || s->mode != mode_http) /* others have none */
+		return 0;
+	if (!s->transparent)
+		return look_bad(l, KIND_service, s, "source_header",
+		    "\"%s\" is not possible without transparent, by which servers see addresses of "
+		    "others; allowed is nothing, or transparent yes",
+		    s->source_header);
+	if (s->address.family != 0 && (s->forwarded_from == NULL || s->forwarded_from->n == 0))
+		return look_bad(l, KIND_service, s, "source_header",
+		    "\"%s\" is not possible without forwarded_from: anybody could have any address; "
+		    "allowed is nothing, or forwarded_from with the proxies in front",
+		    s->source_header);
+	return 0;
+}
+
 int
 check_l7_source(struct look *l, const struct service *s)
 {
@@ -86,10 +105,10 @@ check_l7_source(struct look *l, const struct service *s)
 	const char *field = s->source.family != 0 ? "source" : "more_sources";
 	const struct addr_range *r;
 	struct addr_range one;
-	int rc = 0;
+	int rc = check_source_header(l, s);
 
-	if (s->source.family == 0 && !more)
-		return 0;
+	if (rc != 0 || (s->source.family == 0 && !more))
+		return rc;
 	if (s->transparent)
 		return look_bad(l, KIND_service, s, field,
 		    "is not possible with transparent, where servers see the address of the client; allowed is "

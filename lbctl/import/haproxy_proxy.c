@@ -213,15 +213,34 @@ on_default_backend(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	*p->to = *l;
 }
 
+/* "hdr_ip(x-forwarded-for,-1)": the last address; false: it is something else. */
+static bool
+last_address(const char *s, char name[65])
+{
+	size_t n = strncmp(s, "hdr_ip(", 7) == 0 ? strcspn(s + 7, ",)") : 0;
+
+	if (n == 0 || n > 64 || (strcmp(s + 7 + n, ")") != 0 && strcmp(s + 7 + n, ",-1)") != 0))
+		return false;
+	memcpy(name, s + 7, n);
+	name[n] = '\0';
+	return true;
+}
+
 /* "source 0.0.0.0 usesrc clientip" */
 static void
 on_source(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
+	char name[65];
+
 	if (strcmp(l->w[2], "usesrc") == 0 &&
 	    (strcmp(l->w[3], "clientip") == 0 || strcmp(l->w[3], "client") == 0))
 		(void)import_take(h->im, &p->vip, l->at, l->what, "transparent", "yes",
 		    strcmp(l->w[3], "client") == 0 ? "the port is another than the client's"
 						   : NULL);
+	else if (strcmp(l->w[2], "usesrc") == 0 && last_address(l->w[3], name))
+		import_say(h->im, l->at, NOT_TAKEN, l->what,
+		    "vip.source_header: %s, with transparent=yes, and the proxies in front in forwarded_from",
+		    name);
 	else if (strcmp(l->w[2], "usesrc") == 0 || strcmp(l->w[2], "interface") == 0)
 		say(h, l, NOT_TAKEN,
 		    "vip.source: an address of this node, or the client's (vip.transparent)");

@@ -330,6 +330,8 @@ http_start(struct http *h, const char *buf, size_t len)
 	}
 	h->sure = h->up_over && idempotent(h->head.method);
 	seat_key(&h->seat, c, buf, &h->head);
+	if (h->seat.svc->view->source_header != NULL)
+		seat_find_source(&h->seat, c, buf, &h->head);
 	h->known = persist_by_head(&h->persist, h->seat.svc, c, buf, &h->head);
 	h->seat.forced = h->persist.forced;
 	seated(h, seat_take(&h->seat, h->known));

@@ -16,6 +16,7 @@
 #include "h2/h2.h"
 #include "h2/h2_back.h"
 #include "latency.h"
+#include "persist_key.h"
 #include "net/pp.h"
 #include "net/worker.h"
 #include "queue.h"
@@ -40,6 +41,7 @@ seat_init(
 	s->tries = 0;
 	s->hashed = s->retrying = s->pooled = s->forced = false;
 	s->priority = 0;
+	s->as.family = 0;
 	s->asked = 0;
 	list_init(&s->link);
 }
@@ -506,6 +508,30 @@ introduce(struct conn *c, const struct conn *client)
 	return conn_send_raw(c, head, n);
 }
 
+/* Nobody could answer these, and a server takes its own for a friend's. */
+static bool
+is_no_client(const struct addr *a)
+{
+	static const uint8_t none[sizeof(a->b)];
+
+	return addr_is_loopback(a) || memcmp(a->b, none, sizeof(none)) == 0 ||
+	       (a->family == 4 ? a->b[0] >= 224 || a->b[0] == 0 : a->b[0] == 0xff);
+}
+
+void
+seat_find_source(
+    struct seat *s, const struct conn *client, const char *buf, const struct h1_head *h)
+{
+	const struct view *front = client->svc->view;
+	struct addr a;
+
+	if (view_distrusts(front, &client->addr) ||
+	    !persist_key_address(buf, h, s->svc->view->source_header, front->forwarded_from, &a) ||
+	    is_no_client(&a))
+		return;
+	s->as = a;
+}
+
 int
 backend_connect(
     const struct seat *s, const struct conn *client, const struct conn_ops *ops, struct conn **out)
@@ -521,7 +547,9 @@ backend_connect(
 		if (!proxy_fd_take(w->px, 1))
 			return -EMFILE;
 	}
-	fd = s->svc->view->transparent	     ? sock_connect_as(&at->addr, port, &client->addr)
+	fd = s->svc->view->transparent
+		 ? sock_connect_as(
+		       &at->addr, port, s->as.family == at->addr.family ? &s->as : &client->addr)
 	     : s->svc->view->sources == NULL ? sock_connect_tcp(&at->addr, port)
 					     : source_connect(s->svc->view->sources, &at->addr,
 						   port, (unsigned)w->serial + w->index);

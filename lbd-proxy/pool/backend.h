@@ -22,11 +22,12 @@ struct seat {
 	void (*failed)(struct seat *s); /* waited, but no server is fit any more */
 	int16_t priority;		/* while it waits: lower goes first; set after seat_init */
 	uint8_t tries;
-	uint16_t port; /* of the server, instead of its own; 0: its own */
-	bool hashed;   /* hash is that of its key */
-	bool retrying; /* counted in svc->retrying */
-	bool pooled;   /* svc is a pool that a rule chose, and stays for it */
-	bool forced;   /* the server it is known to counts as fit */
+	uint16_t port;	/* of the server, instead of its own; 0: its own */
+	struct addr as; /* transparent: who the client is, by a header; family 0: as it came */
+	bool hashed;	/* hash is that of its key */
+	bool retrying;	/* counted in svc->retrying */
+	bool pooled;	/* svc is a pool that a rule chose, and stays for it */
+	bool forced;	/* the server it is known to counts as fit */
 	uint64_t hash;
 	mono_t asked; /* least_time: when it was given its place; 0: its first byte is there */
 	uint32_t tried[SEAT_TRIES]; /* ids of servers that could not be reached */
@@ -50,6 +51,9 @@ seat_quit(struct seat *s)
 	if (s->pooled)
 		seat_quit_pool(s);
 }
+/* seat_find_source - after the service is known: whom its servers see, where a header of the request names the client. */
+void seat_find_source(
+    struct seat *s, const struct conn *client, const char *buf, const struct h1_head *h);
 /* seat_key - after seat_init: what its scheduler looks at, of the client and of a request's head at buf; h NULL: no
  * request. Without a key the seat is balanced by turns. */
 void seat_find_key(

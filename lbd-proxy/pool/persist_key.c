@@ -96,32 +96,47 @@ take_last(struct key_span *list)
 }
 
 static bool
-is_of(const struct addrs *from, struct key_span e)
+is_host(struct key_span e, struct addr *out)
 {
 	char host[ADDR_TEXT];
-	struct addr a;
 
-	if (from == NULL || e.len >= sizeof(host))
+	if (e.len == 0 || e.len >= sizeof(host))
 		return false;
 	memcpy(host, e.at, e.len);
 	host[e.len] = '\0';
-	return addr_parse(host, ADDR_HOST, &a) == 0 && addrs_contain(from, &a);
+	return addr_parse(host, ADDR_HOST, out) == 0;
 }
 
-bool
-persist_key_forwarded(
-    const char *buf, const struct h1_head *h, const struct addrs *from, struct key_span *out)
+static bool
+is_of(const struct addrs *from, struct key_span e)
 {
+	struct addr a;
+
+	return from != NULL && is_host(e, &a) && addrs_contain(from, &a);
+}
+
+/* name NULL: X-Forwarded-For. */
+static bool
+is_field(const char *buf, const struct h1_header *f, const char *name, size_t name_len)
+{
+	if (name == NULL)
+		return f->id == H1_X_FORWARDED_FOR;
+	return f->name_len == name_len && strncasecmp(buf + f->name_off, name, name_len) == 0;
+}
+
+static bool
+last_of(const char *buf, const struct h1_head *h, const char *name, const struct addrs *from,
+    struct key_span *out)
+{
+	size_t name_len = name != NULL ? strlen(name) : 0;
 	unsigned passed = 0;
 
 	out->len = 0;
-	if ((h->seen & H1_BIT(H1_X_FORWARDED_FOR)) == 0)
-		return false;
 	for (unsigned i = h->n; i > 0; i--) {
 		const struct h1_header *f = &h->header[i - 1];
 		struct key_span list = { buf + f->value_off, f->value_len }, e;
 
-		if (f->id != H1_X_FORWARDED_FOR)
+		if (!is_field(buf, f, name, name_len))
 			continue;
 		do {
 			e = take_last(&list);
@@ -133,6 +148,23 @@ persist_key_forwarded(
 		} while (list.len > 0);
 	}
 	return out->len > 0;
+}
+
+bool
+persist_key_forwarded(
+    const char *buf, const struct h1_head *h, const struct addrs *from, struct key_span *out)
+{
+	out->len = 0;
+	return (h->seen & H1_BIT(H1_X_FORWARDED_FOR)) != 0 && last_of(buf, h, NULL, from, out);
+}
+
+bool
+persist_key_address(const char *buf, const struct h1_head *h, const char *name,
+    const struct addrs *from, struct addr *out)
+{
+	struct key_span e;
+
+	return last_of(buf, h, name, from, &e) && is_host(e, out);
 }
 
 bool

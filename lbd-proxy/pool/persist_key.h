@@ -20,6 +20,10 @@ bool persist_key_query(const char *buf, const struct h1_head *h, struct key_span
 #define PERSIST_PROXIES 16
 bool persist_key_forwarded(
     const char *buf, const struct h1_head *h, const struct addrs *from, struct key_span *out);
+/* persist_key_address - as persist_key_forwarded, of all fields of this name (letters of either case), when that is the address of a
+ * host. */
+bool persist_key_address(const char *buf, const struct h1_head *h, const char *name,
+    const struct addrs *from, struct addr *out);
 /* persist_key_field - the value of the first field of this name (letters of either case); false: there is none, or it is
  * empty. */
 bool persist_key_field(const char *buf, const struct h1_head *h, const char *name, size_t name_len,
