@@ -19,7 +19,7 @@ comma    := ,
 BUILD    ?= build$(if $(SAN),-$(subst $(space),-,$(SAN)))$(if $(COV),-cov)$(if $(findstring clang,$(CC)),-clang)
 BIN      := $(BUILD)/bin
 
-PKGS     := libevent_core libevent_pthreads openssl sqlite3 yaml-0.1 jansson libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libcares libxcrypt libxxhash libmicrohttpd libpcre2-8 libnghttp2
+PKGS     := libevent_core libevent_pthreads openssl sqlite3 yaml-0.1 jansson libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libcares libxcrypt libxxhash libmicrohttpd libpcre2-8 libnghttp2 libnghttp3 libngtcp2 libngtcp2_crypto_gnutls gnutls
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
             -Wwrite-strings -Wvla -Wformat=2 -Werror
 CPPFLAGS += -Icommon -D_GNU_SOURCE -DLBD_VERSION='"$(VERSION)"' -MMD -MP $(if $(SAN)$(DEBUG),,-D_FORTIFY_SOURCE=2) \
@@ -28,7 +28,7 @@ CFLAGS   ?= -g $(if $(DEBUG),-O0,-O2)
 CFLAGS   += -std=gnu11 -fPIE -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN)) -fno-sanitize-recover=all,-fstack-protector-strong -fstack-clash-protection -fcf-protection) $(if $(COV),--coverage)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(subst $(space),$(comma),$(SAN))) $(if $(COV),--coverage)
 LIB_lib  := -levent_core -levent_pthreads -lsqlite3 -lyaml -ljansson -lnl-3 -lnl-route-3 -lcares -lpcre2-8 -lcrypt -lssl -lcrypto -lpthread -lm
-LIB_lbd-proxy := -lxxhash -lnghttp2 -lz -lbrotlienc
+LIB_lbd-proxy := -lxxhash -lnghttp2 -lnghttp3 -lngtcp2 -lngtcp2_crypto_gnutls -lgnutls -lz -lbrotlienc
 LIB_lbd-web   := -lmicrohttpd -lgnutls
 LIB_lbd-ipvs  := -lnl-genl-3
 LIB_lbctl     :=

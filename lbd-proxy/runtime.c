@@ -148,6 +148,9 @@ compile(struct view *v, const struct service *s)
 	sticky_compile(&v->sticky, s);
 	v->proxy_to = s->proxy_to;
 	v->h2c = s->h2c;
+	v->http3_retry = s->http3_retry;
+	v->quic_congestion = s->quic_congestion;
+	v->http3 = s->http3 && s->mode == mode_http && s->tls != 0;
 	v->tunnels = s->connect;
 	v->h2_streams = s->http2_streams;
 	v->server_http = s->server_http;

@@ -108,11 +108,13 @@ struct view {
 	char name[64];
 	uint8_t mode, scheduler, persistence, forwarded, group, panic, request_id;
 	bool x_forwarded, forwarded_field, via;
-	bool tunnels;	     /* CONNECT is taken */
-	bool h2c;	     /* clients may begin with HTTP/2 without TLS */
-	uint8_t server_http; /* enum server_http; auto only with TLS to servers */
-	uint32_t h2_streams; /* of one connection, at once */
-	struct addr address; /* virtual */
+	bool tunnels;			      /* CONNECT is taken */
+	bool h2c;			      /* clients may begin with HTTP/2 without TLS */
+	bool http3;			      /* and come by QUIC too */
+	uint8_t http3_retry, quic_congestion; /* enums */
+	uint8_t server_http;		      /* enum server_http; auto only with TLS to servers */
+	uint32_t h2_streams;		      /* of one connection, at once */
+	struct addr address;		      /* virtual */
 	bool drop_on_failure, transparent, rdp_token;
 	bool ftp; /* data connections of FTP are led to the server of their control connection */
 	uint16_t ftp_low, ftp_high; /* our ports for them; 0: any */

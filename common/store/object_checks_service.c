@@ -280,8 +280,9 @@ check_front(struct look *l, const struct service *s)
 {
 	static const char *const of_clients[] = { "tls", "https_redirect", "proxy_from",
 		"forwarded_from", "syn_rate", "max_conns", "log", "log_sample", "request_id", "h2c",
-		"body_max", "maintenance", "maintenance_bypass", "error_pages", "compress",
-		"uri_check", "header_names", "wait_body", "connect", "allow" };
+		"http3", "http3_retry", "quic_congestion", "body_max", "maintenance",
+		"maintenance_bypass", "error_pages", "compress", "uri_check", "header_names",
+		"wait_body", "connect", "allow" };
 	int rc;
 
 	if (s->address.family == 0 && service_layer(s) == 7) {

@@ -186,6 +186,18 @@ check_clients(struct look *l, const struct service *s)
 	if (s->h2c && s->tls != 0)
 		return look_bad(l, KIND_service, s, "h2c",
 		    "is not possible with tls: HTTP/2 is agreed on by ALPN there; allowed is no, or no tls");
+	if (s->http3 && s->mode != mode_http)
+		return look_bad(l, KIND_service, s, "http3",
+		    "is not possible in mode %s; allowed is no, or mode http",
+		    word_text(&mode_list, s->mode));
+	if (s->http3 && s->tls == 0)
+		return look_bad(l, KIND_service, s, "http3",
+		    "is not possible without tls: QUIC is never in clear; allowed is no, or tls");
+	if (s->http3 && t != NULL && t->client_auth != client_auth_off)
+		return look_bad(l, KIND_service, s, "http3",
+		    "is not possible with TLS settings \"%s\", which ask clients for a certificate; allowed "
+		    "is no, or TLS settings with client_auth off",
+		    t->name);
 	return 0;
 }
 

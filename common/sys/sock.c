@@ -98,6 +98,31 @@ sock_listen_free(
 }
 
 int
+sock_bind_udp(const struct addr *a, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_sockaddr(a, port, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code;
+
+	if (fd == -1)
+		return -errno;
+	code = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (code == 0)
+		code = set(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	if (code == 0 && a->family == 6)
+		code = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (code == 0)
+		(void)sock_transparent(fd, a->family); /* as those of TCP */
+	if (code == 0)
+		code = a->family == 4
+			   ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+			   : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+	if (code == 0 && bind(fd, (struct sockaddr *)&ss, len) == -1)
+		code = -errno;
+	return fd_or(fd, code);
+}
+
+int
 sock_transparent(int fd, unsigned family)
 {
 	return family == 4 ? set(fd, IPPROTO_IP, IP_TRANSPARENT, 1)

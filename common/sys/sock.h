@@ -13,6 +13,8 @@ int sock_listen_tcp(const struct addr *a, uint16_t port, int backlog, int defer_
  * 0: on any. IP_FREEBIND, IPV6_V6ONLY, TCP_NODELAY inherited. fd, or -errno; -EADDRINUSE: none is free. */
 int sock_listen_free(
     const struct addr *a, uint16_t low, uint16_t high, unsigned turn, uint16_t *port_out);
+/* sock_bind_udp - one of several on the same port (SO_REUSEPORT), IP_FREEBIND, IPV6_V6ONLY; datagrams are not fragmented. fd or -errno. */
+int sock_bind_udp(const struct addr *a, uint16_t port);
 /* sock_transparent - a socket, and those that it accepts, may send with an address that is not here: IP_TRANSPARENT, ip(7).
  * family 4 or 6. 0, or -EPERM without CAP_NET_ADMIN or CAP_NET_RAW. */
 int sock_transparent(int fd, unsigned family);

@@ -13,7 +13,9 @@
 #include "sys/sock.h"
 
 #include "h2_back.h"
+#include "h2_front.h"
 #include "h2_session.h"
+#include "h3/h3.h"
 #include "http/http_stream.h"
 #include "net/unsent.h"
 #include "net/worker.h"
@@ -26,28 +28,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define H2_MAGIC 0x48325e55
 #define H2_TURN (64 * 1024) /* read, and written, of one connection before others have their turn */
-#define LAST_CALL DUR_S(1)
 
 static const char preface[24] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-enum waits { WAITS_NOT, WAITS_HEAD, WAITS_IDLE, WAITS_SEND, WAITS_LAST };
-struct h2_conn {
-	uint32_t magic;
-	struct conn *c;
-	struct h2_session *h;
-	bool turning;  /* what streams write is sent at the end of it */
-	bool noticed;  /* the client was asked to go elsewhere */
-	bool going;    /* and now it has to */
-	uint8_t waits; /* enum waits: what the timer is for */
-	uint32_t unsent;
-};
-
 static void turn(struct h2_conn *x);
 
-static bool
-is_last(const struct conn *c)
+bool
+h2_front_is_last(const struct conn *c)
 {
 	return c->svc->gone || c->w->stopping || proxy_away(c->w->px, c->svc->view->group);
 }
@@ -66,8 +54,8 @@ wake(struct h2_conn *x)
 }
 
 /* Streams end, as those of a client that has gone. */
-static void
-lose_streams(struct h2_conn *x)
+void
+h2_front_lose(struct h2_conn *x)
 {
 	struct conn *s;
 
@@ -100,7 +88,7 @@ let_go(struct h2_conn *x)
 static void
 broke(struct h2_conn *x)
 {
-	lose_streams(x);
+	h2_front_lose(x);
 	conn_reset(let_go(x));
 }
 
@@ -108,7 +96,7 @@ broke(struct h2_conn *x)
 static void
 over(struct h2_conn *x)
 {
-	lose_streams(x);
+	h2_front_lose(x);
 	conn_finish(let_go(x), true);
 }
 
@@ -126,6 +114,7 @@ born(struct h2_conn *x, struct h2_stream *stream)
 	s->client = true;
 	s->svc = c->svc;
 	s->h2 = stream;
+	s->h3 = c->h3;
 	s->tls = c->tls; /* borrowed: what is said of the client's TLS */
 	s->addr = c->addr;
 	s->peer_port = c->peer_port;
@@ -139,8 +128,8 @@ born(struct h2_conn *x, struct h2_stream *stream)
 	http_begin(s);
 }
 
-static void
-run_news(struct h2_conn *x)
+void
+h2_front_news(struct h2_conn *x)
 {
 	struct h2_stream *stream;
 
@@ -252,15 +241,15 @@ turn(struct h2_conn *x)
 	x->turning = true;
 	if (!read_in(x))
 		return;
-	run_news(x);
-	if (!x->noticed && is_last(c)) {
+	h2_front_news(x);
+	if (!x->noticed && h2_front_is_last(c)) {
 		x->noticed = true;
 		h2_session_notice(x->h);
 	}
 	x->turning = false;
 	if (!write_out(x))
 		return;
-	run_news(x); /* those whose bytes have gone */
+	h2_front_news(x); /* those whose bytes have gone */
 	if (h2_session_over(x->h)) {
 		over(x);
 		return;
@@ -307,20 +296,27 @@ on_timeout(struct conn *c)
 		over(x);
 }
 
-static void
-on_cut(struct conn *c)
+void
+h2_front_cut(struct h2_conn *x)
 {
-	struct h2_conn *x = c->task;
 	struct conn *s;
 
-	must_obj(x, H2_MAGIC);
 	x->turning = true;
-	while ((s = h2_next(c, NULL)) != NULL) {
+	while ((s = h2_next(x->c, NULL)) != NULL) {
 		if (s->task != NULL)
 			s->ops->cut(s);
 		else
 			conn_reset(s);
 	}
+}
+
+static void
+on_cut(struct conn *c)
+{
+	struct h2_conn *x = c->task;
+
+	must_obj(x, H2_MAGIC);
+	h2_front_cut(x);
 	conn_reset(let_go(x));
 }
 
@@ -365,7 +361,7 @@ h2_begin(struct conn *c)
 bool
 h2_carries(const struct conn *c)
 {
-	return c->ops == &h2_ops;
+	return c->ops == &h2_ops || c->ops == &h3_ops;
 }
 
 void

@@ -18,8 +18,19 @@ enum h2_down {
 	H2_BROKEN,  /* reset by us */
 };
 
+/* What carries the streams of a session that has no nghttp2: QUIC (h3/). */
+struct h2_wire {
+	void (*refuse)(struct h2_stream *s, uint32_t error); /* an error of HTTP/2 */
+	void (*consumed)(struct h2_stream *s, size_t n);     /* the client may send so much more */
+	int (*resume)(struct h2_stream *s);		     /* after deferred */
+	/* interim: no body, and another head comes. -ENOMEM, -EPIPE */
+	int (*head)(struct h2_stream *s, const struct h2_field *f, unsigned n, bool interim);
+	void (*free)(struct h2_stream *s);
+};
+
 struct h2_stream {
 	struct h2_session *h;
+	void *more; /* of the wire */
 	void *owner;
 	int32_t id;
 	struct list link, news; /* in the session's lists */
@@ -51,7 +62,8 @@ struct h2_stream {
 };
 
 struct h2_session {
-	nghttp2_session *ng;
+	nghttp2_session *ng; /* NULL: there is a wire */
+	const struct h2_wire *wire;
 	struct list streams, news;
 	unsigned n;
 	struct h2_limits limits;
@@ -99,6 +111,16 @@ void h2_stream_refuse(struct h2_stream *s, uint32_t error);
 int h2_stream_ask(struct h2_stream *s, const char *p, size_t n, size_t *used_out);
 void h2_stream_told(struct h2_stream *s, bool ended);
 void h2_stream_over(struct h2_stream *s, uint32_t error);
+/* h2_session_new_on - a session for streams that come by a wire. h2_session_settle - text stays where it is now: fields get their pointers. */
+struct h2_session *h2_session_new_on(
+    const struct h2_limits *limits, uint64_t random, const struct h2_wire *wire, void *host);
+void h2_session_settle(struct h2_session *h);
+/* h2_session_field - one more of the head that is being received; -ENOMEM. h2_session_begin_head - before the first. */
+int h2_session_begin_head(struct h2_session *h);
+int h2_session_field(struct h2_session *h, const uint8_t *name, size_t name_len,
+    const uint8_t *value, size_t value_len);
+/* h2_stream_last_fields - the trailers that were written, once; f holds H1_TRAILERS_MAX, names H1_TRAILER_MAX bytes. */
+unsigned h2_stream_last_fields(struct h2_stream *s, struct h2_field *f, char *names);
 /* h2_stream_source - of nghttp2: how much of the answer goes into the next frame; on_send_data then copies it. */
 ssize_t h2_stream_source(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
     uint32_t *flags, nghttp2_data_source *source, void *arg);

@@ -42,17 +42,25 @@ on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 	return h->too_much ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+int
+h2_session_begin_head(struct h2_session *h)
+{
+	h->fields = h->size = 0;
+	h->large = false;
+	h->text.off = h->text.len = 0;
+	h->opening = true;
+	if (h->field == NULL)
+		h->field = malloc(H2_FIELDS_MAX * sizeof(*h->field));
+	return h->field == NULL ? -ENOMEM : 0;
+}
+
 static int
 on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
 	struct h2_session *h = arg;
 	struct h2_stream *s;
 
-	h->fields = h->size = 0;
-	h->large = false;
-	h->text.off = h->text.len = 0;
-	h->opening = true;
-	if (h->field == NULL && (h->field = malloc(H2_FIELDS_MAX * sizeof(*h->field))) == NULL)
+	if (h2_session_begin_head(h) != 0)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0; /* to a server: always */
@@ -63,15 +71,10 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 }
 
 /* Notes of a field: where it begins in text, until all are there and text stays where it is. */
-static int
-on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-    const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+int
+h2_session_field(struct h2_session *h, const uint8_t *name, size_t name_len, const uint8_t *value,
+    size_t value_len)
 {
-	struct h2_session *h = arg;
-
-	(void)ng;
-	(void)frame;
-	(void)flags;
 	if (h->large)
 		return 0;
 	h->size += (uint32_t)(name_len + value_len);
@@ -81,8 +84,20 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
 	}
 	h->field[h->fields++] =
 	    (struct h2_field){ .name_len = (uint32_t)name_len, .value_len = (uint32_t)value_len };
-	if (h2_bytes_put(&h->text, name, name_len) != 0 ||
-	    h2_bytes_put(&h->text, value, value_len) != 0)
+	return h2_bytes_put(&h->text, name, name_len) != 0 ||
+		       h2_bytes_put(&h->text, value, value_len) != 0
+		   ? -ENOMEM
+		   : 0;
+}
+
+static int
+on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+    const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+	(void)ng;
+	(void)frame;
+	(void)flags;
+	if (h2_session_field(arg, name, name_len, value, value_len) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return 0;
 }
@@ -102,9 +117,8 @@ on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* malformed: RST_STREAM */
 }
 
-/* text stays where it is now: fields get their pointers. */
-static void
-settle_fields(struct h2_session *h)
+void
+h2_session_settle(struct h2_session *h)
 {
 	const char *p = (const char *)h->text.b;
 
@@ -124,7 +138,7 @@ on_head(struct h2_session *h, struct h2_stream *s, const nghttp2_frame *frame)
 	h->opening = false;
 	if (s == NULL)
 		return;
-	settle_fields(h);
+	h2_session_settle(h);
 	if (h->back) {
 		h2_stream_told(s, ended);
 		return;
@@ -271,6 +285,23 @@ ng_new(struct h2_session *h)
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(cb);
 	return ng;
+}
+
+struct h2_session *
+h2_session_new_on(
+    const struct h2_limits *limits, uint64_t random, const struct h2_wire *wire, void *host)
+{
+	struct h2_session *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	list_init(&h->streams);
+	list_init(&h->news);
+	h->limits = *limits;
+	h->random = random;
+	h->wire = wire;
+	h->host = host;
+	return h;
 }
 
 static struct h2_session *

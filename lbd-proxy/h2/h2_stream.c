@@ -33,6 +33,8 @@ h2_stream_free(struct h2_stream *s)
 	list_del(&s->link);
 	list_del(&s->news);
 	s->h->n--;
+	if (s->h->wire != NULL)
+		s->h->wire->free(s);
 	h2_bytes_fini(&s->in);
 	h2_bytes_fini(&s->tail);
 	h2_bytes_fini(&s->out);
@@ -52,7 +54,11 @@ h2_stream_refuse(struct h2_stream *s, uint32_t error)
 {
 	s->down = H2_BROKEN;
 	h2_bytes_fini(&s->out);
-	if (!s->gone && s->id != 0)
+	if (s->gone || s->id == 0)
+		return;
+	if (s->h->wire != NULL)
+		s->h->wire->refuse(s, error);
+	else
 		(void)nghttp2_submit_rst_stream(s->h->ng, NGHTTP2_FLAG_NONE, s->id, error);
 }
 
@@ -206,7 +212,11 @@ read_body(struct h2_stream *s, uint8_t *p, size_t room)
 	size_t n = h2_bytes_take(&s->in, p, room), paid = n < s->owed ? n : s->owed;
 
 	s->owed -= (uint32_t)paid;
-	if (paid > 0 && !s->gone)
+	if (paid == 0 || s->gone)
+		return n;
+	if (s->h->wire != NULL)
+		s->h->wire->consumed(s, paid);
+	else
 		(void)nghttp2_session_consume_stream(s->h->ng, s->id, paid);
 	return n;
 }
@@ -270,6 +280,8 @@ resume(struct h2_stream *s)
 {
 	if (s->deferred && !s->gone) {
 		s->deferred = false;
+		if (s->h->wire != NULL)
+			return s->h->wire->resume(s);
 		return nghttp2_session_resume_data(s->h->ng, s->id) == NGHTTP2_ERR_NOMEM ? -ENOMEM
 											 : 0;
 	}
@@ -286,6 +298,16 @@ to_nv(const struct h2_field *f, unsigned n, nghttp2_nv *nv)
 	return n;
 }
 
+unsigned
+h2_stream_last_fields(struct h2_stream *s, struct h2_field *f, char *names)
+{
+	size_t len = h2_bytes_n(&s->part);
+
+	if (len == 0 || len > H1_TRAILER_MAX)
+		return 0;
+	return h2_trailer_fields((const char *)s->part.b, len, f, H1_TRAILERS_MAX, names);
+}
+
 /* Fields of a trailer section go after the data. True: there are some. */
 static bool
 submit_trailers(struct h2_stream *s)
@@ -293,12 +315,8 @@ submit_trailers(struct h2_stream *s)
 	struct h2_field f[H1_TRAILERS_MAX];
 	nghttp2_nv nv[H1_TRAILERS_MAX];
 	char names[H1_TRAILER_MAX];
-	size_t len = h2_bytes_n(&s->part);
-	unsigned n;
+	unsigned n = h2_stream_last_fields(s, f, names);
 
-	if (len == 0 || len > sizeof(names))
-		return false;
-	n = h2_trailer_fields((const char *)s->part.b, len, f, H1_TRAILERS_MAX, names);
 	if (n == 0)
 		return false;
 	n = to_nv(f, n, nv);
@@ -347,13 +365,28 @@ begin_body(struct h2_stream *s, const struct h1_head *head)
 	}
 }
 
+/* Fields of a head, to nghttp2. */
+static int
+submit_fields(struct h2_stream *s, const struct h2_field *f, unsigned n, bool interim)
+{
+	nghttp2_data_provider body = { .source.ptr = s, .read_callback = h2_stream_source };
+	nghttp2_nv nv[H2_ANSWER_FIELDS];
+	int code;
+
+	(void)to_nv(f, n, nv);
+	code = interim
+		   ? nghttp2_submit_headers(s->h->ng, NGHTTP2_FLAG_NONE, s->id, NULL, nv, n, NULL)
+		   : nghttp2_submit_response(
+			 s->h->ng, s->id, nv, n, s->down == H2_WHOLE ? NULL : &body);
+	return code == 0 ? 0 : code == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPIPE;
+}
+
 /* A head that was read from buf. */
 static int
 submit_head(struct h2_stream *s, const char *buf, struct h1_head *head)
 {
 	struct h2_field f[H2_ANSWER_FIELDS];
-	nghttp2_nv nv[H2_ANSWER_FIELDS];
-	nghttp2_data_provider body = { .source.ptr = s, .read_callback = h2_stream_source };
+	bool interim;
 	char *names;
 	unsigned n;
 	int code;
@@ -363,17 +396,14 @@ submit_head(struct h2_stream *s, const char *buf, struct h1_head *head)
 	names = malloc(head->length + 8);
 	if (names == NULL)
 		return -ENOMEM;
-	n = to_nv(f, h2_answer_fields(buf, head, s->tunnel, f, names), nv);
-	if (head->status < 200 && head->status != 101) {
-		code =
-		    nghttp2_submit_headers(s->h->ng, NGHTTP2_FLAG_NONE, s->id, NULL, nv, n, NULL);
-	} else {
+	n = h2_answer_fields(buf, head, s->tunnel, f, names);
+	interim = head->status < 200 && head->status != 101;
+	if (!interim)
 		begin_body(s, head);
-		code = nghttp2_submit_response(
-		    s->h->ng, s->id, nv, n, s->down == H2_WHOLE ? NULL : &body);
-	}
+	code = s->h->wire != NULL ? s->h->wire->head(s, f, n, interim)
+				  : submit_fields(s, f, n, interim);
 	free(names);
-	return code == 0 ? 0 : code == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPIPE;
+	return code;
 }
 
 /* Bytes of a head; *used_out of them belong to it. */

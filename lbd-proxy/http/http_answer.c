@@ -15,6 +15,7 @@
 #include "stream/tcp_stream.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void
@@ -107,6 +108,8 @@ keep_body(struct http *h, const char *p, size_t n, bool *over_out)
 	return conn_keep(h->s, p, n);
 }
 
+#define ALT_SVC_MAX 40 /* bytes of that line */
+
 /* The rewritten head into the worker's output; its length. */
 static size_t
 rewrite(
@@ -115,7 +118,7 @@ rewrite(
 	struct conn *c = h->c;
 	const struct view *v = c->svc->view;
 	struct http_plan *p = &c->w->plan;
-	char line[STICKY_LINE_MAX + sizeof(v->hsts) + RECODE_LINES_MAX];
+	char line[STICKY_LINE_MAX + sizeof(v->hsts) + ALT_SVC_MAX + RECODE_LINES_MAX];
 	struct http_answer_policy policy = { .client_minor = h->head.minor, .edits = edits };
 
 	h->keep = h->keep && h->up_over && (h->down != H1_UNTIL_CLOSE || recode_any(recode)) &&
@@ -131,6 +134,12 @@ rewrite(
 		policy.insert = line;
 		policy.insert_len = (uint16_t)(policy.insert_len + n);
 		policy.hsts = true;
+	}
+	if (v->http3 && c->tls != NULL) {
+		policy.insert_len = (uint16_t)(policy.insert_len +
+					       sprintf(line + policy.insert_len,
+						   "Alt-Svc: h3=\":%u\"; ma=86400\r\n", c->port));
+		policy.insert = line;
 	}
 	if (recode->vary || recode_any(recode)) {
 		const char *text = recode_lines(*recode, h->coding);

@@ -79,7 +79,8 @@ tell(struct http *h, const struct http_request_policy *p, struct http_tell *t,
 	t->x_forwarded = pool->x_forwarded;
 	t->forwarded = pool->forwarded_field;
 	t->via = pool->via;
-	t->h2 = c->h2 != NULL;
+	t->h2 = c->h2 != NULL && !c->h3;
+	t->h3 = c->h3;
 	t->policy = pool->forwarded;
 	t->distrust = p->distrust;
 	t->request_id = v->request_id;

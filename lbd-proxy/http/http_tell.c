@@ -257,7 +257,7 @@ http_tell_lines(struct http_tell *t, const char *buf, const struct h1_head *h,
 	}
 	if (t->via) {
 		PUT(t, "Via: ");
-		put(t, t->h2 ? "2.0" : h->minor == 0 ? "1.0" : "1.1", 3);
+		put(t, t->h3 ? "3.0" : t->h2 ? "2.0" : h->minor == 0 ? "1.0" : "1.1", 3);
 		PUT(t, " lbd\r\n");
 	}
 	if (t->request_id != request_id_off && !t->id_kept) {

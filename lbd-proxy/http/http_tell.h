@@ -12,6 +12,7 @@
 struct http_tell {
 	bool x_forwarded, forwarded, via;
 	bool h2;		 /* the client speaks HTTP/2 */
+	bool h3;		 /* or HTTP/3 */
 	bool distrust;		 /* what the client sent of the first two is cut */
 	uint8_t policy;		 /* enum forwarded: of the first two */
 	uint8_t request_id;	 /* enum request_id */

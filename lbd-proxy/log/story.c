@@ -41,6 +41,7 @@ story_head(struct story *s, struct conn *c, const char *buf, const struct h1_hea
 	logs_note(n, NOTE_TARGET, buf + h->target_off, h->target_len, LINE_TARGET);
 	logs_note(n, NOTE_VERSION,
 	    h->minor == 0   ? "HTTP/1.0"
+	    : c->h3	    ? "HTTP/3.0"
 	    : c->h2 != NULL ? "HTTP/2.0"
 			    : "HTTP/1.1",
 	    8, LINE_TEXT);

@@ -55,6 +55,7 @@ struct conn {
 	bool quick : 1;	   /* client: the kernel takes as much as it likes (unsent.h) */
 	bool bounded : 1;  /* server: its window was limited (unsent.h) */
 	bool frozen : 1;   /* server: its window does not grow (unsent.h) */
+	bool h3 : 1;	   /* client: it speaks HTTP/3, or carries those that do */
 	bool held : 1;	   /* stream: not all that was written could be sent */
 	bool
 	    broken : 1; /* an error, or both directions ended: the next reads tell, after what came before */

@@ -12,6 +12,7 @@
 
 #include "arrive.h"
 #include "conn.h"
+#include "h3/h3.h"
 #include "unsent.h"
 #include "worker.h"
 
@@ -224,6 +225,7 @@ destroy(struct listener *l)
 
 	list_del(&l->halted);
 	list_del(&l->link);
+	h3_door_close(l);
 	io_unwatch(&l->io,
 	    &l->w->poller); /* another process may have it too, and it would go on telling */
 	io_close(&l->io, &l->w->poller);
@@ -241,6 +243,8 @@ watch(struct listener *l)
 {
 	if (io_watch_read(&l->io, &l->w->poller, on_ready) != 0)
 		destroy(l);
+	else
+		h3_door_set(l);
 }
 
 void
@@ -291,10 +295,29 @@ listener_begin(struct worker *w)
 }
 
 void
+listener_renew(struct worker *w, const struct wsvc *s)
+{
+	struct list *it;
+
+	if (atomic_load(&w->px->held))
+		return;
+	list_each(it, &w->listeners)
+	{
+		struct listener *l = container_of(it, struct listener, link);
+
+		if (l->svc == s)
+			h3_door_set(l);
+	}
+}
+
+void
 listener_move(struct worker *w, void *listener, void *svc)
 {
-	(void)w;
-	attach(listener, svc);
+	struct listener *l = listener;
+
+	attach(l, svc);
+	if (!atomic_load(&w->px->held))
+		h3_door_set(l);
 }
 
 void

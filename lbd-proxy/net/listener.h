@@ -13,9 +13,10 @@ struct wsvc;
 struct listener {
 	struct io io;
 	struct worker *w;
-	struct wsvc *svc;   /* worker's */
-	struct list halted; /* in worker.halted: no descriptor was free */
-	struct list link;   /* in worker.listeners */
+	struct wsvc *svc;     /* worker's */
+	struct list halted;   /* in worker.halted: no descriptor was free */
+	struct list link;     /* in worker.listeners */
+	struct h3_door *door; /* of clients by QUIC (h3/h3.h); NULL: none */
 	uint16_t port;
 	uint8_t most; /* clients that are accepted in a turn */
 	uint8_t full; /* turns in a row in which so many came */
@@ -29,6 +30,9 @@ struct listener *listener_new(struct worker *w, int fd, uint16_t port);
 void listener_start(struct worker *w, void *listener, void *svc);
 void listener_move(struct worker *w, void *listener, void *svc);
 void listener_stop(struct worker *w, void *listener, void *none);
+
+/* listener_renew - the service has a new view. In the worker. */
+void listener_renew(struct worker *w, const struct wsvc *s);
 
 /* listener_begin - nothing is held any more: those that were started before accept from now on. In the worker. */
 void listener_begin(struct worker *w);

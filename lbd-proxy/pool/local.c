@@ -11,6 +11,7 @@
 #include "backend.h"
 #include "h2/h2.h"
 #include "h2/h2_back.h"
+#include "net/listener.h"
 #include "net/conn.h"
 #include "net/worker.h"
 
@@ -205,6 +206,7 @@ local_set(struct worker *w, struct view *v)
 		return;
 	renew_arrays(s);
 	view_unref(old);
+	listener_renew(w, s);
 	backend_kick(s);
 }
 

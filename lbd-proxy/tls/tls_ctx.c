@@ -12,6 +12,7 @@
 #include "base/must.h"
 
 #include "tls_priv.h"
+#include "tls_quic.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -309,7 +310,8 @@ front_one(
 	} else if (!set_curves(s, f->curves[0] != 0 ? f->curves : CURVES)) {
 		(void)refused(err, "curves of", f->name);
 	} else if (put_identity(s, id, err) == 0 &&
-		   (f->auth == TLS_CLIENT_OFF || ask_clients(s, f, err) == 0)) {
+		   (f->auth == TLS_CLIENT_OFF || ask_clients(s, f, err) == 0) &&
+		   (!f->http3 || tls_quic_use(s, id->name, err) == 0)) {
 		return s;
 	}
 	SSL_CTX_free(s);

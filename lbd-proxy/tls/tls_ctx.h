@@ -24,6 +24,7 @@ struct tls_front {
 	bool tls12;  /* TLS 1.2 too */
 	bool http;   /* clients that offer protocols (ALPN) must offer http/1.1 */
 	bool http2;  /* or h2, which is taken first */
+	bool http3;  /* and QUIC takes its certificates too */
 	bool tickets;
 	bool detach;	     /* connections of TLS 1.3 go on without OpenSSL's object */
 	bool stapling;	     /* certificates go out with the word of their responder */

@@ -195,6 +195,7 @@ front_of(struct tls_rows *r, const struct snapshot *s, const struct service *row
 		.tls12 = t->profile == tls_profile_intermediate,
 		.http = row->mode == mode_http,
 		.http2 = row->mode == mode_http && row->http2,
+		.http3 = row->mode == mode_http && row->http3,
 		.tickets = t->tickets,
 		.stapling = t->stapling,
 		.detach = row->tls_detach,
@@ -216,7 +217,8 @@ front_of(struct tls_rows *r, const struct snapshot *s, const struct service *row
 	of = mix_number(of, (uint64_t)f.strict | (uint64_t)f.tls12 << 1 | (uint64_t)f.http << 2 |
 				(uint64_t)f.tickets << 3 | (uint64_t)f.http2 << 4 |
 				(uint64_t)f.stapling << 5 | (uint64_t)f.detach << 6 |
-				(uint64_t)f.auth << 8 | (uint64_t)f.session_s << 32);
+				(uint64_t)f.http3 << 7 | (uint64_t)f.auth << 8 |
+				(uint64_t)f.session_s << 32);
 	for (i = 0; i < c.n; i++)
 		of = mix(
 		    mix(mix(mix(of, c.row[i]->name), c.row[i]->chain), c.row[i]->key), c.hosts[i]);

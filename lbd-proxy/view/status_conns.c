@@ -25,7 +25,8 @@ struct row {
 	struct addr client, real, source; /* source: towards the server; family 0 unknown */
 	uint16_t client_port, port, real_port, source_port;
 	const char *state;
-	bool stream; /* of HTTP/2 */
+	bool stream; /* of HTTP/2, or 3 */
+	bool h3;
 	uint64_t in, out;
 };
 struct conns_answer {
@@ -90,7 +91,8 @@ put(const struct conns_answer *a, const struct row *r,
 		    t, r->source_port);
 		m.source = SPAN(source);
 	}
-	(void)snprintf(state, sizeof(state), r->stream ? "h2 %s" : "%s", r->state);
+	(void)snprintf(state, sizeof(state), r->stream ? "%s %s" : "%s%s",
+	    r->stream ? (r->h3 ? "h3" : "h2") : "", r->state);
 	m.state = SPAN(state);
 	m.age = (uint64_t)r->age_s * 1000000;
 	m.idle = (uint64_t)r->quiet_ms * 1000;
@@ -207,6 +209,7 @@ write_row(struct conns_answer *a, const struct wsvc *s, const struct conn *c)
 		.port = c->port,
 		.state = v.state,
 		.stream = c->h2 != NULL,
+		.h3 = c->h3,
 		.in = c->bytes_in,
 		.out = c->bytes_out,
 	};
