@@ -287,7 +287,9 @@ h3_quic_new(struct h3_conn *x, const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid)
 	s.initial_ts = NS(x->front.c->w->now);
 	s.cc_algo =
 	    v->quic_congestion == quic_congestion_reno ? NGTCP2_CC_ALGO_RENO : NGTCP2_CC_ALGO_CUBIC;
-	s.token = hd->token;
+	if (odcid !=
+	    NULL) /* one that was verified: ngtcp2 then takes the address for the client's */
+		s.token = hd->token;
 	s.max_tx_udp_payload_size = H3_PACKET;
 	s.handshake_timeout = NS(v->request);
 	ngtcp2_transport_params_default(&p);
