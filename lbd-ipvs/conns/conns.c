@@ -19,7 +19,7 @@ struct ask { /* an answer under way */
 	struct conns *c;
 	struct walk *walk;
 	bool persists;
-	uint32_t most, sent;
+	uint32_t skip, most, sent;
 };
 
 struct index *
@@ -75,8 +75,13 @@ ask_step(void *state, const struct bus_request *rq)
 	int code;
 
 	for (unsigned i = 0; i < PIECE && (r = walk_next(a->walk)) != NULL; i++) {
-		bool go_on = a->persists ? reply_persist(rq, r) : reply_conn(rq, r);
+		bool go_on;
 
+		if (a->skip > 0) {
+			a->skip--;
+			continue;
+		}
+		go_on = a->persists ? reply_persist(rq, r) : reply_conn(rq, r);
 		if (++a->sent == a->most)
 			return true;
 		if (!go_on)
@@ -144,7 +149,7 @@ answer(struct conns *c, const struct bus_request *rq, const struct msg_select *m
 		return;
 	}
 	a = mem_alloc(sizeof(*a));
-	*a = (struct ask){ .c = c, .persists = persists, .most = m->most };
+	*a = (struct ask){ .c = c, .persists = persists, .skip = m->skip, .most = m->most };
 	ops.arg = a;
 	a->walk = walk_new(c->walks, conns_index(c), &want, &ops);
 	bus_pump(rq, ask_step, ask_fini, a);

@@ -343,9 +343,11 @@ stick_clear(struct stick *s, uint32_t service, uint32_t server, const struct sti
 	return n;
 }
 
-/* The live entries of a shard, copied: *n_out of them, caller frees; NULL when there are none or no memory. */
+/* The live entries of a shard but the first *skip, which is counted down, copied: *n_out of them, caller frees; NULL when there
+ * are none or no memory. */
 static struct stick_entry *
-copy_shard(struct stick *s, unsigned i, uint32_t service, mono_t now, uint32_t *n_out)
+copy_shard(
+    struct stick *s, unsigned i, uint32_t service, uint32_t *skip, mono_t now, uint32_t *n_out)
 {
 	struct shard *sh = stick_lock(s, (uint64_t)i << 58);
 	struct stick_entry *out = sh->used > 0 ? malloc(sh->used * sizeof(*out)) : NULL;
@@ -356,6 +358,10 @@ copy_shard(struct stick *s, unsigned i, uint32_t service, mono_t now, uint32_t *
 		if (e->service == 0 || e->server == 0 || (service != 0 && e->service != service) ||
 		    e->expires <= now)
 			continue;
+		if (*skip > 0) {
+			--*skip;
+			continue;
+		}
 		out[n] = (struct stick_entry){ .key.kind = e->kind,
 			.service = e->service,
 			.server = e->server,
@@ -368,14 +374,14 @@ copy_shard(struct stick *s, unsigned i, uint32_t service, mono_t now, uint32_t *
 }
 
 uint32_t
-stick_each(struct stick *s, uint32_t service, mono_t now, stick_fn fn, void *arg)
+stick_each(struct stick *s, uint32_t service, uint32_t skip, mono_t now, stick_fn fn, void *arg)
 {
 	uint32_t shown = 0;
 	bool go = true;
 
 	for (unsigned i = 0; go && i < STICK_SHARDS; i++) {
 		uint32_t n;
-		struct stick_entry *list = copy_shard(s, i, service, now, &n);
+		struct stick_entry *list = copy_shard(s, i, service, &skip, now, &n);
 		for (uint32_t k = 0; go && k < n; k++, shown++)
 			go = fn(arg, &list[k]);
 		free(list);

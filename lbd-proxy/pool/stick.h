@@ -48,10 +48,12 @@ struct stick_entry {
 	uint32_t service, server;
 	dur_t left; /* until it expires */
 };
-/* stick_each - calls fn for live entries of a service (0: any), in no order; a shard is copied before its entries are
- * shown, so fn may call back. fn returns false to stop. Returns how many were shown. */
+/* stick_each - calls fn for live entries of a service (0: any) but the first skip, in an order that stays while nothing
+ * changes; a shard is copied before its entries are shown, so fn may call back. What is skipped is not copied. fn returns
+ * false to stop. Returns how many were shown. */
 typedef bool (*stick_fn)(void *arg, const struct stick_entry *e);
-uint32_t stick_each(struct stick *s, uint32_t service, mono_t now, stick_fn fn, void *arg);
+uint32_t stick_each(
+    struct stick *s, uint32_t service, uint32_t skip, mono_t now, stick_fn fn, void *arg);
 uint32_t stick_count(struct stick *s); /* entries held, expired ones among them */
 
 /* What others shall know of the table, and what they know: lbd-ha keeps it over a restart, and the peer has it when it

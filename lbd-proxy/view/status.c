@@ -1,5 +1,5 @@
-/* Answers about the proxy: counters, persistence entries, and one line for systemctl status. Connections are listed by
- * status_conns.c.
+/* Answers about the proxy: counters, and one line for systemctl status. Connections are listed by status_conns.c, persistence
+ * entries by status_persist.c.
  *
  * Counters are read while the workers go on. Long answers are written as the receiver takes them; services that are
  * deleted meanwhile are left out. */
@@ -25,15 +25,6 @@ void
 status_init(struct control *control)
 {
 	k = control;
-}
-
-/* The service whose entries a service has: another one, where it shares. */
-static uint32_t
-table_of(uint32_t service)
-{
-	const struct ctl_service *c = idmap_get(&k->services, service);
-
-	return c != NULL && c->view != NULL ? c->view->sticky.table : service;
 }
 
 struct counters_answer {
@@ -62,7 +53,7 @@ put_service(
 
 	svc_counts(c->svc, &n);
 	elders_service(k, c->id, &n);
-	n.persist_entries = (uintptr_t)idmap_get(&a->persists, table_of(c->id));
+	n.persist_entries = (uintptr_t)idmap_get(&a->persists, status_table_of(k, c->id));
 	n.rate_keys = c->svc->rates != NULL ? rates_count(c->svc->rates) : 0;
 	counters_put(service_counters, service_counters_n, &n, &b);
 	m.values = (struct span){ b.p, b.len };
@@ -137,8 +128,8 @@ status_on_counters(void *arg, const struct bus_request *rq, const union msg_any 
 		if (only == 0 || only == id)
 			a->id[a->n++] = id;
 	if (stick_count(k->px.stick) > 0)
-		(void)stick_each(
-		    k->px.stick, table_of(only), mono_now(), count_persist, &a->persists);
+		(void)stick_each(k->px.stick, status_table_of(k, only), 0, mono_now(),
+		    count_persist, &a->persists);
 	bus_pump(rq, counters_step, counters_fini, a);
 }
 
@@ -182,179 +173,18 @@ status_on_rates(void *arg, const struct bus_request *rq, const union msg_any *m)
 	status_rates(k, rq, &m->rates);
 }
 
-struct persists_answer {
-	struct stick_entry *e;
-	uint32_t n, room, at, most, server;
-	uint32_t as; /* the service that was asked for, where the entries are those of another; 0 */
-};
-
-static void
-persists_fini(void *state)
-{
-	struct persists_answer *a = state;
-
-	free(a->e);
-	free(a);
-}
-
-static bool
-keep_persist(void *arg, const struct stick_entry *e)
-{
-	struct persists_answer *a = arg;
-
-	if (a->server != 0 && e->server != a->server)
-		return true;
-	if (a->n == a->room) {
-		a->room = a->room * 2 + 64;
-		a->e = mem_grow(a->e, a->room * sizeof(*a->e));
-	}
-	a->e[a->n++] = *e;
-	return a->most == 0 || a->n < a->most;
-}
-
-/* The service that is asked about: told, or that of the server that is. */
-static uint32_t
-asked(uint32_t service, uint32_t server)
-{
-	const struct ctl_server *s = server == 0 ? NULL : idmap_get(&k->servers, server);
-
-	return service == 0 && s != NULL ? s->of->id : service;
-}
-
-/* What a server of a service is called in the entries that the service has; 0: nobody belongs to it. */
-static uint32_t
-who_of(uint32_t service, uint32_t server)
-{
-	const struct ctl_service *c = idmap_get(&k->services, service);
-
-	for (uint32_t i = 0; c != NULL && c->view != NULL && i < c->view->n; i++)
-		if (c->view->at[i].srv->id == server)
-			return c->view->at[i].who == STICKY_NOBODY ? 0 : c->view->at[i].who;
-	return server;
-}
-
-/* A value is not kept: its hash stands for it. */
-static void
-key_text(const struct stick_key *key, char *out, size_t room)
-{
-	struct addr a = { .family = key->kind == STICK_ADDR4 ? 4 : 6 };
-	size_t n = 0;
-
-	if (key->kind != STICK_COOKIE) {
-		a.len = a.family == 4 ? 32 : 128;
-		memcpy(a.b, key->b, sizeof(a.b));
-		addr_format(&a, ADDR_HOST, out);
-		return;
-	}
-	for (size_t i = 0; i < sizeof(key->b) && n + 3 < room; i++)
-		n += (size_t)snprintf(out + n, room - n, "%02x", key->b[i]);
-}
-
-/* In the words of the service that was asked for; false: it has no such server. */
-static bool
-as_asked(const struct persists_answer *a, struct msg_persist *m)
-{
-	const struct ctl_service *c = idmap_get(&k->services, a->as);
-
-	if (a->as == 0 || c == NULL || c->view == NULL)
-		return true;
-	m->service = a->as;
-	m->server = persist_find(c->view, m->server);
-	return m->server != 0;
-}
-
-static bool
-persists_step(void *state, const struct bus_request *rq)
-{
-	struct persists_answer *a = state;
-	char key[80];
-	unsigned rows = 0;
-
-	for (; a->at < a->n && rows < ROWS_STEP; a->at++, rows++) {
-		const struct stick_entry *e = &a->e[a->at];
-		struct msg_persist m = { .service = e->service, .server = e->server };
-
-		if (!as_asked(a, &m))
-			continue;
-		key_text(&e->key, key, sizeof(key));
-		m.key = SPAN(key);
-		m.left = (uint64_t)(e->left > 0 ? e->left : 0);
-		(void)bus_reply(rq, MSG_PERSIST, &m);
-	}
-	return a->at == a->n;
-}
-
 void
 status_on_persists(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
-	struct persists_answer *a = mem_alloc(sizeof(*a));
-	uint32_t service = asked(m->select.service, m->select.server), table = table_of(service);
-
 	(void)arg;
-	a->most = m->select.most;
-	a->server = who_of(service, m->select.server);
-	a->as = table != service ? service : 0;
-	if (m->select.server == 0 || a->server != 0)
-		(void)stick_each(k->px.stick, table, mono_now(), keep_persist, a);
-	bus_pump(rq, persists_step, persists_fini, a);
-}
-
-/* The key that a list shows for a value: 32 hexadecimal digits. */
-static bool
-shown_key(const char *text, struct stick_key *out)
-{
-	unsigned byte;
-
-	if (strlen(text) != 2 * sizeof(out->b) || strspn(text, "0123456789abcdef") != strlen(text))
-		return false;
-	out->kind = STICK_COOKIE;
-	for (size_t i = 0; i < sizeof(out->b); i++) {
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			return false;
-		out->b[i] = (uint8_t)byte;
-	}
-	return true;
-}
-
-/* One client, by its address, by the value that names it, or by what a list shows of that. */
-static void
-clear_one(uint32_t table, uint32_t server, const char *text, struct span value)
-{
-	struct stick_key key;
-	struct addr a;
-
-	if (addr_parse(text, ADDR_HOST, &a) == 0) {
-		const struct ctl_service *c = idmap_get(&k->services, table);
-
-		if (c != NULL && c->view != NULL)
-			persist_source_key(c->view, &a, &key);
-		else
-			stick_key_addr(&a, &key);
-	} else {
-		if (shown_key(text, &key))
-			(void)stick_clear(k->px.stick, table, server, &key);
-		stick_key_cookie(k->px.stick, (const char *)value.p, value.len, &key);
-	}
-	(void)stick_clear(k->px.stick, table, server, &key);
+	status_persists(k, rq, &m->select);
 }
 
 void
 status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg_any *m)
 {
-	const struct msg_persist_clear *ask = &m->persist_clear;
-	uint32_t service = asked(ask->service, ask->server), table = table_of(service),
-		 server = who_of(service, ask->server);
-	char text[512];
-
 	(void)arg;
-	span_text(ask->key, text, sizeof(text));
-	if (ask->server != 0 && server == 0)
-		; /* nobody belongs to it */
-	else if (ask->key.p == NULL || text[0] == '\0')
-		(void)stick_clear(k->px.stick, table, server, NULL);
-	else
-		clear_one(table, server, text, ask->key);
-	bus_result(rq, 0, NULL);
+	status_persist_clear(k, rq, &m->persist_clear);
 }
 
 void

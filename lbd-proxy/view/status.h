@@ -15,6 +15,11 @@ void status_on_persist_clear(void *arg, const struct bus_request *rq, const unio
 void status_on_rates(void *arg, const struct bus_request *rq, const union msg_any *m);
 /* status_rates.c */
 void status_rates(struct control *k, const struct bus_request *rq, const struct msg_rates *m);
+/* status_persist.c. status_table_of - the service whose entries a service has: another one, where it shares. */
+uint32_t status_table_of(const struct control *k, uint32_t service);
+void status_persists(struct control *k, const struct bus_request *rq, const struct msg_select *m);
+void status_persist_clear(
+    struct control *k, const struct bus_request *rq, const struct msg_persist_clear *ask);
 /* status_conns.c */
 void status_conns(struct control *k, const struct bus_request *rq, const struct msg_select *m);
 /* status_kill.c */

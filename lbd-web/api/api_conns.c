@@ -31,7 +31,7 @@ struct listing {
 	unsigned at;	    /* daemon that is asked */
 	unsigned answered;
 	bool clear; /* of MSG_RATES */
-	uint64_t n, limit;
+	uint64_t n, limit, skip;
 	uint32_t service, server;
 	char client[CLIENT_ROOM], state[STATE_ROOM], id[STATE_ROOM];
 	struct addr net; /* of client; family 0: it is a cookie, a call, or none was given */
@@ -77,7 +77,7 @@ take_text(struct call *c, const char *word, char *out, size_t room)
 static bool
 take_query(struct call *c, struct listing *l)
 {
-	const char *limit = call_query(c, "limit");
+	const char *limit = call_query(c, "limit"), *skip = call_query(c, "skip");
 
 	l->limit = CONNS_LIMIT;
 	if (!take_name(c, "vip", KIND_service, &l->service) ||
@@ -85,8 +85,13 @@ take_query(struct call *c, struct listing *l)
 	    !take_text(c, "client", l->client, sizeof(l->client)) ||
 	    !take_text(c, "state", l->state, sizeof(l->state)) ||
 	    !take_text(c, "id", l->id, sizeof(l->id)) ||
-	    (limit != NULL && !api_number(c, "limit", limit, 1, CONNS_LIMIT_MAX, &l->limit)))
+	    (limit != NULL && !api_number(c, "limit", limit, 1, CONNS_LIMIT_MAX, &l->limit)) ||
+	    (skip != NULL && !api_number(c, "skip", skip, 0, UINT32_MAX, &l->skip)))
 		return false;
+	if (skip != NULL && (l->number != MSG_PERSISTS || (l->service == 0 && l->server == 0))) {
+		reply_fail(c, 400, "skip: only for persistence of one vip or rip");
+		return false;
+	}
 	if (l->client[0] == '\0' || addr_parse(l->client, ADDR_NET, &l->net) == 0)
 		return true;
 	l->net = (struct addr){ 0 };
@@ -303,6 +308,7 @@ ask(struct listing *l)
 	const struct msg_select select = { .service = l->service,
 		.server = l->server,
 		.most = (uint32_t)(l->limit + 1),
+		.skip = (uint32_t)l->skip,
 		.client = SPAN(l->client),
 		.state = SPAN(l->state) };
 	const struct msg_persist_clear clear = {

@@ -139,19 +139,30 @@ tools(struct call *c, struct buf *b, const struct frame *f)
 static void
 menu(struct call *c, struct buf *b)
 {
-	bool overview = strcmp(c->rq->path, "/") == 0;
+	static const struct {
+		const char *path, *icon, *word;
+		bool tab; /* opens in a new one */
+	} rows[] = {
+		{ "/", "n1", "System Overview", false },
+		{ "/persistence", "n7", "Persistence", false },
+		{ "/reports/layer7", "n6", "Layer 7 status", true },
+		{ "/account", "n2", "Account", false },
+	};
 
 	page_add(b,
 	    "<nav class=\"nav\" id=\"nav\" aria-label=\"Main menu\" tabindex=\"-1\">\n <div>\n"
 	    " <p class=\"close\"><a class=\"btn\" href=\"#main\">Close menu</a></p>\n <ul>\n");
-	buf_printf(b, "  <li><a class=\"n1\" href=\"/\"%s>System Overview</a></li>\n",
-	    overview ? " aria-current=\"page\"" : "");
-	buf_printf(b,
-	    "  <li><a class=\"n6\" href=\"/reports/layer7\" target=\"_blank\"%s>Layer 7 status <span "
-	    "class=\"vh\">(in a new tab)</span></a></li>\n",
-	    strcmp(c->rq->path, "/reports/layer7") == 0 ? " aria-current=\"page\"" : "");
-	buf_printf(b, "  <li><a class=\"n2\" href=\"/account\"%s>Account</a></li>\n",
-	    strcmp(c->rq->path, "/account") == 0 ? " aria-current=\"page\"" : "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		page_add(b, "  <li><a class=\"%s\" href=\"%s\"", rows[i].icon, rows[i].path);
+		if (rows[i].tab)
+			page_add(b, " target=\"_blank\"");
+		if (strcmp(c->rq->path, rows[i].path) == 0)
+			page_add(b, " aria-current=\"page\"");
+		page_add(b, ">%s", rows[i].word);
+		if (rows[i].tab)
+			page_add(b, " <span class=\"vh\">(in a new tab)</span>");
+		page_add(b, "</a></li>\n");
+	}
 	page_add(b, " </ul>\n </div>\n</nav>\n");
 }
 

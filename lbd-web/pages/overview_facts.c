@@ -133,6 +133,10 @@ overview_facts(struct call *c, struct buf *b, const struct service *s)
 	page_add(b, "</span><i class=\"vh\"> | </i><span>Persistence: ");
 	page_add(b, "%s", word_text(&persistence_list, s->persistence));
 	persistence_facts(b, s);
+	if (s->persistence != persistence_none)
+		page_add(b,
+		    " <a href=\"/persistence?vip=%s\">Clients <span class=\"vh\">of %s</span></a>",
+		    s->name, s->name);
 	page_add(b, "</span><i class=\"vh\"> | </i><span>Check: ");
 	if (k != NULL)
 		check_facts(b, k);

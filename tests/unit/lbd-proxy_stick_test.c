@@ -144,11 +144,17 @@ test_each_clear(void **state)
 		stick_store(s, 1 + i % 3, &k, 1 + i % 2, 0, KEEP);
 	}
 	struct seen all = { .again = s }, one = { 0 }, some = { .stop = 7 };
-	assert_int_equal(stick_each(s, 0, 5, see, &all), 300);
+	assert_int_equal(stick_each(s, 0, 0, 5, see, &all), 300);
 	assert_int_equal(all.sum, 450);
-	assert_int_equal(stick_each(s, 2, 5, see, &one), 100);
-	assert_int_equal(stick_each(s, 0, 5, see, &some), 7);
-	assert_int_equal(stick_each(s, 0, KEEP, see, &some), 0);
+	assert_int_equal(stick_each(s, 2, 0, 5, see, &one), 100);
+	assert_int_equal(stick_each(s, 0, 0, 5, see, &some), 7);
+	assert_int_equal(stick_each(s, 0, 0, KEEP, see, &some), 0);
+	struct seen rest = { 0 }, first = { .stop = 120 }, after = { 0 };
+	assert_int_equal(stick_each(s, 2, 93, 5, see, &rest), 7);
+	assert_int_equal(stick_each(s, 0, 300, 5, see, &rest), 0);
+	assert_int_equal(stick_each(s, 0, 0, 5, see, &first), 120);
+	assert_int_equal(stick_each(s, 0, 120, 5, see, &after), 180);
+	assert_int_equal(first.sum + after.sum, all.sum);
 	k = client(0);
 	assert_int_equal(stick_clear(s, 1, 0, &k), 1);
 	assert_int_equal(stick_lookup(s, 1, &k, 5, KEEP), 0);
