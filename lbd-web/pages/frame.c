@@ -145,6 +145,7 @@ menu(struct call *c, struct buf *b)
 	} rows[] = {
 		{ "/", "n1", "System Overview", false },
 		{ "/persistence", "n7", "Persistence", false },
+		{ "/certs", "n5", "Certificates", false },
 		{ "/reports/layer7", "n6", "Layer 7 status", true },
 		{ "/account", "n2", "Account", false },
 	};

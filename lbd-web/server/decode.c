@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "schema/utf8.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int
@@ -167,4 +168,38 @@ cookie_get(const char *header, const char *name, char *out, size_t room)
 		p += n + (p[n] == ';');
 	}
 	return false;
+}
+
+static int
+digit(char c)
+{
+	static const char all[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c != '\0' ? strchr(all, c) : NULL;
+
+	return at != NULL ? (int)(at - all) : -1;
+}
+
+int
+base64_parse(const char *text, struct buf *out)
+{
+	size_t n = strcspn(text, "=");
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	if (strspn(text + n, "=") != strlen(text + n) || strlen(text + n) > 2 || n % 4 == 1)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		int d = digit(text[i]);
+
+		if (d < 0)
+			return -EINVAL;
+		bits = bits << 6 | (uint32_t)d;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			buf_put_be(out, bits >> have & 0xff, 1);
+		}
+	}
+	return 0;
 }

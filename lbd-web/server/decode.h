@@ -2,6 +2,7 @@
 #ifndef DECODE_H
 #define DECODE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -37,5 +38,8 @@ void segs_fini(struct segs *s);
 bool cookie_get(const char *header, const char *name, char *out, size_t room);
 
 bool utf8_valid(const char *text, size_t len);
+
+/* base64_parse - RFC 4648 section 4, with or without its padding, behind what out has; -EINVAL. */
+int base64_parse(const char *text, struct buf *out);
 
 #endif
