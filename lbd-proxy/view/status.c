@@ -317,10 +317,11 @@ shown_key(const char *text, struct stick_key *out)
 }
 
 /* One client, by its address, by the value that names it, or by what a list shows of that. */
-static void
+static uint32_t
 clear_one(uint32_t table, uint32_t server, const char *text, struct span value)
 {
 	struct stick_key key;
+	uint32_t n = 0;
 	struct addr a;
 
 	if (addr_parse(text, ADDR_HOST, &a) == 0) {
@@ -332,10 +333,10 @@ clear_one(uint32_t table, uint32_t server, const char *text, struct span value)
 			stick_key_addr(&a, &key);
 	} else {
 		if (shown_key(text, &key))
-			(void)stick_clear(k->px.stick, table, server, &key);
+			n = stick_clear(k->px.stick, table, server, &key);
 		stick_key_cookie(k->px.stick, (const char *)value.p, value.len, &key);
 	}
-	(void)stick_clear(k->px.stick, table, server, &key);
+	return n + stick_clear(k->px.stick, table, server, &key);
 }
 
 void
@@ -344,6 +345,7 @@ status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg
 	const struct msg_persist_clear *ask = &m->persist_clear;
 	uint32_t service = asked(ask->service, ask->server), table = table_of(service),
 		 server = who_of(service, ask->server);
+	struct msg_persist_cleared told = { 0 };
 	char text[512];
 
 	(void)arg;
@@ -351,9 +353,10 @@ status_on_persist_clear(void *arg, const struct bus_request *rq, const union msg
 	if (ask->server != 0 && server == 0)
 		; /* nobody belongs to it */
 	else if (ask->key.p == NULL || text[0] == '\0')
-		(void)stick_clear(k->px.stick, table, server, NULL);
+		told.entries = stick_clear(k->px.stick, table, server, NULL);
 	else
-		clear_one(table, server, text, ask->key);
+		told.entries = clear_one(table, server, text, ask->key);
+	(void)bus_reply(rq, MSG_PERSIST_CLEARED, &told);
 	bus_result(rq, 0, NULL);
 }
 
