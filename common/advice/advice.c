@@ -273,7 +273,7 @@ advice_server(const struct advice_ask *a, struct advice *out, struct err *err)
 		rc = check_name(a, "loopback", a->loopback, err);
 	if (rc != 0)
 		return rc;
-	if (a->svc->mode == mode_snat || (service_layer(a->svc) == 7 && !a->svc->transparent))
+	if (a->svc->mode == mode_snat || !service_asks_network(a->svc))
 		return err_set(err, ERR_INVALID,
 		    "vip %s: mode %s asks nothing of its servers: they see this node as their client",
 		    a->svc->name, word_text(&mode_list, a->svc->mode));

@@ -290,5 +290,11 @@ service_layer(const struct service *s)
 {
 	return s->mode == mode_http || s->mode == mode_tcp ? 7 : 4;
 }
+/* The network of its servers matters, not only that they can be reached: they get packets of clients, or from clients' addresses. */
+static inline bool
+service_asks_network(const struct service *s)
+{
+	return service_layer(s) == 4 || s->transparent;
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* diagnose: why does a service not answer? The four steps of the way, in order: this node is active, the address is on it,
- * servers are fit, the kernel or the proxy carries connections; then, for layer 4, what each server needs is probed. The
+ * servers are fit, the kernel or the proxy carries connections; then, for layer 4 and transparent services, what each server needs is probed. The
  * first step that fails is named. It looks only; each finding carries the line that mends it. */
 #include "ctl.h"
 
@@ -282,7 +282,7 @@ step_probe(struct diagnosis *d)
 	struct err err = { 0 };
 
 	d->step = "probe";
-	if (service_layer(d->svc) == 4 &&
+	if (service_asks_network(d->svc) &&
 	    probes_run(d->c, &d->facts, d->svc->id, on_finding, d, &err) != 0)
 		found(d, FINDING_not_probed, FOUND_UNKNOWN, "", "%s", err.text);
 }

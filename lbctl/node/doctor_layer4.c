@@ -368,6 +368,14 @@ ask_daemons(struct look *l)
 			doctor_finding(l->d, ST_DOWN, svc->name, text, "systemctl start lbd-ipvs");
 		}
 	}
+}
+
+/* Also of transparent services of layer 7; without such servers nobody is asked. */
+static void
+ask_servers(struct look *l)
+{
+	struct err err = { 0 };
+
 	if (probes_run(l->d->c, &l->facts, 0, on_finding, l, &err) != 0)
 		doctor_finding(l->d, ST_UNK, "servers", err.text, "systemctl start lbd-check");
 }
@@ -403,5 +411,6 @@ doctor_layer4(struct doctor *d)
 		look_at_conn_table(&l);
 		ask_daemons(&l);
 	}
+	ask_servers(&l);
 	facts_fini(&l.facts);
 }

@@ -85,7 +85,7 @@ count_servers(const struct snapshot *s, uint32_t service)
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
 		const struct service *svc = snapshot_at(s, KIND_service, i);
 
-		if (service_layer(svc) != 4 || (service != 0 && svc->id != service))
+		if (!service_asks_network(svc) || (service != 0 && svc->id != service))
 			continue;
 		(void)snapshot_children(s, KIND_server, svc->id, &kids);
 		n += kids;

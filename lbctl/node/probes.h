@@ -15,7 +15,7 @@ struct probe_finding {
 };
 typedef void (*probe_fn)(void *arg, const struct probe_finding *f);
 
-/* probes_run - lbd-check examines the servers of one service of layer 4 (id 0: all). ERR_AWAY: it does not run. Progress
+/* probes_run - lbd-check examines the servers of one service that asks something of their network (id 0: of all). ERR_AWAY: it does not run. Progress
  * is shown on a terminal. */
 int probes_run(struct ctl *c, const struct facts *f, uint32_t service, probe_fn fn, void *arg,
     struct err *err);

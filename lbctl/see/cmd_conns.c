@@ -27,6 +27,7 @@ struct ask {
 	struct table *t;
 	unsigned most, daemon; /* daemon: who answers */
 	unsigned layer;	       /* of what was named; 0: both */
+	uint32_t cleared;      /* entries that were forgotten */
 	uint32_t half_n;
 	struct half *half; /* in order of server */
 };
@@ -421,6 +422,16 @@ cmd_persist_list(struct ctl *c, struct err *err)
 	return rc;
 }
 
+static int
+on_cleared(void *arg, const struct msg_row *row, const union msg_any *m)
+{
+	struct ask *a = arg;
+
+	if (row->number == MSG_PERSIST_CLEARED)
+		a->cleared += m->persist_cleared.entries;
+	return 0;
+}
+
 int
 cmd_persist_clear(struct ctl *c, struct err *err)
 {
@@ -434,9 +445,12 @@ cmd_persist_clear(struct ctl *c, struct err *err)
 		rc = ctl_ask(c, err, "Forget every client of %s",
 		    c->argc > 0 ? c->argv[0] : "every service");
 	if (rc == 0)
-		rc = ask_data_plane(c, MSG_PERSIST_CLEAR, &ask, NULL, &a, err);
+		rc = ask_data_plane(c, MSG_PERSIST_CLEAR, &ask, on_cleared, &a, err);
+	if (rc == 0 && a.cleared == 0 && GIVEN(c, client))
+		return err_set(err, ERR_UNKNOWN, "client %s is kept at no server%s%s",
+		    c->opt[OPT_client], c->argc > 0 ? " of " : "", c->argc > 0 ? c->argv[0] : "");
 	if (rc == 0)
-		ctl_note(c, "forgotten");
+		ctl_note(c, "%" PRIu32 " client%s forgotten", a.cleared, a.cleared == 1 ? "" : "s");
 	return rc;
 }
 

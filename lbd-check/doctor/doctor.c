@@ -1,4 +1,4 @@
-/* doctor.c - one run: the servers of a service, of all of layer 4, or a single one, examined DOCTOR_FLIGHT at a time.
+/* doctor.c - one run: the servers of a service, of all that ask something of the network, or a single one, examined DOCTOR_FLIGHT at a time.
  *
  * Findings of a server are rows as soon as it is done; they wait here until the asker takes them. Who answers for the
  * virtual address without being one of its servers is a finding of the service as a whole, once all its servers are done.
@@ -204,17 +204,17 @@ count(struct snapshot *s, const struct msg_diagnose *m, struct err *err)
 	if ((m->server && !srv) || (id && !svc))
 		return err_set(err, ERR_UNKNOWN, "row %u: does not exist, or not yet here",
 		    m->server && !srv ? m->server : id);
-	if (svc && service_layer(svc) != 4)
+	if (svc && !service_asks_network(svc))
 		return err_set(err, ERR_INVALID,
 		    "vip %s: mode %s is layer 7, whose servers need nothing of the kind; allowed are "
-		    "services of layer 4",
+		    "services of layer 4, and those with transparent=yes",
 		    svc->name, word_text(&mode_list, svc->mode));
 	if (srv)
 		return 1;
 	for (uint32_t i = 0; i < snapshot_count(s, KIND_service); i++) {
 		const struct service *one = snapshot_at(s, KIND_service, i);
 
-		if (service_layer(one) != 4 || (svc && one != svc))
+		if (!service_asks_network(one) || (svc && one != svc))
 			continue;
 		(void)snapshot_children(s, KIND_server, one->id, &kids);
 		n += kids;
@@ -261,7 +261,7 @@ fill(struct run *r, const struct msg_diagnose *m)
 	for (uint32_t i = 0; i < snapshot_count(r->s, KIND_service); i++) {
 		const struct service *svc = snapshot_at(r->s, KIND_service, i);
 
-		if (service_layer(svc) == 4 && (id == 0 || svc->id == id))
+		if (service_asks_network(svc) && (id == 0 || svc->id == id))
 			add_exams(r, svc, m->server);
 	}
 }

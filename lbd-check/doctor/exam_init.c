@@ -34,7 +34,8 @@ static void
 choose_outside(struct ward *w, struct exam *e)
 {
 	struct seen *s = &e->seen;
-	const struct addr *foreign = &w->foreign[s->vip.family == 6];
+	const struct addr *to = s->forward == forward_nat ? &s->rip : &s->vip;
+	const struct addr *foreign = &w->foreign[to->family == 6];
 	const struct iface_addr *a = iface_list_subnet(&w->ifaces, &s->vip);
 	struct addr out;
 
@@ -117,12 +118,15 @@ exam_init(struct ward *w, struct exam *e)
 		     : svc->mode == mode_tun		? forward_tun
 							: forward_nat;
 	s->protocol = svc->protocol;
-	s->vip = svc->address;
 	s->rip = e->srv->address.addr;
+	s->vip = svc->address.family != 0 ? svc->address : s->rip; /* a pool has none */
 	s->vport = first_port(svc);
 	s->rport = s->forward == forward_nat && e->srv->port != 0 ? e->srv->port : s->vport;
 	s->vip_here = iface_list_find(&w->ifaces, &s->vip, true) != NULL;
-	place(w, e);
+	if (s->rip.family == 0)
+		s->blind = "its address is a DNS name: only addresses are probed";
+	else
+		place(w, e);
 	if (s->place != PLACE_HERE && !s->blind)
 		choose_outside(w, e);
 	if (s->forward == forward_tun)

@@ -102,6 +102,16 @@ tell_what_stays(struct clear *k, uint32_t stay)
 }
 
 static void
+tell_all_went(struct clear *k)
+{
+	const struct msg_persist_cleared m = { .entries = k->found };
+
+	if (bus_request_alive(&k->rq))
+		(void)bus_reply(&k->rq, MSG_PERSIST_CLEARED, &m);
+	finish(k, 0, NULL);
+}
+
+static void
 on_forgotten(void *arg, const struct err *err)
 {
 	struct clear *k = arg;
@@ -169,7 +179,7 @@ on_more(void *arg)
 	if (code != 0)
 		finish(k, code, "the kernel's list of connections cannot be read: " WALK_PATH);
 	else if (k->kept == 0)
-		finish(k, 0, NULL);
+		tell_all_went(k);
 	else if (k->pass == k->passes)
 		tell_what_stays(k, k->kept);
 	else

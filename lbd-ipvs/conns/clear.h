@@ -11,7 +11,7 @@ struct clears;
 struct clears *clears_new(struct loop *l, struct walks *ws, struct forget *f); /* borrowed */
 void clears_free(struct clears *c);
 /* clears_begin - forget the templates that fit want (kinds and state are set here). The request is answered when it is
- * done: RESULT 0, or ERR_CONFLICT with how many stay because their clients have open connections. */
+ * done: PERSIST_CLEARED and RESULT 0, or ERR_CONFLICT with how many stay because their clients have open connections. */
 void clears_begin(
     struct clears *c, struct index *ix, const struct walk_want *want, const struct bus_request *rq);
 

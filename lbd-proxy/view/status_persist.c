@@ -209,11 +209,12 @@ status_persists(struct control *k, const struct bus_request *rq, const struct ms
 	bus_pump(rq, persists_step, persists_fini, a);
 }
 
-/* One client, by its address, by the value that names it, or by what a list shows of that. */
-static void
+/* One client, by its address, by the value that names it, or by what a list shows of that: how many entries went. */
+static uint32_t
 clear_one(struct control *k, uint32_t table, uint32_t server, const char *text, struct span value)
 {
 	struct stick_key key;
+	uint32_t n = 0;
 	struct addr a;
 
 	if (addr_parse(text, ADDR_HOST, &a) == 0) {
@@ -225,10 +226,10 @@ clear_one(struct control *k, uint32_t table, uint32_t server, const char *text, 
 			stick_key_addr(&a, &key);
 	} else {
 		if (shown_key(text, &key))
-			(void)stick_clear(k->px.stick, table, server, &key);
+			n = stick_clear(k->px.stick, table, server, &key);
 		stick_key_cookie(k->px.stick, (const char *)value.p, value.len, &key);
 	}
-	(void)stick_clear(k->px.stick, table, server, &key);
+	return n + stick_clear(k->px.stick, table, server, &key);
 }
 
 void
@@ -237,14 +238,16 @@ status_persist_clear(
 {
 	uint32_t service = asked(k, ask->service, ask->server), table = status_table_of(k, service),
 		 server = who_of(k, service, ask->server);
+	struct msg_persist_cleared told = { 0 };
 	char text[512];
 
 	span_text(ask->key, text, sizeof(text));
 	if (ask->server != 0 && server == 0)
 		; /* nobody belongs to it */
 	else if (ask->key.p == NULL || text[0] == '\0')
-		(void)stick_clear(k->px.stick, table, server, NULL);
+		told.entries = stick_clear(k->px.stick, table, server, NULL);
 	else
-		clear_one(k, table, server, text, ask->key);
+		told.entries = clear_one(k, table, server, text, ask->key);
+	(void)bus_reply(rq, MSG_PERSIST_CLEARED, &told);
 	bus_result(rq, 0, NULL);
 }

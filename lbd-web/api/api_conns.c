@@ -241,6 +241,8 @@ on_row(void *arg, const struct msg_row *row, const union msg_any *m)
 		put_rate(l, &m->rate);
 	else if (row->number == MSG_CONNS_KILLED)
 		l->n += m->conns_killed.conns;
+	else if (row->number == MSG_PERSIST_CLEARED)
+		l->n += m->persist_cleared.entries;
 }
 
 /* What the proxy alone has: the kernel's connections cannot be reset, and nothing is counted there by rules. */
@@ -267,7 +269,13 @@ finish(struct listing *l)
 		buf_fini(&l->b);
 		buf_printf(&l->b, "{\"killed\":%llu}\n", (unsigned long long)l->n);
 		reply_json(c, 200, &l->b);
-	} else if (l->number == MSG_PERSIST_CLEAR || l->clear) {
+	} else if (l->number == MSG_PERSIST_CLEAR && l->n == 0 && l->client[0] != '\0') {
+		reply_fail(c, 404, "client: %.200s is kept at no server", l->client);
+	} else if (l->number == MSG_PERSIST_CLEAR) {
+		buf_fini(&l->b);
+		buf_printf(&l->b, "{\"forgotten\":%llu}\n", (unsigned long long)l->n);
+		reply_json(c, 200, &l->b);
+	} else if (l->clear) {
 		reply_text(c, 204, NULL, &none);
 	} else {
 		buf_printf(&l->b, "],\"more\":%s,\"away\":[", l->n > l->limit ? "true" : "false");

@@ -179,7 +179,8 @@ put_success(struct buf *b, const struct route *r, const struct object *o)
 			   : strstr(r->pattern, "events") != NULL ? "text/event-stream"
 								  : "application/json";
 
-	if ((strcmp(r->method, "DELETE") == 0 && strstr(r->pattern, "connections") == NULL) ||
+	if ((strcmp(r->method, "DELETE") == 0 && strstr(r->pattern, "connections") == NULL &&
+		strstr(r->pattern, "persistence") == NULL) ||
 	    strstr(r->pattern, "confirm") != NULL || strstr(r->pattern, "revert") != NULL) {
 		buf_puts(b, "\"204\":{\"description\":\"Done.\"}");
 		return;

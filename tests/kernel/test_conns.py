@@ -279,6 +279,6 @@ def test_clear_beside_sync(node, closing):
     inject.send(3000, VIP, rip, flags=TEMPLATE, state=0, left=300, cport=0)
     wait_until(lambda: len(lb.json("persist", "list")) == 3000, what="the templates")
     before = lab.node.run("ipvsadm", "-l", "--daemon").stdout
-    lb.ctl("persist", "clear", "-y")
+    assert "3000 clients forgotten" in lb.ctl("persist", "clear", "-y").stderr
     assert lb.json("persist", "list") == []
     assert lab.node.run("ipvsadm", "-l", "--daemon").stdout == before

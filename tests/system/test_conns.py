@@ -92,7 +92,10 @@ def test_persistence(web, api):
     row = wait_until(lambda: api("GET", "/persistence").json["items"], what="the entry")[0]
     assert (row["vip"], row["rip"], row["client"]) == ("bytes", "bytes/a", host) and 0 < row["expire_s"] <= 1800
     assert api("GET", "/persistence", client="10.77.0.1").json["items"] == []
-    assert api("DELETE", "/persistence", vip="bytes", client=host).status == 204
+    r = api("DELETE", "/persistence", vip="bytes", client="10.77.0.1")
+    assert r.status == 404 and "client: 10.77.0.1 is kept at no server" in r.json["detail"]
+    r = api("DELETE", "/persistence", vip="bytes", client=host)
+    assert r.status == 200 and r.json == {"forgotten": 1}
     assert api("GET", "/persistence").json["items"] == []
 
 

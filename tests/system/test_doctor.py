@@ -10,7 +10,7 @@ import pytest
 from lbdtest import Lbd, Netns, Origin, wait_until
 
 # Where two answer for one address, routers' errors go astray: those servers have services of their own.
-SERVICES = {"web": ("10.77.0.100", "dr"), "arp": ("10.77.0.101", "dr"), "shop": ("10.77.0.102", "nat"),
+SERVICES = {"web": ("10.77.0.100", "dr"), "arp": ("10.77.0.101", "dr"), "shop": ("10.77.0.102", "nat"), "seen": ("10.77.0.103", "tcp"),
             "web6": ("fd77::100", "dr"), "nd6": ("fd77::101", "dr")}
 VIP, VIP6, VIPA, VIPN = (SERVICES[x][0] for x in ("web", "web6", "arp", "nd6"))
 GATEWAY, PORT = "10.77.0.254", 8080
@@ -234,6 +234,27 @@ def test_gateway_of_nat(lab):
     assert not any(lab.wrong("shop").values()), text
     assert f"via {GATEWAY}" in ns.run("ip", "route", "get", "10.77.0.61").stdout
     assert f"via {GATEWAY}" not in ns.run("ip", "route", "get", GATEWAY).stdout
+
+
+def test_gateway_of_transparent_services(lab):
+    """S101: servers of layer 7 that see the client must have this node as gateway: the answer to a client from outside is awaited
+    here, and the script mends what is not so. Others of layer 7 need nothing; a name is not probed."""
+    lab.server("seen", "through", 63, f"ip route replace default via {GATEWAY}")
+    lab.server("seen", "past", 64)
+    lab.lb.ctl("create", "rip", "seen/named", "address=nobody.invalid", f"port={PORT}")
+    assert not any(f["step"] == "probe" for f in json.loads(lab.lb.ctl("diagnose", "seen", "-o", "json", check=False).stdout))
+    r = lab.lb.ctl("explain-server", "seen/past", "--os", "linux", check=False)
+    assert r.returncode == 7 and "asks nothing of its servers" in r.stderr
+    lab.lb.ctl("set", "vip", "seen", "transparent=yes")
+    found, r = wait_until(lambda: (x := lab.diagnose("seen")) and "past" in x[0] and x)
+    assert r.returncode == 1 and found["through"]["gateway"][0] == "right" and found["past"]["gateway"][0] == "wrong"
+    assert "its answer to 198.18.71.68 did not come to this node" in found["past"]["gateway"][1]
+    assert f"via {GATEWAY}" in found["past"]["gateway"][2] and "explain-server seen/past" in found["past"]["gateway"][2]
+    assert found["named"]["not_probed"][0] == "unknown" and "DNS name" in found["named"]["not_probed"][1]
+    doctor = json.loads(lab.lb.ctl("doctor", "-o", "json", check=False).stdout)
+    assert any("did not come to this node" in json.dumps(f) for f in doctor)
+    _, text = lab.mend("seen", "past")
+    assert not any(lab.wrong("seen").values()), text
 
 
 def test_without_the_right(lab):

@@ -125,8 +125,14 @@ def test_persist_list_and_clear(lb, origins):
     server = get(vip, source="127.0.3.9").server
     rows = lb.json("persist", "list", "listed")
     assert any("127.0.3.9" in str(r) and server in str(r) for r in rows), rows
-    lb.ctl("persist", "clear", "listed", "--client", "127.0.3.9", "-y")
+    assert "1 client forgotten" in lb.ctl("persist", "clear", "listed", "--client", "127.0.3.9", "-y").stderr
     assert not any("127.0.3.9" in str(r) for r in lb.json("persist", "list", "listed"))
+    r = lb.ctl("persist", "clear", "listed", "--client", "127.0.3.9", "-y", check=False)
+    assert r.returncode == 3 and "client 127.0.3.9 is kept at no server of listed" in r.stderr
+    for i in range(3):
+        get(vip, source=f"127.0.3.{10 + i}")
+    assert "3 clients forgotten" in lb.ctl("persist", "clear", "listed", "-y").stderr
+    assert "0 clients forgotten" in lb.ctl("persist", "clear", "listed", "-y").stderr
 
 
 def test_persist_clear_by_server(lb, origins):
