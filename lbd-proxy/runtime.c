@@ -13,6 +13,7 @@
 #include "lists/itemset.h"
 #include "rates/rates.h"
 #include "rules/rules.h"
+#include "schema/retry_words.h"
 #include "tls/tls.h"
 
 #include <string.h>
@@ -131,6 +132,7 @@ compile(struct view *v, const struct service *s)
 	v->ftp_high = s->ftp_ports != NULL && s->ftp_ports->n > 0 ? s->ftp_ports->r[0].hi : 0;
 	v->retries = s->retries;
 	v->retries_max = s->retries_max;
+	(void)retry_words_parse(s->retry_on, &v->retry_on, NULL); /* the commit was checked */
 	v->max_conns = s->max_conns;
 	v->group = (uint8_t)s->group;
 	v->queue_max = s->queue_max;

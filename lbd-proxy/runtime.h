@@ -128,6 +128,7 @@ struct view {
 	bool backups, elastic, far;
 	uint16_t retries, balance_factor;
 	uint32_t max_conns, queue_max, head_max, retries_max, log_sample;
+	uint32_t retry_on; /* bits of retry_words.h */
 	uint64_t body_max;
 	uint64_t full; /* elastic: requests that its servers and its queue hold together */
 	dur_t connect, request, client, server, keep, pool, tunnel, queue, persist, slow;

@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "schema/error_rules.h"
 #include "schema/media.h"
+#include "schema/retry_words.h"
 
 #include <string.h>
 
@@ -33,9 +34,12 @@ int
 check_answers_service(struct look *l, const struct service *s)
 {
 	struct err why;
+	uint32_t on;
 
 	if (service_layer(s) != 7)
 		return 0;
+	if (retry_words_parse(s->retry_on, &on, &why) != 0)
+		return look_bad(l, KIND_service, s, "retry_on", "%s", why.text);
 	if (media_list_check(s->compress_types, &why) != 0)
 		return look_bad(l, KIND_service, s, "compress_types", "%s", why.text);
 	return check_error_rules(l, s);

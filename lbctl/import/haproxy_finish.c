@@ -144,8 +144,8 @@ drop_http(struct hap *h, struct import_row *r, const struct hap_proxy *back, boo
 	static const char *const fields[] = { "client_timeout", "server_timeout", "keep_timeout",
 		"pool_timeout", "forwarded_for", "forwarded", "request_id", "x_forwarded",
 		"https_redirect", "compress", "compress_types", "compress_min", "error_pages",
-		"header_names", "wait_body", "cookie", "cookie_attributes", "cookie_idle",
-		"cookie_life", "cookie_server", "persist_key" };
+		"header_names", "wait_body", "retry_on", "cookie", "cookie_attributes",
+		"cookie_idle", "cookie_life", "cookie_server", "persist_key" };
 	const char **persistence = import_text(r, "persistence"),
 		   **scheduler = import_text(r, "scheduler");
 

@@ -3,7 +3,9 @@
 #include "import/haproxy.h"
 #include "import/text.h"
 
+#include "base/must.h"
 #include "schema/log_format.h"
+#include "schema/retry_words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,17 +139,50 @@ on_stats(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 	    "the panel, the API and lbctl status show what goes on; who may look is in kind user");
 }
 
+/* The word of retry_on; "": it says nothing, NULL: there is none. */
+static const char *
+retry_word(const char *w)
+{
+	static const char *const words[][2] = {
+		{ "none", "" },
+		{ "0rtt-rejected", "" },
+		{ "conn-failure", "connect" },
+		{ "empty-response", "empty" },
+		{ "junk-response", "junk" },
+		{ "response-timeout", "timeout" },
+		{ "all-retryable-errors", "connect,empty,junk,timeout,500,502,503,504" },
+	};
+	uint32_t bits;
+
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(w, words[i][0]) == 0)
+			return words[i][1];
+	return *w >= '0' && *w <= '9' && retry_words_parse(w, &bits, NULL) == 0 ? w : NULL;
+}
+
 static void
 on_retry_on(struct hap *h, struct hap_proxy *p, const struct hap_line *l)
 {
-	bool other = false;
+	char text[200] = "";
+	size_t used = 0;
 
-	(void)p;
-	for (unsigned i = 1; i < l->n; i++)
-		other |= strcmp(l->w[i], "conn-failure") != 0 && strcmp(l->w[i], "none") != 0 &&
-			 strcmp(l->w[i], "empty-response") != 0;
-	say(h, l, other ? NOT_TAKEN : TAKEN_OTHERWISE,
-	    "vip.retries: tried again is what a server cannot have begun with");
+	for (unsigned i = 1; i < l->n; i++) {
+		const char *w = retry_word(l->w[i]);
+		size_t n = w == NULL ? 0 : strlen(w);
+
+		if (w == NULL || used + n + 2 > sizeof(text)) {
+			import_say(h->im, l->at, NOT_TAKEN, l->what,
+			    "vip.retry_on: there is no \"%s\"", l->w[i]);
+			return;
+		}
+		if (n > 0)
+			used += (size_t)snprintf(
+			    text + used, sizeof(text) - used, "%s%s", used > 0 ? "," : "", w);
+	}
+	(void)import_take(h->im, &p->vip, l->at, l->what, "retry_on", text,
+	    strcmp(text, "") == 0 || strcmp(text, "connect") == 0
+		? NULL
+		: "only requests whose method may be repeated: not POST");
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "http_squeeze.h"
 
 #include "rules/rules_http.h"
+#include "schema/retry_words.h"
 #include "store/state.h"
 #include "stream/tcp_stream.h"
 
@@ -35,6 +36,8 @@ http_break_off(struct http *h)
 static bool
 bad_answer(struct http *h)
 {
+	if (http_retry(h, RETRY_JUNK))
+		return false;
 	server_broke(h);
 	backend_observed(h->seat.srv, OBSERVED_BAD);
 	story_ended(&h->story, h->s != NULL && h->s->eof ? 'S' : 'P', 'H');
@@ -273,6 +276,8 @@ heads(struct http *h)
 		if (h1_frame_answer(&h->answer, h->head.method, h->head.upgrade, h->head.minor) !=
 		    0)
 			return bad_answer(h);
+		if (h->answer.status >= 400 && http_retry(h, retry_status_bit(h->answer.status)))
+			return false;
 		if (h->answer.status >= 200 || h->answer.status == 101)
 			return begin(h, buf, (size_t)n);
 		n -= h->answer.length;
@@ -383,6 +388,8 @@ on_timeout(struct conn *s)
 		http_server_lost(h); /* no connection in time */
 		return;
 	}
+	if (http_retry(h, RETRY_TIMEOUT))
+		return;
 	server_broke(h);
 	http_ended(h, 's');
 	if (h->told)

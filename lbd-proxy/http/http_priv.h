@@ -100,6 +100,8 @@ void http_break_off(struct http *h);
 /* The client is not told that it is over. */
 void http_vanish(struct http *h);
 void http_count_status(struct http *h, unsigned status);
+/* http_count_server - the part of the server: an answer that no client saw. */
+void http_count_server(struct wsrv *srv, unsigned status);
 /* http_count_left - the client went away, or fell silent, with its request at a server. */
 void http_count_left(struct http *h);
 
@@ -114,8 +116,15 @@ const char *http_own_fields(struct http *h, const char *answer, size_t *n);
 void http_start(struct http *h, const char *buf, size_t len);
 bool http_send_out(struct http *h);
 bool http_pump_up(struct http *h);
+/* What has become of its wish for a place. */
+void http_seated(struct http *h, enum seat_result r);
+
+/* http_retry.c */
 /* The server's connection broke before an answer: try again where that is safe, or tell the client. */
 void http_server_lost(struct http *h);
+/* Its answer, or that there is none, is a failure of this kind (retry_words.h): true when another server has the request
+ * now, or the stream is over; false when this one's answer counts. */
+bool http_retry(struct http *h, uint32_t failure);
 
 /* http_answer.c */
 bool http_pump_down(struct http *h);

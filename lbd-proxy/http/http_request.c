@@ -1,9 +1,7 @@
 /* A request's way to a server.
  *
  * The head is rewritten once, into memory of the stream, together with what came with it of the body; so it can be
- * sent again when a server cannot be reached, or when a pooled connection turns out to be closed. Another attempt
- * is made in three cases only: the connect failed; nothing was sent; the request is idempotent by its method
- * (RFC 9110 section 9.2.2), whole, and the connection ended before any byte of an answer. The rest of a body streams
+ * sent again when a server fails it (http_retry.c). The rest of a body streams
  * from socket to socket. */
 #include "http_priv.h"
 
@@ -13,6 +11,7 @@
 #include "h2/h2_back.h"
 #include "h2/websocket.h"
 #include "http_tell.h"
+#include "retry.h"
 #include "rules/rules_http.h"
 #include "schema/error_rules.h"
 #include "tls/tls.h"
@@ -20,25 +19,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* So often a request that was not looked at goes to another connection of HTTP/2, where servers end each after some requests. */
-#define MOVES_MAX 16
-
-static void seated(struct http *h, enum seat_result r);
-
-static bool
-idempotent(unsigned method)
-{
-	switch (method) {
-	case H1_M_GET:
-	case H1_M_HEAD:
-	case H1_M_PUT:
-	case H1_M_DELETE:
-	case H1_M_OPTIONS:
-	case H1_M_TRACE: return true;
-	default: return false;
-	}
-}
 
 /* How much of the n bytes behind the head belongs to the body; -1: the body is refused. */
 static ssize_t
@@ -249,8 +229,8 @@ attach(struct http *h)
 	(void)http_send_out(h);
 }
 
-static void
-seated(struct http *h, enum seat_result r)
+void
+http_seated(struct http *h, enum seat_result r)
 {
 	struct conn *c = h->c;
 
@@ -286,13 +266,13 @@ seated(struct http *h, enum seat_result r)
 static void
 ready(struct seat *s)
 {
-	seated(container_of(s, struct http, seat), SEAT_OK);
+	http_seated(container_of(s, struct http, seat), SEAT_OK);
 }
 
 static void
 failed(struct seat *s)
 {
-	seated(container_of(s, struct http, seat), SEAT_NONE);
+	http_seated(container_of(s, struct http, seat), SEAT_NONE);
 }
 
 /* Every request of the service is sent elsewhere; what comes of its body is thrown away. */
@@ -329,13 +309,13 @@ http_start(struct http *h, const char *buf, size_t len)
 		bad_body(h, status);
 		return;
 	}
-	h->sure = h->up_over && idempotent(h->head.method);
+	h->sure = h->up_over && retry_idempotent(h->head.method);
 	seat_key(&h->seat, c, buf, &h->head);
 	if (h->seat.svc->view->source_header != NULL)
 		seat_find_source(&h->seat, c, buf, &h->head);
 	h->known = persist_by_head(&h->persist, h->seat.svc, c, buf, &h->head);
 	h->seat.forced = h->persist.forced;
-	seated(h, seat_take(&h->seat, h->known));
+	http_seated(h, seat_take(&h->seat, h->known));
 }
 
 bool
@@ -370,47 +350,6 @@ http_send_out(struct http *h)
 	}
 	http_time(h);
 	return true;
-}
-
-void
-http_server_lost(struct http *h)
-{
-	struct conn *c = h->c, *s = h->s;
-	bool unseen = s != NULL && s->unseen, up = s != NULL && (s->up || s->reused || unseen);
-	bool moved = unseen && s->moved && h->moves < MOVES_MAX;
-	bool reused = up && (moved || (!h->fresh && (s->reused || unseen)));
-	bool again = !up || h->out_off == 0 || h->sure || (unseen && !h->beyond);
-
-	if (!up) {
-		COUNT(h->seat.srv->n->connect_errors);
-		backend_observed(h->seat.srv, OBSERVED_REFUSED);
-	} else if (!reused) {
-		COUNT(h->seat.srv->n->aborts);
-		backend_observed(h->seat.srv, OBSERVED_RESET);
-	}
-	flow_fini(&h->up);
-	h->s = NULL;
-	if (s != NULL) {
-		s->task = NULL;
-		conn_close(s);
-	}
-	h->state = HTTP_SEAT;
-	if (again &&
-	    reused) { /* it was closed meanwhile, nobody's fault: any server, but a new connection */
-		h->fresh = true;
-		h->moves++;
-		seat_leave(&h->seat);
-		seated(h, seat_take(&h->seat, h->known));
-		return;
-	}
-	h->broke = up;
-	if (again && seat_tried(&h->seat)) {
-		COUNT(c->svc->n->retries);
-		h->story.tries++;
-		seated(h, seat_take(&h->seat, 0));
-		return;
-	}
-	seated(h, SEAT_NONE);
 }
 
 /* The next piece of a chunked body. */

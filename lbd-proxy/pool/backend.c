@@ -319,12 +319,11 @@ seat_end_retry(struct seat *s)
 	atomic_fetch_sub_explicit(&s->svc->svc->retrying, 1, memory_order_relaxed);
 }
 
-void
-seat_leave(struct seat *s)
+static void
+leave(struct seat *s)
 {
 	struct wsrv *srv = s->srv;
 
-	seat_settled(s);
 	wait_no_more(s);
 	if (srv == NULL)
 		return;
@@ -335,6 +334,13 @@ seat_leave(struct seat *s)
 	srv->seats--;
 	local_release_srv(srv);
 	wake(s->svc);
+}
+
+void
+seat_leave(struct seat *s)
+{
+	seat_settled(s);
+	leave(s);
 }
 
 /* One more that is tried again, if that is not too many. */
@@ -362,6 +368,22 @@ seat_tried(struct seat *s)
 		s->tried[s->tries++] = s->srv->srv->id;
 	seat_leave(s);
 	return more && may_retry(s);
+}
+
+bool
+seat_another(struct seat *s)
+{
+	if (s->tries >= s->svc->view->retries || s->tries >= SEAT_TRIES || !choose_another(s))
+		return false;
+	seat_settled(s);
+	return may_retry(s);
+}
+
+void
+seat_pass(struct seat *s)
+{
+	s->tried[s->tries++] = s->srv->srv->id;
+	leave(s);
 }
 
 void

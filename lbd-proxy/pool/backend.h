@@ -82,6 +82,10 @@ void seat_leave(struct seat *s);
 /* seat_tried - the server could not be reached: leave, and do not choose it again. False: no tries are left, or too many
  * requests are tried again now. seat_settled - it could: no retry any more. */
 bool seat_tried(struct seat *s);
+/* seat_another - its server has answered, but badly: whether another one may be tried. True is followed by seat_pass, which leaves the
+ * server and does not choose it again. */
+bool seat_another(struct seat *s);
+void seat_pass(struct seat *s);
 void seat_end_retry(struct seat *s);
 static inline void
 seat_settled(struct seat *s)

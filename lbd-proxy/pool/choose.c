@@ -29,6 +29,23 @@ wanted(const struct view_server *at)
 	return at->fresh && at->share > 0 && at->addr.family != 0;
 }
 
+bool
+choose_another(const struct seat *s)
+{
+	const struct view *v = s->svc->view;
+	bool last =
+	    v->fallback && atomic_load_explicit(&s->svc->svc->no_quorum, memory_order_relaxed);
+
+	for (uint32_t i = last ? v->n - 1 : 0; i < v->n; i++) {
+		const struct view_server *at = &v->at[i];
+		bool takes = wanted(at) || (v->fallback && i == v->n - 1);
+
+		if (takes && choose_fit(at) && at->srv != s->srv->srv && choose_untried(s, at))
+			return true;
+	}
+	return false;
+}
+
 /* ---- the second look --------------------------------------------------------------------- */
 
 bool

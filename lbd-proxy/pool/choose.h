@@ -10,6 +10,8 @@
 int64_t choose_other(struct seat *s, uint32_t n);
 uint32_t choose_limit(const struct seat *s, uint32_t i);
 bool choose_tried(const struct seat *s, uint32_t id);
+/* choose_another - whether a server that was not tried yet, and is not the seat's own, would take it. */
+bool choose_another(const struct seat *s);
 
 /* Fit unless lbd-check says that it is down; without a verdict as its check's assume says. */
 static inline bool

@@ -379,7 +379,7 @@ backend b                                                               #=
     option nolinger                                                     #-
     option checkcache                                                   #-
     http-send-name-header X-Server                                      #-
-    retry-on all-retryable-errors                                       #-
+    retry-on all-retryable-errors                                       #~
     stick store-request src table t2                                    #-
     use-server a if {{ path /a }}                                       #-
     server a {a} check agent-check agent-port 9999                      #-

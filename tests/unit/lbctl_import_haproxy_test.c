@@ -268,6 +268,16 @@ test_options(void **state)
 		    "    server_timeout: 3s\n    keep_timeout: 0s\n    pool_timeout: 0s\n    queue_timeout: 1s\n"
 		    "    retries: 5\n",
 		    "line 10: mapped with a difference: retries 5: vip.retries: each further try" },
+		{ L "retry-on conn-failure junk-response 503 0rtt-rejected\n" S,
+		    "...retry_on: connect,junk,503\n",
+		    "line 8: mapped with a difference: retry-on conn-failure junk-response 503 0rtt-rejected: vip.retry_on: only" },
+		{ L "retry-on all-retryable-errors\n" S,
+		    "...retry_on: connect,empty,junk,timeout,500,502,503,504\n", NULL },
+		{ L "retry-on conn-failure\n" S, "...retry_on: connect\n",
+		    "line 8: mapped: retry-on conn-failure" },
+		{ L "retry-on none\n" S, "...retry_on: \"\"\n", "line 8: mapped: retry-on none" },
+		{ L "retry-on 418\n" S, "...check",
+		    "line 8: not supported: retry-on 418: vip.retry_on: there is no \"418\"" },
 		{ "defaults\n mode http\n log global\n option httplog\n option forwardfor\nlisten l\n bind 10.0.0.1:80\n"
 		  " no option forwardfor\n" S,
 		    "...forwarded_for: \"off\"\n    log: haproxy\n",

@@ -132,6 +132,7 @@ set_up(void **state)
 	row = (struct service){ .id = 1,
 		.name = "t",
 		.cookie = "c",
+		.retry_on = "",
 		.queue_max = 3,
 		.retries = 3,
 		.scheduler = scheduler_wrr };

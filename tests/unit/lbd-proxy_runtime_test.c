@@ -74,6 +74,7 @@ test_views(void **state)
 	struct service row = { .id = 7,
 		.name = "web",
 		.cookie = "SID",
+		.retry_on = "",
 		.persistence = persistence_cookie,
 		.head_max = 16384,
 		.connect_timeout = 5000 };
@@ -194,7 +195,9 @@ test_pace(void **state)
 static void
 test_spread(void **state)
 {
-	struct service row = { .id = 7, .name = "web", .cookie = "", .scheduler = scheduler_uri };
+	struct service row = {
+		.id = 7, .name = "web", .cookie = "", .retry_on = "", .scheduler = scheduler_uri
+	};
 	struct svc *svc = svc_new(7, 1);
 	struct view_server at[3] = { { .srv = srv_new(1, 7, 1), .weight = 1 },
 		{ .srv = srv_new(2, 7, 1), .weight = 2 },
