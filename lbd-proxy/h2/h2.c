@@ -338,7 +338,9 @@ void
 h2_begin(struct conn *c)
 {
 	const struct view *v = c->svc->view;
-	struct h2_limits limits = { .streams = v->h2_streams, .head_max = v->head_max };
+	struct h2_limits limits = {
+		.streams = v->h2_streams, .head_max = v->head_max, .absolute = v->tunnels
+	};
 	struct h2_conn *x = calloc(1, sizeof(*x));
 	uint64_t random = (uint64_t)c->w->now;
 

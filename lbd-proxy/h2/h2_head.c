@@ -175,7 +175,8 @@ h2_request_room(const struct h2_field *f, unsigned n)
 	size_t room = H2_TEXT_MORE;
 
 	for (unsigned i = 0; i < n; i++)
-		room += (size_t)f[i].name_len + f[i].value_len + 4;
+		room += (size_t)f[i].name_len + f[i].value_len + 4 +
+			(NAME_IS(&f[i], ":authority") ? f[i].value_len : 0); /* of a URL, too */
 	return room;
 }
 
@@ -196,12 +197,18 @@ put_line(char *o, const struct h2_field *f)
 }
 
 static char *
-put_request_line(char *o, const struct h2_request *r)
+put_request_line(char *o, const struct h2_request *r, bool absolute)
 {
 	const struct h2_field *target = r->path != NULL ? r->path : r->authority;
 
 	o = r->tunnel ? PUT(o, "GET") : put(o, r->method->value, r->method->value_len);
 	*o++ = ' ';
+	if (absolute && r->protocol == NULL && r->path != NULL && r->path->value[0] == '/' &&
+	    r->authority != NULL) {
+		o = put(o, r->scheme->value, r->scheme->value_len);
+		o = PUT(o, "://");
+		o = put(o, r->authority->value, r->authority->value_len);
+	}
 	o = put(o, target->value, target->value_len);
 	o = PUT(o, " HTTP/1.1\r\n");
 	if (r->authority == NULL)
@@ -260,7 +267,7 @@ h2_request_text(const struct h2_request *r, const struct h2_field *f, unsigned n
     const struct h2_request_about *about, char *out)
 {
 	bool length = h2_request_length(r, about->ended);
-	char *o = put_request_line(out, r);
+	char *o = put_request_line(out, r, about->absolute);
 
 	for (unsigned i = 0; i < n; i++)
 		if (is_copied(r, &f[i], length))

@@ -35,6 +35,7 @@ int h2_request_read(const struct h2_field *f, unsigned n, struct h2_request *out
 /* How it becomes text. */
 struct h2_request_about {
 	bool ended;	 /* no body follows */
+	bool absolute;	 /* its target is a URL, but for "*", WebSockets and CONNECT */
 	const char *key; /* of a tunnel: value of Sec-WebSocket-Key */
 };
 #define H2_TEXT_MORE \

@@ -27,6 +27,8 @@ struct h2_ask;
 struct h2_limits {
 	uint32_t streams;  /* open at once */
 	uint32_t head_max; /* bytes of names and values; more is answered with 431 */
+	bool
+	    absolute; /* of clients: requests become those of a URL, as their servers are proxies */
 };
 
 /* h2_session_new - its preface waits to be sent. random: no two alike. host: borrowed, for h2_session_host. NULL: no memory. */

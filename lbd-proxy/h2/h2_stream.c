@@ -84,7 +84,7 @@ static uint32_t
 head_text(struct h2_stream *s, bool ended)
 {
 	struct h2_session *h = s->h;
-	struct h2_request_about about = { .ended = ended };
+	struct h2_request_about about = { .ended = ended, .absolute = h->limits.absolute };
 	struct h2_request r;
 	char key[25], *text;
 	size_t n;

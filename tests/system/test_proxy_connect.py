@@ -235,6 +235,17 @@ def test_h2(lb, closing, request, server_http):
     assert "transfer-encoding" not in o.heads[0][1] and "connection" not in o.heads[0][1]
 
 
+@pytest.mark.parametrize("connect", ["yes", "no"])
+def test_h2_absolute(lb, origins, closing, request, tmp_path, connect):
+    """A request of HTTP/2 is one of a URL for forward proxies."""
+    o, = origins("o")
+    vip = vip_of(lb, request, closing(Tinyproxy(tmp_path, o.port)) if connect == "yes" else o, connect=connect, h2c="yes")
+    with H2(vip) as h:
+        n = h.fields([(":method", "GET"), (":scheme", "http"), (":path", "/b?c"), (":authority", f"127.0.0.1:{o.port}")])
+        assert h.answer(n).status == 200
+    assert [q["target"] for q in o.requests] == ["/b?c"]
+
+
 def test_h2_other_answer(lb, closing, request):
     """An answer that is not 2xx is one as any other, and the connection goes on."""
     o = closing(tunnel_server(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"))

@@ -92,6 +92,47 @@ test_text(void **state)
 	}
 }
 
+/* For servers that are proxies. */
+static void
+test_text_absolute(void **state)
+{
+	static const struct {
+		struct list in;
+		const char *want;
+	} row[] = {
+		{ { { GET } }, "GET https://h/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" },
+		{ { { ":method", "GET", ":scheme", "http", ":authority", "a:8", ":path", "/b?c" } },
+		    "GET http://a:8/b?c HTTP/1.1\r\nHost: a:8\r\nConnection: close\r\n\r\n" },
+		{ { { ":method", "GET", ":scheme", "http", ":path", "/a", "host", "b" } },
+		    "GET /a HTTP/1.1\r\nhost: b\r\nConnection: close\r\n\r\n" },
+		{ { { ":method", "OPTIONS", ":scheme", "http", ":path", "*", ":authority", "h" } },
+		    "OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" },
+		{ { { ":method", "CONNECT", ":authority", "h:1" } },
+		    "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n\r\n" },
+		{ { { OPEN, ":protocol", "websocket" } },
+		    "GET /c HTTP/1.1\r\nHost: h:8\r\nUpgrade: websocket\r\n"
+		    "Sec-WebSocket-Key: KEY\r\nConnection: Upgrade, close\r\n\r\n" },
+		{ { { OPEN, ":protocol", "other" } },
+		    "CONNECT /c HTTP/1.1\r\nHost: h:8\r\nConnection: close\r\n\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct h2_request_about about = { .ended = true, .absolute = true, .key = "KEY" };
+		struct h2_field f[FIELDS_MAX];
+		struct h2_request r;
+		unsigned n = fields(row[i].in.text, f);
+		char out[1024];
+		size_t len;
+
+		assert_int_equal(h2_request_read(f, n, &r), 0);
+		len = h2_request_text(&r, f, n, &about, out);
+		assert_true(len <= h2_request_room(f, n));
+		assert_int_equal(len, strlen(row[i].want));
+		assert_memory_equal(out, row[i].want, len);
+	}
+}
+
 static void
 test_malformed(void **state)
 {
@@ -279,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_absolute),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_answer),
