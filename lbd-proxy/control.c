@@ -198,6 +198,7 @@ compile(struct pass *p, struct ctl_service *c, const struct service *row)
 	view_share(v, other.table->id);
 	tls_fields(p, row, v);
 	v->rules = pools_rules(p->t.k, p->t.now, c, row);
+	view_mirror(v, pools_mirror(p->t.k, p->t.now, row));
 	v->page = row->id >= PAGE_ID;
 	view_answers(v, sorry_pages(&p->t.k->bodies, p->t.now, row));
 	if (set->block[0] != '\0' && !v->page)

@@ -13,22 +13,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct rules_pool
-pool_of(struct control *k, const struct snapshot *now, const struct content_rule *r)
+/* To all workers. */
+static struct svc *
+made_known(struct control *k, const struct service *row)
 {
-	const struct service *row = snapshot_find(now, KIND_service, r->pool);
-	struct ctl_service *c;
+	struct ctl_service *c = control_service(k, row);
 
-	if (!control_serves(row))
-		return (struct rules_pool){ NULL, row == NULL ? NULL : row->name };
-	c = control_service(k, row);
 	if (c->owner >= 0 && !c->pooled)
 		for (unsigned i = 0; c->view != NULL && i < k->px.n; i++)
 			if (c->owner != (int)i)
 				must(worker_post(
 					 k->px.w[i], letter_view, view_ref(c->view), NULL) == 0);
 	c->pooled = true;
-	return (struct rules_pool){ c->svc, row->name };
+	return c->svc;
+}
+
+static struct rules_pool
+pool_of(struct control *k, const struct snapshot *now, const struct content_rule *r)
+{
+	const struct service *row = snapshot_find(now, KIND_service, r->pool);
+
+	if (!control_serves(row))
+		return (struct rules_pool){ NULL, row == NULL ? NULL : row->name };
+	return (struct rules_pool){ made_known(k, row), row->name };
+}
+
+struct svc *
+pools_mirror(struct control *k, const struct snapshot *now, const struct service *row)
+{
+	const struct service *to;
+
+	if (row->mirror == NULL || row->mirror[0] == '\0' || row->mirror_share == 0)
+		return NULL;
+	to = snapshot_find_path(now, KIND_service, row->mirror);
+	return control_serves(to) ? made_known(k, to) : NULL;
 }
 
 static int
@@ -98,10 +116,23 @@ pools_rules(struct control *k, const struct snapshot *now, const struct ctl_serv
 bool
 pools_leads(const struct snapshot *now, uint32_t service)
 {
+	const struct service *row = snapshot_find(now, KIND_service, service);
 	uint32_t n;
 
 	(void)snapshot_children(now, KIND_content_rule, service, &n);
-	return n > 0;
+	return n > 0 || (row != NULL && row->mirror[0] != '\0');
+}
+
+void
+pools_each_mirroring(const struct snapshot *now, const char *pool,
+    void (*fn)(void *arg, uint32_t mirroring), void *arg)
+{
+	for (uint32_t i = 0; i < snapshot_count(now, KIND_service); i++) {
+		const struct service *s = snapshot_at(now, KIND_service, i);
+
+		if (s->mirror[0] != '\0' && strcmp(s->mirror, pool) == 0)
+			fn(arg, s->id);
+	}
 }
 
 void

@@ -167,6 +167,8 @@ compile(struct view *v, const struct service *s)
 	v->header_names = s->header_names;
 	v->maintenance = s->maintenance;
 	v->wait_body = (uint32_t)s->wait_body;
+	v->mirror_share = s->mirror_share;
+	v->mirror_body = (uint32_t)s->mirror_body;
 	v->looks = v->compress != compress_off || v->uri_check != uri_check_off ||
 		   v->header_names != header_names_any || v->maintenance || v->wait_body > 0;
 	v->slow = DUR_MS(s->slow_start);
@@ -321,6 +323,14 @@ view_bars(const struct view *v, const struct addr *client)
 }
 
 void
+view_mirror(struct view *v, struct svc *to)
+{
+	must(v->mirror == NULL);
+	if (to != NULL)
+		v->mirror = svc_ref(to);
+}
+
+void
 view_spread(struct view *v, const struct view *old)
 {
 	uint32_t n = v->fallback ? v->n - 1 : v->n;
@@ -367,6 +377,7 @@ view_unref(struct view *v)
 	free(v->types);
 	error_pages_free(v->errors);
 	free(v->sources);
+	svc_unref(v->mirror);
 	tls_ctx_unref(v->front);
 	tls_ctx_unref(v->back);
 	cookie_map_fini(&v->tokens);

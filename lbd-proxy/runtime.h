@@ -147,6 +147,9 @@ struct view {
 	bool block_reset; /* who is blocked is told by a reset */
 	uint32_t wait_body;
 	uint64_t compress_min;
+	struct svc *mirror; /* reference: its servers get copies of requests; NULL: nobody's do */
+	uint32_t mirror_body;
+	uint16_t mirror_share; /* hundredths of a percent */
 	struct sticky sticky;
 	struct cookie_map tokens;     /* index of a server by its token */
 	struct sources *sources;      /* with which servers are reached; NULL: as the kernel says */
@@ -202,6 +205,8 @@ void view_share(struct view *v, uint32_t table);
 void view_answers(struct view *v, struct error_pages *errors);
 /* view_block - before it is handed out: who is not taken (gets a reference; NULL nobody), and how they are told. */
 void view_block(struct view *v, struct itemset *who, bool reset);
+/* view_mirror - before it is handed out: who gets copies of its requests; NULL is fine. */
+void view_mirror(struct view *v, struct svc *to);
 /* view_spread - before it is handed out: what a scheduler that hashes needs; old's (may be NULL) where that is the same. */
 void view_spread(struct view *v, const struct view *old);
 struct view *view_ref(struct view *v);

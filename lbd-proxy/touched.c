@@ -80,13 +80,16 @@ service_changed(struct touched *t, const struct change *c)
 {
 	static const char *const about[] = { "enabled", "name", "mode", "address" };
 	bool all = c->f == NULL;
-	uint32_t id = ((const struct service *)(c->new != NULL ? c->new : c->old))->id;
+	const struct service *row = c->new != NULL ? c->new : c->old;
+	uint32_t id = row->id;
 
 	touched_one(t, id);
 	if (c->f != NULL && strcmp(c->f->name, "enabled") == 0)
 		pools_each_leading(t->now, id, on_one, t);
 	for (unsigned i = 0; i < sizeof(about) / sizeof(*about); i++)
 		all = all || strcmp(c->f->name, about[i]) == 0;
+	if (all)
+		pools_each_mirroring(t->now, row->name, on_one, t);
 	if (all)
 		pools_each_naming(t->now, on_one, t);
 }

@@ -57,6 +57,7 @@
 #define T_DUR_S .type = VT_DUR_S
 #define T_BYTES .type = VT_BYTES
 #define T_PCT .type = VT_PCT
+#define T_SHARE .type = VT_SHARE
 #define T_BOOL .type = VT_BOOL
 #define T_TIME .type = VT_TIME
 #define T_REF(object) .type = VT_REF, .ref = KIND_##object

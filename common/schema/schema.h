@@ -30,6 +30,7 @@ enum vtype {
 	VT_DUR_S,  /* seconds */
 	VT_BYTES,
 	VT_PCT,
+	VT_SHARE, /* hundredths of a percent */
 	VT_BOOL,
 	VT_TIME,   /* seconds since 1970, UTC; 0 is none */
 	VT_REF,	   /* id of another row; 0 is none */
@@ -130,6 +131,7 @@ enum {
 #define C_DUR_S uint32_t
 #define C_BYTES uint64_t
 #define C_PCT uint8_t
+#define C_SHARE uint16_t
 #define C_BOOL bool
 #define C_TIME int64_t
 #define C_REF(object) uint32_t

@@ -79,6 +79,56 @@ format_quantity(int64_t v, const struct unit *units, struct buf *out)
 	buf_printf(out, "%" PRId64 "%s", v / best->factor, best->suffix);
 }
 
+/* Percent with up to two digits behind the point, as a number of hundredths; the sign may be left out. */
+static const char *
+parse_share(const struct field *f, const char *text, struct arena *a, struct cell *out)
+{
+	size_t n, digits = 0;
+	int64_t v, part = 0;
+
+	(void)a;
+	n = scan_digits(text, &v);
+	if (n == 0 || v > f->max)
+		return "";
+	text += n;
+	if (*text == '.') {
+		digits = scan_digits(++text, &part);
+		if (digits == 0 || digits > 2)
+			return "";
+		text += digits;
+	}
+	if (*text != '\0' && strcmp(text, "%") != 0)
+		return "";
+	*out = (struct cell){ .i = v * 100 + (digits == 1 ? part * 10 : part) };
+	return out->i >= f->min && out->i <= f->max ? NULL : "";
+}
+
+static void
+put_share(int64_t v, struct buf *out)
+{
+	buf_printf(out, "%" PRId64, v / 100);
+	if (v % 10 != 0)
+		buf_printf(out, ".%02d", (int)(v % 100));
+	else if (v % 100 != 0)
+		buf_printf(out, ".%d", (int)(v % 100 / 10));
+	buf_puts(out, "%");
+}
+
+static void
+format_share(const struct cell *c, struct buf *out)
+{
+	put_share(c->i, out);
+}
+
+static void
+allowed_share(const struct field *f, struct buf *out)
+{
+	put_share(f->min, out);
+	buf_puts(out, " to ");
+	put_share(f->max, out);
+	buf_puts(out, ", in steps of 0.01%");
+}
+
 static const char *
 parse_bool(const struct field *f, const char *text, struct arena *a, struct cell *out)
 {
@@ -215,6 +265,9 @@ static const struct type_ops dur_ms_ops = { .bytes = 4, .units = time_units };
 static const struct type_ops dur_s_ops = { .bytes = 4, .units = second_units };
 static const struct type_ops bytes_ops = { .bytes = 8, .units = size_units };
 static const struct type_ops pct_ops = { .bytes = 1, .units = pct_units };
+static const struct type_ops share_ops = {
+	.bytes = 2, .parse = parse_share, .format = format_share, .allowed = allowed_share
+};
 static const struct type_ops ref_ops = { .bytes = 4, .allowed = allowed_ref };
 static const struct type_ops bool_ops = {
 	.bytes = 1, .parse = parse_bool, .format = format_bool, .allowed = allowed_bool
@@ -247,6 +300,7 @@ static const struct type_ops *const types[] = {
 	[VT_DUR_S] = &dur_s_ops,
 	[VT_BYTES] = &bytes_ops,
 	[VT_PCT] = &pct_ops,
+	[VT_SHARE] = &share_ops,
 	[VT_BOOL] = &bool_ops,
 	[VT_TIME] = &time_ops,
 	[VT_REF] = &ref_ops,

@@ -73,6 +73,9 @@ int check_session_routes(struct look *l, const struct service *s, const struct k
 int check_answers_service(struct look *l, const struct service *s);
 int check_pages(struct look *l);
 
+/* object_checks_mirror.c: who gets copies of requests. */
+int check_mirror(struct look *l, const struct service *s);
+
 /* object_checks_places.c: no two services, rules or fallback pages at one place; no mark twice. */
 int check_places(struct look *l);
 /* object_checks_ha.c: carriers, ping nodes, tracks, interfaces that do not count. */

@@ -282,7 +282,7 @@ check_front(struct look *l, const struct service *s)
 		"forwarded_from", "syn_rate", "max_conns", "log", "log_sample", "request_id", "h2c",
 		"http3", "http3_retry", "quic_congestion", "body_max", "maintenance",
 		"maintenance_bypass", "error_pages", "compress", "uri_check", "header_names",
-		"wait_body", "connect", "allow" };
+		"wait_body", "connect", "mirror", "mirror_share", "mirror_body", "allow" };
 	int rc;
 
 	if (s->address.family == 0 && service_layer(s) == 7) {
@@ -333,6 +333,8 @@ check_service(struct look *l, const struct service *s)
 		rc = check_forwarded(l, s);
 	if (rc == 0)
 		rc = check_answers_service(l, s);
+	if (rc == 0)
+		rc = check_mirror(l, s);
 	if (rc == 0)
 		rc = check_quorum(l, s);
 	if (rc == 0 && s->check != 0 && snapshot_find(l->s, KIND_check, s->check) == NULL)

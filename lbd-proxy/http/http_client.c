@@ -10,6 +10,7 @@
 #include "error_pages.h"
 #include "http_look.h"
 #include "http_squeeze.h"
+#include "mirror.h"
 
 #include "base/must.h"
 
@@ -55,6 +56,8 @@ http_free(struct http *h)
 	flow_fini(&h->downflow);
 	if (h->squeeze != NULL)
 		squeeze_free(h->squeeze);
+	if (h->mirror != NULL)
+		mirror_drop(h->mirror);
 	if (h->out != h->room)
 		free(h->out);
 	if (h->metered != NULL)

@@ -3,8 +3,8 @@
 
 #include "error_pages.h"
 
-static void
-count_status(struct service_counters *n, unsigned status)
+void
+http_count_service(struct service_counters *n, unsigned status)
 {
 	switch (status / 100) {
 	case 1: COUNT(n->http_1xx); break;
@@ -16,10 +16,8 @@ count_status(struct service_counters *n, unsigned status)
 }
 
 void
-http_count_server(struct wsrv *srv, unsigned status)
+http_count_server(struct server_counters *m, unsigned status)
 {
-	struct server_counters *m = srv->n;
-
 	switch (status / 100) {
 	case 1: break;
 	case 2: COUNT(m->http_2xx); break;
@@ -32,11 +30,11 @@ http_count_server(struct wsrv *srv, unsigned status)
 void
 http_count_status(struct http *h, unsigned status)
 {
-	count_status(h->c->svc->n, status);
+	http_count_service(h->c->svc->n, status);
 	if (h->seat.pooled)
-		count_status(h->seat.svc->n, status);
+		http_count_service(h->seat.svc->n, status);
 	if (h->seat.srv != NULL)
-		http_count_server(h->seat.srv, status);
+		http_count_server(h->seat.srv->n, status);
 }
 
 void

@@ -65,6 +65,7 @@ struct http {
 	uint16_t own;		 /* key of the answer of our own (error_rules.h); 0: its status */
 	uint8_t id_len;		 /* of its id; 0: it has none */
 	struct squeeze *squeeze; /* the answer is compressed; NULL not */
+	struct mirror *mirror;	 /* its copy, which waits for the rest of its body; NULL none */
 
 	struct http *spare;
 	/* not zeroed for a new stream */
@@ -101,7 +102,8 @@ void http_break_off(struct http *h);
 void http_vanish(struct http *h);
 void http_count_status(struct http *h, unsigned status);
 /* http_count_server - the part of the server: an answer that no client saw. */
-void http_count_server(struct wsrv *srv, unsigned status);
+void http_count_server(struct server_counters *m, unsigned status);
+void http_count_service(struct service_counters *n, unsigned status);
 /* http_count_left - the client went away, or fell silent, with its request at a server. */
 void http_count_left(struct http *h);
 

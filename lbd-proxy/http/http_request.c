@@ -12,6 +12,7 @@
 #include "h2/websocket.h"
 #include "http_tell.h"
 #include "retry.h"
+#include "mirror.h"
 #include "rules/rules_http.h"
 #include "schema/error_rules.h"
 #include "tls/tls.h"
@@ -294,6 +295,7 @@ void
 http_start(struct http *h, const char *buf, size_t len)
 {
 	struct conn *c = h->c;
+	struct mirror *copy = NULL;
 	unsigned status;
 
 	seat_init(&h->seat, c->svc, ready, failed);
@@ -309,6 +311,8 @@ http_start(struct http *h, const char *buf, size_t len)
 		bad_body(h, status);
 		return;
 	}
+	if (c->svc->view->mirror != NULL)
+		copy = mirror_begin(h, buf, c->w->plan.out_len);
 	h->sure = h->up_over && retry_idempotent(h->head.method);
 	seat_key(&h->seat, c, buf, &h->head);
 	if (h->seat.svc->view->source_header != NULL)
@@ -316,6 +320,8 @@ http_start(struct http *h, const char *buf, size_t len)
 	h->known = persist_by_head(&h->persist, h->seat.svc, c, buf, &h->head);
 	h->seat.forced = h->persist.forced;
 	http_seated(h, seat_take(&h->seat, h->known));
+	if (copy != NULL) /* after the request itself, which may be over */
+		mirror_send(copy);
 }
 
 bool
@@ -352,9 +358,20 @@ http_send_out(struct http *h)
 	return true;
 }
 
-/* The next piece of a chunked body. */
+/* How much of the next n bytes belongs to the body. */
+static enum h1_result
+up_scan(struct http *h, const uint8_t *p, size_t n, size_t *used_out)
+{
+	if (h->head.framing == H1_CHUNKED)
+		return h1_chunk_scan(&h->up_chunk, (const char *)p, n, used_out);
+	*used_out = n < h->up.left ? n : (size_t)h->up.left;
+	h->up.left -= *used_out;
+	return h->up.left == 0 ? H1_DONE : H1_MORE;
+}
+
+/* The next piece of a body that we look at: it is chunked, or copied. */
 static enum flow_result
-up_chunked(struct http *h)
+up_seen(struct http *h)
 {
 	struct conn *c = h->c, *s = h->s;
 	const struct view *v = c->svc->view;
@@ -371,12 +388,14 @@ up_chunked(struct http *h)
 		return FLOW_FROM;
 	if (n == 0)
 		return conn_watch(c) ? FLOW_EMPTY : FLOW_FROM;
-	r = h1_chunk_scan(&h->up_chunk, (const char *)p, (size_t)n, &used);
+	r = up_scan(h, p, (size_t)n, &used);
 	if (r == H1_BAD || (v->body_max > 0 && h->up_chunk.total > v->body_max))
 		return FLOW_END;
 	if (conn_keep(c, p + used, (size_t)n - used) != 0)
 		return FLOW_FROM;
 	h->beyond = true;
+	if (h->mirror != NULL)
+		mirror_more(&h->mirror, p, used);
 	code = conn_send(s, p, used);
 	if (code < 0)
 		return FLOW_TO;
@@ -394,11 +413,15 @@ http_pump_up(struct http *h)
 {
 	struct conn *c = h->c;
 	bool chunked = h->head.framing == H1_CHUNKED;
-	enum flow_result r = chunked ? up_chunked(h) : flow_run(&h->up);
+	bool seen = chunked || h->mirror != NULL;
+	enum flow_result r = seen ? up_seen(h) : flow_run(&h->up);
 
-	h->beyond = h->beyond || (!chunked && h->up.moved);
+	h->beyond = h->beyond || (!seen && h->up.moved);
 	switch (r) {
-	case FLOW_DONE: h->up_over = true; return true;
+	case FLOW_DONE:
+		h->up_over = true;
+		mirror_whole(&h->mirror);
+		return true;
 	case FLOW_TURN: conn_again(c); return true;
 	case FLOW_EMPTY:
 	case FLOW_FULL: return true;

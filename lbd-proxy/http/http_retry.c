@@ -78,7 +78,7 @@ http_retry(struct http *h, uint32_t failure)
 	if (failure == RETRY_JUNK || failure == RETRY_TIMEOUT)
 		COUNT(srv->n->aborts);
 	else
-		http_count_server(srv, h->answer.status);
+		http_count_server(srv->n, h->answer.status);
 	if (failure == RETRY_JUNK)
 		backend_observed(srv, OBSERVED_BAD);
 	let_go(h);

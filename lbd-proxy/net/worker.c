@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "h2/h2_back.h"
 #include "http/http_stream.h"
+#include "http/mirror.h"
 #include "log/logs.h"
 #include "listener.h"
 #include "rules/rules.h"
@@ -258,6 +259,7 @@ worker_new(struct proxy *px, unsigned index, int *code_out)
 	list_init(&w->listeners);
 	list_init(&w->services);
 	list_init(&w->backs);
+	list_init(&w->mirrors);
 	slab_init(&w->conns, sizeof(struct conn));
 	wheel_init(&w->wheel, w->now);
 	must(pthread_mutex_init(&w->lock, NULL) == 0);
@@ -312,6 +314,7 @@ worker_cut_all(struct worker *w)
 		}
 	}
 	h2_back_end(w);
+	mirror_cut_all(w);
 	local_let_go(w);
 }
 

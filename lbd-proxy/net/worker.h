@@ -71,6 +71,10 @@ struct worker {
 	int pipe[PIPES_KEPT][2];
 	atomic_ullong turns; /* for the watchdog */
 
+	struct list mirrors; /* copies of requests (http/mirror.h) */
+	unsigned mirrors_n;
+	size_t mirrors_bytes;
+
 	struct tls_engine *tls;
 	struct http_plan plan;
 	struct rules_scratch *rules; /* NULL: no content rule was looked at yet */

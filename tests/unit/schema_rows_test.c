@@ -301,10 +301,11 @@ tries(const struct field *f, char out[16][64])
 	else
 		for (; n < 2; n++)
 			(void)snprintf(out[n], sizeof(out[n]), "%s",
-			    f->type == VT_BOOL	 ? (n > 0 ? "yes" : "no")
-			    : f->type == VT_TIME ? (n > 0 ? "2027-01-31T00:00:00Z" : "")
-			    : f->type == VT_REF	 ? (n > 0 ? "n7" : "n4294967295")
-						 : (n > 0 ? "@12" : ""));
+			    f->type == VT_BOOL	  ? (n > 0 ? "yes" : "no")
+			    : f->type == VT_TIME  ? (n > 0 ? "2027-01-31T00:00:00Z" : "")
+			    : f->type == VT_SHARE ? (n > 0 ? "100%" : "0.01%")
+			    : f->type == VT_REF	  ? (n > 0 ? "n7" : "n4294967295")
+						  : (n > 0 ? "@12" : ""));
 	return n;
 }
 
