@@ -66,7 +66,7 @@ test_tests(void **state)
 		{ "", "sc0_ gt 5", NULL, "counted are requests, errors, bytes" },
 		{ "", "sc", NULL, "there is no such field" },
 		{ "", "s", NULL, "there is no such field" },
-		{ "", "src_port 5", NULL, "there is no such field" },
+		{ "", "so_id 5", NULL, "there is no such field" },
 	};
 
 	(void)state;

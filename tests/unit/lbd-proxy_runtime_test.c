@@ -254,7 +254,7 @@ test_bars(void **state)
 		{ "2001:db8::2", true, true },
 		{ "2001:db9::1", false, false },
 	};
-	struct service row = { .id = 7, .name = "web", .cookie = "" };
+	struct service row = { .id = 7, .name = "web", .cookie = "", .retry_on = "" };
 	struct svc *svc = svc_new(7, 1);
 	struct itemset *set = itemset_read(list_kind_address, text, sizeof(text) - 1, NULL);
 	struct view *all = view_new(svc, &row, NULL, 0, NULL, NULL), *own, *none;
