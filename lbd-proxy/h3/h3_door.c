@@ -6,6 +6,7 @@
 #include "h3_priv.h"
 
 #include "base/must.h"
+#include "sys/log.h"
 #include "sys/sock.h"
 
 #include "net/conn.h"
@@ -274,6 +275,8 @@ open_door(struct listener *l)
 	d = calloc(1, sizeof(*d));
 	fd = d == NULL ? -ENOMEM : sock_bind_udp(&l->svc->view->address, l->port);
 	if (fd < 0) {
+		log_warn("vip %s: no HTTP/3 on UDP port %u: %s", l->svc->view->name, l->port,
+		    strerror(-fd));
 		free(d);
 		proxy_fd_give(l->w->px, 1);
 		return;

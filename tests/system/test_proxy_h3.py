@@ -161,6 +161,17 @@ def test_only_where_wanted(lb, tls, origins, request, tmp_path):
         assert r.returncode != 0 and "http3" in r.stderr
 
 
+def test_port_of_another(lb, tls, origins, request):
+    """A UDP port that somebody has is told by name, and the service goes on by TCP."""
+    o, = origins("o")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.9.8", 4433))
+        taken = lb.vip("taken", o, address="127.0.9.8", port=4433, tls="base", http3="yes")
+        wait_until(lambda: "vip taken: no HTTP/3 on UDP port 4433: Address already in use" in lb.text(), 10, "it is told")
+        assert b"200" in subprocess.run(["curl", "-skI", "-X", "GET", f"https://{taken.address}:{taken.port}/"],
+                                        capture_output=True, timeout=20).stdout.split(b"\n")[0]
+
+
 def test_retry(lb, tls, origins, request, tmp_path):
     """A client shows that it has its address before anything is kept of it; and the other congestion control."""
     vip, o = service(lb, request, origins, "return (await (await fetch('/big')).arrayBuffer()).byteLength", http3_retry="always",
