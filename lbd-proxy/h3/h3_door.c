@@ -62,18 +62,6 @@ h3_bucket(const struct sockaddr_storage *from)
 	return (h ^ h >> 16) % H3_BUCKETS;
 }
 
-static int
-take_client(struct proxy *px)
-{
-	unsigned now = atomic_fetch_add_explicit(&px->conns, 1, memory_order_relaxed);
-
-	if (now < atomic_load_explicit(&px->conns_max, memory_order_relaxed) &&
-	    proxy_fd_take(px, 1))
-		return 0;
-	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
-	return -EMFILE;
-}
-
 int
 h3_socket(struct listener *l, const struct sockaddr_storage *from)
 {
@@ -83,7 +71,7 @@ h3_socket(struct listener *l, const struct sockaddr_storage *from)
 	if (v->max_conns > 0 &&
 	    atomic_load_explicit(&l->svc->svc->conns, memory_order_relaxed) >= v->max_conns)
 		code = -EUSERS;
-	if (code != 0 || take_client(l->w->px) != 0) {
+	if (code != 0 || !proxy_client_take(l->w->px)) {
 		COUNT(l->svc->n->refused_total);
 		return -EUSERS;
 	}
@@ -92,8 +80,7 @@ h3_socket(struct listener *l, const struct sockaddr_storage *from)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
-	proxy_fd_give(l->w->px, 1);
-	atomic_fetch_sub_explicit(&l->w->px->conns, 1, memory_order_relaxed);
+	proxy_client_give(l->w->px);
 	COUNT(l->svc->n->refused_total);
 	return -EADDRNOTAVAIL;
 }

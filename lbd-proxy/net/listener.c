@@ -36,25 +36,6 @@ listener_new(struct worker *w, int fd, uint16_t port)
 	return l;
 }
 
-static bool
-take_client(struct proxy *px)
-{
-	unsigned now = atomic_fetch_add_explicit(&px->conns, 1, memory_order_relaxed);
-
-	if (now < atomic_load_explicit(&px->conns_max, memory_order_relaxed) &&
-	    proxy_fd_take(px, 1))
-		return true;
-	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
-	return false;
-}
-
-static void
-give_client(struct proxy *px)
-{
-	proxy_fd_give(px, 1);
-	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
-}
-
 /* A client of a service, all set but for its ops. full: the service has as many as it may. NULL: no memory. */
 static struct conn *
 client(struct wsvc *s, int fd, const struct addr *from, uint16_t from_port, uint16_t port,
@@ -95,11 +76,11 @@ listener_accept(struct io *io, struct wsvc *s, uint16_t port, struct conn **out)
 	bool full;
 	int fd;
 
-	if (!take_client(s->w->px))
+	if (!proxy_client_take(s->w->px))
 		return -EMFILE;
 	fd = io_accept(io, &from, &from_port);
 	if (fd < 0) {
-		give_client(s->w->px);
+		proxy_client_give(s->w->px);
 		return fd;
 	}
 	*out = client(s, fd, &from, from_port, port, &full);
@@ -124,7 +105,7 @@ turn_away(struct listener *l, int fd)
 		io_reset(&io, &l->w->poller);
 	else
 		io_vanish(&io, &l->w->poller);
-	give_client(l->w->px);
+	proxy_client_give(l->w->px);
 }
 
 static void
@@ -162,7 +143,7 @@ accept_some(struct listener *l, unsigned most)
 	int fd;
 
 	for (i = 0; i < most; i++) {
-		if (!take_client(px)) {
+		if (!proxy_client_take(px)) {
 			halt(l);
 			return false;
 		}
@@ -177,7 +158,7 @@ accept_some(struct listener *l, unsigned most)
 				arrive(c, full);
 			continue;
 		}
-		give_client(px);
+		proxy_client_give(px);
 		if (fd == -EAGAIN) {
 			learn(l, i);
 			return true;

@@ -52,6 +52,25 @@ proxy_fd_give(struct proxy *px, unsigned n)
 	atomic_fetch_sub_explicit(&px->fds, n, memory_order_relaxed);
 }
 
+bool
+proxy_client_take(struct proxy *px)
+{
+	unsigned now = atomic_fetch_add_explicit(&px->conns, 1, memory_order_relaxed);
+
+	if (now < atomic_load_explicit(&px->conns_max, memory_order_relaxed) &&
+	    proxy_fd_take(px, 1))
+		return true;
+	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
+	return false;
+}
+
+void
+proxy_client_give(struct proxy *px)
+{
+	proxy_fd_give(px, 1);
+	atomic_fetch_sub_explicit(&px->conns, 1, memory_order_relaxed);
+}
+
 static void
 on_bell(struct io *io, unsigned ready)
 {

@@ -108,5 +108,8 @@ proxy_away(const struct proxy *px, uint8_t group)
 }
 bool proxy_fd_take(struct proxy *px, unsigned n);
 void proxy_fd_give(struct proxy *px, unsigned n);
+/* proxy_client_take - room for one more client, with its descriptor? Counts both. */
+bool proxy_client_take(struct proxy *px);
+void proxy_client_give(struct proxy *px);
 
 #endif
