@@ -112,6 +112,8 @@ def test_last(recorded, name, data, form):
 def test_remains(recorded, name, data, form):
     """What is left behind a request is a request of its own, and refused as such."""
     vip, o = recorded
+    # A connection that the server has ended is found out by what may be sent again.
+    assert statuses(talk(vip, AFTER, half_close=True)) == [200]
     since = Since(o)
     out = talk(vip, data, half_close=True)
     assert statuses(out) == [200, 400], out
