@@ -30,35 +30,32 @@ length_of(const struct sockaddr_storage *a)
 	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
+/* Its port; 0: it is no address of IP. */
 static uint16_t
-port_of(const struct sockaddr_storage *a)
+address_of(const struct sockaddr_storage *a, struct addr *out)
 {
-	return a->ss_family == AF_INET ? ((const struct sockaddr_in *)a)->sin_port
-				       : ((const struct sockaddr_in6 *)a)->sin6_port;
+	uint16_t port;
+
+	*out = (struct addr){ 0 };
+	return addr_from_sockaddr((const struct sockaddr *)a, out, &port) == 0 ? port : 0;
 }
 
 static bool
 is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
-	if (a->ss_family != b->ss_family || port_of(a) != port_of(b))
-		return false;
-	if (a->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-		   &((const struct sockaddr_in6 *)b)->sin6_addr, 16) == 0;
+	struct addr one, other;
+
+	return address_of(a, &one) == address_of(b, &other) && addr_same_host(&one, &other);
 }
 
 unsigned
 h3_bucket(const struct sockaddr_storage *from)
 {
-	const uint8_t *p = from->ss_family == AF_INET
-			       ? (const uint8_t *)&((const struct sockaddr_in *)from)->sin_addr
-			       : (const uint8_t *)&((const struct sockaddr_in6 *)from)->sin6_addr;
-	uint32_t h = port_of(from);
+	struct addr a;
+	uint32_t h = address_of(from, &a);
 
-	for (unsigned i = 0; i < (from->ss_family == AF_INET ? 4u : 16u); i++)
-		h = (h ^ p[i]) * 0x01000193u;
+	for (unsigned i = 0; i < sizeof(a.b); i++)
+		h = (h ^ a.b[i]) * 0x01000193u;
 	return (h ^ h >> 16) % H3_BUCKETS;
 }
 
@@ -162,10 +159,8 @@ static bool
 is_barred(const struct h3_door *d, const struct sockaddr_storage *from)
 {
 	struct addr a;
-	uint16_t port;
 
-	return addr_from_sockaddr((const struct sockaddr *)from, &a, &port) == 0 &&
-	       view_bars(d->l->svc->view, &a);
+	return address_of(from, &a) != 0 && view_bars(d->l->svc->view, &a);
 }
 
 static void
@@ -220,13 +215,14 @@ on_ready(struct io *io, unsigned ready)
 	(void)ready;
 	for (unsigned i = 0; i < H3_READS; i++) {
 		struct sockaddr_storage from = { 0 };
+		struct addr who;
 		socklen_t len = sizeof(from);
 		ssize_t n = recvfrom(io_fd(&d->io), d->l->w->in, SCRATCH, MSG_DONTWAIT,
 		    (struct sockaddr *)&from, &len);
 
 		if (n == -1 && errno == EAGAIN)
 			return;
-		if (n > 0 && port_of(&from) != 0)
+		if (n > 0 && address_of(&from, &who) != 0)
 			packet(d, d->l->w->in, (size_t)n, &from);
 	}
 }
