@@ -219,12 +219,27 @@ edges(struct worker *w, unsigned n)
 	}
 }
 
+/* What was posted before a client came is in force for it: mail is read before anybody is accepted. */
+static void
+mail_first(struct worker *w, unsigned n)
+{
+	const uint32_t bell = (uint32_t)io_fd(&w->bell);
+
+	for (unsigned i = 0; i < n; i++)
+		if ((uint32_t)w->poller.ready[i].data.u64 == bell) {
+			read_mail(w);
+			enter(w);
+			return;
+		}
+}
+
 static void
 turn(struct worker *w)
 {
 	unsigned n = poller_wait(&w->poller, patience(w));
 
 	enter(w);
+	mail_first(w, n);
 	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
 	edges(w, n);
 	if (w->rung) {
