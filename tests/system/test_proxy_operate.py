@@ -1,12 +1,14 @@
 """Servers and services that come, change and go while traffic flows."""
 import contextlib
 import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
 
-from lbdtest import (ADDRESS, SLOW, Lbd, Load, Origin, Reader, Vip, client, free_port, get, http_answer, listens, talk,
-                     wait_until)
+from lbdtest import (ADDRESS, SLOW, Lbd, Load, Origin, Reader, Vip, client, die_with_parent, free_port, get, http_answer, listens,
+                     talk, wait_until)
 
 
 def state(lb, rip):
@@ -309,3 +311,23 @@ def test_stop_lets_requests_finish(tmp_path, closing):
         out = Reader(s).rest()
         assert out.endswith(b"late")
     lb.process.pop("lbd-proxy").wait(20)
+
+
+def test_in_force_for_who_comes_after(lb, closing):
+    """A service that listens, then gets its server: who comes after the commit has it, however busy the machine is."""
+    def echo(c, o):
+        while data := c.recv(100):
+            c.sendall(data)
+    o = closing(Origin("a", echo))
+    burn = [subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=die_with_parent) for _ in range(4)]
+    try:
+        for i in range(60):
+            vip = lb.vip(f"after{i}", mode="tcp")
+            lb.rip(vip, "a", o.port)
+            with vip.connect() as s:
+                s.sendall(b"x")
+                assert s.recv(1) == b"x"
+    finally:
+        for p in burn:
+            p.kill()
+            p.wait()
